@@ -1,0 +1,226 @@
+"""Every setting of the server, as one table.
+
+A field of :class:`Settings` is the whole definition of a setting: its variable
+``CHATROOM_<NAME>``, default, unit (in the name), meaning and parser.
+``realtime.settings_source`` reads the variables, ``chatroom settings`` and
+``docs/settings.md`` list them; all three walk this table.
+"""
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from marshmallow import fields as parsers
+from marshmallow import validate
+
+from realtime.settings_parsers import Listed, PathText, RedisUrl, positive
+
+T = TypeVar("T")
+KIB = 1024
+MIB = 1024 * KIB
+HOUR_SECONDS = 3600
+DAY_SECONDS = 24 * HOUR_SECONDS
+
+
+def option(
+    default: T, doc: str, parser: parsers.Field[Any], *, secret: bool = False
+) -> T:
+    """Return a dataclass field that carries a setting's meaning and parser."""
+    metadata = {"doc": doc, "parser": parser, "secret": secret}
+    value: T = field(default=default, metadata=metadata)
+    return value
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """The values a server runs with; see each field's ``doc``."""
+
+    host: str = option(
+        "127.0.0.1", "Address to listen on; 0.0.0.0 for all.", parsers.String()
+    )
+    port: int = option(
+        5000,
+        "TCP port to listen on; 0 for any free one.",
+        parsers.Integer(validate=validate.Range(0, 65535)),
+    )
+    redis_url: str | None = option(
+        None,
+        "Redis 7.0 or newer, or Valkey: redis://, rediss://, unix:// or"
+        " redis+sentinel://. Unset: the embedded Valkey.",
+        RedisUrl(),
+        secret=True,
+    )
+    data_dir: Path = option(
+        Path("chatroom-data"),
+        "Folder of the embedded Valkey and of local images.",
+        PathText(),
+    )
+    page_dir: Path | None = option(
+        None,
+        "Folder of the built demo page. Unset: clients/js-demo/dist of the source"
+        " tree, if it is there.",
+        PathText(),
+    )
+    log_level: str = option(
+        "info",
+        "Least severity that is logged: debug, info, warning or error.",
+        parsers.String(validate=validate.OneOf(["debug", "info", "warning", "error"])),
+    )
+
+    # Who may connect.
+    jwt_secret: str | None = option(
+        None,
+        "Secret of HS256 tokens, at least 32 bytes.",
+        parsers.String(validate=validate.Length(min=32)),
+        secret=True,
+    )
+    jwt_public_key_file: Path | None = option(
+        None,
+        "PEM file with the public key of RS256, ES256 or EdDSA tokens.",
+        PathText(must_exist=True),
+    )
+    jwks_url: str | None = option(
+        None,
+        "Address of a JSON Web Key Set with the keys of the tokens.",
+        parsers.Url(schemes={"http", "https"}, require_tld=False),
+    )
+    jwt_audience: str | None = option(
+        None, "The `aud` that tokens must name.", parsers.String()
+    )
+    jwt_issuer: str | None = option(
+        None, "The `iss` that tokens must name.", parsers.String()
+    )
+    require_exp: bool = option(
+        False, "Refuse tokens that never expire.", parsers.Boolean()
+    )
+    force_development: bool = option(
+        False,
+        "Allow development mode (anyone may take any name) beyond loopback.",
+        parsers.Boolean(),
+    )
+    allowed_origins: tuple[str, ...] = option(
+        (),
+        "Origins of pages that may connect, separated by commas; `*` for any."
+        " Unset: pages of this server only.",
+        Listed(),
+    )
+
+    # Connections.
+    ping_interval_seconds: float = option(
+        25.0, "Time between two heartbeats of a connection.", positive()
+    )
+    ping_timeout_seconds: float = option(
+        20.0, "Time for the answer to a heartbeat.", positive()
+    )
+    payload_limit_bytes: int = option(
+        9 * MIB,
+        "Largest packet that a client may send; an image and its frame must fit.",
+        parsers.Integer(validate=validate.Range(min=64 * KIB)),
+    )
+    shutdown_seconds: float = option(
+        5.0, "Time for requests in progress when the server stops.", positive()
+    )
+
+    # Redis.
+    redis_timeout_seconds: float = option(
+        3.0, "Time for one command's answer before it counts as failed.", positive()
+    )
+    redis_silence_seconds: float = option(
+        2.0,
+        "Silence after which the Pub/Sub connection counts as dead; it is asked for"
+        " a sign of life well before.",
+        positive(),
+    )
+    lease_seconds: float = option(
+        10.0,
+        "Time without a sign of life after which a node counts as dead and its"
+        " sessions are swept.",
+        positive(),
+    )
+
+    # Rooms.
+    log_events: int = option(
+        10_000,
+        "Events that a room's log keeps for recovery.",
+        parsers.Integer(validate=validate.Range(min=100)),
+    )
+    log_seconds: int = option(
+        7 * DAY_SECONDS,
+        "Age up to which a room's log keeps events.",
+        parsers.Integer(validate=validate.Range(min=60)),
+    )
+    history_messages: int = option(
+        10_000,
+        "Messages that a room's history keeps.",
+        parsers.Integer(validate=validate.Range(min=100)),
+    )
+    client_id_seconds: int = option(
+        DAY_SECONDS,
+        "Time for which a message's clientId is remembered against doubles.",
+        parsers.Integer(validate=validate.Range(min=60)),
+    )
+
+    # Images.
+    images_url: str | None = option(
+        None,
+        "Object store of images: file:///…, s3://…, gs://… or az://…. Unset: images/"
+        " in the data folder.",
+        parsers.String(),
+    )
+    image_limit_bytes: int = option(
+        8 * MIB,
+        "Largest image accepted.",
+        parsers.Integer(validate=validate.Range(min=KIB)),
+    )
+    image_limit_pixels: int = option(
+        40_000_000,
+        "Most pixels of an image accepted.",
+        parsers.Integer(validate=validate.Range(min=1)),
+    )
+    image_url_secret: str | None = option(
+        None,
+        "Secret that signs image addresses, at least 32 bytes, the same on every"
+        " node. Unset: one that the nodes share through Redis.",
+        parsers.String(validate=validate.Length(min=32)),
+        secret=True,
+    )
+    image_url_seconds: int = option(
+        HOUR_SECONDS,
+        "Time for which an image's address is valid.",
+        parsers.Integer(validate=validate.Range(min=60)),
+    )
+
+    @property
+    def development(self) -> bool:
+        """Whether no key is set, so that anyone may take any name."""
+        return not (self.jwt_secret or self.jwt_public_key_file or self.jwks_url)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One row of the table: what is known of a setting."""
+
+    name: str
+    default: object
+    doc: str
+    parser: parsers.Field[Any]
+    secret: bool
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return f"CHATROOM_{self.name.upper()}"
+
+
+def options() -> list[Option]:
+    """Return the table of all settings, in the order of their definition."""
+    return [
+        Option(
+            name=each.name,
+            default=each.default,
+            doc=each.metadata["doc"],
+            parser=each.metadata["parser"],
+            secret=each.metadata["secret"],
+        )
+        for each in fields(Settings)
+    ]

@@ -1,0 +1,70 @@
+"""Pure: how the text of an environment variable becomes a setting's value."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from marshmallow import ValidationError, fields, validate
+
+REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
+
+
+class PathText(fields.Field[Path]):
+    """A path, relative to the working directory; ``~`` is the home folder."""
+
+    def __init__(self, *, must_exist: bool = False) -> None:
+        super().__init__()
+        self._must_exist = must_exist
+
+    def _deserialize(self, value: object, *_: object, **__: object) -> Path:
+        if not isinstance(value, str | Path) or not str(value):
+            raise ValidationError("Not a path.")
+        path = Path(value).expanduser()
+        if self._must_exist and not path.is_file():
+            raise ValidationError("There is no such file.")
+        return path
+
+
+class Listed(fields.Field[tuple[str, ...]]):
+    """Texts separated by commas."""
+
+    def _deserialize(self, value: object, *_: object, **__: object) -> tuple[str, ...]:
+        if not isinstance(value, str):
+            raise ValidationError("Not a list of texts.")
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+class RedisUrl(fields.Field[str]):
+    """The address of a Redis, of one of the schemes that the server knows."""
+
+    def _deserialize(self, value: object, *_: object, **__: object) -> str:
+        # The value never goes into the message: it may hold a password.
+        if not isinstance(value, str):
+            raise ValidationError("Not an address.")
+        try:
+            parts = urlsplit(value)
+            complete = bool(parts.path if parts.scheme == "unix" else parts.hostname)
+        except ValueError:
+            raise ValidationError("Not an address.") from None
+        if parts.scheme not in REDIS_SCHEMES:
+            raise ValidationError(f"Must begin with {'://, '.join(REDIS_SCHEMES)}://.")
+        if not complete:
+            raise ValidationError("Names no server.")
+        return value
+
+
+def positive() -> fields.Float:
+    """Return a parser of numbers above zero."""
+    above_zero = validate.Range(
+        min=0, min_inclusive=False, error="Must be greater than 0."
+    )
+    return fields.Float(validate=above_zero)
+
+
+def mask_url(url: str) -> str:
+    """Return the address with its password replaced, for logs and listings."""
+    head, at, tail = url.rpartition("@")
+    scheme, slashes, credentials = head.partition("://")
+    user, colon, _password = credentials.partition(":")
+    if not at:
+        return url
+    return f"{scheme}{slashes}{user}{colon}{'***' if colon else ''}@{tail}"
