@@ -1,0 +1,86 @@
+"""Every Redis key and channel name, built here and nowhere else.
+
+All keys of a room share the hash tag ``{chatroom-<id>}``, and the room's channel
+``chatroom-<id>`` hashes to the same slot: one script reaches the keys and the channel
+of a room, in Redis Cluster as well.
+"""
+
+from urllib.parse import quote
+
+CHANNEL_PREFIX = "chatroom-"
+"""What a room's channel, which is its Socket.IO room as well, begins with."""
+
+NODES = "chatroom:nodes"
+"""Sorted set: node id, scored by the end of its lease in Unix ms."""
+
+SHARED_SECRET = "chatroom:secret"
+"""String: the secret that nodes without a configured one share."""
+
+
+def channel(room: str) -> str:
+    """Return the Pub/Sub channel of a room; also its Socket.IO room name."""
+    return CHANNEL_PREFIX + room
+
+
+def room_of_channel(name: str) -> str:
+    """Return the room id that :func:`channel` was given."""
+    return name.removeprefix(CHANNEL_PREFIX)
+
+
+def _room_key(room: str, part: str) -> str:
+    return f"{{{CHANNEL_PREFIX}{room}}}:{part}"
+
+
+def log(room: str) -> str:
+    """Stream: the recent events, entry ids ``<offset>-0``."""
+    return _room_key(room, "log")
+
+
+def messages(room: str) -> str:
+    """Hash: message number to the message in its present state, JSON."""
+    return _room_key(room, "messages")
+
+
+def meta(room: str) -> str:
+    """Hash: ``offset``, ``uid``, ``lastMessage``, ``firstMessage``, ``name`` ..."""
+    return _room_key(room, "meta")
+
+
+def last_read(room: str) -> str:
+    """Hash: user to ``lastReadMessage``."""
+    return _room_key(room, "lastRead")
+
+
+def members(room: str) -> str:
+    """Hash: user to role and time of joining, JSON."""
+    return _room_key(room, "members")
+
+
+def sessions(room: str) -> str:
+    """Hash: session id to user, node and device, JSON; over all nodes."""
+    return _room_key(room, "sessions")
+
+
+def online(room: str) -> str:
+    """Hash: user to the number of sessions that attend the room."""
+    return _room_key(room, "online")
+
+
+def sent(room: str, user: str, client_id: str) -> str:
+    """String with a TTL: the result of a send, by its idempotency key."""
+    return _room_key(room, f"sent:{quote(user, safe='')}:{client_id}")
+
+
+def user_rooms(user: str) -> str:
+    """Set: the rooms that a user is a member of."""
+    return f"{{user-{quote(user, safe='')}}}:rooms"
+
+
+def user_sessions_room(user: str) -> str:
+    """Socket.IO room (no channel of its own) of all sessions of a user."""
+    return f"user-{user}"
+
+
+def node_sessions(node: str) -> str:
+    """Set: ``<room> <sid>`` of every session that attends a room at a node."""
+    return f"{{node-{node}}}:sessions"

@@ -1,0 +1,47 @@
+"""The Lua scripts: what must be one atomic step in Redis, and nothing else.
+
+Each file begins with one sentence, its ``KEYS`` and ``ARGV`` with their units, and what
+it returns. Callers go through the typed functions of the stores.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from importlib.resources import files
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script's source and the digest that EVALSHA takes."""
+
+    name: str
+    source: str
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        # SHA-1 is what EVALSHA names scripts by; nothing here relies on its strength.
+        digest = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+        object.__setattr__(self, "digest", digest)
+
+
+def _read(name: str) -> Script:
+    source = (files(__name__) / f"{name}.lua").read_text(encoding="utf-8")
+    return Script(name, source)
+
+
+MESSAGE_LOG_APPEND = _read("message_log_append")
+MESSAGE_LOG_READ = _read("message_log_read")
+READ_STATE_MARK = _read("read_state_mark")
+ROOMS_ADMIT = _read("rooms_admit")
+PRESENCE_ENTER = _read("presence_enter")
+PRESENCE_LEAVE = _read("presence_leave")
+LEASES_RENEW = _read("leases_renew")
+
+ALL = (
+    MESSAGE_LOG_APPEND,
+    MESSAGE_LOG_READ,
+    READ_STATE_MARK,
+    ROOMS_ADMIT,
+    PRESENCE_ENTER,
+    PRESENCE_LEAVE,
+    LEASES_RENEW,
+)

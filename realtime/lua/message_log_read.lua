@@ -1,0 +1,40 @@
+-- Read the events after a position, after proof that the position is of this log.
+-- KEYS[1] - log stream
+-- KEYS[2] - meta hash
+-- ARGV[1] - offset of the position, 0 for the beginning
+-- ARGV[2] - uid of the event at that offset, empty for offset 0
+-- ARGV[3] - offset to read up to, or + for all
+-- ARGV[4] - events to return at most
+-- Returns {proved 0|1, top offset, top uid, {event, ...}}
+
+local log, meta = KEYS[1], KEYS[2]
+local offset, uid, upto, limit = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
+
+local top = redis.call('HMGET', meta, 'offset', 'uid')
+local top_offset, top_uid = top[1] or '0', top[2] or ''
+local refused = {0, tonumber(top_offset), top_uid, {}}
+
+if offset > tonumber(top_offset) then
+  return refused
+end
+if offset == 0 then
+  if uid ~= '' then
+    return refused
+  end
+  if tonumber(top_offset) > 0 and #redis.call('XRANGE', log, '1-0', '1-0') == 0 then
+    return refused
+  end
+else
+  local here = redis.call('XRANGE', log, ARGV[1] .. '-0', ARGV[1] .. '-0')
+  if #here == 0 or here[1][2][2] ~= uid then
+    return refused
+  end
+end
+
+local last = upto == '+' and '+' or upto .. '-0'
+local entries = redis.call('XRANGE', log, '(' .. ARGV[1] .. '-0', last, 'COUNT', limit)
+local events = {}
+for index, entry in ipairs(entries) do
+  events[index] = entry[2][6]
+end
+return {1, tonumber(top_offset), top_uid, events}

@@ -1,0 +1,27 @@
+-- Put a session on a room's session list; announce a user who was not there.
+-- KEYS[1] - sessions hash
+-- KEYS[2] - online hash
+-- ARGV[1] - session id
+-- ARGV[2] - user id
+-- ARGV[3] - the session's entry, JSON
+-- ARGV[4] - channel
+-- ARGV[5] - publish command, PUBLISH or SPUBLISH
+-- ARGV[6] - users up to which each one is announced
+-- ARGV[7] - presence event of this user
+-- Returns {announced 0|1, users online}
+
+local sessions, online = KEYS[1], KEYS[2]
+local sid, user, entry = ARGV[1], ARGV[2], ARGV[3]
+
+local announced = 0
+-- A session that is listed already (a repeated call) must not count twice.
+if redis.call('HSET', sessions, sid, entry) == 1 then
+  if redis.call('HINCRBY', online, user, 1) == 1 then
+    announced = 1
+  end
+end
+local users = redis.call('HLEN', online)
+if announced == 1 and users <= tonumber(ARGV[6]) then
+  redis.call(ARGV[5], ARGV[4], ARGV[7])
+end
+return {announced, users}

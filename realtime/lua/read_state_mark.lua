@@ -1,0 +1,36 @@
+-- Raise lastReadMessage of a user and announce it; it never falls.
+-- KEYS[1] - lastRead hash
+-- KEYS[2] - meta hash
+-- KEYS[3] - members hash
+-- ARGV[1] - channel
+-- ARGV[2] - publish command, PUBLISH or SPUBLISH
+-- ARGV[3] - user id
+-- ARGV[4] - message number read up to
+-- ARGV[5] - members up to which every member is told
+-- ARGV[6] - read event for all, before the number
+-- ARGV[7] - read event for the user's own sessions, before the number
+-- ARGV[8] - what closes ARGV[6]
+-- ARGV[9] - what closes ARGV[7]
+-- Returns {lastReadMessage, lastMessage}, or {-1} for no member
+
+local last_read, meta, members = KEYS[1], KEYS[2], KEYS[3]
+local channel, publish, user = ARGV[1], ARGV[2], ARGV[3]
+local asked, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
+
+if redis.call('HEXISTS', members, user) == 0 then
+  return {-1}
+end
+local top = tonumber(redis.call('HGET', meta, 'lastMessage') or '0')
+local before = tonumber(redis.call('HGET', last_read, user) or '0')
+local mark = math.min(asked, top)
+if mark <= before then
+  return {before, top}
+end
+local digits = string.format('%.0f', mark)
+redis.call('HSET', last_read, user, digits)
+if redis.call('HLEN', members) <= limit then
+  redis.call(publish, channel, ARGV[6] .. digits .. ARGV[8])
+else
+  redis.call(publish, channel, ARGV[7] .. digits .. ARGV[9])
+end
+return {mark, top}

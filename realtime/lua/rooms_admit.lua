@@ -1,0 +1,23 @@
+-- Make a user a member of a room, if not one yet; what came before counts as read.
+-- KEYS[1] - members hash
+-- KEYS[2] - lastRead hash
+-- KEYS[3] - meta hash
+-- ARGV[1] - user id
+-- ARGV[2] - role
+-- Returns {new 0|1, lastMessage, lastReadMessage, members}
+
+local members, last_read, meta = KEYS[1], KEYS[2], KEYS[3]
+local user, role = ARGV[1], ARGV[2]
+
+local top = redis.call('HGET', meta, 'lastMessage') or '0'
+local new = 0
+if redis.call('HEXISTS', members, user) == 0 then
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  redis.call('HSET', members, user,
+    '{"role":"' .. role .. '","joinedAt":' .. string.format('%.0f', now) .. '}')
+  redis.call('HSET', last_read, user, top)
+  new = 1
+end
+local read = redis.call('HGET', last_read, user) or '0'
+return {new, tonumber(top), tonumber(read), redis.call('HLEN', members)}

@@ -1,0 +1,120 @@
+"""Presence: which sessions attend a room, over all nodes, and who is here by them."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+import orjson
+
+from realtime import keys, lua
+from realtime.redis_link import RedisLink
+
+SWEEP_BATCH = 500
+"""Sessions of a dead node that are removed in one round trip."""
+
+
+class Presence:
+    """The session lists of all rooms, and each node's own list of what it put there.
+
+    A user is online in a room while at least one of their sessions attends it. The
+    node's list is written before the room's and cleared after it, so that whoever
+    sweeps after a crash finds every session that could have been announced.
+
+    Args:
+        link: The commands' connection.
+        node: Id of this node.
+        publish_command: ``PUBLISH``, or ``SPUBLISH`` with Redis Cluster.
+        announce_users: Up to this many users online each one is announced; above it
+            a room has a count only.
+    """
+
+    def __init__(
+        self,
+        link: RedisLink,
+        *,
+        node: str,
+        publish_command: str = "PUBLISH",
+        announce_users: int,
+    ) -> None:
+        self._link = link
+        self._node = node
+        self._publish_command = publish_command
+        self._announce_users = announce_users
+
+    async def enter(
+        self, *, room: str, sid: str, user: str, device: str | None
+    ) -> None:
+        """List a session; the user's first one is announced. Repeating is fine."""
+        entry = {
+            "user": user,
+            "node": self._node,
+            "device": device,
+            "since": int(time.time() * 1000),
+        }
+        event = ["presence", {"room": room, "user": user, "online": True}]
+        await asyncio.gather(
+            self._link.call("SADD", keys.node_sessions(self._node), f"{room} {sid}"),
+            self._link.run(
+                lua.PRESENCE_ENTER,
+                (keys.sessions(room), keys.online(room)),
+                (
+                    sid,
+                    user,
+                    orjson.dumps(entry),
+                    keys.channel(room),
+                    self._publish_command,
+                    self._announce_users,
+                    orjson.dumps(event),
+                ),
+            ),
+        )
+
+    async def leave(self, *, room: str, sid: str) -> None:
+        """Remove a session; the user's last one is announced. Repeating is fine."""
+        await asyncio.gather(
+            self._remove(room, sid),
+            self._link.call("SREM", keys.node_sessions(self._node), f"{room} {sid}"),
+        )
+
+    async def _remove(self, room: str, sid: str) -> None:
+        head = orjson.dumps({"room": room})[:-1]
+        await self._link.run(
+            lua.PRESENCE_LEAVE,
+            (keys.sessions(room), keys.online(room)),
+            (
+                sid,
+                keys.channel(room),
+                self._publish_command,
+                self._announce_users,
+                b'["presence",' + head + b',"user":',
+                b',"online":false}]',
+            ),
+        )
+
+    async def online(self, room: str) -> tuple[list[str] | None, int]:
+        """Return who is here, None above ``announce_users``, and how many."""
+        count = await self._link.call("HLEN", keys.online(room))
+        if count > self._announce_users:
+            return None, count
+        users = await self._link.call("HKEYS", keys.online(room))
+        return sorted(user.decode() for user in users), len(users)
+
+    async def sweep(self, node: str) -> int:
+        """Remove all sessions of a dead node and return how many there were.
+
+        Several nodes may sweep at once; each departure is announced by one of them.
+        """
+        swept = 0
+        while True:
+            found = await self._link.call(
+                "SRANDMEMBER", keys.node_sessions(node), SWEEP_BATCH
+            )
+            if not found:
+                return swept
+            await self._remove_all(entry.decode() for entry in found)
+            await self._link.call("SREM", keys.node_sessions(node), *found)
+            swept += len(found)
+
+    async def _remove_all(self, entries: Iterable[str]) -> None:
+        pairs = (entry.partition(" ") for entry in entries)
+        await asyncio.gather(*(self._remove(room, sid) for room, _, sid in pairs))

@@ -1,0 +1,280 @@
+"""Commands to Redis: pipelined by themselves, resent after a cut, never silent.
+
+All commands of one turn of the event loop travel in one write and their replies are
+read in batches, so that a busy node pays microseconds a command. There is one
+connection and one order: what is called first is carried out first.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import hiredis
+
+from realtime.errors import OutcomeUnknownError, UnavailableError
+from realtime.lua import Script
+from realtime.redis_url import ConnectionFactory
+from realtime.redis_wire import RedisWire, ReplyError, WireError
+
+log = logging.getLogger(__name__)
+
+Argument = str | bytes | int | float
+
+RECONNECT_SECONDS = 0.1
+"""Pause between two attempts to connect: constant, because a longer one costs
+messages' time and a refused connect on one's own network costs nothing."""
+
+WATCH_SECONDS = 0.25
+"""How often deadlines are looked at; a deadline is late by this much at most."""
+
+REFUSED = frozenset(
+    "LOADING READONLY MASTERDOWN CLUSTERDOWN TRYAGAIN BUSY OOM MISCONF NOREPLICAS".split()
+)
+"""Errors by which Redis says that it did nothing and may do it later."""
+
+RECONNECT_ON = frozenset({"READONLY", "MASTERDOWN"})
+"""Errors by which a former primary says that it is none any more."""
+
+
+class _Call:
+    """One command on its way."""
+
+    __slots__ = ("deadline", "packed", "reply", "resend", "written")
+
+    def __init__(
+        self, packed: bytes, deadline: float, resend: bool, reply: asyncio.Future[Any]
+    ) -> None:
+        self.packed = packed
+        self.deadline = deadline
+        self.resend = resend
+        self.reply = reply
+        self.written = False
+
+
+class RedisLink:
+    """Commands over one connection that repairs itself.
+
+    Args:
+        factory: Makes the connections.
+        timeout_seconds: Deadline of one call, waiting for a connection included.
+        limit_calls: Most calls that may be under way; over it a call is refused with
+            :class:`UnavailableError` at once.
+    """
+
+    def __init__(
+        self,
+        factory: ConnectionFactory,
+        *,
+        timeout_seconds: float,
+        limit_calls: int,
+        scripts: Sequence[Script] = (),
+    ) -> None:
+        self._factory = factory
+        self._timeout_seconds = timeout_seconds
+        self._limit_calls = limit_calls
+        self._scripts = tuple(scripts)
+        self._wire: RedisWire | None = None
+        self._waiting: deque[_Call] = deque()
+        self._in_flight: deque[_Call] = deque()
+        self._flush_planned = False
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._closed = False
+        self._failure = "not connected yet"
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now."""
+        return self._wire is not None
+
+    @property
+    def failure(self) -> str:
+        """Why there is no connection, in the words of the operating system."""
+        return self._failure
+
+    def start(self) -> None:
+        """Begin to connect, in tasks that :meth:`aclose` ends."""
+        if not self._tasks:
+            self._tasks = (
+                asyncio.create_task(self._run(), name="redis-link"),
+                asyncio.create_task(self._watch(), name="redis-link-deadlines"),
+            )
+
+    async def aclose(self) -> None:
+        """Close the connection; calls under way fail as after a cut."""
+        self._closed = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = ()
+        self._fail_all()
+
+    async def call(self, *command: Argument, resend: bool = True) -> Any:
+        """Carry out one command and return its reply.
+
+        Args:
+            command: The command's words.
+            resend: Whether it may be sent again after a cut, when it is not known if
+                it was carried out. All scripts and reads here allow that; a bare
+                ``PUBLISH`` does not.
+
+        Raises:
+            UnavailableError: It was not carried out.
+            OutcomeUnknownError: It may have been carried out.
+            ReplyError: Redis refused it as wrong: a defect of the caller.
+        """
+        return await self._enqueue(hiredis.pack_command(command), resend)
+
+    async def run(
+        self, script: Script, keys: Sequence[str], args: Sequence[Argument]
+    ) -> Any:
+        """Run a script by its digest; raises as :meth:`call` does."""
+        head = (len(keys), *keys, *args)
+        try:
+            packed = hiredis.pack_command(("EVALSHA", script.digest, *head))
+            return await self._enqueue(packed, True)
+        except ReplyError as error:
+            if error.code != "NOSCRIPT":
+                raise
+        # SCRIPT FLUSH, or a failover to a replica that never saw the script.
+        return await self._enqueue(
+            hiredis.pack_command(("EVAL", script.source, *head)), True
+        )
+
+    def _enqueue(self, packed: bytes, resend: bool) -> asyncio.Future[Any]:
+        loop = asyncio.get_running_loop()
+        reply: asyncio.Future[Any] = loop.create_future()
+        if self._closed:
+            reply.set_exception(UnavailableError("This node is shutting down."))
+            return reply
+        if len(self._waiting) + len(self._in_flight) >= self._limit_calls:
+            reply.set_exception(
+                UnavailableError("This node has too many requests under way.")
+            )
+            return reply
+        deadline = loop.time() + self._timeout_seconds
+        self._waiting.append(_Call(packed, deadline, resend, reply))
+        if self._wire is not None and not self._flush_planned:
+            self._flush_planned = True
+            loop.call_soon(self._flush)
+        return reply
+
+    def _flush(self) -> None:
+        self._flush_planned = False
+        if self._wire is None or not self._waiting:
+            return
+        batch = list(self._waiting)
+        self._waiting.clear()
+        for call in batch:
+            call.written = True
+        self._in_flight.extend(batch)
+        self._wire.write(b"".join([call.packed for call in batch]))
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                wire = await RedisWire.connect(
+                    self._factory, timeout_seconds=self._timeout_seconds
+                )
+            except WireError as error:
+                self._note_failure(error)
+                await asyncio.sleep(RECONNECT_SECONDS)
+                continue
+            try:
+                await self._serve(wire)
+            except WireError as error:
+                self._note_failure(error)
+            finally:
+                self._wire = None
+                self._recover_calls()
+                await wire.close()
+
+    def _note_failure(self, error: WireError) -> None:
+        if str(error) != self._failure:
+            log.warning("Redis commands: %s", error)
+        self._failure = str(error)
+
+    async def _serve(self, wire: RedisWire) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._timeout_seconds
+        loads = [
+            _Call(
+                hiredis.pack_command(("SCRIPT", "LOAD", script.source)),
+                deadline,
+                False,
+                loop.create_future(),
+            )
+            for script in self._scripts
+        ]
+        for load in loads:
+            # A script that could not be loaded is sent whole when it is first run.
+            load.reply.add_done_callback(lambda done: done.exception())
+        self._waiting.extendleft(reversed(loads))
+        self._wire = wire
+        self._flush()
+        if self._failure:
+            log.info("Redis commands: connected")
+        self._failure = ""
+        while True:
+            for reply in await wire.read_batch():
+                self._settle(reply)
+
+    async def _watch(self) -> None:
+        """Keep the deadlines: of waiting calls, and of Redis's answers."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            now = asyncio.get_running_loop().time()
+            while self._waiting and self._waiting[0].deadline < now:
+                self._give_up(self._waiting.popleft())
+            late = self._in_flight and self._in_flight[0].deadline < now
+            if late and self._wire is not None:
+                self._wire.abort("no answer in time")
+
+    def _settle(self, reply: Any) -> None:
+        call = self._in_flight.popleft()
+        if not isinstance(reply, ReplyError):
+            _resolve(call, reply)
+            return
+        if reply.code in RECONNECT_ON:
+            _reject(call, UnavailableError("Redis has no primary at the moment."))
+            raise WireError(f"Redis is not the primary any more: {reply}")
+        if reply.code in REFUSED:
+            _reject(call, UnavailableError("Redis cannot take this at the moment."))
+            log.error("Redis refuses commands: %s", reply)
+        else:
+            _reject(call, reply)
+
+    def _recover_calls(self) -> None:
+        """After a cut: what may be sent again waits for the next connection."""
+        now = asyncio.get_running_loop().time()
+        again = []
+        for call in self._in_flight:
+            if call.resend and call.deadline > now:
+                again.append(call)
+            else:
+                self._give_up(call)
+        self._in_flight.clear()
+        self._waiting.extendleft(reversed(again))
+
+    def _fail_all(self) -> None:
+        for call in (*self._in_flight, *self._waiting):
+            self._give_up(call)
+        self._in_flight.clear()
+        self._waiting.clear()
+
+    def _give_up(self, call: _Call) -> None:
+        if call.written:
+            _reject(call, OutcomeUnknownError("Redis did not answer in time."))
+        else:
+            _reject(call, UnavailableError("Redis cannot be reached."))
+
+
+def _resolve(call: _Call, reply: Any) -> None:
+    if not call.reply.done():
+        call.reply.set_result(reply)
+
+
+def _reject(call: _Call, error: Exception) -> None:
+    if not call.reply.done():
+        call.reply.set_exception(error)

@@ -1,0 +1,91 @@
+"""Redis addresses: a URL becomes a factory of redis-py connections.
+
+redis-py does what is hard about a connection (TLS, unix sockets, authentication,
+asking the Sentinels for the primary); what happens on it afterwards is ours, in
+:mod:`realtime.redis_wire`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from redis.asyncio import ConnectionPool
+from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.sentinel import Sentinel
+
+ConnectionFactory = Callable[[], AbstractConnection]
+
+DEFAULT_SENTINEL_PORT = 26379
+SENTINEL_SCHEMES = frozenset({"sentinel", "redis+sentinel", "rediss+sentinel"})
+PLAIN_SCHEMES = frozenset({"redis", "rediss", "unix"})
+
+
+def connection_factory(url: str, *, timeout_seconds: float) -> ConnectionFactory:
+    """Return a factory of unconnected connections to the server that ``url`` names.
+
+    Understands ``redis://``, ``rediss://``, ``unix://`` and
+    ``sentinel://[user:password@]host:port,host:port/<db>/<service>`` (also spelt
+    ``redis+sentinel://``; ``rediss+sentinel://`` with TLS to the primary). A Sentinel
+    connection asks for the present primary each time it connects.
+
+    Args:
+        url: The address; credentials are percent-decoded.
+        timeout_seconds: Deadline of the connect and of each step of the handshake.
+
+    Raises:
+        ValueError: when the URL cannot be used; the text does not repeat it, because
+            it may hold a password.
+    """
+    common: dict[str, Any] = {
+        "socket_timeout": timeout_seconds,
+        "socket_connect_timeout": timeout_seconds,
+        "socket_keepalive": True,
+        "protocol": 2,
+    }
+    scheme = urlsplit(url).scheme
+    if scheme in SENTINEL_SCHEMES:
+        return _sentinel_factory(url, common)
+    if scheme not in PLAIN_SCHEMES:
+        known = ", ".join(sorted(PLAIN_SCHEMES | SENTINEL_SCHEMES))
+        raise ValueError(f"scheme {scheme!r} is none of {known}")
+    if scheme == "unix":
+        common.pop("socket_keepalive")
+    pool = ConnectionPool.from_url(url, **common)
+    return pool.make_connection
+
+
+def _sentinel_factory(url: str, common: dict[str, Any]) -> ConnectionFactory:
+    parts = urlsplit(url)
+    path = parts.path.strip("/").split("/")
+    if len(path) != 2 or not path[0].isdigit() or not path[1]:
+        raise ValueError("a Sentinel URL ends with /<db>/<service name>")
+    hosts = []
+    for address in parts.netloc.rpartition("@")[2].split(","):
+        host, _, port = address.partition(":")
+        if not host or (port and not port.isdigit()):
+            raise ValueError("a Sentinel URL lists host:port,host:port")
+        hosts.append((host, int(port or DEFAULT_SENTINEL_PORT)))
+    query = parse_qs(parts.query)
+    sentinel_options = {
+        name: common[name] for name in ("socket_timeout", "socket_connect_timeout")
+    }
+    if "sentinel_password" in query:
+        sentinel_options["password"] = query["sentinel_password"][0]
+    primary = dict(common, db=int(path[0]), ssl=parts.scheme.startswith("rediss"))
+    if parts.username:
+        primary["username"] = unquote(parts.username)
+    if parts.password:
+        primary["password"] = unquote(parts.password)
+    if not primary["ssl"]:
+        primary.pop("ssl")
+    client = Sentinel(hosts, sentinel_kwargs=sentinel_options).master_for(
+        path[1], **primary
+    )
+    pool = client.connection_pool
+
+    def make() -> AbstractConnection:
+        # The pool is referenced weakly by its connections; this closure keeps it.
+        connection: AbstractConnection = pool.make_connection()
+        return connection
+
+    return make

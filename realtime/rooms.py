@@ -1,0 +1,94 @@
+"""Rooms and their members: who belongs to a room, connected or not."""
+
+import asyncio
+from typing import NamedTuple
+
+from realtime import keys, lua
+from realtime.redis_link import RedisLink
+
+MEMBER = "member"
+"""The role of somebody who came by themselves."""
+
+
+class Admission(NamedTuple):
+    """A member's standing when they enter a room."""
+
+    new: bool
+    last_message: int
+    last_read_message: int
+    members: int
+
+
+class RoomSummary(NamedTuple):
+    """One line of a user's room list; ``newest`` is an encoded message."""
+
+    room: str
+    name: str
+    last_message: int
+    last_read_message: int
+    unread: int
+    newest: bytes | None
+
+
+class Rooms:
+    """Membership, kept on both sides: a room's members and a user's rooms."""
+
+    def __init__(self, link: RedisLink) -> None:
+        self._link = link
+
+    async def admit(self, room: str, user: str) -> Admission:
+        """Make a user a member, if not one yet, and return where they stand.
+
+        What was said before a user became a member counts as read.
+        """
+        # The user's side first: a crash in between leaves a room on the list that a
+        # next join completes, never a membership that the user cannot find.
+        added = self._link.call("SADD", keys.user_rooms(user), room)
+        admitted = self._link.run(
+            lua.ROOMS_ADMIT,
+            (keys.members(room), keys.last_read(room), keys.meta(room)),
+            (user, MEMBER),
+        )
+        _, (new, last_message, last_read, members) = await asyncio.gather(
+            added, admitted
+        )
+        return Admission(new == 1, last_message, last_read, members)
+
+    async def is_member(self, room: str, user: str) -> bool:
+        """Tell whether a user belongs to a room."""
+        found = await self._link.call("HEXISTS", keys.members(room), user)
+        return bool(found)
+
+    async def quit(self, room: str, user: str) -> None:
+        """End a user's membership; repeating it is fine."""
+        await asyncio.gather(
+            self._link.call("HDEL", keys.members(room), user),
+            self._link.call("HDEL", keys.last_read(room), user),
+            self._link.call("SREM", keys.user_rooms(user), room),
+        )
+
+    async def of_user(self, user: str) -> list[RoomSummary]:
+        """Return the user's rooms by id, with what is unread in each."""
+        found = await self._link.call("SMEMBERS", keys.user_rooms(user))
+        rooms = sorted(room.decode() for room in found)
+        summaries = await asyncio.gather(*(self._summary(room, user) for room in rooms))
+        return [summary for summary in summaries if summary is not None]
+
+    async def _summary(self, room: str, user: str) -> RoomSummary | None:
+        (last, name), read = await asyncio.gather(
+            self._link.call("HMGET", keys.meta(room), "lastMessage", "name"),
+            self._link.call("HGET", keys.last_read(room), user),
+        )
+        if read is None:
+            # On the user's list but not a member: a quit or a join under way.
+            return None
+        last_message, last_read = int(last or 0), int(read)
+        newest = await self._link.call("HGET", keys.messages(room), last_message)
+        return RoomSummary(
+            room=room,
+            name=name.decode() if name else room,
+            last_message=last_message,
+            last_read_message=last_read,
+            unread=last_message - last_read,
+            newest=newest,
+        )
