@@ -1,0 +1,5 @@
+"""The wire protocol as schemas: every event, ack and broadcast.
+
+Start at :mod:`schemas.catalog`. This package imports marshmallow and the standard
+library only.
+"""

@@ -1,0 +1,216 @@
+"""Answers to the events that clients send.
+
+As with the broadcasts, the server builds them from its own values and does not load
+them through these schemas; the tests do, for every ack a client receives.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from marshmallow import Schema, ValidationError, fields
+
+from schemas.base import (
+    CURSOR_PATTERN,
+    Flag,
+    ListOf,
+    PatternText,
+    RoomId,
+    StrictField,
+    StrictSchema,
+    UserId,
+    WholeNumber,
+)
+from schemas.broadcasts import Message, Sentence
+from schemas.events import HISTORY_MESSAGES, SYNC_ROOMS
+
+ANY_NUMBER: Final = 2**31
+"""No bound of the protocol's own: the server's settings bound these lists."""
+
+ERROR_CODES: Final[Mapping[str, bool]] = {
+    "invalid": False,
+    "unauthorized": False,
+    "forbidden": False,
+    "not_found": False,
+    "not_attending": False,
+    "too_large": False,
+    "rate_limited": True,
+    "unavailable": True,
+    "unknown": True,
+    "unknown_event": False,
+    "internal": False,
+}
+"""Each code and whether it is temporary: may the same request succeed later?"""
+
+
+class MapOf(StrictField):
+    """An object used as a map.
+
+    Args:
+        key: The field of its keys.
+        item: The field of its values.
+    """
+
+    def __init__(
+        self, key: fields.Field[Any], item: fields.Field[Any], **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self.key = key
+        self.item = item
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **_options: Any
+    ) -> dict[Any, Any]:
+        if not isinstance(value, dict):
+            raise ValidationError("Must be an object.")
+        return {
+            self.key.deserialize(name): self.item.deserialize(one)
+            for name, one in value.items()
+        }
+
+
+class EventArray(StrictField):
+    """An event of a room's log as it is broadcast: ``["message", {…}]``.
+
+    Args:
+        log_events: The schema of each event that a log holds, by its name.
+    """
+
+    def __init__(self, log_events: Mapping[str, Schema], **options: Any) -> None:
+        super().__init__(**options)
+        self.log_events = log_events
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **_options: Any
+    ) -> list[Any]:
+        if not isinstance(value, list) or len(value) != 2:
+            raise ValidationError("Must be a list of a name and a payload.")
+        name, payload = value
+        schema = self.log_events.get(name) if isinstance(name, str) else None
+        if schema is None:
+            raise ValidationError("Must be the name of an event of the log.")
+        return [name, schema.load(payload)]
+
+
+class ErrorCode(StrictField):
+    """One of :data:`ERROR_CODES`."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **_options: Any
+    ) -> str:
+        text = self._string(value)
+        if text not in ERROR_CODES:
+            raise ValidationError("Must be a known code.")
+        return text
+
+
+class Error(StrictSchema):
+    """What went wrong, for the program (``code``) and the person (``message``)."""
+
+    code = ErrorCode()
+    message = Sentence()
+    temporary = Flag()
+    fields = MapOf(  # type: ignore[assignment] # the wire's name; unused by marshmallow
+        Sentence(), ListOf(Sentence(), longest=100), required=False
+    )
+    retryAfter = WholeNumber(required=False)  # noqa: N815 - the wire's name
+
+
+class Done(StrictSchema):
+    """It was carried out; there is nothing else to say."""
+
+    ok = Flag()
+
+
+class ErrorAck(Done):
+    """It was not carried out; ``ok`` is false."""
+
+    error = fields.Nested(Error, required=True)
+
+
+class JoinAck(Done):
+    """``join``: where the room stands, and what was missed."""
+
+    room = RoomId()
+    cursor = PatternText(CURSOR_PATTERN, "Must be <offset>:<uid>.")
+    recovered = Flag()
+    events = ListOf(EventArray({"message": Message()}), longest=ANY_NUMBER)
+    lastMessage = WholeNumber()  # noqa: N815 - the wire's name
+    lastReadMessage = WholeNumber()  # noqa: N815 - the wire's name
+    unread = WholeNumber()
+    reads = MapOf(UserId(), WholeNumber(), allow_none=True)
+    online = ListOf(UserId(), longest=ANY_NUMBER, key=str, allow_none=True)
+    onlineCount = WholeNumber()  # noqa: N815 - the wire's name
+    memberCount = WholeNumber()  # noqa: N815 - the wire's name
+
+
+class SyncDenied(ErrorAck):
+    """A room of ``sync`` that could not be joined."""
+
+    room = RoomId()
+
+
+class SyncItem(StrictField):
+    """A room of ``sync``: joined or denied."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **_options: Any
+    ) -> dict[str, Any]:
+        joined = isinstance(value, dict) and value.get("ok") is True
+        schema = JoinAck() if joined else SyncDenied()
+        loaded: dict[str, Any] = schema.load(value)
+        return loaded
+
+
+class SyncAck(Done):
+    """``sync``: one answer a room, in the order asked."""
+
+    rooms = ListOf(SyncItem(), longest=SYNC_ROOMS)
+
+
+class SendAck(Done):
+    """``send``: stored and published, at this place."""
+
+    message = WholeNumber(minimum=1)
+    offset = WholeNumber(minimum=1)
+    uid = PatternText(re.compile(r"[A-Za-z0-9_-]{1,64}"), "Must be a uid.")
+    at = WholeNumber(minimum=1)
+    duplicate = Flag()
+
+
+class MarkReadAck(Done):
+    """``mark_read``: the mark that now holds, and what is left."""
+
+    lastReadMessage = WholeNumber()  # noqa: N815 - the wire's name
+    unread = WholeNumber()
+
+
+class HistoryAck(Done):
+    """``history``: a page, ascending by number."""
+
+    messages = ListOf(fields.Nested(Message), longest=HISTORY_MESSAGES)
+    more = Flag()
+    firstAvailable = WholeNumber()  # noqa: N815 - the wire's name
+
+
+class RoomEntry(StrictSchema):
+    """A room of ``rooms``; ``newest`` is null while it is empty."""
+
+    room = RoomId()
+    name = Sentence(allow_none=True)
+    lastMessage = WholeNumber()  # noqa: N815 - the wire's name
+    lastReadMessage = WholeNumber()  # noqa: N815 - the wire's name
+    unread = WholeNumber()
+    newest = fields.Nested(Message, required=True, allow_none=True)
+
+
+class RoomsAck(Done):
+    """``rooms``: the rooms that the user is a member of."""
+
+    rooms = ListOf(fields.Nested(RoomEntry), longest=ANY_NUMBER)
+
+
+class RefreshAck(Done):
+    """``refresh``: when the session now ends, in Unix ms; null: it does not."""
+
+    expiresAt = WholeNumber(allow_none=True)  # noqa: N815 - the wire's name

@@ -1,0 +1,136 @@
+"""Payloads of the events that the server sends.
+
+They are built in the stores and in Lua; the schemas say what clients may rely on, and
+the tests hold every event that a client receives against them.
+"""
+
+import re
+from typing import Any, Final
+
+from marshmallow import ValidationError, validates_schema
+
+from schemas.base import (
+    ClientId,
+    Flag,
+    ListOf,
+    PatternText,
+    RoomId,
+    StrictField,
+    StrictSchema,
+    Text,
+    UserId,
+    WholeNumber,
+)
+from schemas.events import MENTIONS, MessageType
+
+SHA256_HEX: Final = r"[0-9a-f]{64}"
+IMAGE_URL_PATTERN: Final = re.compile(
+    rf"/images/{SHA256_HEX}\.(png|jpg|webp|gif)\?expires=\d+&signature=[\w-]+"
+)
+
+
+class Sentence(StrictField):
+    """A line of text for the person who reads it."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **_options: Any
+    ) -> str:
+        text = self._string(value)
+        if not text:
+            raise ValidationError("Must not be empty.")
+        return text
+
+
+class Image(StrictSchema):
+    """Where an image is and what it is like; ``url`` is signed and expires."""
+
+    url = PatternText(IMAGE_URL_PATTERN, "Must be a signed path of this server.")
+    mime = PatternText(re.compile(r"image/(png|jpeg|webp|gif)"), "Must be an image.")
+    size = WholeNumber(minimum=1)
+    width = WholeNumber(minimum=1)
+    height = WholeNumber(minimum=1)
+
+
+class ImageField(StrictField):
+    """An ``Image`` as a field."""
+
+    _schema = Image()
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **_options: Any
+    ) -> dict[str, Any]:
+        loaded: dict[str, Any] = self._schema.load(value)
+        return loaded
+
+
+class LogEvent(StrictSchema):
+    """What every entry of a room's log has: its position and its lineage."""
+
+    offset = WholeNumber(minimum=1)
+    uid = PatternText(re.compile(r"[A-Za-z0-9_-]{1,64}"), "Must be a uid.")
+    room = RoomId()
+
+
+class Message(LogEvent):
+    """``message``: somebody wrote something."""
+
+    message = WholeNumber(minimum=1)
+    user = UserId()
+    clientId = ClientId()  # noqa: N815 - the wire's name
+    type = MessageType()
+    text = Text(required=False)
+    image = ImageField(required=False)
+    replyTo = WholeNumber(minimum=1, required=False)  # noqa: N815 - the wire's name
+    mentions = ListOf(UserId(), longest=MENTIONS, required=False)
+    at = WholeNumber(minimum=1)
+
+
+class Read(StrictSchema):
+    """``read``: a user has read up to here. Not in the log."""
+
+    room = RoomId()
+    user = UserId()
+    lastReadMessage = WholeNumber()  # noqa: N815 - the wire's name
+
+
+class Typing(StrictSchema):
+    """``typing``: a user began or ended writing. Not in the log."""
+
+    room = RoomId()
+    user = UserId()
+    on = Flag()
+
+
+class Presence(StrictSchema):
+    """``presence``: a user came or went; in large rooms only how many are here."""
+
+    room = RoomId()
+    user = UserId(required=False)
+    online = Flag(required=False)
+    onlineCount = WholeNumber(required=False)  # noqa: N815 - the wire's name
+
+    @validates_schema(skip_on_field_errors=True)
+    def _one_form(self, data: dict[str, Any], **_options: Any) -> None:
+        named = {"user", "online"} & data.keys()
+        if len(named) == 1 or bool(named) == ("onlineCount" in data):
+            raise ValidationError("Either user and online, or onlineCount.", "user")
+
+
+class Closing(StrictSchema):
+    """``closing``: the server is about to close this connection; come back."""
+
+    reason = PatternText(re.compile("[a-z_]{1,40}"), "Must be a word.")
+    retryAfter = WholeNumber()  # noqa: N815 - the wire's name
+
+
+class TokenExpired(StrictSchema):
+    """``token_expired``: the session ends now; connect with a new token."""
+
+    code = PatternText(re.compile("unauthorized"), "Must be unauthorized.")
+    message = Sentence()
+
+
+class Reload(StrictSchema):
+    """``reload``: what was shown of this room may be wrong; join without a cursor."""
+
+    room = RoomId()

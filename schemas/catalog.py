@@ -1,0 +1,93 @@
+"""The wire protocol of ``/chat`` as one table.
+
+The guard loads payloads by it, the tests hold every event and ack that a client
+receives against it, and ``docs/protocol.md`` must name each of its rows.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+from typing import Final
+
+from marshmallow import Schema
+
+from schemas import acks, broadcasts, events
+
+
+class Access(Enum):
+    """What a user must be to a room before an event is carried out."""
+
+    ANYONE = "anyone"
+    """Anyone with a session; the part that carries it out may have rules of its own."""
+    MEMBER = "member"
+    """A member of the room, whether this session attends it or not."""
+    ATTENDING = "attending"
+    """This session has joined the room and not left it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An event from a client.
+
+    Attributes:
+        name: The event's name; the handler is ``on_<name>``.
+        payload: Loads the one argument.
+        ack: What the answer is like when ``ok`` is true; else it is an ``ErrorAck``.
+        access: Who may send it.
+        bare: Whether it may come without any argument.
+    """
+
+    name: str
+    payload: Schema
+    ack: Schema
+    access: Access = Access.ANYONE
+    bare: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """An event from the server.
+
+    Attributes:
+        name: The event's name.
+        payload: What its one argument is like.
+        logged: Whether it is an entry of the room's log, with offset and uid: it is
+            then recovered after a gap.
+    """
+
+    name: str
+    payload: Schema
+    logged: bool = False
+
+
+_REQUESTS = (
+    Request("join", events.Join(), acks.JoinAck()),
+    Request("sync", events.Sync(), acks.SyncAck()),
+    Request("leave", events.Room(), acks.Done()),
+    Request("quit", events.Room(), acks.Done()),
+    Request("send", events.Send(), acks.SendAck(), Access.ATTENDING),
+    Request("mark_read", events.MarkRead(), acks.MarkReadAck(), Access.MEMBER),
+    Request("typing", events.Typing(), acks.Done(), Access.ATTENDING),
+    Request("history", events.History(), acks.HistoryAck(), Access.MEMBER),
+    Request("rooms", events.Nothing(), acks.RoomsAck(), bare=True),
+    Request("refresh", events.Refresh(), acks.RefreshAck()),
+)
+
+_BROADCASTS = (
+    Broadcast("message", broadcasts.Message(), logged=True),
+    Broadcast("read", broadcasts.Read()),
+    Broadcast("typing", broadcasts.Typing()),
+    Broadcast("presence", broadcasts.Presence()),
+    Broadcast("closing", broadcasts.Closing()),
+    Broadcast("token_expired", broadcasts.TokenExpired()),
+    Broadcast("reload", broadcasts.Reload()),
+)
+
+REQUESTS: Final[Mapping[str, Request]] = MappingProxyType(
+    {each.name: each for each in _REQUESTS}
+)
+BROADCASTS: Final[Mapping[str, Broadcast]] = MappingProxyType(
+    {each.name: each for each in _BROADCASTS}
+)
+ERROR_ACK: Final = acks.ErrorAck()

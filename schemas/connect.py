@@ -1,0 +1,56 @@
+"""What a client says of itself when it connects, and what a refusal tells it."""
+
+import re
+from typing import Any, Final
+
+from marshmallow import EXCLUDE
+
+from schemas.base import PatternText, StrictSchema, UserId, require_clean
+from schemas.events import Token
+
+NAME_CHARACTERS: Final = 128
+"""Display names are shown in one line; longer ones are cut."""
+
+DEVICE_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class ConnectAuth(StrictSchema):
+    """The ``auth`` object: a token, or in development mode a user's name.
+
+    Fields that are not ours are left alone: an application may have its own
+    middleware look at them.
+    """
+
+    class Meta:
+        """Options of marshmallow."""
+
+        unknown = EXCLUDE
+
+    token = Token(required=False)
+    user = UserId(required=False)
+    device = PatternText(
+        DEVICE_PATTERN, "Must be 1 to 64 of A-Z a-z 0-9 _ -.", required=False
+    )
+
+
+def clean_name(name: Any) -> str | None:
+    """Return a display name fit to be shown, or None.
+
+    Identity providers put all kinds of things into ``name``, and it is a nicety: what
+    cannot be shown is left out instead of locking the user out.
+
+    Args:
+        name: The claim or field, of any type.
+    """
+    if not isinstance(name, str):
+        return None
+    shown = "".join(one for one in name if _is_clean(one)).strip()
+    return shown[:NAME_CHARACTERS] or None
+
+
+def _is_clean(character: str) -> bool:
+    try:
+        require_clean(character)
+    except ValueError:  # marshmallow's ValidationError is one
+        return False
+    return True

@@ -1,0 +1,148 @@
+"""Payloads of the events that clients send."""
+
+from typing import Any, Final
+
+from marshmallow import ValidationError, fields, validates_schema
+
+from schemas.base import (
+    Binary,
+    ClientId,
+    Cursor,
+    Flag,
+    ListOf,
+    RoomId,
+    StrictField,
+    StrictSchema,
+    Text,
+    UserId,
+    WholeNumber,
+)
+
+SYNC_ROOMS: Final = 200
+"""Rooms of one ``sync``: each costs reads in Redis and a page of events."""
+
+HISTORY_MESSAGES: Final = 100
+"""The longest page of history; a higher ``limit`` is held to it."""
+
+HISTORY_DEFAULT: Final = 50
+"""A page of history when the client names no ``limit``: two or three screens."""
+
+MENTIONS: Final = 50
+"""Users mentioned by one message; a larger crowd is the room itself."""
+
+TOKEN_CHARACTERS: Final = 16_384
+"""Tokens with many claims have 2-4 KB; proxies cut headers at 8-16 KB as well."""
+
+
+class Nothing(StrictSchema):
+    """No fields: the event is its own name."""
+
+
+class Room(StrictSchema):
+    """``leave``, ``quit``: the room alone."""
+
+    room = RoomId()
+
+
+class Join(Room):
+    """``join``, and one room of ``sync``."""
+
+    cursor = Cursor(required=False)
+
+
+class _JoinItem(fields.Nested):
+    """A ``Join`` inside a list, never null."""
+
+    default_error_messages = {  # noqa: RUF012 - marshmallow's own way
+        "null": "Must be an object.",
+        "type": "Must be an object.",
+    }
+
+
+class Sync(StrictSchema):
+    """``sync``: what ``join`` does, for all of a client's rooms at once."""
+
+    rooms = ListOf(_JoinItem(Join), longest=SYNC_ROOMS, key=lambda item: item["room"])
+
+
+class MessageType(StrictField):
+    """``text`` or ``image``."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **_options: Any
+    ) -> str:
+        text = self._string(value)
+        if text not in ("text", "image"):
+            raise ValidationError("Must be text or image.")
+        return text
+
+
+class Send(Room):
+    """``send``: a text, or an image with or without a caption."""
+
+    clientId = ClientId()  # noqa: N815 - the wire's name
+    type = MessageType()
+    text = Text(required=False)
+    image = Binary(required=False)
+    replyTo = WholeNumber(minimum=1, required=False)  # noqa: N815 - the wire's name
+    mentions = ListOf(UserId(), longest=MENTIONS, key=str, required=False)
+
+    @validates_schema(skip_on_field_errors=True)
+    def _match_type(self, data: dict[str, Any], **_options: Any) -> None:
+        if data["type"] == "text":
+            if "text" not in data:
+                raise ValidationError("A text message needs it.", "text")
+            if "image" in data:
+                raise ValidationError("A text message has none.", "image")
+        elif "image" not in data:
+            raise ValidationError("An image message needs it.", "image")
+
+
+class MarkRead(Room):
+    """``mark_read``: the highest message number that the user has read."""
+
+    message = WholeNumber(minimum=1)
+
+
+class Typing(Room):
+    """``typing``: began or ended."""
+
+    on = Flag()
+
+
+class History(Room):
+    """``history``: messages by number; both bounds are exclusive."""
+
+    before = WholeNumber(minimum=1, required=False)
+    after = WholeNumber(minimum=0, required=False)
+    limit = WholeNumber(
+        minimum=1,
+        held_to=HISTORY_MESSAGES,
+        required=False,
+        load_default=HISTORY_DEFAULT,
+    )
+
+    @validates_schema(skip_on_field_errors=True)
+    def _one_bound(self, data: dict[str, Any], **_options: Any) -> None:
+        if "before" in data and "after" in data:
+            raise ValidationError("before and after exclude each other.", "after")
+
+
+class Token(StrictField):
+    """A JSON Web Token: bounded printable ASCII. What it says is for auth to judge."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **_options: Any
+    ) -> str:
+        text = self._string(value)
+        if not 1 <= len(text) <= TOKEN_CHARACTERS:
+            raise ValidationError(f"Must be 1 to {TOKEN_CHARACTERS} characters.")
+        if not (text.isascii() and text.isprintable()):
+            raise ValidationError("Must be printable ASCII.")
+        return text
+
+
+class Refresh(StrictSchema):
+    """``refresh``: a new token for the same user."""
+
+    token = Token()
