@@ -1,0 +1,67 @@
+"""Fixtures of the whole suite: a real Valkey, and no task left behind."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.redis_server import RedisServer
+from tests.waiting import MS
+
+# A cancelled task needs a few turns of the loop to end; a leaked one never does.
+TASKS_END_SECONDS = 2_000 * MS
+# Keys that may stay without an expiry, by what they end with: what rooms and users
+# are, and what a killed node leaves for the others to sweep.
+KEPT_KEYS = (":log", ":messages", ":meta", ":lastRead", ":members", ":rooms")
+SWEPT_KEYS = (":sessions", ":online", ":nodes", ":secret")
+
+
+@pytest.fixture(scope="session")
+def _worker_redis() -> Iterator[RedisServer]:
+    """One server a test process: tests of one process never overlap."""
+    server = RedisServer("--enable-debug-command", "yes")
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def redis_server(_worker_redis: RedisServer) -> Iterator[RedisServer]:
+    """A running, empty Valkey; the test may kill or pause it.
+
+    The test fails when it leaves keys that nothing would ever remove.
+    """
+    _worker_redis.reset()
+    yield _worker_redis
+    leaked = [
+        key
+        for key in _worker_redis.keys_without_expiry()
+        if not key.endswith(KEPT_KEYS + SWEPT_KEYS)
+    ]
+    assert not leaked, f"keys without an expiry were left: {leaked}"
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """The address of an empty Valkey."""
+    return redis_server.url
+
+
+@pytest.fixture
+async def redis_client(redis_url: str) -> AsyncIterator[Redis]:
+    """A plain client with decoded answers: what ``redis-cli`` would see."""
+    async with Redis.from_url(redis_url, decode_responses=True) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+async def _no_task_left() -> AsyncIterator[None]:
+    """Fail a test that leaves a task running: every task has an owner."""
+    yield
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    if left:
+        _ended, left = await asyncio.wait(left, timeout=TASKS_END_SECONDS)
+    if left:
+        stacks = "\n".join(f"{task.get_name()}: {task.get_coro()}" for task in left)
+        pytest.fail(f"tasks left behind:\n{stacks}")
