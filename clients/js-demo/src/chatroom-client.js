@@ -1,0 +1,413 @@
+/**
+ * The client of the chatroom server, for browsers and Node. No DOM.
+ *
+ * What it adds to socket.io-client: messages wait in an outbox until their outcome is
+ * known, also over a reload; a room's events come in order, each once, also over a
+ * reconnect; and the state of the connection is told as it is.
+ *
+ * ```js
+ * const chat = new ChatroomClient({ auth: { token } });
+ * chat.on("message", ({ room, message }) => console.log(room, message.text));
+ * await chat.connect();
+ * await chat.join("general");
+ * chat.send("general", { text: "Hello" });
+ * ```
+ *
+ * Events (`on` returns a function that ends it):
+ * - `status` Status
+ * - `message` {room, message, isLive}: a message is new here; in order, each once
+ * - `changed` {room, name, payload}: an edit or another event of the room's log
+ * - `replaced` {room}: the room's messages were made anew; show `room(id).messages`
+ * - `reads` {room}, `presence` {room}, `typing` {room}: see `room(id)`, `typing(id)`
+ * - `outbox` {room, item}: see `outbox(id)`
+ * - `refused` {room, error}: the room cannot be attended
+ */
+
+import { Attendance } from "./chatroom/attendance.js";
+import { Connection } from "./chatroom/connection.js";
+import { Emitter } from "./chatroom/emitter.js";
+import { ChatRequestError } from "./chatroom/errors.js";
+import { readClaims } from "./chatroom/ids.js";
+import { Outbox } from "./chatroom/outbox.js";
+import { defaultStorage } from "./chatroom/outbox-storage.js";
+import { ReadMarks } from "./chatroom/read-marks.js";
+import { RoomState } from "./chatroom/room-state.js";
+import { ROOM_ID, Rooms } from "./chatroom/rooms.js";
+import { TypingNotice, TypingUsers } from "./chatroom/typing.js";
+
+export { ChatRequestError } from "./chatroom/errors.js";
+export { ROOM_ID } from "./chatroom/rooms.js";
+export { MemoryOutboxStorage, WebOutboxStorage } from "./chatroom/outbox-storage.js";
+
+/** Messages a page of history. */
+const PAGE_MESSAGES = 50;
+
+/**
+ * @typedef {import("./chatroom/room-state.js").Message} Message
+ * @typedef {import("./chatroom/outbox.js").OutboxItem} OutboxItem
+ * @typedef {object} Status
+ * @property {import("./chatroom/connection.js").ConnectionState} state
+ * @property {boolean} isCatchingUp Online, and not yet up to date in every room.
+ * @property {number} sending Messages on their way.
+ * @property {number} failed Messages that the server refused; the user decides.
+ * @property {ChatRequestError | {code: string, message: string} | null} trouble Why
+ *   things are as they are, if there is something to say.
+ *
+ * @typedef {import("./chatroom/connection.js").ConnectionOptions & {
+ *   storage?: import("./chatroom/outbox-storage.js").OutboxStorage,
+ *   keepMessages?: number,
+ * }} Options
+ */
+
+export class ChatroomClient {
+  #emitter = new Emitter();
+  #rooms = new Rooms();
+  /** @type {OutboxItem["error"]} The latest word of the server on sending. */
+  #trouble;
+
+  /** @param {Options} options */
+  constructor(options) {
+    this.user =
+      "user" in options.auth ? options.auth.user : (readClaims(options.auth.token).sub ?? null);
+    this.keepMessages = options.keepMessages;
+    this.connection = new Connection(options, {
+      changed: () => this.#emitStatus(),
+      connected: () => this.#connected(),
+      disconnected: () => this.#disconnected(),
+      event: (name, payload) => this.#event(name, payload),
+    });
+    const isOnline = () => this.connection.isOnline;
+    this.attendance = new Attendance({
+      isOnline,
+      request: (event, payload, onOk) => this.connection.request(event, payload, { onOk }),
+      onJoined: (state, ack) => this.#joined(state, ack),
+      onRefused: (room, error) => this.#refused(room, error),
+      onEvent: (state, name, payload) => this.#applied(state, name, payload, true),
+    });
+    const owner = `${options.url ?? ""} ${this.user}`;
+    this.waiting = new Outbox({
+      storage: options.storage ?? defaultStorage(owner),
+      send: (payload, timeoutMs) => this.connection.request("send", payload, { timeoutMs }),
+      isReady: (room) => isOnline() && this.attendance.attends(room),
+      rejoin: (room) => this.attendance.need(room),
+      changed: (item) => this.#outboxChanged(item),
+    });
+    this.readMarks = new ReadMarks({
+      isOnline,
+      send: (room, message) => this.connection.request("mark_read", { room, message }),
+    });
+    this.typingNotice = new TypingNotice((room, on) =>
+      this.connection.tell("typing", { room, on }),
+    );
+    this.typingUsers = new TypingUsers((room) => this.#emitter.emit("typing", { room }));
+  }
+
+  /**
+   * @param {string} name
+   * @param {(payload: any) => void} listener
+   * @returns {() => void} Ends it.
+   */
+  on(name, listener) {
+    return this.#emitter.on(name, listener);
+  }
+
+  /** Take up what an earlier page left unsent, and connect. */
+  async connect() {
+    await this.waiting.load();
+    // What waits can be sent in rooms that are attended only.
+    for (const room of this.waiting.rooms) void this.join(room).catch(() => undefined);
+    this.connection.connect();
+  }
+
+  /** @returns {Status} */
+  get status() {
+    const { state, error } = this.connection;
+    const isCatchingUp = state === "online" && !this.attendance.isComplete;
+    const { sending, failed } = this.waiting.counts;
+    const trouble = (error ?? (sending > 0 && this.#trouble)) || null;
+    return { state, isCatchingUp, sending, failed, trouble };
+  }
+
+  /**
+   * Attend a room, now and after every reconnect, until `leave` or `quit`.
+   *
+   * @param {string} room
+   * @returns {Promise<RoomState>} Resolved once the room is there; it waits for a
+   *   connection as long as that takes.
+   * @throws {ChatRequestError} The server (or the form of the id) does not allow it.
+   */
+  join(room) {
+    if (!ROOM_ID.test(room)) {
+      return Promise.reject(new ChatRequestError("invalid", "This is no room id."));
+    }
+    const state = this.#rooms.get(room);
+    if (state && this.attendance.attends(room)) return Promise.resolve(state);
+    const joined = this.#rooms.wait(room);
+    if (!state) {
+      const made = new RoomState(room, this.user, this.keepMessages);
+      this.#rooms.add(made);
+      this.attendance.add(made);
+    }
+    return joined;
+  }
+
+  /**
+   * @param {string} room
+   * @returns {RoomState | undefined}
+   */
+  room(room) {
+    return this.#rooms.get(room);
+  }
+
+  /** @returns {string[]} The rooms that are attended, or will be. */
+  get roomIds() {
+    return this.#rooms.ids;
+  }
+
+  /**
+   * Stop attending a room; the membership stays.
+   *
+   * @param {string} room
+   */
+  async leave(room) {
+    this.#forget(room, new ChatRequestError("closed", "The room was left."));
+    // Without a connection there is nothing to leave: a new one attends nothing.
+    if (this.connection.isOnline) await this.connection.request("leave", { room });
+  }
+
+  /**
+   * Give up the membership of a room.
+   *
+   * @param {string} room
+   */
+  async quit(room) {
+    await this.connection.request("quit", { room });
+    this.#forget(room, new ChatRequestError("closed", "The room was left."));
+  }
+
+  /** @returns {Promise<any[]>} The user's rooms, attended or not. */
+  async rooms() {
+    return (await this.connection.request("rooms", {})).rooms;
+  }
+
+  /**
+   * Send a message. It waits in the outbox until the server has it.
+   *
+   * @param {string} room
+   * @param {{text?: string, image?: Uint8Array, replyTo?: number, mentions?: string[]}} content
+   * @returns {OutboxItem}
+   */
+  send(room, content) {
+    this.typingNotice.set(room, false);
+    return this.waiting.add(room, content);
+  }
+
+  /** @param {string} room */
+  outbox(room) {
+    return this.waiting.in(room);
+  }
+
+  /** @param {string} clientId */
+  retry(clientId) {
+    this.waiting.retry(clientId);
+  }
+
+  /** @param {string} clientId */
+  discard(clientId) {
+    return this.waiting.discard(clientId);
+  }
+
+  /**
+   * Fetch a page of messages older than those held.
+   *
+   * @param {string} room
+   * @returns {Promise<{added: number, more: boolean, full: boolean}>} `full`: no more
+   *   are held, to bound the memory.
+   */
+  async history(room, limit = PAGE_MESSAGES) {
+    const state = this.#rooms.mustGet(room);
+    const first = state.messages[0]?.message;
+    if (state.isFull) return { added: 0, more: state.hasOlder, full: true };
+    const before = first === undefined ? {} : { before: first };
+    const page = await this.connection.request("history", { room, limit, ...before });
+    // The room may have been made anew while the page was on its way.
+    const added = first === state.messages[0]?.message ? state.applyHistory(page) : 0;
+    return { added, more: state.hasOlder, full: state.isFull };
+  }
+
+  /**
+   * One message as it is now; its image gets an address that is valid again.
+   *
+   * @param {string} room
+   * @param {number} message
+   * @returns {Promise<Message | undefined>}
+   */
+  async message(room, message) {
+    const page = { room, before: message + 1, limit: 1 };
+    const { messages } = await this.connection.request("history", page);
+    return messages.find((/** @type {Message} */ one) => one.message === message);
+  }
+
+  /**
+   * Everything up to `message` was read. Never goes back.
+   *
+   * @param {string} room
+   * @param {number} message
+   */
+  markRead(room, message) {
+    const state = this.#rooms.get(room);
+    if (!state?.applyRead(/** @type {string} */ (this.user), Math.min(message, state.lastMessage)))
+      return;
+    this.readMarks.want(room, state.lastReadMessage);
+    this.#emitter.emit("reads", { room });
+  }
+
+  /**
+   * @param {string} room
+   * @param {boolean} on
+   */
+  setTyping(room, on) {
+    this.typingNotice.set(room, on);
+  }
+
+  /** @param {string} room */
+  typing(room) {
+    return this.typingUsers.in(room).filter((user) => user !== this.user);
+  }
+
+  /** @param {string} token */
+  setToken(token) {
+    return this.connection.setToken(token);
+  }
+
+  /** End it all. What is unsent stays in the storage. */
+  close() {
+    this.attendance.close();
+    this.waiting.close();
+    this.readMarks.close();
+    this.typingNotice.close();
+    this.typingUsers.clear();
+    this.connection.close();
+  }
+
+  #connected() {
+    this.attendance.connected();
+    this.readMarks.resume();
+  }
+
+  #disconnected() {
+    this.attendance.disconnected();
+    this.typingUsers.clear();
+    this.#emitStatus();
+  }
+
+  /**
+   * @param {string} name
+   * @param {any} payload
+   */
+  #event(name, payload) {
+    const room = payload?.room;
+    const state = this.#rooms.get(room);
+    if (!state) return;
+    if (Number.isSafeInteger(payload.offset)) this.attendance.event(name, payload);
+    else if (name === "reload") {
+      state.forgetCursor();
+      this.attendance.need(room);
+      this.#emitStatus();
+    } else if (name === "typing") this.typingUsers.set(room, payload.user, payload.on);
+    else if (name === "presence") {
+      state.applyPresence(payload);
+      this.#emitter.emit("presence", { room });
+    } else if (name === "read" && state.applyRead(payload.user, payload.lastReadMessage)) {
+      if (payload.user === this.user) this.readMarks.known(room, payload.lastReadMessage);
+      this.#emitter.emit("reads", { room });
+    }
+  }
+
+  /**
+   * @param {RoomState} state
+   * @param {any} ack
+   */
+  #joined(state, ack) {
+    const { room } = state;
+    const mark = state.lastReadMessage;
+    const { replaced, applied } = state.applyJoin(ack);
+    if (replaced) {
+      for (const message of state.messages) this.#seen(message);
+      this.waiting.roomReplaced(room);
+      // A mark in another past may mean a message that was never read.
+      this.readMarks.forget(room);
+      this.#emitter.emit("replaced", { room });
+    }
+    for (const [name, payload] of applied) this.#applied(state, name, payload, false);
+    if (!replaced && state.raiseLastRead(mark)) this.readMarks.want(room, mark);
+    for (const event of ["reads", "presence"]) this.#emitter.emit(event, { room });
+    // The seat is taken at the end of this step.
+    queueMicrotask(() => this.#settle(room));
+  }
+
+  /** @param {string} room */
+  #settle(room) {
+    const state = this.#rooms.get(room);
+    if (!state || !this.attendance.attends(room)) return;
+    this.#rooms.ready(state);
+    this.waiting.resume(room);
+    this.#emitStatus();
+  }
+
+  /**
+   * @param {RoomState} state
+   * @param {string} name
+   * @param {any} payload
+   * @param {boolean} isLive
+   */
+  #applied(state, name, payload, isLive) {
+    const { room } = state;
+    if (name !== "message") {
+      this.#emitter.emit("changed", { room, name, payload });
+      return;
+    }
+    this.#seen(payload);
+    this.typingUsers.set(room, payload.user, false);
+    this.#emitter.emit("message", { room, message: payload, isLive });
+  }
+
+  /** @param {Message} message */
+  #seen({ user, clientId }) {
+    if (user === this.user) this.waiting.seen(clientId);
+  }
+
+  /** @param {OutboxItem} item */
+  #outboxChanged(item) {
+    // Shown until a message gets through.
+    if (item.step === "waiting" && item.error && item.error.code !== "offline") {
+      this.#trouble = item.error;
+    } else if (item.step === "sent") this.#trouble = undefined;
+    this.#emitter.emit("outbox", { room: item.room, item });
+    this.#emitStatus();
+  }
+
+  /**
+   * @param {string} room
+   * @param {ChatRequestError} error
+   */
+  #refused(room, error) {
+    this.#forget(room, error);
+    this.#emitter.emit("refused", { room, error });
+  }
+
+  /**
+   * @param {string} room
+   * @param {ChatRequestError} error
+   */
+  #forget(room, error) {
+    this.attendance.remove(room);
+    this.readMarks.forget(room);
+    this.#rooms.remove(room, error);
+    this.#emitStatus();
+  }
+
+  #emitStatus() {
+    this.#emitter.emit("status", this.status);
+  }
+}

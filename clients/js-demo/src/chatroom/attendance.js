@@ -1,0 +1,225 @@
+/** Brings the wanted rooms up to date on this connection, and keeps them so. */
+
+import { backoffMs } from "./backoff.js";
+import { ChatRequestError } from "./errors.js";
+
+/** Rooms asked for in one `sync`, so that one ack stays of a size to be read at once. */
+const ROOMS_A_SYNC = 50;
+/** Live events held while a room is being synchronised. More of them than this make
+ * another `sync` cheaper than the memory. */
+const HELD_EVENTS = 500;
+
+/**
+ * @typedef {object} Wiring
+ * @property {(event: string, payload: object, onOk: (ack: any) => void) => Promise<any>} request
+ * @property {() => boolean} isOnline
+ * @property {(state: import("./room-state.js").RoomState, ack: any) => void} onJoined
+ *   The ack of a room is there, to be applied now.
+ * @property {(room: string, error: ChatRequestError) => void} onRefused
+ * @property {(state: import("./room-state.js").RoomState, name: string, payload: any) => void} onEvent
+ */
+
+/**
+ * @typedef {object} Seat
+ * @property {import("./room-state.js").RoomState} state
+ * @property {"wanted" | "asked" | "attended"} step
+ * @property {[string, any][]} held Live events that wait for the room's ack.
+ * @property {boolean} again Ask once more, for something was found missing meanwhile.
+ */
+
+export class Attendance {
+  /** @type {Map<string, Seat>} */
+  #seats = new Map();
+  #syncing = false;
+  #failures = 0;
+  /** Rises with each connection: answers of an earlier one are not believed. */
+  #connection = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  /** @param {Wiring} wiring */
+  constructor(wiring) {
+    this.wiring = wiring;
+  }
+
+  /** @param {import("./room-state.js").RoomState} state */
+  add(state) {
+    this.#seats.set(state.room, { state, step: "wanted", held: [], again: false });
+    this.#plan(0);
+  }
+
+  /** @param {string} room */
+  remove(room) {
+    this.#seats.delete(room);
+  }
+
+  /** @param {string} room */
+  attends(room) {
+    return this.#seats.get(room)?.step === "attended";
+  }
+
+  /** @returns {boolean} Every wanted room is up to date. */
+  get isComplete() {
+    return [...this.#seats.values()].every(({ step }) => step === "attended");
+  }
+
+  /** A new connection attends nothing yet. */
+  connected() {
+    this.#connection += 1;
+    this.#syncing = false;
+    this.#failures = 0;
+    for (const seat of this.#seats.values()) {
+      seat.step = "wanted";
+      seat.held = [];
+      seat.again = false;
+    }
+    this.#plan(0);
+  }
+
+  disconnected() {
+    clearTimeout(this.#timer);
+    for (const seat of this.#seats.values()) seat.step = "wanted";
+  }
+
+  /**
+   * A room is not (or not surely) up to date: ask for what is missing.
+   *
+   * @param {string} room
+   */
+  need(room) {
+    const seat = this.#seats.get(room);
+    if (!seat) return;
+    if (seat.step === "asked") seat.again = true;
+    else seat.step = "wanted";
+    this.#plan(0);
+  }
+
+  /**
+   * An event of a room's log came over the connection.
+   *
+   * @param {string} name
+   * @param {any} payload
+   */
+  event(name, payload) {
+    const seat = this.#seats.get(payload.room);
+    if (!seat) return;
+    if (seat.step !== "attended") {
+      if (seat.held.length < HELD_EVENTS) seat.held.push([name, payload]);
+      else seat.again = true;
+      return;
+    }
+    const outcome = seat.state.applyEvent(name, payload);
+    if (outcome === "applied") this.wiring.onEvent(seat.state, name, payload);
+    else if (outcome === "hole") {
+      seat.held.push([name, payload]);
+      this.need(payload.room);
+    }
+  }
+
+  /** @param {number} delayMs */
+  #plan(delayMs) {
+    if (this.#syncing || !this.wiring.isOnline()) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#sync(), delayMs);
+  }
+
+  async #sync() {
+    const seats = [...this.#seats.values()]
+      .filter(({ step }) => step === "wanted")
+      .slice(0, ROOMS_A_SYNC);
+    if (this.#syncing || seats.length === 0 || !this.wiring.isOnline()) return;
+    this.#syncing = true;
+    const connection = this.#connection;
+    for (const seat of seats) seat.step = "asked";
+    let retry = 0;
+    try {
+      await this.#ask(seats, (answers) => {
+        if (connection !== this.#connection) return;
+        retry = this.#take(seats, answers);
+      });
+    } catch (error) {
+      if (connection !== this.#connection) return;
+      retry = this.#fail(seats, /** @type {ChatRequestError} */ (error));
+    }
+    if (connection !== this.#connection) return;
+    this.#syncing = false;
+    this.#plan(retry);
+  }
+
+  /**
+   * @param {Seat[]} seats
+   * @param {(answers: any[]) => void} onAnswers
+   */
+  #ask(seats, onAnswers) {
+    const rooms = seats.map(({ state }) => {
+      const cursor = state.cursorText;
+      return cursor === undefined ? { room: state.room } : { room: state.room, cursor };
+    });
+    return this.wiring.request("sync", { rooms }, (ack) => onAnswers(ack.rooms));
+  }
+
+  /**
+   * @param {Seat[]} seats
+   * @param {any[]} answers One for each room asked for.
+   * @returns {number} Milliseconds until the next attempt.
+   */
+  #take(seats, answers) {
+    const byRoom = new Map(answers.map((answer) => [answer.room, answer]));
+    let retry = 0;
+    let failed = false;
+    for (const seat of seats) {
+      const answer = byRoom.get(seat.state.room);
+      if (this.#seats.get(seat.state.room) !== seat) continue;
+      if (answer && !answer.error) this.#seatTaken(seat, answer);
+      else {
+        failed = true;
+        const error = ChatRequestError.fromWire(answer?.error);
+        retry = Math.max(retry, error.retryAfter ?? 0);
+        this.#refuse(seat, error);
+      }
+    }
+    this.#failures = failed ? this.#failures + 1 : 0;
+    return failed ? backoffMs(this.#failures, { retryAfter: retry }) : 0;
+  }
+
+  /**
+   * @param {Seat} seat
+   * @param {any} answer
+   */
+  #seatTaken(seat, answer) {
+    this.wiring.onJoined(seat.state, answer);
+    const { held, again } = seat;
+    seat.held = [];
+    seat.again = false;
+    seat.step = again ? "wanted" : "attended";
+    for (const [name, payload] of held) this.event(name, payload);
+  }
+
+  /**
+   * @param {Seat} seat
+   * @param {ChatRequestError} error
+   */
+  #refuse(seat, error) {
+    seat.step = "wanted";
+    if (error.temporary) return;
+    this.#seats.delete(seat.state.room);
+    this.wiring.onRefused(seat.state.room, error);
+  }
+
+  /**
+   * @param {Seat[]} seats
+   * @param {ChatRequestError} error The whole request failed.
+   * @returns {number} Milliseconds until the next attempt.
+   */
+  #fail(seats, error) {
+    for (const seat of seats) seat.step = "wanted";
+    if (error.code === "closed") return 0;
+    this.#failures += 1;
+    return backoffMs(this.#failures, { retryAfter: error.retryAfter });
+  }
+
+  close() {
+    clearTimeout(this.#timer);
+    this.#seats.clear();
+  }
+}

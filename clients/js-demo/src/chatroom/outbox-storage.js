@@ -1,0 +1,115 @@
+/** Where unsent messages wait out a reload. Any object with these four methods does. */
+
+import { ImageStore } from "./image-store.js";
+
+/**
+ * @typedef {import("./outbox.js").OutboxItem} OutboxItem
+ * @typedef {object} OutboxStorage
+ * @property {() => Promise<OutboxItem[]>} load Everything that waits, in any order.
+ * @property {(item: OutboxItem) => Promise<void>} put Writes or replaces; rejects if it
+ *   cannot be kept.
+ * @property {(clientId: string) => Promise<void>} remove
+ * @property {(clientId: string) => boolean} has False once another tab has settled it.
+ */
+
+/** Keeps nothing over a reload: for servers, tests and private windows. */
+export class MemoryOutboxStorage {
+  /** @type {Map<string, OutboxItem>} */
+  #items = new Map();
+
+  async load() {
+    return [...this.#items.values()].map((item) => ({ ...item }));
+  }
+
+  /** @param {OutboxItem} item */
+  async put(item) {
+    this.#items.set(item.clientId, { ...item });
+  }
+
+  /** @param {string} clientId */
+  async remove(clientId) {
+    this.#items.delete(clientId);
+  }
+
+  /** @param {string} clientId */
+  has(clientId) {
+    return this.#items.has(clientId);
+  }
+}
+
+/**
+ * Texts in `localStorage`, one key a message, so that they are safe the moment `put` is
+ * called and tabs of one user do not overwrite each other's; image bytes in IndexedDB.
+ */
+export class WebOutboxStorage {
+  /**
+   * @param {string} owner Whose outbox: server address and user id.
+   * @param {{web?: Storage, images?: ImageStore}} [parts]
+   */
+  constructor(owner, { web = localStorage, images = new ImageStore() } = {}) {
+    this.prefix = `chatroom.outbox ${owner} `;
+    this.web = web;
+    this.images = images;
+  }
+
+  async load() {
+    const items = [];
+    for (const key of Object.keys(this.web)) {
+      if (!key.startsWith(this.prefix)) continue;
+      const item = this.#parse(key);
+      if (item?.type === "image") {
+        item.image = await this.images.get(item.clientId).catch(() => undefined);
+      }
+      if (item) items.push(item);
+    }
+    return items;
+  }
+
+  /**
+   * @param {string} key
+   * @returns {OutboxItem | null} Null, and the entry is gone, if it is no message.
+   */
+  #parse(key) {
+    try {
+      const item = JSON.parse(this.web.getItem(key) ?? "");
+      if (typeof item.clientId === "string" && typeof item.room === "string") return item;
+    } catch {
+      // Not JSON: falls through to be removed, for nobody could ever send it.
+    }
+    this.web.removeItem(key);
+    return null;
+  }
+
+  /** @param {OutboxItem} item */
+  async put({ image, ...item }) {
+    this.web.setItem(this.prefix + item.clientId, JSON.stringify(item));
+    // The bytes never change: once is enough.
+    if (image && item.attempts === 0) await this.images.put(item.clientId, image);
+  }
+
+  /** @param {string} clientId */
+  async remove(clientId) {
+    const key = this.prefix + clientId;
+    const hadImage = this.web.getItem(key)?.includes('"type":"image"');
+    this.web.removeItem(key);
+    if (hadImage) await this.images.remove(clientId);
+  }
+
+  /** @param {string} clientId */
+  has(clientId) {
+    return this.web.getItem(this.prefix + clientId) !== null;
+  }
+}
+
+/**
+ * @param {string} owner
+ * @returns {OutboxStorage} What this environment offers.
+ */
+export function defaultStorage(owner) {
+  try {
+    return new WebOutboxStorage(owner);
+  } catch {
+    // No localStorage here (Node), or the browser refuses it (blocked site data).
+    return new MemoryOutboxStorage();
+  }
+}

@@ -1,0 +1,344 @@
+/** Messages on their way: each is sent until its outcome is known, in order, once. */
+
+import { backoffMs } from "./backoff.js";
+import { ChatRequestError } from "./errors.js";
+import { newClientId } from "./ids.js";
+import { ACK_TIMEOUT_MS } from "./requests.js";
+
+/** Messages that may wait. Somebody who writes more than this offline is a program. */
+export const MAX_ITEMS = 200;
+/** Bytes that may wait, images included: browsers' storage has its limits. */
+export const MAX_BYTES = 40 * 2 ** 20;
+/** The server remembers a `clientId` for 24 h after the first try; with a margin for
+ * clocks, what was tried longer ago is not sent again without asking. */
+const SAFE_REPEAT_MS = 23 * 3_600_000;
+/** An image takes its time on a slow line: 8 MiB at 1 Mbit/s. */
+const IMAGE_TIMEOUT_MS = 75_000;
+
+/**
+ * @typedef {object} OutboxItem
+ * @property {string} clientId The same for every attempt.
+ * @property {string} room
+ * @property {number} at When it was written, Unix ms.
+ * @property {number} order Among messages written in the same millisecond.
+ * @property {"text" | "image"} type
+ * @property {string} [text]
+ * @property {Uint8Array} [image] The file's bytes.
+ * @property {number} [replyTo]
+ * @property {string[]} [mentions]
+ * @property {"waiting" | "sending" | "failed" | "sent"} step `sent`: acknowledged, its
+ *   broadcast not yet seen.
+ * @property {number} attempts
+ * @property {number} [triedAt] First attempt, Unix ms.
+ * @property {{code: string, message: string, temporary: boolean}} [error] Of the last
+ *   attempt.
+ * @property {number} [message] Its number, once acknowledged.
+ * @property {boolean} [isKept] It survives a reload.
+ */
+
+export class Outbox {
+  /** @type {OutboxItem[]} In the order in which they were written. */
+  #items = [];
+  /** @type {Map<string, ReturnType<typeof setTimeout>>} The pause of a room. */
+  #pauses = new Map();
+  /** @type {Map<string, number>} Temporary errors in a row, a room. */
+  #failures = new Map();
+  #order = 0;
+
+  /**
+   * @param {object} wiring
+   * @param {import("./outbox-storage.js").OutboxStorage} wiring.storage
+   * @param {(payload: object, timeoutMs: number) => Promise<any>} wiring.send
+   * @param {(room: string) => boolean} wiring.isReady The room is attended.
+   * @param {(room: string) => void} wiring.rejoin The server says it is not.
+   * @param {(item: OutboxItem) => void} wiring.changed
+   * @param {() => number} [wiring.now]
+   */
+  constructor(wiring) {
+    this.wiring = wiring;
+    this.storage = wiring.storage;
+    this.now = wiring.now ?? Date.now;
+  }
+
+  /** Take in what an earlier page left behind. */
+  async load() {
+    const found = await this.storage.load();
+    const known = new Set(this.#items.map(({ clientId }) => clientId));
+    for (const item of found) {
+      if (known.has(item.clientId)) continue;
+      if (item.step !== "failed") item.step = "waiting";
+      item.isKept = true;
+      if (item.type === "image" && !item.image) {
+        this.#refuse(item, new ChatRequestError("image_lost", "The image is gone."));
+      }
+      this.#items.push(item);
+    }
+    this.#items.sort((a, b) => a.at - b.at || a.order - b.order);
+    for (const item of found) this.wiring.changed(item);
+  }
+
+  /** @returns {string[]} Rooms in which something waits. */
+  get rooms() {
+    return [...new Set(this.#items.map(({ room }) => room))];
+  }
+
+  /**
+   * @param {string} room
+   * @returns {OutboxItem[]} Unsettled messages in the order they were written.
+   */
+  in(room) {
+    return this.#items.filter((item) => item.room === room);
+  }
+
+  /** @returns {{sending: number, failed: number}} */
+  get counts() {
+    const count = (/** @type {string[]} */ ...steps) =>
+      this.#items.filter(({ step }) => steps.includes(step)).length;
+    return { sending: count("waiting", "sending"), failed: count("failed") };
+  }
+
+  /**
+   * @param {string} room
+   * @param {{text?: string, image?: Uint8Array, replyTo?: number, mentions?: string[]}} content
+   * @returns {OutboxItem}
+   * @throws {ChatRequestError} `outbox_full`
+   */
+  add(room, content) {
+    const bytes = this.#items.reduce((sum, item) => sum + sizeOf(item), sizeOf(content));
+    if (this.#items.length >= MAX_ITEMS || bytes > MAX_BYTES) {
+      throw new ChatRequestError("outbox_full", "Too many messages wait to be sent.");
+    }
+    /** @type {OutboxItem} */
+    const item = {
+      clientId: newClientId(),
+      room,
+      at: this.now(),
+      order: (this.#order += 1),
+      type: content.image ? "image" : "text",
+      ...content,
+      step: "waiting",
+      attempts: 0,
+    };
+    this.#items.push(item);
+    void this.#keep(item);
+    this.wiring.changed(item);
+    this.pump(room);
+    return item;
+  }
+
+  /** @param {OutboxItem} item */
+  async #keep(item) {
+    const { triedAt } = item;
+    try {
+      await this.storage.put(item);
+      if (item.isKept) return;
+      item.isKept = true;
+      // Settled or tried while its bytes were being written.
+      const isSettled = item.step === "sent" || !this.#items.includes(item);
+      if (isSettled) await this.storage.remove(item.clientId);
+      else if (item.triedAt !== triedAt) await this.storage.put(item);
+    } catch {
+      // Full or forbidden: it is sent all the same, and `isKept` says that it would
+      // not survive a reload.
+      item.isKept = false;
+    }
+    this.wiring.changed(item);
+  }
+
+  /**
+   * Send the room's next message, unless one is being sent or none can be.
+   *
+   * @param {string} room
+   */
+  pump(room) {
+    if (this.#pauses.has(room) || !this.wiring.isReady(room)) return;
+    const waiting = this.in(room).filter(({ step }) => step !== "failed" && step !== "sent");
+    if (waiting.length > 0 && waiting[0].step === "waiting") void this.#attempt(waiting[0]);
+  }
+
+  /**
+   * The room is attended (again): no pause holds any longer.
+   *
+   * @param {string} room
+   */
+  resume(room) {
+    clearTimeout(this.#pauses.get(room));
+    this.#pauses.delete(room);
+    this.#failures.delete(room);
+    this.pump(room);
+  }
+
+  /** @param {OutboxItem} item */
+  async #attempt(item) {
+    if (item.isKept && !this.storage.has(item.clientId)) return this.#drop(item);
+    if (this.now() - (item.triedAt ?? this.now()) > SAFE_REPEAT_MS) {
+      const error = new ChatRequestError("too_old", "It may have been sent long ago.");
+      return this.#fail(item, error);
+    }
+    item.step = "sending";
+    item.attempts += 1;
+    if (item.triedAt === undefined) {
+      item.triedAt = this.now();
+      if (item.isKept) void this.#keep(item);
+    }
+    this.wiring.changed(item);
+    try {
+      const timeoutMs = item.image ? IMAGE_TIMEOUT_MS : ACK_TIMEOUT_MS;
+      this.#acknowledged(item, await this.wiring.send(payloadOf(item), timeoutMs));
+    } catch (error) {
+      // Settled meanwhile by its own broadcast: the lost ack means nothing.
+      if (!this.#items.includes(item)) return;
+      this.#notAcknowledged(item, /** @type {ChatRequestError} */ (error));
+    }
+  }
+
+  /**
+   * @param {OutboxItem} item
+   * @param {any} ack
+   */
+  #acknowledged(item, ack) {
+    if (!this.#items.includes(item)) return;
+    item.step = "sent";
+    item.message = ack.message;
+    delete item.error;
+    this.#failures.delete(item.room);
+    void this.#forget(item);
+    this.wiring.changed(item);
+    this.pump(item.room);
+  }
+
+  /**
+   * @param {OutboxItem} item
+   * @param {ChatRequestError} error
+   */
+  #notAcknowledged(item, error) {
+    if (error.code === "closed") return;
+    if (!error.temporary && error.code !== "not_attending" && error.code !== "unauthorized") {
+      this.#fail(item, error);
+      return;
+    }
+    item.step = "waiting";
+    item.error = error.toJSON();
+    // Without a connection the next one wakes the outbox. `not_attending`: the rejoin.
+    if (error.code === "not_attending") this.wiring.rejoin(item.room);
+    else if (error.code !== "offline") this.#pause(item.room, error.retryAfter);
+    this.wiring.changed(item);
+  }
+
+  /**
+   * @param {string} room
+   * @param {number | undefined} retryAfter
+   */
+  #pause(room, retryAfter) {
+    const failures = (this.#failures.get(room) ?? 0) + 1;
+    this.#failures.set(room, failures);
+    const timer = setTimeout(
+      () => {
+        this.#pauses.delete(room);
+        this.pump(room);
+      },
+      backoffMs(failures, { retryAfter }),
+    );
+    this.#pauses.set(room, timer);
+  }
+
+  /**
+   * @param {OutboxItem} item
+   * @param {ChatRequestError} error
+   */
+  #fail(item, error) {
+    this.#refuse(item, error);
+    if (item.isKept) void this.#keep(item);
+    this.wiring.changed(item);
+    this.pump(item.room);
+  }
+
+  /**
+   * @param {OutboxItem} item
+   * @param {ChatRequestError} error
+   */
+  #refuse(item, error) {
+    item.step = "failed";
+    item.error = error.toJSON();
+  }
+
+  /**
+   * The message was seen in the room: it is sent, whatever its ack said or says.
+   *
+   * @param {string} clientId
+   */
+  seen(clientId) {
+    const item = this.#items.find((one) => one.clientId === clientId);
+    if (item) this.#drop(item);
+  }
+
+  /**
+   * What was acknowledged must be among the messages of a room that was read anew; if
+   * it is not, the server lost it, and showing it on would be a lie.
+   *
+   * @param {string} room
+   */
+  roomReplaced(room) {
+    for (const item of this.in(room)) if (item.step === "sent") this.#drop(item);
+  }
+
+  /**
+   * Try a failed message again.
+   *
+   * @param {string} clientId
+   */
+  retry(clientId) {
+    const item = this.#items.find((one) => one.clientId === clientId);
+    if (!item || item.step !== "failed" || item.error?.code === "image_lost") return;
+    item.step = "waiting";
+    delete item.error;
+    delete item.triedAt;
+    if (item.isKept) void this.#keep(item);
+    this.wiring.changed(item);
+    this.pump(item.room);
+  }
+
+  /**
+   * Give a message up. One whose outcome is not known may have been sent.
+   *
+   * @param {string} clientId
+   * @returns {OutboxItem | null} It, to be edited and sent anew.
+   */
+  discard(clientId) {
+    const item = this.#items.find((one) => one.clientId === clientId);
+    if (!item || item.step === "sending" || item.step === "sent") return null;
+    this.#drop(item);
+    return item;
+  }
+
+  /** @param {OutboxItem} item */
+  #drop(item) {
+    this.#items = this.#items.filter((one) => one !== item);
+    if (item.step !== "sent") void this.#forget(item);
+    this.wiring.changed(item);
+    this.pump(item.room);
+  }
+
+  /** @param {OutboxItem} item */
+  async #forget(item) {
+    if (!item.isKept) return;
+    // Whatever keeps the entry alive: sent again, it is known as a duplicate.
+    await this.storage.remove(item.clientId).catch(() => undefined);
+  }
+
+  close() {
+    for (const timer of this.#pauses.values()) clearTimeout(timer);
+    this.#pauses.clear();
+  }
+}
+
+/** @param {{text?: string, image?: Uint8Array}} content */
+function sizeOf({ text, image }) {
+  return (text?.length ?? 0) * 2 + (image?.byteLength ?? 0);
+}
+
+/** @param {OutboxItem} item */
+function payloadOf({ clientId, room, type, text, image, replyTo, mentions }) {
+  const all = { room, clientId, type, text, image, replyTo, mentions };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,195 @@
+/** One room as this client knows it. Pure: no socket, no timer, no DOM. */
+
+import { formatCursor, parseCursor } from "./cursor.js";
+import { applyChange } from "./changes.js";
+
+/**
+ * @typedef {object} Message
+ * @property {number} message Its number within the room: 1, 2, 3 …
+ * @property {number} offset Its position in the room's log.
+ * @property {string} uid
+ * @property {string} room
+ * @property {string} user
+ * @property {"text" | "image"} type
+ * @property {string} [text]
+ * @property {{url: string, mime: string, size: number, width: number, height: number}} [image]
+ * @property {number} [replyTo]
+ * @property {string[]} [mentions]
+ * @property {string} clientId
+ * @property {number} at Unix ms.
+ */
+
+/** Messages kept a room. Older ones come back through `history`. */
+export const KEEP_MESSAGES = 1_000;
+
+export class RoomState {
+  /**
+   * @param {string} room
+   * @param {string | null} user This client's own user id.
+   * @param {number} [keep] Messages kept at most.
+   */
+  constructor(room, user, keep = KEEP_MESSAGES) {
+    this.room = room;
+    this.user = user;
+    this.keep = keep;
+    /** @type {import("./cursor.js").Cursor | null} */
+    this.cursor = null;
+    /** @type {Message[]} Ascending by number. */
+    this.messages = [];
+    /** Older messages than the first held exist on the server. */
+    this.hasOlder = false;
+    /** Why no older ones can be shown: they were trimmed away by the server. */
+    this.olderAreGone = false;
+    this.lastMessage = 0;
+    this.lastReadMessage = 0;
+    /** @type {Map<string, number> | null} Null in a room too large for it. */
+    this.reads = null;
+    /** @type {Set<string> | null} Who is here now; null in a room too large for it. */
+    this.online = null;
+    this.onlineCount = 0;
+    this.memberCount = 0;
+  }
+
+  get unread() {
+    return Math.max(0, this.lastMessage - this.lastReadMessage);
+  }
+
+  /** @returns {string | undefined} What to resume from. */
+  get cursorText() {
+    return this.cursor ? formatCursor(this.cursor) : undefined;
+  }
+
+  /** Forget where we are, so that the next join takes the room as it is. */
+  forgetCursor() {
+    this.cursor = null;
+  }
+
+  /**
+   * Take the ack of `join`, or a room's part of the ack of `sync`.
+   *
+   * @param {any} ack
+   * @returns {{replaced: boolean, applied: [string, any][]}} `replaced`: what was held
+   *   is not the room's past any more and `messages` was made anew.
+   */
+  applyJoin(ack) {
+    /** @type {[string, any][]} */
+    const applied = [];
+    if (ack.recovered) {
+      for (const [name, payload] of ack.events) {
+        if (this.applyEvent(name, payload) === "applied") applied.push([name, payload]);
+      }
+    } else {
+      this.messages = ack.events.map((/** @type {any} */ event) => event[1]);
+      this.cursor = parseCursor(ack.cursor);
+      this.hasOlder = this.messages.length > 0 && this.messages[0].message > 1;
+      this.olderAreGone = false;
+    }
+    this.lastMessage = Math.max(ack.recovered ? this.lastMessage : 0, ack.lastMessage);
+    this.lastReadMessage = ack.lastReadMessage;
+    this.reads = ack.reads ? new Map(Object.entries(ack.reads)) : null;
+    this.online = ack.online ? new Set(ack.online) : null;
+    this.onlineCount = ack.onlineCount ?? this.online?.size ?? 0;
+    this.memberCount = ack.memberCount ?? this.reads?.size ?? 0;
+    return { replaced: !ack.recovered, applied };
+  }
+
+  /**
+   * Take one event of the room's log.
+   *
+   * @param {string} name
+   * @param {any} payload
+   * @returns {"applied" | "known" | "hole"} `known`: handled before. `hole`: events
+   *   between the cursor and this one are missing, and nothing was changed.
+   */
+  applyEvent(name, payload) {
+    const top = this.cursor?.offset ?? 0;
+    if (payload.offset <= top) return "known";
+    if (!this.cursor || payload.offset !== top + 1) return "hole";
+    this.cursor = { offset: payload.offset, uid: payload.uid };
+    if (name === "message") this.#append(payload);
+    else applyChange(this, name, payload);
+    return "applied";
+  }
+
+  /** @param {Message} message */
+  #append(message) {
+    this.messages.push(message);
+    if (this.messages.length > this.keep) {
+      this.messages.splice(0, this.messages.length - this.keep);
+      this.hasOlder = true;
+      this.olderAreGone = false;
+    }
+    this.lastMessage = Math.max(this.lastMessage, message.message);
+    this.applyRead(message.user, message.message);
+  }
+
+  /**
+   * Put a page of older messages before those held.
+   *
+   * @param {{messages: Message[], more: boolean, firstAvailable?: number}} page
+   * @returns {number} How many were new.
+   */
+  applyHistory({ messages, more, firstAvailable = 1 }) {
+    const first = this.messages[0]?.message ?? Infinity;
+    const older = messages.filter(({ message }) => message < first);
+    this.messages.unshift(...older);
+    this.hasOlder = more && older.length > 0;
+    this.olderAreGone = !this.hasOlder && firstAvailable > 1;
+    return older.length;
+  }
+
+  /** @returns {boolean} No more older messages can be held. */
+  get isFull() {
+    return this.messages.length >= this.keep;
+  }
+
+  /**
+   * @param {string} user
+   * @param {number} message
+   * @returns {boolean} The mark rose; one that would go back is ignored.
+   */
+  applyRead(user, message) {
+    const rose = user === this.user && this.raiseLastRead(message);
+    if (!this.reads || message <= (this.reads.get(user) ?? -1)) return rose;
+    this.reads.set(user, message);
+    return true;
+  }
+
+  /**
+   * @param {number} message
+   * @returns {boolean} It rose.
+   */
+  raiseLastRead(message) {
+    if (!(message > this.lastReadMessage)) return false;
+    this.lastReadMessage = message;
+    return true;
+  }
+
+  /** @param {{user?: string, online?: boolean, onlineCount?: number}} payload */
+  applyPresence({ user, online, onlineCount }) {
+    if (this.online && user !== undefined) {
+      if (online) this.online.add(user);
+      else this.online.delete(user);
+      this.onlineCount = this.online.size;
+    }
+    // Somebody new: a member's mark starts at the room's last message.
+    if (online && user !== undefined && this.reads && !this.reads.has(user)) {
+      this.reads.set(user, this.lastMessage);
+      this.memberCount = this.reads.size;
+    }
+    if (typeof onlineCount === "number") this.onlineCount = onlineCount;
+  }
+
+  /**
+   * How many members have not read a message yet.
+   *
+   * @param {number} message
+   * @returns {number | null} Null where the room is too large to know.
+   */
+  unreadBy(message) {
+    if (!this.reads) return null;
+    let count = 0;
+    for (const read of this.reads.values()) if (read < message) count += 1;
+    return count;
+  }
+}
