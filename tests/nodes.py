@@ -197,7 +197,11 @@ async def connected(
     sio = socketio.AsyncClient(**{"reconnection": False, **options})
     try:
         await sio.connect(
-            node.url, namespaces=[NAMESPACE], auth=auth, transports=["websocket"]
+            node.url,
+            namespaces=[NAMESPACE],
+            auth=auth,
+            transports=["websocket"],
+            wait_timeout=DEADLINE_SECONDS,
         )
         yield sio
     finally:
