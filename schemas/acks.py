@@ -114,6 +114,7 @@ class Error(StrictSchema):
         Sentence(), ListOf(Sentence(), longest=100), required=False
     )
     retryAfter = WholeNumber(required=False)  # noqa: N815 - the wire's name
+    reason = PatternText(re.compile("[a-z_]{1,40}"), "Must be a word.", required=False)
 
 
 class Done(StrictSchema):

@@ -1,0 +1,1 @@
+"""What clients can reach: the ``/chat`` namespace and the HTTP routes."""

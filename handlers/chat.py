@@ -1,0 +1,234 @@
+"""The ``/chat`` namespace: one short method for each event of the catalogue."""
+
+import logging
+from collections import Counter
+from typing import Any, Final
+
+import orjson
+import socketio
+from socketio.exceptions import ConnectionRefusedError as RefusedError
+
+from handlers.guard import Answer, Payload, error_answer, guarded
+from handlers.syncing import join_all
+from realtime.deferred_ack import DeferredAck
+from realtime.errors import ChatError, InternalError, UnknownEventError
+from realtime.services import Services
+from realtime.sessions import Session
+from schemas.catalog import REQUESTS
+
+NAMESPACE: Final = "/chat"
+EXPIRED: Final = {
+    "code": "unauthorized",
+    "message": "The token has expired; connect again with a new one.",
+}
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class ChatNamespace(socketio.AsyncNamespace):
+    """What clients may ask for.
+
+    Each ``on_<event>`` is wrapped by :func:`handlers.guard.guarded`: it gets a session
+    and a payload that is valid by the catalogue and has passed the access gate, and
+    returns the ack without ``ok``.
+
+    Args:
+        services: The parts that carry the requests out.
+    """
+
+    def __init__(self, services: Services) -> None:
+        super().__init__(NAMESPACE)
+        self.services = services
+        self.errors: Counter[tuple[str, str]] = Counter()
+        self._requests = {name: getattr(self, f"on_{name}") for name in REQUESTS}
+        services.sessions.on_expiry(self.expire)
+
+    async def trigger_event(self, event: object, *args: Any) -> object:
+        """Call the handler of an event; an unknown one is answered with an error.
+
+        A connection that is established is neither being connected nor disconnected:
+        events of these names then come from the client, and are as unknown as others.
+        """
+        request = self._requests.get(event) if isinstance(event, str) else None
+        if request is not None:
+            return await request(*args)
+        if event in ("connect", "disconnect") and not self._is_connected(args[0]):
+            lifecycle = self.on_connect if event == "connect" else self.on_disconnect
+            return await lifecycle(*args)
+        self.errors["?", UnknownEventError.code] += 1
+        return error_answer(UnknownEventError("There is no event of this name."))
+
+    async def on_connect(
+        self, sid: str, environ: dict[str, Any], auth: object = None
+    ) -> None:
+        """Authenticate: ``auth`` → session.
+
+        Raises:
+            ConnectionRefusedError: The client sees ``connect_error`` with ``data``:
+                the error object of ``docs/protocol.md``.
+        """
+        try:
+            identity = await self.services.auth.authenticate(auth)
+        except ChatError as error:
+            self.errors["connect", error.code] += 1
+            raise RefusedError(error.message, error.to_wire()) from None
+        except Exception:  # noqa: BLE001 - logged; the connection lives or ends well
+            _LOG.exception("Session %s could not be authenticated", sid)
+            defect = InternalError("The server failed at this; it is in its log.")
+            raise RefusedError(defect.message, defect.to_wire()) from None
+        if self.server.manager.eio_sid_from_sid(sid, NAMESPACE) not in self._live():
+            raise RefusedError("The connection was closed meanwhile.")
+        self.services.sessions.open(
+            Session(
+                sid,
+                identity.user,
+                name=identity.name,
+                expires_at=identity.expires_at,
+                device=identity.device,
+            )
+        )
+
+    async def on_disconnect(self, sid: str, reason: object = None) -> None:
+        """Let go of the session: it leaves its rooms, which learn of it."""
+        session = self.services.sessions.close(sid)
+        if session is None:
+            return
+        try:
+            await self.services.attendance.end(session)
+        except ChatError as error:
+            # The node's lease takes care of what could not be told to Redis.
+            _LOG.warning("Session %s ended without telling: %s", sid, error)
+        except Exception:  # noqa: BLE001 - logged; the connection lives or ends well
+            _LOG.exception("Session %s could not be ended", sid)
+
+    async def expire(self, session: Session) -> None:
+        """Tell a session that its token has ended, and close it."""
+        try:
+            await self.emit("token_expired", EXPIRED, to=session.sid)
+        finally:
+            await self.disconnect(session.sid)
+
+    @guarded
+    async def on_join(self, session: Session, payload: Payload) -> Answer:
+        """``{room, cursor?}`` → where the room stands and what was missed.
+
+        The session attends from the moment of the ack on. Broadcasts ``presence``.
+        Errors: ``forbidden``, ``unavailable``.
+        """
+        pending = await self.services.attendance.join(
+            session, payload["room"], payload.get("cursor")
+        )
+        return DeferredAck(pending.finish)
+
+    @guarded
+    async def on_sync(self, session: Session, payload: Payload) -> Answer:
+        """``{rooms: [{room, cursor?}…]}`` → ``{rooms}``: as for join, one for each.
+
+        A room that is denied carries its own ``error``; the others are joined.
+        """
+        return await join_all(self.services.attendance, session, payload["rooms"])
+
+    @guarded
+    async def on_leave(self, session: Session, payload: Payload) -> Answer:
+        """``{room}`` → nothing: the session stops attending. Broadcasts ``presence``."""
+        await self.services.attendance.leave(session, payload["room"])
+        return None
+
+    @guarded
+    async def on_quit(self, session: Session, payload: Payload) -> Answer:
+        """``{room}`` → nothing: the user is no member now. Broadcasts ``presence``."""
+        await self.services.attendance.quit(session, payload["room"])
+        return None
+
+    @guarded
+    async def on_send(self, session: Session, payload: Payload) -> Answer:
+        """A text or an image → its place in the room. Broadcasts ``message``.
+
+        Errors: ``not_attending``, ``forbidden``, ``too_large``, ``unavailable``
+        (nothing was stored), ``unknown`` (repeat with the same ``clientId``).
+        """
+        services = self.services
+        room, client_id = payload.pop("room"), payload.pop("clientId")
+        if "image" in payload:
+            stored = await services.images.accept(payload["image"])
+            payload["image"] = services.images.describe(stored)
+        appended = await services.log.append(
+            room=room, user=session.user, client_id=client_id, content=payload
+        )
+        return appended._asdict()
+
+    @guarded
+    async def on_mark_read(self, session: Session, payload: Payload) -> Answer:
+        """``{room, message}`` → ``lastReadMessage, unread``. Broadcasts ``read``."""
+        mark = await self.services.reads.mark(
+            room=payload["room"], user=session.user, message=payload["message"]
+        )
+        return {"lastReadMessage": mark.last_read_message, "unread": mark.unread}
+
+    @guarded
+    async def on_typing(self, session: Session, payload: Payload) -> Answer:
+        """``{room, on}`` → nothing. Broadcasts ``typing``."""
+        room = payload["room"]
+        typing = {"room": room, "user": session.user, "on": payload["on"]}
+        await self.services.publisher.publish(room, "typing", typing)
+        return None
+
+    @guarded
+    async def on_history(self, session: Session, payload: Payload) -> Answer:
+        """``{room, before? | after?, limit?}`` → ``messages, more, firstAvailable``."""
+        page = await self.services.log.history(
+            room=payload["room"],
+            before=payload.get("before"),
+            after=payload.get("after"),
+            limit=payload["limit"],
+        )
+        return {
+            "messages": [self._encoded(raw) for raw in page.messages],
+            "more": page.more,
+            "firstAvailable": page.first_available,
+        }
+
+    @guarded
+    async def on_rooms(self, session: Session, payload: Payload) -> Answer:
+        """Nothing → ``rooms``: the user's rooms with what is unread in each."""
+        found = await self.services.rooms.of_user(session.user)
+        return {
+            "rooms": [
+                {
+                    "room": each.room,
+                    "name": each.name,
+                    "lastMessage": each.last_message,
+                    "lastReadMessage": each.last_read_message,
+                    "unread": each.unread,
+                    "newest": each.newest and self._encoded(each.newest),
+                }
+                for each in found
+            ]
+        }
+
+    @guarded
+    async def on_refresh(self, session: Session, payload: Payload) -> Answer:
+        """``{token}`` → ``expiresAt``: the session lives as long as the new token.
+
+        Errors: ``unauthorized``, for a token of another user as well.
+        """
+        identity = await self.services.auth.authenticate(payload)
+        self.services.sessions.refresh(
+            session,
+            user=identity.user,
+            name=identity.name,
+            expires_at=identity.expires_at,
+        )
+        ends = identity.expires_at
+        return {"expiresAt": None if ends is None else int(ends * 1000)}
+
+    def _encoded(self, message: bytes) -> orjson.Fragment:
+        """Pass a stored message on as it is, with a fresh address of its image."""
+        return orjson.Fragment(self.services.images.resign(message))
+
+    def _is_connected(self, sid: str) -> bool:
+        return bool(self.server.manager.is_connected(sid, NAMESPACE))
+
+    def _live(self) -> Any:
+        """Return the Engine.IO ids of open connections."""
+        return self.server.environ

@@ -1,0 +1,130 @@
+"""From a client's event to its ack: load, look up, check, call, answer.
+
+Whatever a handler does, the client gets exactly one honest answer, the connection
+lives on, and a defect leaves one traceback in the log.
+"""
+
+import functools
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, Protocol
+
+from marshmallow import ValidationError
+
+from handlers.access import require_access
+from realtime.deferred_ack import DeferredAck
+from realtime.errors import ChatError, InternalError, InvalidError, UnauthorizedError
+from realtime.services import Services
+from realtime.sessions import Session
+from schemas.base import flatten_errors
+from schemas.catalog import REQUESTS, Access, Request
+
+Payload = dict[str, Any]
+Answer = dict[str, object] | DeferredAck | None
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Guarded(Protocol):
+    """What a namespace offers its handlers."""
+
+    services: Services
+    errors: Counter[tuple[str, str]]
+    """How often an event was answered with a code, asked for an ack or not."""
+
+
+Handler = Callable[[Any, Session, Payload], Awaitable[Answer]]
+Entry = Callable[..., Awaitable[object]]
+
+
+def guarded(handler: Handler) -> Entry:
+    """Make ``on_<event>(self, session, payload)`` a handler of the catalogue's event.
+
+    The result takes ``(self, sid, *arguments)`` as python-socketio calls it, never
+    raises, and returns the ack: ``{"ok": true, …}`` with what the handler returned, or
+    ``{"ok": false, "error": {…}}``. A ``DeferredAck`` stays one.
+
+    Raises:
+        KeyError: at import, for a handler without a row in the catalogue.
+    """
+    request = REQUESTS[handler.__name__.removeprefix("on_")]
+
+    @functools.wraps(handler)
+    async def entry(namespace: Guarded, sid: str, *arguments: object) -> object:
+        answers = _Answers(namespace.errors, request.name, sid)
+        try:
+            session = namespace.services.sessions.find(sid)
+            if session is None:
+                raise UnauthorizedError("This session has ended; connect again.")
+            payload = load_payload(request, arguments)
+            if request.access is not Access.ANYONE:
+                await require_access(
+                    namespace.services, session, payload["room"], request.access
+                )
+            result = await handler(namespace, session, payload)
+        except Exception as error:  # noqa: BLE001 - logged, and answered as `internal`
+            return answers.refuse(error)
+        if isinstance(result, DeferredAck):
+            return DeferredAck(functools.partial(answers.resolve, result))
+        return answers.grant(result)
+
+    return entry
+
+
+def load_payload(request: Request, arguments: Sequence[object]) -> Payload:
+    """Load the one argument of an event by its schema.
+
+    Raises:
+        InvalidError: with ``fields``, for whatever else it is.
+    """
+    if request.bare and not arguments:
+        return {}
+    if len(arguments) != 1:
+        raise InvalidError(
+            f"{request.name} takes one object, not {len(arguments)} arguments.",
+            fields={"payload": ["Must be one object."]},
+        )
+    try:
+        loaded: Payload = request.payload.load(arguments[0])  # type: ignore[arg-type]
+    except ValidationError as error:
+        fields = flatten_errors(error.messages)
+        path, said = next(iter(fields.items()))
+        message = f"{request.name}: {path}: {said[0]}"
+        raise InvalidError(message, fields=fields) from None
+    return loaded
+
+
+def error_answer(error: ChatError) -> dict[str, object]:
+    """Return the ack that tells of an error."""
+    return {"ok": False, "error": error.to_wire()}
+
+
+class _Answers:
+    """Builds the answer to one event, and counts and logs what went wrong."""
+
+    __slots__ = ("_errors", "_event", "_sid")
+
+    def __init__(self, errors: Counter[tuple[str, str]], event: str, sid: str) -> None:
+        self._errors = errors
+        self._event = event
+        self._sid = sid
+
+    def grant(self, result: object) -> dict[str, object]:
+        return {"ok": True, **result} if isinstance(result, dict) else {"ok": True}
+
+    def refuse(self, error: Exception) -> dict[str, object]:
+        if not isinstance(error, ChatError):
+            _LOG.error(
+                "%s of session %s failed", self._event, self._sid, exc_info=error
+            )
+            error = InternalError("The server failed at this; it is in its log.")
+        self._errors[self._event, error.code] += 1
+        return error_answer(error)
+
+    def resolve(self, deferred: DeferredAck) -> dict[str, object]:
+        """Run the deferred step; it may fail like the handler itself."""
+        try:
+            return self.grant(deferred.resolve())
+        except Exception as error:  # noqa: BLE001 - logged, and answered as `internal`
+            return self.refuse(error)

@@ -1,0 +1,69 @@
+"""``sync``: many joins in one request, each with its own answer."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from handlers.guard import error_answer
+from realtime.attendance import Attendance, PendingJoin
+from realtime.deferred_ack import DeferredAck
+from realtime.errors import ChatError, InternalError
+from realtime.sessions import Session
+
+JOINS_TOGETHER: Final = 16
+"""Rooms of one ``sync`` that are read at the same time, so that a client with 200
+rooms does not crowd out the others."""
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+async def join_all(
+    attendance: Attendance, session: Session, rooms: Sequence[Mapping[str, Any]]
+) -> DeferredAck:
+    """Join all rooms; a room that is denied does not keep the others back.
+
+    Args:
+        attendance: Carries out each join.
+        session: Who joins.
+        rooms: ``{room, cursor?}`` each, no room twice.
+    """
+    slots = asyncio.Semaphore(JOINS_TOGETHER)
+
+    async def join(item: Mapping[str, Any]) -> PendingJoin | ChatError:
+        async with slots:
+            try:
+                return await attendance.join(session, item["room"], item.get("cursor"))
+            except Exception as error:  # noqa: BLE001 - logged, answered by room
+                return _told(error, session)
+
+    pending = await asyncio.gather(*(join(item) for item in rooms))
+
+    def finish() -> dict[str, object]:
+        names = [item["room"] for item in rooms]
+        return {
+            "rooms": [
+                _answer(room, each, session)
+                for room, each in zip(names, pending, strict=True)
+            ]
+        }
+
+    return DeferredAck(finish)
+
+
+def _answer(
+    room: str, pending: PendingJoin | ChatError, session: Session
+) -> dict[str, object]:
+    if isinstance(pending, ChatError):
+        return {"room": room, **error_answer(pending)}
+    try:
+        return {"ok": True, **pending.finish()}
+    except Exception as error:  # noqa: BLE001 - logged, answered by room
+        return {"room": room, **error_answer(_told(error, session))}
+
+
+def _told(error: Exception, session: Session) -> ChatError:
+    if isinstance(error, ChatError):
+        return error
+    _LOG.error("sync of session %s failed for a room", session.sid, exc_info=error)
+    return InternalError("The server failed at this; it is in its log.")

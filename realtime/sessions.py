@@ -1,0 +1,182 @@
+"""The sessions of this node, and the one task that ends them when their token does."""
+
+import asyncio
+import heapq
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final
+
+from realtime.errors import UnauthorizedError
+
+LONGEST_SLEEP_SECONDS: Final = 30.0
+"""Tokens speak of the wall clock, which may be set; so it is looked at this often."""
+
+EXPIRE_SECONDS: Final = 5.0
+"""Time to tell one session of its end and to close it."""
+
+EXPIRE_TOGETHER: Final = 64
+"""Sessions ended at the same time: one that hangs must not hold up the others."""
+
+STALE_ENTRIES: Final = 1_024
+"""Outdated heap entries that are always tolerated, before counting sessions."""
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Session:
+    """One authenticated Socket.IO connection of a user.
+
+    Attributes:
+        sid: Its Socket.IO session id.
+        user: The user's id.
+        name: The display name, if the token has one.
+        expires_at: Unix seconds when the token ends; None: never.
+        device: The id that the client gave its device, if any.
+    """
+
+    __slots__ = ("device", "expires_at", "name", "sid", "user")
+
+    def __init__(
+        self,
+        sid: str,
+        user: str,
+        *,
+        name: str | None = None,
+        expires_at: float | None = None,
+        device: str | None = None,
+    ) -> None:
+        self.sid = sid
+        self.user = user
+        self.name = name
+        self.expires_at = expires_at
+        self.device = device
+
+
+Expire = Callable[[Session], Awaitable[None]]
+
+
+class Sessions:
+    """The registry of this node's sessions, by sid.
+
+    Args:
+        clock: Returns Unix seconds.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._sessions: dict[str, Session] = {}
+        # (expires_at, sid); an entry whose session is gone or was refreshed since is
+        # skipped when it comes up.
+        self._ends: list[tuple[float, str]] = []
+        self._earlier = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._expire: Expire | None = None
+
+    def on_expiry(self, expire: Expire) -> None:
+        """Set what tells a session of its end and closes it."""
+        self._expire = expire
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(list(self._sessions.values()))
+
+    def find(self, sid: str) -> Session | None:
+        """Return a live session: neither ended nor past its expiry."""
+        session = self._sessions.get(sid)
+        if session is None or self._is_over(session):
+            return None
+        return session
+
+    def open(self, session: Session) -> None:
+        """Enter a session; at its expiry it is told and closed."""
+        self._sessions[session.sid] = session
+        self._schedule(session)
+
+    def refresh(
+        self, session: Session, *, user: str, name: str | None, expires_at: float | None
+    ) -> None:
+        """Give a live session the lifetime of a new token.
+
+        Raises:
+            UnauthorizedError: The token is another user's; nothing changed.
+        """
+        if user != session.user:
+            raise UnauthorizedError(
+                "The token belongs to another user; connect again with it."
+            )
+        session.name = name
+        session.expires_at = expires_at
+        self._schedule(session)
+
+    def close(self, sid: str) -> Session | None:
+        """Remove a session whose connection ended, and return it if it was there."""
+        return self._sessions.pop(sid, None)
+
+    async def aclose(self) -> None:
+        """Stop the expiry task; sessions are left to their connections."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    def _is_over(self, session: Session) -> bool:
+        return session.expires_at is not None and session.expires_at <= self._clock()
+
+    def _schedule(self, session: Session) -> None:
+        if session.expires_at is None:
+            return
+        if len(self._ends) > 2 * len(self._sessions) + STALE_ENTRIES:
+            self._ends = [
+                (each.expires_at, each.sid)
+                for each in self._sessions.values()
+                if each.expires_at is not None
+            ]
+            heapq.heapify(self._ends)
+        else:
+            heapq.heappush(self._ends, (session.expires_at, session.sid))
+        if self._ends[0][1] == session.sid:
+            self._earlier.set()
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="session-expiry")
+
+    async def _run(self) -> None:
+        while True:
+            due = self._take_due()
+            if due:
+                await asyncio.gather(*(self._end(session) for session in due))
+                continue
+            self._earlier.clear()
+            try:
+                await asyncio.wait_for(self._earlier.wait(), self._sleep_seconds())
+            except TimeoutError:
+                continue
+
+    def _sleep_seconds(self) -> float:
+        if not self._ends:
+            return LONGEST_SLEEP_SECONDS
+        left = self._ends[0][0] - self._clock()
+        return min(max(left, 0.0), LONGEST_SLEEP_SECONDS)
+
+    def _take_due(self) -> list[Session]:
+        now = self._clock()
+        due: dict[str, Session] = {}
+        while self._ends and self._ends[0][0] <= now and len(due) < EXPIRE_TOGETHER:
+            expires_at, sid = heapq.heappop(self._ends)
+            session = self._sessions.get(sid)
+            if session is not None and session.expires_at == expires_at:
+                due[sid] = session
+        return list(due.values())
+
+    async def _end(self, session: Session) -> None:
+        if self._expire is None:
+            return
+        try:
+            async with asyncio.timeout(EXPIRE_SECONDS):
+                await self._expire(session)
+        except Exception:  # noqa: BLE001 - logged
+            # One session must not end the task of all; it can do nothing any more,
+            # for find() no longer returns it.
+            _LOG.exception("Expired session %s could not be closed", session.sid)
