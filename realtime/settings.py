@@ -20,6 +20,8 @@ KIB = 1024
 MIB = 1024 * KIB
 HOUR_SECONDS = 3600
 DAY_SECONDS = 24 * HOUR_SECONDS
+# In a checkout; an installed package has no page there.
+SOURCE_PAGE = Path(__file__).resolve().parents[1] / "clients" / "js-demo" / "dist"
 
 
 def option(
@@ -57,8 +59,7 @@ class Settings:
     )
     page_dir: Path | None = option(
         None,
-        "Folder of the built demo page. Unset: clients/js-demo/dist of the source"
-        " tree, if it is there.",
+        "Folder of the built demo page. Unset: clients/js-demo/dist of the checkout.",
         PathText(),
     )
     log_level: str = option(
@@ -194,6 +195,11 @@ class Settings:
     def development(self) -> bool:
         """Whether no key is set, so that anyone may take any name."""
         return not (self.jwt_secret or self.jwt_public_key_file or self.jwks_url)
+
+    @property
+    def page_folder(self) -> Path:
+        """Where the demo page is, if it is built."""
+        return self.page_dir or SOURCE_PAGE
 
 
 @dataclass(frozen=True, slots=True)

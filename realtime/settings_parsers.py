@@ -1,11 +1,10 @@
 """Pure: how the text of an environment variable becomes a setting's value."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from marshmallow import ValidationError, fields, validate
 
-REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
+from realtime.redis_url import connection_factory
 
 
 class PathText(fields.Field[Path]):
@@ -37,18 +36,13 @@ class RedisUrl(fields.Field[str]):
     """The address of a Redis, of one of the schemes that the server knows."""
 
     def _deserialize(self, value: object, *_: object, **__: object) -> str:
-        # The value never goes into the message: it may hold a password.
         if not isinstance(value, str):
             raise ValidationError("Not an address.")
         try:
-            parts = urlsplit(value)
-            complete = bool(parts.path if parts.scheme == "unix" else parts.hostname)
-        except ValueError:
-            raise ValidationError("Not an address.") from None
-        if parts.scheme not in REDIS_SCHEMES:
-            raise ValidationError(f"Must begin with {'://, '.join(REDIS_SCHEMES)}://.")
-        if not complete:
-            raise ValidationError("Names no server.")
+            connection_factory(value, timeout_seconds=1.0)
+        except ValueError as error:
+            # Its text never repeats the address, which may hold a password.
+            raise ValidationError(f"Not usable: {error}.") from None
         return value
 
 

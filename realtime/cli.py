@@ -1,0 +1,143 @@
+"""The ``chatroom`` command; the only place that prints."""
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import jwt
+from marshmallow import ValidationError
+
+from realtime import __version__
+from realtime.settings import Settings
+from realtime.settings_source import describe, load_settings, to_markdown
+from realtime.start_error import StartError
+from schemas.base import UserId
+
+HOUR_SECONDS: Final = 3600
+# A token made by hand is for trying things out: long enough for a day's work.
+TOKEN_HOURS: Final = 24.0
+# Ten years, so that the date stays one that every library can hold.
+MOST_HOURS: Final = 10 * 365 * 24
+
+PROGRAM: Final = "chatroom"
+SERVE_FLAGS: Final = {
+    "host": "address to listen on",
+    "port": "TCP port to listen on",
+    "redis_url": "a Redis or Valkey instead of the embedded one",
+    "data_dir": "folder of the embedded Valkey and of local images",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; exits with 1 and one readable text if it cannot."""
+    given = _parser().parse_args(arguments)
+    try:
+        given.run(given)
+    except StartError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM, description="A self-hosted realtime chat server."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="run a node")
+    for name, text in SERVE_FLAGS.items():
+        flag = "--" + name.replace("_", "-")
+        serve.add_argument(flag, help=f"{text}; wins over CHATROOM_{name.upper()}")
+    serve.set_defaults(run=_serve)
+
+    token = commands.add_parser("token", help="make a token, signed by our secret")
+    token.add_argument("user", help="the user id")
+    token.add_argument("--name", help="the name that others see")
+    token.add_argument(
+        "--hours",
+        type=_hours,
+        default=TOKEN_HOURS,
+        help="how long it is valid (default: %(default)g)",
+    )
+    token.set_defaults(run=_token)
+
+    settings = commands.add_parser(
+        "settings", help="list all settings and their values, secrets masked"
+    )
+    settings.add_argument(
+        "--markdown", action="store_true", help="as docs/settings.md: without values"
+    )
+    settings.set_defaults(run=_settings)
+    return parser
+
+
+def _hours(text: str) -> float:
+    hours = float(text)
+    if not 0 < hours <= MOST_HOURS:
+        raise argparse.ArgumentTypeError(f"must be above 0 and at most {MOST_HOURS}")
+    return hours
+
+
+def _serve(given: argparse.Namespace) -> None:
+    flags = {name: getattr(given, name) for name in SERVE_FLAGS}
+    settings = load_settings(
+        os.environ, {name: text for name, text in flags.items() if text is not None}
+    )
+    # Here, because the other commands need none of it and answer sooner.
+    from realtime.serving import serve
+
+    asyncio.run(serve(settings, announce=lambda url: _announce(settings, url)))
+
+
+def _announce(settings: Settings, url: str) -> None:
+    if settings.development:
+        print(
+            "*** DEVELOPMENT MODE: no key is set, so anyone who can reach this server"
+            " may take any name. ***",
+            file=sys.stderr,
+        )
+    if (settings.page_folder / "index.html").is_file():
+        print(f"Chat room: {url}", flush=True)
+    else:
+        print(
+            f"Serving at {url} without the demo page, which is not built.", flush=True
+        )
+
+
+def _token(given: argparse.Namespace) -> None:
+    settings = load_settings(os.environ)
+    if settings.jwt_secret is None:
+        raise StartError(
+            "CHATROOM_JWT_SECRET is not set, so there is nothing to sign a token with."
+            " In development mode clients connect with auth {user} and need none."
+        )
+    try:
+        claims = {"sub": UserId().deserialize(given.user)}
+    except ValidationError as error:
+        raise StartError(f"the user id: {' '.join(error.messages)}") from None
+    now = int(time.time())
+    claims |= {"iat": now, "exp": now + round(given.hours * HOUR_SECONDS)}
+    optional = {
+        "name": given.name,
+        "aud": settings.jwt_audience,
+        "iss": settings.jwt_issuer,
+    }
+    claims |= {name: value for name, value in optional.items() if value is not None}
+    print(jwt.encode(claims, settings.jwt_secret, algorithm="HS256"))
+
+
+def _settings(given: argparse.Namespace) -> None:
+    if given.markdown:
+        print(to_markdown(), end="")
+        return
+    described = describe(load_settings(os.environ))
+    width = max(len(each.variable) for each in described)
+    for each in described:
+        mark = "*" if each.is_set else " "
+        print(f"{mark} {each.variable:<{width}}  {each.value or '-'}")
+    print("* differs from the default. `chatroom settings --markdown` explains each.")

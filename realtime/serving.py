@@ -1,0 +1,95 @@
+"""Runs one node from its start to a stop in good order."""
+
+import asyncio
+import errno
+import ipaddress
+import logging
+import signal
+from collections.abc import Callable
+
+from aiohttp import web
+
+from realtime.app import create_app
+from realtime.settings import Settings
+from realtime.start_error import StartError
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+# Libraries that log each packet at "info".
+CHATTY_LOGGERS = ("socketio", "engineio")
+
+log = logging.getLogger(__name__)
+
+
+async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then close everything in order.
+
+    Args:
+        settings: What to run with.
+        announce: Called with the page's address once the node serves.
+
+    Raises:
+        StartError: when it cannot start, with the reason.
+    """
+    _configure_logging(settings.log_level)
+    _cancel_on_signals()
+    runner = web.AppRunner(
+        create_app(settings),
+        access_log=None,
+        shutdown_timeout=settings.shutdown_seconds,
+    )
+    try:
+        await runner.setup()
+        await _listen(runner, settings)
+        announce(_address(settings.host, runner.addresses[0][1]))
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        log.info("Stopping.")
+    finally:
+        await runner.cleanup()
+
+
+def _configure_logging(level: str) -> None:
+    logging.basicConfig(format=LOG_FORMAT, level=level.upper())
+    for name in CHATTY_LOGGERS:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
+
+
+def _cancel_on_signals() -> None:
+    """Make the first signal stop this task; a second one ends the process at once."""
+    task = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(each)
+            signal.signal(each, signal.SIG_DFL)
+        if task is not None:
+            task.cancel()
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, stop)
+
+
+async def _listen(runner: web.AppRunner, settings: Settings) -> None:
+    try:
+        await web.TCPSite(runner, settings.host, settings.port).start()
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        if error.errno == errno.EADDRINUSE:
+            raise StartError(
+                f"{where} is in use by another program; choose another --port."
+            ) from error
+        raise StartError(f"{where} cannot be listened on: {error}") from error
+
+
+def _address(host: str, port: int) -> str:
+    """Return what to type into a browser on this machine."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return f"http://{host}:{port}"
+    if address.is_unspecified or address.is_loopback:
+        host = "localhost"
+    elif address.version == 6:
+        host = f"[{host}]"
+    return f"http://{host}:{port}"
