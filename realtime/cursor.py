@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 _CURSOR = re.compile(r"(0|[1-9][0-9]{0,15}):([A-Za-z0-9_-]{0,32})", re.ASCII)
+_MESSAGE = re.compile(rb'\{"offset":([1-9][0-9]{0,15}),')
 _LOG_EVENT = re.compile(
     rb'\["[a-z_]{1,32}",\{"offset":([1-9][0-9]{0,15}),"uid":"([A-Za-z0-9_-]{1,32})"'
 )
@@ -47,3 +48,15 @@ def position_of(event: bytes) -> Position | None:
     if match is None:
         return None
     return Position(int(match[1]), match[2].decode("ascii"))
+
+
+def offset_of_message(message: bytes) -> int:
+    """Return the offset of a message as the history keeps it, an encoded object.
+
+    Raises:
+        ValueError: It is no message: the key was written by something else.
+    """
+    match = _MESSAGE.match(message)
+    if match is None:
+        raise ValueError("the room's history holds an entry that is no message")
+    return int(match[1])

@@ -77,6 +77,11 @@ class MessageLog:
         self._limits = (remember_seconds, log_limit, log_age_ms, history_limit)
         self._history_limit = history_limit
 
+    @classmethod
+    def reader(cls, link: RedisLink) -> "MessageLog":
+        """Return a log that is only read from: the limits apply to appends."""
+        return cls(link, remember_seconds=0, log_limit=0, log_age_ms=0, history_limit=0)
+
     async def append(
         self, *, room: str, user: str, client_id: str, content: Mapping[str, object]
     ) -> Appended:

@@ -8,19 +8,15 @@ connection and one order: what is called first is carried out first.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
-
-import hiredis
 
 from realtime.errors import OutcomeUnknownError, UnavailableError
 from realtime.lua import Script
 from realtime.redis_url import ConnectionFactory
-from realtime.redis_wire import RedisWire, ReplyError, WireError
+from realtime.redis_wire import Argument, RedisWire, ReplyError, WireError, pack
 
 log = logging.getLogger(__name__)
-
-Argument = str | bytes | int | float
 
 RECONNECT_SECONDS = 0.1
 """Pause between two attempts to connect: constant, because a longer one costs
@@ -30,7 +26,17 @@ WATCH_SECONDS = 0.25
 """How often deadlines are looked at; a deadline is late by this much at most."""
 
 REFUSED = frozenset(
-    "LOADING READONLY MASTERDOWN CLUSTERDOWN TRYAGAIN BUSY OOM MISCONF NOREPLICAS".split()
+    {
+        "BUSY",
+        "CLUSTERDOWN",
+        "LOADING",
+        "MASTERDOWN",
+        "MISCONF",
+        "NOREPLICAS",
+        "OOM",
+        "READONLY",
+        "TRYAGAIN",
+    }
 )
 """Errors by which Redis says that it did nothing and may do it later."""
 
@@ -110,8 +116,10 @@ class RedisLink:
         self._tasks = ()
         self._fail_all()
 
-    async def call(self, *command: Argument, resend: bool = True) -> Any:
-        """Carry out one command and return its reply.
+    def call(self, *command: Argument, resend: bool = True) -> asyncio.Future[Any]:
+        """Carry out one command; the future holds its reply.
+
+        Commands are carried out in the order of the calls, awaited or not.
 
         Args:
             command: The command's words.
@@ -124,23 +132,27 @@ class RedisLink:
             OutcomeUnknownError: It may have been carried out.
             ReplyError: Redis refused it as wrong: a defect of the caller.
         """
-        return await self._enqueue(hiredis.pack_command(command), resend)
+        return self._enqueue(pack(*command), resend)
 
-    async def run(
+    def run(
         self, script: Script, keys: Sequence[str], args: Sequence[Argument]
-    ) -> Any:
-        """Run a script by its digest; raises as :meth:`call` does."""
+    ) -> Coroutine[Any, Any, Any]:
+        """Run a script by its digest; in order, and raising, as :meth:`call`."""
         head = (len(keys), *keys, *args)
+        packed = pack("EVALSHA", script.digest, *head)
+        return self._outcome(self._enqueue(packed, True), script, head)
+
+    async def _outcome(
+        self, reply: asyncio.Future[Any], script: Script, head: tuple[Argument, ...]
+    ) -> Any:
         try:
-            packed = hiredis.pack_command(("EVALSHA", script.digest, *head))
-            return await self._enqueue(packed, True)
+            return await reply
         except ReplyError as error:
             if error.code != "NOSCRIPT":
                 raise
         # SCRIPT FLUSH, or a failover to a replica that never saw the script.
-        return await self._enqueue(
-            hiredis.pack_command(("EVAL", script.source, *head)), True
-        )
+        packed = pack("EVAL", script.source, *head)
+        return await self._enqueue(packed, True)
 
     def _enqueue(self, packed: bytes, resend: bool) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
@@ -200,7 +212,7 @@ class RedisLink:
         deadline = loop.time() + self._timeout_seconds
         loads = [
             _Call(
-                hiredis.pack_command(("SCRIPT", "LOAD", script.source)),
+                pack("SCRIPT", "LOAD", script.source),
                 deadline,
                 False,
                 loop.create_future(),

@@ -59,25 +59,20 @@ def _sentinel_factory(url: str, common: dict[str, Any]) -> ConnectionFactory:
     path = parts.path.strip("/").split("/")
     if len(path) != 2 or not path[0].isdigit() or not path[1]:
         raise ValueError("a Sentinel URL ends with /<db>/<service name>")
-    hosts = []
-    for address in parts.netloc.rpartition("@")[2].split(","):
-        host, _, port = address.partition(":")
-        if not host or (port and not port.isdigit()):
-            raise ValueError("a Sentinel URL lists host:port,host:port")
-        hosts.append((host, int(port or DEFAULT_SENTINEL_PORT)))
     query = parse_qs(parts.query)
     sentinel_options = {
         name: common[name] for name in ("socket_timeout", "socket_connect_timeout")
     }
     if "sentinel_password" in query:
         sentinel_options["password"] = query["sentinel_password"][0]
-    primary = dict(common, db=int(path[0]), ssl=parts.scheme.startswith("rediss"))
+    primary = dict(common, db=int(path[0]))
+    if parts.scheme.startswith("rediss"):
+        primary["ssl"] = True
     if parts.username:
         primary["username"] = unquote(parts.username)
     if parts.password:
         primary["password"] = unquote(parts.password)
-    if not primary["ssl"]:
-        primary.pop("ssl")
+    hosts = _sentinel_hosts(parts.netloc)
     client = Sentinel(hosts, sentinel_kwargs=sentinel_options).master_for(
         path[1], **primary
     )
@@ -89,3 +84,13 @@ def _sentinel_factory(url: str, common: dict[str, Any]) -> ConnectionFactory:
         return connection
 
     return make
+
+
+def _sentinel_hosts(netloc: str) -> list[tuple[str, int]]:
+    hosts = []
+    for address in netloc.rpartition("@")[2].split(","):
+        host, _, port = address.partition(":")
+        if not host or (port and not port.isdigit()):
+            raise ValueError("a Sentinel URL lists host:port,host:port")
+        hosts.append((host, int(port or DEFAULT_SENTINEL_PORT)))
+    return hosts

@@ -14,6 +14,9 @@ from redis.exceptions import RedisError
 
 from realtime.redis_url import ConnectionFactory
 
+Argument = str | bytes | int | float
+"""A word of a command."""
+
 READ_BYTES = 256 * 1024
 """Most bytes taken by one read; what Redis sends in one go fits well."""
 
@@ -32,6 +35,13 @@ class ReplyError(Exception):
     def code(self) -> str:
         """The first word of the error: ``NOSCRIPT``, ``READONLY``, ``OOM`` ..."""
         return str(self).partition(" ")[0]
+
+
+def pack(*command: Argument) -> bytes:
+    """Encode a command for Redis."""
+    # hiredis annotates the parameter as a tuple of one.
+    packed: bytes = hiredis.pack_command(command)  # type: ignore[arg-type]
+    return packed
 
 
 class RedisWire:

@@ -1,0 +1,327 @@
+"""The Socket.IO client manager: a Redis channel a room, and one order for all nodes.
+
+Everything a room's sessions receive comes back through Redis, at the node that sent it
+as well, so that all nodes see one order. A node is subscribed to a room's channel only
+while it has a session in that room.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import orjson
+import socketio
+from socketio import packet as socket_packet
+
+from realtime import json_codec, keys, lua
+from realtime.control import ControlMessages
+from realtime.cursor import position_of
+from realtime.fan_out import FanOut, Packet
+from realtime.message_log import MessageLog
+from realtime.redis_link import RedisLink
+from realtime.redis_url import connection_factory
+from realtime.room_feeds import RoomFeeds
+from realtime.room_index import RoomIndex
+from realtime.subscriber import Batch, Subscriber
+
+log = logging.getLogger(__name__)
+
+CALLS_LIMIT = 20_000
+"""Redis calls under way at once, if the manager makes its own link: some 20 MB."""
+
+
+ROOM_METHODS = frozenset({"emit", "close_room", "quit"})
+"""Control messages that only nodes with a session in the room need."""
+
+
+class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
+    """Rooms over several nodes.
+
+    A room named ``chatroom-<id>`` has the channel of the same name; what is emitted to
+    it without extras (skip_sid, callback, binary) is published as the Socket.IO event
+    array itself, readable with ``redis-cli SUBSCRIBE chatroom-<id>``. All else travels
+    as a control message, an object that begins with ``{``: on the room's channel when
+    it is for a chat room, else on the channel that all nodes share.
+
+    Unlike the stock manager it raises when it cannot publish.
+
+    Args:
+        url: Redis address, as :func:`realtime.redis_url.connection_factory` takes it.
+        channel: The channel that all nodes share.
+        write_only: Only emit, from a process without a server.
+        link: Commands' connection to share; the manager makes its own if None.
+        message_log: Reads the rooms' logs; made by the manager if None.
+        namespace: The namespace that plain event arrays belong to.
+        timeout_seconds: Deadline of Redis commands and connects.
+        silence_seconds: Silence after which the Pub/Sub connection is given up.
+    """
+
+    name = "chatroom"
+
+    def __init__(
+        self,
+        url: str = "redis://localhost:6379/0",
+        channel: str = "chatroom",
+        write_only: bool = False,
+        *,
+        logger: Any = None,
+        link: RedisLink | None = None,
+        message_log: MessageLog | None = None,
+        namespace: str = "/chat",
+        timeout_seconds: float = 3.0,
+        silence_seconds: float = 2.0,
+    ) -> None:
+        # Past AsyncRedisManager's own constructor, which would open a client.
+        super(socketio.AsyncRedisManager, self).__init__(
+            channel=channel, write_only=write_only, logger=logger
+        )
+        self._start_index()
+        self.json = json_codec
+        factory = connection_factory(url, timeout_seconds=timeout_seconds)
+        self._own_link = link is None
+        self._link = link or RedisLink(
+            factory,
+            timeout_seconds=timeout_seconds,
+            limit_calls=CALLS_LIMIT,
+            scripts=lua.ALL,
+        )
+        self._namespace = namespace
+        self._prefix = f"2{namespace},"
+        self.control = ControlMessages(self)
+        self._fan_out = FanOut(self._write)
+        self.subscriber = Subscriber(
+            factory,
+            on_batch=self._receive,
+            on_lost=lambda: self.feeds.lost(),
+            on_ready=lambda: self.feeds.ready(),
+            connect_seconds=timeout_seconds,
+            silence_seconds=silence_seconds,
+        )
+        self.feeds = RoomFeeds(
+            message_log or MessageLog.reader(self._link),
+            self.subscriber,
+            deliver=self._deliver,
+            backlog=self._fan_out.backlog,
+            open_seconds=timeout_seconds,
+        )
+        self._started = False
+
+    # Life.
+
+    def initialize(self) -> None:
+        """Start when the server gets its first connection, unless started before."""
+        super(socketio.AsyncPubSubManager, self).initialize()
+        self.start()
+
+    def start(self) -> None:
+        """Connect to Redis; repeating it is fine. Needs a running loop."""
+        if self._started:
+            return
+        self._started = True
+        if self._own_link:
+            self._link.start()
+        if not self.write_only:
+            # Confirmed before the subscriber is ready, which is what readiness asks.
+            self._shared = self.subscriber.subscribe(self.channel)
+            self.subscriber.start()
+            self.feeds.start()
+            self.control.start()
+
+    async def aclose(self) -> None:
+        """End all tasks and connections."""
+        await self.feeds.aclose()
+        await self.subscriber.aclose()
+        await self.control.aclose()
+        await self._fan_out.aclose()
+        if self._own_link:
+            await self._link.aclose()
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.aclose()
+
+    # Out: to all nodes.
+
+    async def emit(
+        self,
+        event: str,
+        data: Any,
+        namespace: str | None = None,
+        room: Any = None,
+        skip_sid: Any = None,
+        callback: Any = None,
+        to: Any = None,
+        **keywords: Any,
+    ) -> None:
+        """Emit to a session, a room or everybody, on all nodes.
+
+        Takes what ``socketio.AsyncServer.emit`` takes.
+
+        Raises:
+            UnavailableError: Nothing was sent.
+            OutcomeUnknownError: It may have been sent.
+        """
+        room = to or room
+        namespace = namespace or "/"
+        arguments = _arguments(data)
+        here = bool(keywords.get("ignore_queue")) or self._is_own_session(
+            namespace, room
+        )
+        plain = (
+            callback is None
+            and not skip_sid
+            and namespace == self._namespace
+            and _is_channel(room)
+            and not self.server_packet_class.data_is_binary(arguments)
+        )
+        if plain and not here:
+            payload = json_codec.dumps([event, *arguments]).encode()
+            # An application's event that looks like one of the log would be taken for
+            # a gap in it.
+            if position_of(payload) is None:
+                await self._publish_bytes(room, payload)
+                return
+        if callback is not None:
+            if self.server is None:
+                raise RuntimeError("callbacks need a server to come back to")
+            if room is None:
+                raise ValueError("a callback needs a room")
+            callback = (room, namespace, self._generate_ack_id(room, callback))
+        message = self.control.emission(
+            event, arguments, namespace, room, skip_sid, callback
+        )
+        if here:
+            self.control.emit_here({**message, "host_id": self.host_id})
+        else:
+            await self._publish(message)
+
+    def _is_own_session(self, namespace: str, room: Any) -> bool:
+        """A session of this node is reached without Redis, also when that is away."""
+        return isinstance(room, str) and self.is_sid_room(namespace, room)
+
+    @property
+    def server_packet_class(self) -> Any:
+        """The packet class of the server, or the library's without a server."""
+        return self.server.packet_class if self.server else socket_packet.Packet
+
+    async def close_room(self, room: str, namespace: str | None = None) -> None:
+        """Take everybody out of a room, on all nodes."""
+        await self._publish(
+            {"method": "close_room", "room": room, "namespace": namespace or "/"}
+        )
+
+    async def disconnect(self, sid: str, namespace: str, **keywords: Any) -> None:
+        """Forget a session of this node, or end one of another node."""
+        if keywords.get("ignore_queue") or self.eio_sid_from_sid(sid, namespace):
+            self.basic_disconnect(sid, namespace)
+        else:
+            await self._publish(
+                {"method": "disconnect", "sid": sid, "namespace": namespace or "/"}
+            )
+
+    async def enter_room(
+        self, sid: str, namespace: str, room: str, eio_sid: str | None = None
+    ) -> None:
+        """Put a session into a room, wherever it is connected.
+
+        Returns once the room's channel is subscribed, if the session is of this node.
+        """
+        if self.eio_sid_from_sid(sid, namespace) is None:
+            await super().enter_room(sid, namespace, room, eio_sid=eio_sid)
+            return
+        if not _is_channel(room):
+            self.basic_enter_room(sid, namespace, room)
+            return
+        await self.feeds.hold(room)
+        try:
+            self.basic_enter_room(sid, namespace, room)
+        finally:
+            self.feeds.release(room)
+
+    def basic_enter_room(
+        self, sid: str, namespace: str, room: str, eio_sid: str | None = None
+    ) -> None:
+        """As the index does; the first session keeps the room's channel."""
+        first = not self._members(namespace, room)
+        super().basic_enter_room(sid, namespace, room, eio_sid)
+        if first and _is_channel(room):
+            self.feeds.keep(room)
+
+    def _remove_member(self, namespace: str, room: str | None, sid: str) -> None:
+        super()._remove_member(namespace, room, sid)
+        if room is not None and _is_channel(room):
+            self._fan_out.forget(_order(namespace, room), sid)
+            if not self._members(namespace, room):
+                self.feeds.release(room)
+
+    async def publish_control(self, method: str, **members: Any) -> None:
+        """Publish a control message of a method that ``control.more`` handles."""
+        await self._publish({"method": method, **members})
+
+    async def _publish(self, data: Mapping[str, Any]) -> None:
+        """Publish a control message to the nodes that it concerns."""
+        # A node hears a room's channel only while it has a session in the room, so
+        # what concerns a session's way in must go where every node listens.
+        own = data["method"] in ROOM_METHODS and _is_channel(data.get("room"))
+        channel = data["room"] if own else self.channel
+        message = orjson.dumps({**data, "host_id": self.host_id})
+        await self._publish_bytes(channel, message)
+
+    async def _publish_bytes(self, channel: str, payload: bytes) -> None:
+        if not self._started:
+            self.start()
+        await self._link.call("PUBLISH", channel, payload, resend=False)
+
+    # In: from all nodes.
+
+    def _receive(self, batch: Batch) -> None:
+        """Take one read's publications; those of a room go out in one write."""
+        together: dict[str, list[bytes]] = {}
+        for name, payload in batch:
+            channel = name.decode()
+            if payload[:1] == b"{":
+                if events := together.pop(channel, None):
+                    self._deliver(channel, events)
+                self.control.receive(payload)
+            elif self.feeds.receive(channel, payload):
+                together.setdefault(channel, []).append(payload)
+        for channel, events in together.items():
+            self._deliver(channel, events)
+
+    def _deliver(self, channel: str, events: list[bytes]) -> None:
+        packets = [self._prefix + event.decode() for event in events]
+        self.send_local(self._namespace, channel, packets)
+
+    def send_local(
+        self,
+        namespace: str,
+        room: Any,
+        packets: Sequence[Packet],
+        skip: Sequence[str] = (),
+    ) -> None:
+        """Write encoded packets to this node's sessions in a room, in order."""
+        members = self.recipients(namespace, room)
+        if members:
+            self._fan_out.send(_order(namespace, room), members, packets, skip)
+
+    def _write(self, eio_sids: Any, packets: Sequence[Packet]) -> None:
+        self.server.fan_out(eio_sids, packets)
+
+
+def _is_channel(room: Any) -> bool:
+    return isinstance(room, str) and room.startswith(keys.CHANNEL_PREFIX)
+
+
+def _order(namespace: str, room: Any) -> str:
+    """Return the name by which a room's packets are kept in order."""
+    return f"{namespace},{room}"
+
+
+def _arguments(data: Any) -> list[Any]:
+    """Return the event's arguments by the library's rule: a tuple is several."""
+    if isinstance(data, tuple):
+        return list(data)
+    return [] if data is None else [data]

@@ -1,0 +1,159 @@
+"""One active room on this node: where its log is, and what was delivered last.
+
+No I/O here: a feed is told what arrived and decides what it means.
+"""
+
+from collections import deque
+from enum import Enum
+
+from realtime.cursor import START, Position, position_of
+
+RECENT_EVENTS = 256
+"""Events kept in memory for sessions that come back: minutes of a busy room."""
+
+RECENT_BYTES = 64 * 1024
+"""Bytes of events kept in memory, a room; the older ones go first."""
+
+ENTRY_EVENTS = 1000
+"""Events that may pass while one session's join is being answered. A join that is
+overtaken by more than these is refused as temporary and asked again."""
+
+
+class Verdict(Enum):
+    """What an arriving event of the log means."""
+
+    NEXT = "deliver it"
+    KNOWN = "drop it: it was delivered before"
+    GAP = "read the log: something is missing, or this is another history"
+
+
+class Entry:
+    """A session on its way into the room, and the events that pass meanwhile."""
+
+    __slots__ = ("broken", "start", "tail")
+
+    def __init__(self, start: Position) -> None:
+        self.start = start
+        self.tail: list[bytes] = []
+        self.broken = False
+
+
+class RoomFeed:
+    """The node's position in a room's log, and its most recent events.
+
+    ``live`` is true while publications alone keep the position up; it is false from
+    each possible gap until the log has been read.
+
+    Attributes:
+        room: Room id.
+        position: The last event that was delivered to the room's sessions.
+        live: Whether arriving events may be delivered.
+        highest_seen: Highest offset that arrived since a reader last set it to 0.
+        holds: Reasons to keep the channel subscribed.
+    """
+
+    __slots__ = (
+        "_entries",
+        "_recent",
+        "_recent_bytes",
+        "_since",
+        "highest_seen",
+        "holds",
+        "live",
+        "position",
+        "room",
+    )
+
+    def __init__(self, room: str) -> None:
+        self.room = room
+        self.position = START
+        self.live = False
+        self.highest_seen = 0
+        self.holds = 0
+        self._since = START
+        self._recent: deque[tuple[Position, bytes]] = deque()
+        self._recent_bytes = 0
+        self._entries: set[Entry] = set()
+
+    def judge(self, position: Position) -> Verdict:
+        """Say what an event that arrived by publication means."""
+        self.highest_seen = max(self.highest_seen, position.offset)
+        if not self.live:
+            # The log is being read; what is published now will be read there.
+            return Verdict.KNOWN
+        if position.offset == self.position.offset + 1:
+            return Verdict.NEXT
+        if position.offset > self.position.offset:
+            return Verdict.GAP
+        known = self._find(position.offset)
+        return Verdict.KNOWN if known == position else Verdict.GAP
+
+    def advance(self, position: Position, event: bytes) -> None:
+        """Take the next event as delivered."""
+        self.position = position
+        self._recent.append((position, event))
+        self._recent_bytes += len(event)
+        while len(self._recent) > RECENT_EVENTS or (
+            self._recent_bytes > RECENT_BYTES and len(self._recent) > 1
+        ):
+            self._since, oldest = self._recent.popleft()
+            self._recent_bytes -= len(oldest)
+        for entry in self._entries:
+            entry.tail.append(event)
+            entry.broken = entry.broken or len(entry.tail) > ENTRY_EVENTS
+
+    def restart(self, position: Position) -> None:
+        """Begin anew at a position: what was delivered is not this log's past."""
+        self.position = position
+        self._since = position
+        self._recent.clear()
+        self._recent_bytes = 0
+        for entry in self._entries:
+            entry.broken = True
+
+    def recent_after(self, cursor: Position) -> list[bytes] | None:
+        """Return the events after a cursor, None if memory cannot prove them."""
+        if cursor == self.position:
+            return []
+        if cursor == self._since:
+            return [event for _, event in self._recent]
+        # Offsets are contiguous, so the cursor's place is known.
+        if not self._recent:
+            return None
+        index = cursor.offset - self._recent[0][0].offset
+        if not 0 <= index < len(self._recent) or self._recent[index][0] != cursor:
+            return None
+        return [self._recent[i][1] for i in range(index + 1, len(self._recent))]
+
+    def begin_entry(self) -> Entry:
+        """Start to collect for a session that will enter after this position."""
+        entry = Entry(self.position)
+        self._entries.add(entry)
+        return entry
+
+    def end_entry(self, entry: Entry) -> None:
+        """Stop collecting; the session entered, or gave up."""
+        self._entries.discard(entry)
+
+    def _find(self, offset: int) -> Position | None:
+        if offset == self.position.offset:
+            return self.position
+        if not self._recent:
+            return None
+        index = offset - self._recent[0][0].offset
+        if not 0 <= index < len(self._recent):
+            return None
+        return self._recent[index][0]
+
+
+def as_log_event(event: bytes) -> tuple[Position, bytes]:
+    """Return an event read from the log with its position.
+
+    Raises:
+        ValueError: The entry is not an event of a log: the key was written by
+            something else.
+    """
+    position = position_of(event)
+    if position is None:
+        raise ValueError("the room's log holds an entry that is no event")
+    return position, event

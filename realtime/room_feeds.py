@@ -1,0 +1,275 @@
+"""The active rooms of a node: opened with the first session, caught up after gaps."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from itertools import islice
+
+import orjson
+
+from realtime import keys
+from realtime.cursor import position_of
+from realtime.errors import ChatError, UnavailableError
+from realtime.message_log import MessageLog
+from realtime.room_feed import RoomFeed, Verdict, as_log_event
+from realtime.subscriber import Subscriber
+
+log = logging.getLogger(__name__)
+
+CATCH_UP_EVENTS = 500
+"""Events read from the log in one go: 2 MB at the largest texts."""
+
+RETRY_SECONDS = 0.2
+"""Pause after a failed read: Redis is away, and the link reconnects by itself."""
+
+BACKLOG_JOBS = 200
+"""Hand-overs that may wait in a room's fan-out. Beyond it nothing more is taken from
+Pub/Sub; the log is read when the fan-out has caught up. Memory stays bounded."""
+
+CHECK_SECONDS = 1.0
+"""How often some rooms' tops are compared, so that a lost last publication is found
+without a next one."""
+
+CHECK_ROOMS = 200
+"""Rooms compared at once: one pipeline of HMGETs, some 5 ms of this node's time."""
+
+Deliver = Callable[[str, list[bytes]], None]
+
+
+class RoomFeeds:
+    """All active rooms of this node.
+
+    Args:
+        log_reader: Reads the rooms' logs.
+        subscriber: The Pub/Sub connection.
+        deliver: Hands encoded event arrays to a room's sessions, without suspending.
+        backlog: Returns how many hand-overs of a room are still going out.
+        open_seconds: Deadline of opening a room.
+    """
+
+    def __init__(
+        self,
+        log_reader: MessageLog,
+        subscriber: Subscriber,
+        *,
+        deliver: Deliver,
+        backlog: Callable[[str], int],
+        open_seconds: float,
+    ) -> None:
+        self._log = log_reader
+        self._subscriber = subscriber
+        self._deliver = deliver
+        self._backlog = backlog
+        self._open_seconds = open_seconds
+        self._feeds: dict[str, RoomFeed] = {}
+        self._catching_up: dict[str, asyncio.Task[None]] = {}
+        self._opening: dict[str, asyncio.Future[None]] = {}
+        self._checking: asyncio.Task[None] | None = None
+        self._checked = 0
+        self._losses = 0
+
+    def start(self) -> None:
+        """Begin to compare tops, in a task that :meth:`aclose` ends."""
+        if self._checking is None:
+            self._checking = asyncio.create_task(self._check(), name="feed-check")
+
+    async def aclose(self) -> None:
+        """End all tasks; no room is active any more."""
+        tasks = [*self._catching_up.values()]
+        if self._checking is not None:
+            tasks.append(self._checking)
+            self._checking = None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._catching_up.clear()
+        self._feeds.clear()
+
+    def get(self, channel: str) -> RoomFeed | None:
+        """Return a channel's feed if the room is active here."""
+        return self._feeds.get(channel)
+
+    async def hold(self, channel: str) -> RoomFeed:
+        """Make a room active and keep it so until :meth:`release`.
+
+        Returns once the channel's subscription is confirmed and the log's top is
+        known: whatever is published from now on arrives here.
+
+        Raises:
+            UnavailableError: Redis does not answer in time.
+        """
+        feed = self._feeds.get(channel)
+        if feed is None:
+            feed = self._feeds[channel] = RoomFeed(keys.room_of_channel(channel))
+            ready = asyncio.get_running_loop().create_future()
+            self._opening[channel] = ready
+            self._start_reading(channel, feed, opening=ready)
+        feed.holds += 1
+        opening = self._opening.get(channel)
+        if opening is None:
+            return feed
+        try:
+            async with asyncio.timeout(self._open_seconds):
+                await asyncio.shield(opening)
+        except TimeoutError:
+            self.release(channel)
+            raise UnavailableError("Redis cannot be reached.") from None
+        except BaseException:
+            self.release(channel)
+            raise
+        return feed
+
+    def keep(self, channel: str) -> None:
+        """Add a hold to a room that is active already."""
+        self._feeds[channel].holds += 1
+
+    def release(self, channel: str) -> None:
+        """Give one hold back; the last one ends the subscription."""
+        feed = self._feeds.get(channel)
+        if feed is None:
+            return
+        feed.holds -= 1
+        if feed.holds > 0:
+            return
+        del self._feeds[channel]
+        self._subscriber.unsubscribe(channel)
+        reading = self._catching_up.pop(channel, None)
+        if reading is not None:
+            reading.cancel()
+        opening = self._opening.pop(channel, None)
+        if opening is not None:
+            opening.cancel()
+
+    def receive(self, channel: str, event: bytes) -> bool:
+        """Take a publication; true if it is to be delivered now."""
+        feed = self._feeds.get(channel)
+        if feed is None:
+            return False
+        position = position_of(event)
+        if position is None:
+            # Not of the log: delivered at most once, dropped first under load.
+            return feed.live and self._backlog(channel) < BACKLOG_JOBS
+        verdict = feed.judge(position)
+        if verdict is Verdict.NEXT and self._backlog(channel) < BACKLOG_JOBS:
+            feed.advance(position, event)
+            return True
+        if verdict is not Verdict.KNOWN:
+            self._catch_up(channel, feed)
+        return False
+
+    def lost(self) -> None:
+        """Take note that publications may be missed from now on."""
+        self._losses += 1
+        for feed in self._feeds.values():
+            feed.live = False
+
+    def ready(self) -> None:
+        """Catch all rooms up: every channel is subscribed again."""
+        for channel, feed in self._feeds.items():
+            if channel not in self._opening:
+                self._catch_up(channel, feed)
+
+    def _catch_up(self, channel: str, feed: RoomFeed) -> None:
+        feed.live = False
+        if channel not in self._catching_up:
+            self._start_reading(channel, feed)
+
+    def _start_reading(
+        self,
+        channel: str,
+        feed: RoomFeed,
+        *,
+        opening: asyncio.Future[None] | None = None,
+    ) -> None:
+        work = (
+            self._read_up(channel, feed)
+            if opening is None
+            else self._open(channel, feed, opening)
+        )
+        task = asyncio.create_task(work, name=f"feed-{channel}")
+        self._catching_up[channel] = task
+
+        def done(finished: asyncio.Task[None]) -> None:
+            if self._catching_up.get(channel) is finished:
+                del self._catching_up[channel]
+            if not finished.cancelled() and (error := finished.exception()):
+                log.error("Room %s cannot be read", feed.room, exc_info=error)
+
+        task.add_done_callback(done)
+
+    async def _open(
+        self, channel: str, feed: RoomFeed, opening: asyncio.Future[None]
+    ) -> None:
+        while True:
+            try:
+                await self._subscriber.subscribe(channel)
+                feed.restart(await self._log.top(feed.room))
+            except ChatError:
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            break
+        # What was published between the confirmation and the answer is in the log.
+        await self._read_up(channel, feed)
+        self._opening.pop(channel, None)
+        if not opening.done():
+            opening.set_result(None)
+
+    async def _read_up(self, channel: str, feed: RoomFeed) -> None:
+        """Deliver from the log until nothing that was published is missing."""
+        while True:
+            if not self._subscriber.ready or self._backlog(channel) > BACKLOG_JOBS // 2:
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            losses = self._losses
+            # Stored and published are one step: what was seen before this request is
+            # in the log that it reads. Only what is seen meanwhile may be ahead.
+            feed.highest_seen = 0
+            try:
+                page = await self._log.read(
+                    feed.room, feed.position, limit=CATCH_UP_EVENTS
+                )
+            except ChatError:
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            if not page.proved:
+                log.warning("The log of room %s lost what was delivered", feed.room)
+                feed.restart(page.top)
+                reload = orjson.dumps(["reload", {"room": feed.room}])
+                self._deliver(channel, [reload])
+                continue
+            for event in page.events:
+                feed.advance(*as_log_event(event))
+            if page.events:
+                self._deliver(channel, page.events)
+            complete = feed.position.offset >= max(page.top.offset, feed.highest_seen)
+            if complete and losses == self._losses:
+                feed.live = True
+                return
+
+    async def _check(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            feeds = list(self._next_feeds())
+            tops = await asyncio.gather(
+                *(self._log.top(feed.room) for _, feed in feeds),
+                return_exceptions=True,
+            )
+            for (channel, feed), top in zip(feeds, tops, strict=True):
+                if isinstance(top, ChatError):
+                    continue
+                if isinstance(top, BaseException):
+                    log.error("Room %s cannot be compared", feed.room, exc_info=top)
+                    continue
+                behind = top.offset > feed.position.offset
+                other = top.offset <= feed.position.offset and top != feed.position
+                if self._feeds.get(channel) is feed and feed.live and (behind or other):
+                    # A publication may be under way; reading the log settles it.
+                    self._catch_up(channel, feed)
+
+    def _next_feeds(self) -> Iterable[tuple[str, RoomFeed]]:
+        """Return the rooms whose turn it is, in rotation."""
+        if self._checked >= len(self._feeds):
+            self._checked = 0
+        begin = self._checked
+        self._checked += CHECK_ROOMS
+        return list(islice(self._feeds.items(), begin, begin + CHECK_ROOMS))

@@ -1,0 +1,56 @@
+"""What the handlers are given: the parts that carry requests out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from realtime import keys
+from realtime.attendance import Attendance
+from realtime.auth import Authenticator
+from realtime.images import Images
+from realtime.manager import ChatroomManager
+from realtime.message_log import MessageLog
+from realtime.presence import Presence
+from realtime.read_state import ReadState
+from realtime.rooms import Rooms
+from realtime.sessions import Sessions
+
+
+class Publisher:
+    """Publishes events that are not of the log: at most once, to whoever attends.
+
+    Args:
+        manager: Publishes on the rooms' channels.
+        namespace: The Socket.IO namespace of the events.
+    """
+
+    def __init__(self, manager: ChatroomManager, namespace: str = "/chat") -> None:
+        self._manager = manager
+        self._namespace = namespace
+
+    async def publish(
+        self, room: str, event: str, payload: Mapping[str, object]
+    ) -> None:
+        """Publish an event to all sessions that attend a room.
+
+        Raises:
+            UnavailableError: It was not published.
+            OutcomeUnknownError: It may have been published.
+        """
+        await self._manager.emit(
+            event, dict(payload), namespace=self._namespace, room=keys.channel(room)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The parts of one node, wired by :mod:`realtime.app`."""
+
+    auth: Authenticator
+    sessions: Sessions
+    log: MessageLog
+    reads: ReadState
+    rooms: Rooms
+    presence: Presence
+    attendance: Attendance
+    images: Images
+    publisher: Publisher
