@@ -10,6 +10,7 @@ from socketio.exceptions import ConnectionRefusedError as RefusedError
 
 from handlers.guard import Answer, Payload, error_answer, guarded
 from handlers.syncing import join_all
+from realtime import keys
 from realtime.deferred_ack import DeferredAck
 from realtime.errors import ChatError, InternalError, UnknownEventError
 from realtime.services import Services
@@ -87,6 +88,7 @@ class ChatNamespace(socketio.AsyncNamespace):
                 device=identity.device,
             )
         )
+        await self.enter_room(sid, keys.user_sessions_room(identity.user))
 
     async def on_disconnect(self, sid: str, reason: object = None) -> None:
         """Let go of the session: it leaves its rooms, which learn of it."""
@@ -130,7 +132,7 @@ class ChatNamespace(socketio.AsyncNamespace):
 
     @guarded
     async def on_leave(self, session: Session, payload: Payload) -> Answer:
-        """``{room}`` → nothing: the session stops attending. Broadcasts ``presence``."""
+        """``{room}`` → nothing: it attends no longer. Broadcasts ``presence``."""
         await self.services.attendance.leave(session, payload["room"])
         return None
 

@@ -11,12 +11,9 @@ from realtime.redis_link import RedisLink
 
 log = logging.getLogger(__name__)
 
-RENEW_SECONDS = 2.0
-"""How often a node renews its lease and looks for dead ones."""
-
-LEASE_SECONDS = 8.0
-"""Length of a lease. Three renewals may fail (a failover, a long pause) before a node
-is given up; with the look every two seconds its sessions are gone within 15 s."""
+RENEWALS = 4
+"""Renewals in the length of a lease. Three may fail (a failover, a long pause) before
+a node is given up."""
 
 
 class NodeLease:
@@ -28,6 +25,8 @@ class NodeLease:
         presence: Clears a dead node's sessions.
         relist: Called when this node's own lease was found gone (it was paused, or
             Redis lost it): others may have cleared its sessions, list them again.
+        lease_seconds: Length of a lease; a dead node's sessions are gone after this
+            and a quarter more.
     """
 
     def __init__(
@@ -37,11 +36,13 @@ class NodeLease:
         node: str,
         presence: Presence,
         relist: Callable[[], Awaitable[None]],
+        lease_seconds: float,
     ) -> None:
         self._link = link
         self._node = node
         self._presence = presence
         self._relist = relist
+        self._lease_seconds = lease_seconds
         self._known = False
         self._running: asyncio.Task[None] | None = None
 
@@ -68,15 +69,17 @@ class NodeLease:
             try:
                 await self._renew()
             except ChatError as error:
-                # Redis is away; the lease lives on for LEASE_SECONDS.
+                # Redis is away; the lease lives on for a while.
                 log.warning("The lease could not be renewed: %s", error.message)
             except Exception:
                 log.exception("A lease's renewal failed; it goes on with the next")
-            await asyncio.sleep(RENEW_SECONDS)
+            await asyncio.sleep(self._lease_seconds / RENEWALS)
 
     async def _renew(self) -> None:
         held, expired = await self._link.run(
-            lua.LEASES_RENEW, (keys.NODES,), (self._node, int(LEASE_SECONDS * 1000))
+            lua.LEASES_RENEW,
+            (keys.NODES,),
+            (self._node, int(self._lease_seconds * 1000)),
         )
         if self._known and not held:
             await self._relist()

@@ -25,6 +25,9 @@ messages' time and a refused connect on one's own network costs nothing."""
 WATCH_SECONDS = 0.25
 """How often deadlines are looked at; a deadline is late by this much at most."""
 
+SLOW_SECONDS = 1.0
+"""An answer that takes longer means that Redis does not serve."""
+
 REFUSED = frozenset(
     {
         "BUSY",
@@ -93,6 +96,16 @@ class RedisLink:
     def connected(self) -> bool:
         """Whether there is a connection now."""
         return self._wire is not None
+
+    @property
+    def healthy(self) -> bool:
+        """Whether Redis is connected and owes no answer for more than a second."""
+        if self._wire is None:
+            return False
+        if not self._in_flight:
+            return True
+        sent_at = self._in_flight[0].deadline - self._timeout_seconds
+        return asyncio.get_running_loop().time() - sent_at < SLOW_SECONDS
 
     @property
     def failure(self) -> str:

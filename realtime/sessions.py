@@ -33,9 +33,11 @@ class Session:
         name: The display name, if the token has one.
         expires_at: Unix seconds when the token ends; None: never.
         device: The id that the client gave its device, if any.
+        ended: Whether its connection is gone.
+        rooms: The rooms whose session lists name it; kept by the attendance.
     """
 
-    __slots__ = ("device", "expires_at", "name", "sid", "user")
+    __slots__ = ("device", "ended", "expires_at", "name", "rooms", "sid", "user")
 
     def __init__(
         self,
@@ -51,6 +53,8 @@ class Session:
         self.name = name
         self.expires_at = expires_at
         self.device = device
+        self.ended = False
+        self.rooms: set[str] = set()
 
 
 Expire = Callable[[Session], Awaitable[None]]

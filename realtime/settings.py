@@ -132,6 +132,11 @@ class Settings:
         " a sign of life well before.",
         positive(),
     )
+    redis_calls: int = option(
+        20_000,
+        "Redis calls that may be under way; further ones are refused as unavailable.",
+        parsers.Integer(validate=validate.Range(min=100)),
+    )
     lease_seconds: float = option(
         10.0,
         "Time without a sign of life after which a node counts as dead and its"
@@ -154,6 +159,12 @@ class Settings:
         10_000,
         "Messages that a room's history keeps.",
         parsers.Integer(validate=validate.Range(min=100)),
+    )
+    announce_members: int = option(
+        200,
+        "Members up to which a room announces each read mark, and users online up to"
+        " which it announces each one's coming and going. Larger rooms get counts.",
+        parsers.Integer(validate=validate.Range(min=0)),
     )
     client_id_seconds: int = option(
         DAY_SECONDS,

@@ -1,0 +1,202 @@
+"""One node: every part is made and wired here, and only here."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+from aiohttp import web
+
+from handlers import register
+from handlers.http import add_routes
+from handlers.images import image_routes
+from realtime import json_codec, keys, lua
+from realtime.attendance import Attendance
+from realtime.auth import Authenticator, choose_keys
+from realtime.image_links import ImageLinks
+from realtime.image_store import ImageStore
+from realtime.images import Images
+from realtime.leases import NodeLease
+from realtime.manager import ChatroomManager
+from realtime.message_log import MessageLog
+from realtime.presence import Presence
+from realtime.read_state import ReadState
+from realtime.redis_link import RedisLink
+from realtime.redis_url import connection_factory
+from realtime.rooms import Rooms
+from realtime.server import ChatroomServer
+from realtime.services import Publisher, Services
+from realtime.sessions import Sessions
+from realtime.settings import Settings
+
+NODE_ID_BYTES = 6
+"""Random bytes of a node's id: unique among nodes that ever shared a Redis."""
+
+SECRET_BYTES = 32
+"""Length of the secret that nodes share: the size of HMAC-SHA256's output."""
+
+
+class Node:
+    """The parts of one node, from its start to its end.
+
+    Args:
+        settings: What it runs with; ``redis_url`` must be set.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.redis_url is None:
+            raise ValueError("a node needs the address of its Redis")
+        self._settings = settings
+        timeout_seconds = settings.redis_timeout_seconds
+        self.id = secrets.token_hex(NODE_ID_BYTES)
+        self.link = RedisLink(
+            connection_factory(settings.redis_url, timeout_seconds=timeout_seconds),
+            timeout_seconds=timeout_seconds,
+            limit_calls=settings.redis_calls,
+            scripts=lua.ALL,
+        )
+        self.log = MessageLog(
+            self.link,
+            remember_seconds=settings.client_id_seconds,
+            log_limit=settings.log_events,
+            log_age_ms=settings.log_seconds * 1000,
+            history_limit=settings.history_messages,
+        )
+        self.manager = ChatroomManager(
+            settings.redis_url,
+            link=self.link,
+            message_log=self.log,
+            timeout_seconds=timeout_seconds,
+            silence_seconds=settings.redis_silence_seconds,
+        )
+        self.server = ChatroomServer(
+            client_manager=self.manager,
+            async_mode="aiohttp",
+            json=json_codec,
+            ping_interval=settings.ping_interval_seconds,
+            ping_timeout=settings.ping_timeout_seconds,
+            max_http_buffer_size=settings.payload_limit_bytes,
+            cors_allowed_origins=list(settings.allowed_origins) or None,
+        )
+        self._services: Services | None = None
+
+    @property
+    def images(self) -> Images:
+        """The images; there are none before the start."""
+        if self._services is None:
+            raise web.HTTPServiceUnavailable
+        return self._services.images
+
+    def not_ready(self) -> list[str]:
+        """Return why the node cannot serve right now; empty if it can."""
+        reasons = []
+        if not self.link.healthy:
+            reasons.append(f"Redis commands: {self.link.failure or 'no answer'}.")
+        if not self.manager.subscriber.ready:
+            reasons.append("Redis Pub/Sub: not subscribed.")
+        return reasons
+
+    async def run(self, _app: web.Application) -> AsyncIterator[None]:
+        """Start all parts; after the ``yield`` end them in the opposite order."""
+        async with AsyncExitStack() as stack:
+            self.link.start()
+            stack.push_async_callback(self.link.aclose)
+            self.manager.start()
+            stack.push_async_callback(self.manager.aclose)
+            services = await self._make_services()
+            stack.push_async_callback(services.auth.aclose)
+            stack.push_async_callback(services.sessions.aclose)
+            stack.push_async_callback(services.images.aclose)
+            lease = NodeLease(
+                self.link,
+                node=self.id,
+                presence=services.presence,
+                relist=services.attendance.relist,
+                lease_seconds=self._settings.lease_seconds,
+            )
+            lease.start()
+            stack.push_async_callback(lease.aclose)
+            register(self.server, services)
+            self._services = services
+            stack.push_async_callback(self.server.shutdown)
+            yield
+
+    async def _make_services(self) -> Services:
+        settings, link = self._settings, self.link
+        images = await self._make_images()
+        announce = settings.announce_members
+        rooms = Rooms(link)
+        reads = ReadState(link, announce_members=announce)
+        presence = Presence(link, node=self.id, announce_users=announce)
+        key_file = settings.jwt_public_key_file
+        pem = None
+        if key_file is not None:
+            pem = await asyncio.to_thread(key_file.read_bytes)
+        return Services(
+            auth=Authenticator(
+                choose_keys(
+                    secret=settings.jwt_secret,
+                    public_key_pem=pem,
+                    jwks_url=settings.jwks_url,
+                ),
+                issuer=settings.jwt_issuer,
+                audience=settings.jwt_audience,
+                require_exp=settings.require_exp,
+            ),
+            sessions=Sessions(),
+            log=self.log,
+            reads=reads,
+            rooms=rooms,
+            presence=presence,
+            attendance=Attendance(
+                manager=self.manager,
+                log=self.log,
+                rooms=rooms,
+                reads=reads,
+                presence=presence,
+                present=images.resign,
+            ),
+            images=images,
+            publisher=Publisher(self.manager),
+        )
+
+    async def _make_images(self) -> Images:
+        settings = self._settings
+        secret = settings.image_url_secret
+        key = secret.encode() if secret else await self._shared_secret()
+        return Images(
+            ImageStore.at(settings.images_url, folder=settings.data_dir / "images"),
+            ImageLinks(key, valid_seconds=settings.image_url_seconds),
+            limit_bytes=settings.image_limit_bytes,
+            limit_pixels=settings.image_limit_pixels,
+        )
+
+    async def _shared_secret(self) -> bytes:
+        """Return the secret that all nodes of this Redis share; the first makes it."""
+        await self.link.call(
+            "SET", keys.SHARED_SECRET, secrets.token_bytes(SECRET_BYTES), "NX"
+        )
+        secret: bytes = await self.link.call("GET", keys.SHARED_SECRET)
+        return secret
+
+
+NODE = web.AppKey("node", Node)
+
+
+def create_app(settings: Settings) -> web.Application:
+    """Return an aiohttp application that serves one node.
+
+    Args:
+        settings: What it runs with; ``redis_url`` must be set.
+
+    Raises:
+        ValueError: A key or an address cannot be used.
+    """
+    node = Node(settings)
+    app = web.Application()
+    app[NODE] = node
+    node.server.attach(app)
+    add_routes(app, page_dir=settings.page_folder, not_ready=node.not_ready)
+    app.add_routes(image_routes(lambda: node.images))
+    app.cleanup_ctx.append(node.run)
+    return app
