@@ -110,7 +110,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
 
     def initialize(self) -> None:
         """Start when the server gets its first connection, unless started before."""
-        super(socketio.AsyncPubSubManager, self).initialize()
+        self._get_logger().debug("%s manager initialized", self.name)
         self.start()
 
     def start(self) -> None:
