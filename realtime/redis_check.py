@@ -32,13 +32,14 @@ async def check_redis(url: str, *, timeout_seconds: float) -> None:
         await connection.connect()
         _check_version(shown, await _info(connection, "server"))
         _check_eviction(shown, await _info(connection, "memory"))
-    except AuthenticationError as error:
-        raise StartError(f"Redis at {shown} refuses the login: {error}") from error
     except NoPermissionError as error:
         raise StartError(
             f"Redis at {shown} does not let this user ask INFO: {error}"
         ) from error
     except (RedisError, OSError, TimeoutError) as error:
+        # redis-py wraps a refused login into its error of the connection.
+        if isinstance(error.__cause__, AuthenticationError):
+            raise StartError(f"Redis at {shown} refuses the login: {error}") from error
         raise StartError(f"Redis at {shown} cannot be reached: {error}") from error
     finally:
         await connection.disconnect(nowait=True)

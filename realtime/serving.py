@@ -6,10 +6,15 @@ import ipaddress
 import logging
 import signal
 from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
 
 from aiohttp import web
 
 from realtime.app import create_app
+from realtime.embedded import EmbeddedValkey
+from realtime.errors import ChatError
+from realtime.redis_check import check_redis
 from realtime.settings import Settings
 from realtime.start_error import StartError
 
@@ -32,20 +37,49 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     """
     _configure_logging(settings.log_level)
     _cancel_on_signals()
-    runner = web.AppRunner(
-        create_app(settings),
-        access_log=None,
-        shutdown_timeout=settings.shutdown_seconds,
-    )
     try:
-        await runner.setup()
-        await _listen(runner, settings)
-        announce(_address(settings.host, runner.addresses[0][1]))
-        await asyncio.Event().wait()
+        async with AsyncExitStack() as stack:
+            runner = await _assemble(await _with_redis(settings, stack), stack)
+            await _listen(runner, settings)
+            announce(_address(settings.host, runner.addresses[0][1]))
+            await asyncio.Event().wait()
     except asyncio.CancelledError:
-        log.info("Stopping.")
-    finally:
-        await runner.cleanup()
+        log.info("Stopped.")
+
+
+async def _with_redis(settings: Settings, stack: AsyncExitStack) -> Settings:
+    """Return the settings with the address of a Redis that fits and answers."""
+    if settings.redis_url is None:
+        valkey = EmbeddedValkey(settings.data_dir)
+        await valkey.start()
+        stack.push_async_callback(valkey.aclose)
+        log.info(
+            "%s the embedded Valkey of %s.",
+            "Started" if valkey.owner else "Joined",
+            settings.data_dir.resolve(),
+        )
+        return replace(settings, redis_url=valkey.url)
+    await check_redis(
+        settings.redis_url, timeout_seconds=settings.redis_timeout_seconds
+    )
+    return settings
+
+
+async def _assemble(settings: Settings, stack: AsyncExitStack) -> web.AppRunner:
+    """Make and start all parts; the stack stops them."""
+    try:
+        runner = web.AppRunner(
+            create_app(settings),
+            access_log=None,
+            shutdown_timeout=settings.shutdown_seconds,
+        )
+        stack.push_async_callback(runner.cleanup)
+        await runner.setup()
+    except (ValueError, OSError, ChatError) as error:
+        # What a part says of a key, a file or an address that it cannot use.
+        log.debug("A part does not start.", exc_info=True)
+        raise StartError(f"The server cannot start: {error}") from error
+    return runner
 
 
 def _configure_logging(level: str) -> None:
