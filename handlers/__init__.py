@@ -1,1 +1,16 @@
 """What clients can reach: the ``/chat`` namespace and the HTTP routes."""
+
+import socketio
+
+from handlers.chat import ChatNamespace
+from realtime.services import Services
+
+
+def register(server: socketio.AsyncServer, services: Services) -> None:
+    """Answer the events of ``/chat`` on a Socket.IO server.
+
+    Args:
+        server: The server; its manager must be the one that the services publish by.
+        services: The parts that carry the requests out.
+    """
+    server.register_namespace(ChatNamespace(services))

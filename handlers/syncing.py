@@ -37,7 +37,12 @@ async def join_all(
             except Exception as error:  # noqa: BLE001 - logged, answered by room
                 return _told(error, session)
 
-    pending = await asyncio.gather(*(join(item) for item in rooms))
+    tasks = [asyncio.ensure_future(join(item)) for item in rooms]
+    try:
+        pending = await asyncio.gather(*tasks)
+    except asyncio.CancelledError:
+        await _give_up(tasks)
+        raise
 
     def finish() -> dict[str, object]:
         names = [item["room"] for item in rooms]
@@ -60,6 +65,15 @@ def _answer(
         return {"ok": True, **pending.finish()}
     except Exception as error:  # noqa: BLE001 - logged, answered by room
         return {"room": room, **error_answer(_told(error, session))}
+
+
+async def _give_up(tasks: Sequence["asyncio.Future[PendingJoin | ChatError]"]) -> None:
+    """Give back what the joins hold when nobody will finish them."""
+    for task in tasks:
+        task.cancel()
+    for joined in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(joined, PendingJoin):
+            joined.cancel()
 
 
 def _told(error: Exception, session: Session) -> ChatError:

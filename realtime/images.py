@@ -1,0 +1,159 @@
+"""Images: taken from clients, stored under their hash, shown by signed addresses."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final, NamedTuple
+
+from realtime.errors import TooLargeError, UnavailableError
+from realtime.image_decode import EXTENSIONS, Decoded, decode_image
+from realtime.image_links import ImageLinks
+from realtime.image_store import ImageStore, StoredFile
+
+DECODERS: Final = 2
+"""Worker threads. Each may hold 160 MB: 40 megapixels of four bytes."""
+
+WAITING: Final = 16
+"""Images decoded or waiting to be; further ones are refused for now, since each
+holds its bytes in memory."""
+
+DECODE_SECONDS: Final = 10.0
+"""Deadline of waiting and decoding; the largest image allowed takes about one."""
+
+BUSY_MS: Final = 1_000
+"""When to try again if too many images are waiting, in milliseconds."""
+
+
+class StoredImage(NamedTuple):
+    """An image that is in the store."""
+
+    sha256: str
+    mime: str
+    size: int
+    width: int
+    height: int
+
+    @property
+    def name(self) -> str:
+        """The file's name: ``<sha256>.<extension>``."""
+        return f"{self.sha256}.{EXTENSIONS[self.mime]}"
+
+
+class Image(NamedTuple):
+    """An image that is being read, and the seconds its address is still valid."""
+
+    file: StoredFile
+    valid_seconds: int
+
+
+class Images:
+    """Takes, describes and returns images.
+
+    Args:
+        store: Where the bytes are.
+        links: Makes and checks addresses.
+        limit_bytes: Largest file taken.
+        limit_pixels: Most pixels taken.
+    """
+
+    def __init__(
+        self,
+        store: ImageStore,
+        links: ImageLinks,
+        *,
+        limit_bytes: int,
+        limit_pixels: int,
+    ) -> None:
+        self._store = store
+        self._links = links
+        self._limit_bytes = limit_bytes
+        self._limit_pixels = limit_pixels
+        self._threads = ThreadPoolExecutor(DECODERS, thread_name_prefix="image")
+        self._waiting = 0
+
+    async def accept(self, data: bytes) -> StoredImage:
+        """Check an image and store it as it is.
+
+        Nothing is stripped from the file; the same bytes are stored once.
+
+        Args:
+            data: The file's bytes, whatever they claim to be.
+
+        Raises:
+            InvalidError: It is no PNG, JPEG, WebP or GIF, or damaged.
+            TooLargeError: Too many bytes or pixels.
+            UnavailableError: Too many images at once, or the store does not answer.
+        """
+        if len(data) > self._limit_bytes:
+            raise TooLargeError(
+                f"The image must have {self._limit_bytes // 1024} KiB or fewer.",
+                fields={"image": ["Has too many bytes."]},
+            )
+        decoded = await self._decode(data)
+        stored = StoredImage(
+            decoded.sha256, decoded.mime, len(data), decoded.width, decoded.height
+        )
+        await self._store.put(stored.name, data)
+        return stored
+
+    def describe(self, stored: StoredImage) -> dict[str, object]:
+        """Return the ``image`` of a message, with a fresh address."""
+        return {
+            "url": self._links.address(stored.name),
+            "mime": stored.mime,
+            "size": stored.size,
+            "width": stored.width,
+            "height": stored.height,
+        }
+
+    def resign(self, raw: bytes) -> bytes:
+        """Return an encoded message or event with fresh addresses of its images."""
+        return self._links.resign(raw)
+
+    @asynccontextmanager
+    async def read(
+        self, name: str, *, expires: str, signature: str
+    ) -> AsyncIterator[Image]:
+        """Open an image for whoever holds a valid address.
+
+        Raises:
+            ForbiddenError: The address is forged or has expired.
+            NotFoundError: The image is not there.
+            UnavailableError: The store does not answer.
+        """
+        valid_seconds = self._links.check(name, expires, signature)
+        async with self._store.read(name) as file:
+            yield Image(file, valid_seconds)
+
+    async def aclose(self) -> None:
+        """Stop the threads; what waits for them fails, what runs is not waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _decode(self, data: bytes) -> Decoded:
+        if self._waiting >= WAITING:
+            raise UnavailableError(
+                "Too many images at once; try again.", retry_after_ms=BUSY_MS
+            )
+        self._waiting += 1
+        job = self._threads.submit(
+            partial(decode_image, data, limit_pixels=self._limit_pixels)
+        )
+        loop = asyncio.get_running_loop()
+        # A thread cannot be stopped: its place is free when it has really ended, not
+        # when nobody waits for it any more.
+        job.add_done_callback(partial(self._done, loop))
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(job), DECODE_SECONDS)
+        except TimeoutError:
+            raise UnavailableError(
+                "The image took too long to check; try again.", retry_after_ms=BUSY_MS
+            ) from None
+
+    def _done(self, loop: asyncio.AbstractEventLoop, job: "Future[Decoded]") -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self._free)
+
+    def _free(self) -> None:
+        self._waiting -= 1
