@@ -231,7 +231,7 @@ export class Connection {
     const said = ChatRequestError.fromWire(error.data ?? { message: error.message });
     if (said.code === "unauthorized") {
       void this.#renew("refused", said);
-    } else if (said.temporary || error.data === undefined) {
+    } else if (said.temporary || said.code === "internal") {
       this.#refusals += 1;
       this.#become("reconnecting", said);
       const delayMs = backoffMs(this.#refusals, { retryAfter: said.retryAfter });

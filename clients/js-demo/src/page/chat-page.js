@@ -1,0 +1,264 @@
+/** The chat itself: what the client tells goes to the views, and the other way round. */
+
+import { ChatroomClient } from "../chatroom-client.js";
+import { Announcer } from "./announcer.js";
+import { Composer } from "./composer.js";
+import { acceptDrops } from "./drops.js";
+import { oncePerFrame } from "./dom.js";
+import { previewOf } from "./format.js";
+import { bytesOf } from "./image-files.js";
+import { Layout } from "./layout.js";
+import { openLightbox } from "./lightbox.js";
+import { MessagesView } from "./messages-view.js";
+import { PeopleView } from "./people-view.js";
+import { RoomsView } from "./rooms-view.js";
+import { StatusView } from "./status-view.js";
+import { currentRoom, hashOf } from "./whereabouts.js";
+
+/** Where somebody without any room begins. */
+const FIRST_ROOM = "general";
+/** Rooms attended at once; the list shows the others as they were at the start. */
+const MOST_ROOMS = 100;
+
+export class ChatPage {
+  /** @type {string | null} */
+  #room = null;
+  /** @type {Map<string, import("./rooms-view.js").RoomRow>} By `rooms`, at the start. */
+  #known = new Map();
+  #hasListed = false;
+  /** @type {(() => void)[]} */
+  #undo = [];
+
+  /**
+   * @param {import("./whereabouts.js").Auth} auth
+   * @param {(reason: string | null) => void} signedOut
+   */
+  constructor(auth, signedOut) {
+    this.client = new ChatroomClient({ auth });
+    this.signedOut = signedOut;
+    const { user } = this.client;
+    this.announcer = new Announcer();
+    this.status = new StatusView(() => this.client.status);
+    this.rooms = new RoomsView(user, (room) => this.#go(room));
+    this.people = new PeopleView(user);
+    this.messages = new MessagesView({
+      user,
+      older: (room) => this.client.history(room),
+      reachedBottom: () => this.#read(),
+      actions: {
+        openImage: (message, image) => openLightbox(image, message.text ?? ""),
+        freshUrl: async ({ room, message }) => (await this.client.message(room, message))?.image?.url,
+        retry: (clientId) => this.client.retry(clientId),
+        discard: (clientId) => void this.client.discard(clientId),
+        edit: (clientId) => this.#edit(clientId),
+      },
+    });
+    this.composer = new Composer({
+      send: (text, files) => void this.#send(text, files),
+      typing: (on) => this.#room && this.client.setTyping(this.#room, on),
+      problem: (problem) => this.announcer.show(problem),
+    });
+    this.layout = new Layout(user ?? "", this, {
+      signOut: () => signedOut(null),
+      quit: () => void this.#quit(),
+    });
+    this.element = this.layout.element;
+    this.renderRooms = oncePerFrame(() => this.#renderRooms());
+    this.renderPeople = oncePerFrame(() => this.people.render(this.#state, this.#isLive));
+    this.renderPending = oncePerFrame(() => this.#renderPending());
+    this.#listen();
+  }
+
+  get #state() {
+    return this.#room ? this.client.room(this.#room) : undefined;
+  }
+
+  get #isLive() {
+    return this.client.status.state === "online";
+  }
+
+  open() {
+    this.#hashChanged();
+    void this.client.connect();
+    this.status.update();
+  }
+
+  #listen() {
+    const { client } = this;
+    client.on("status", () => this.#statusChanged());
+    client.on("message", (event) => this.#messageCame(event));
+    client.on("replaced", ({ room }) => {
+      if (room === this.#room) this.#show(true);
+      this.renderRooms();
+    });
+    client.on("changed", ({ room, payload }) => {
+      if (room === this.#room && payload.message) this.messages.redraw(payload.message);
+    });
+    client.on("reads", ({ room }) => {
+      if (room === this.#room) this.messages.updateReads();
+      this.renderRooms();
+      this.renderPeople();
+    });
+    client.on("presence", () => this.renderPeople());
+    client.on("typing", ({ room }) => room === this.#room && this.messages.renderTyping(client.typing(room)));
+    client.on("outbox", () => this.renderPending());
+    client.on("refused", ({ room, error }) => {
+      this.announcer.show(`${room}: ${error.message}`);
+      if (room === this.#room) this.#go(null);
+    });
+    const hashChanged = () => this.#hashChanged();
+    const visible = () => !document.hidden && this.messages.isAtBottom && this.#read();
+    addEventListener("hashchange", hashChanged);
+    document.addEventListener("visibilitychange", visible);
+    this.#undo = [
+      () => removeEventListener("hashchange", hashChanged),
+      () => document.removeEventListener("visibilitychange", visible),
+      acceptDrops(this.layout.main, (files) => this.#room && this.composer.add(files)),
+    ];
+  }
+
+  #statusChanged() {
+    const { state, trouble } = this.client.status;
+    if (state === "unauthorized") {
+      // Not within the client's own event: it is about to be closed.
+      queueMicrotask(() => this.signedOut(trouble?.message ?? "Please sign in again."));
+      return;
+    }
+    this.status.update();
+    if (state === "online" && !this.#hasListed) void this.#list();
+    this.renderRooms();
+    this.renderPeople();
+  }
+
+  /** Attend all rooms of the user, so that each shows what is new as it comes. */
+  async #list() {
+    this.#hasListed = true;
+    try {
+      const rows = await this.client.rooms();
+      this.#known = new Map(rows.map((row) => [row.room, row]));
+      for (const { room } of rows.slice(0, MOST_ROOMS)) this.#join(room);
+      if (rows.length === 0 && !this.#room && this.client.roomIds.length === 0) this.#go(FIRST_ROOM);
+      this.renderRooms();
+    } catch {
+      this.#hasListed = false; // The next change of the status asks again.
+    }
+  }
+
+  /** @param {string} room */
+  #join(room) {
+    // A refusal comes as an event of its own.
+    this.client.join(room).then(
+      () => this.renderRooms(),
+      () => undefined,
+    );
+  }
+
+  /** @param {string | null} room */
+  #go(room) {
+    location.hash = hashOf(room);
+  }
+
+  #hashChanged() {
+    const room = currentRoom();
+    if (room === this.#room && room !== null) return;
+    if (this.#room) this.client.setTyping(this.#room, false);
+    this.#room = room;
+    if (room) {
+      this.#join(room);
+      this.composer.show(room);
+    }
+    this.#show(false);
+    this.#renderRooms();
+    if (room && this.layout.isWide) this.composer.focus();
+  }
+
+  /** @param {boolean} isReplaced */
+  #show(isReplaced) {
+    this.layout.show(this.#room);
+    this.messages.show(this.#state ?? null, isReplaced && this.messages.hasShown);
+    this.messages.renderTyping(this.#room ? this.client.typing(this.#room) : []);
+    this.#renderPending();
+    this.people.render(this.#state, this.#isLive);
+  }
+
+  /** @param {{room: string, message: import("../chatroom-client.js").Message, isLive: boolean}} event */
+  #messageCame({ room, message, isLive }) {
+    if (room === this.#room) {
+      this.#renderPending();
+      this.messages.append(message);
+      this.#read();
+      if (isLive && message.user !== this.client.user) {
+        this.announcer.say(`${message.user}: ${previewOf(message)}`);
+      }
+    }
+    this.renderRooms();
+  }
+
+  /** What is in view was read: only where somebody can be looking. */
+  #read() {
+    const state = this.#state;
+    if (!state || document.hidden || !this.messages.isAtBottom) return;
+    if (state.unread > 0) this.client.markRead(state.room, state.lastMessage);
+  }
+
+  #renderRooms() {
+    const rows = new Map(this.#known);
+    for (const room of this.client.roomIds) {
+      const state = this.client.room(room);
+      const newest = state?.messages.at(-1) ?? this.#known.get(room)?.newest;
+      rows.set(room, { room, name: this.#known.get(room)?.name, unread: state?.unread ?? 0, newest });
+    }
+    this.rooms.render([...rows.values()], this.#room);
+    const unread = [...rows.values()].reduce((sum, row) => sum + row.unread, 0);
+    this.layout.title(this.#room, this.#state, unread, this.#isLive);
+  }
+
+  #renderPending() {
+    this.messages.renderPending(this.#room ? this.client.outbox(this.#room) : []);
+  }
+
+  /**
+   * @param {string} text
+   * @param {File[]} files
+   */
+  async #send(text, files) {
+    const room = this.#room;
+    if (!room) return;
+    try {
+      const images = await Promise.all(files.map(bytesOf));
+      if (images.length === 0) this.client.send(room, { text });
+      images.forEach((image, at) => {
+        this.client.send(room, at === 0 && text ? { image, text } : { image });
+      });
+    } catch (error) {
+      this.composer.setText(text);
+      this.announcer.show(/** @type {Error} */ (error).message);
+    }
+    this.messages.toBottom();
+  }
+
+  /** @param {string} clientId */
+  #edit(clientId) {
+    const item = this.client.discard(clientId);
+    if (!item) return;
+    this.composer.setText(item.text ?? "");
+    this.composer.focus();
+  }
+
+  async #quit() {
+    const room = this.#room;
+    if (!room || !confirm(`Leave ${room}? It will no longer be among your rooms.`)) return;
+    try {
+      await this.client.quit(room);
+      this.#known.delete(room);
+      this.#go(null);
+    } catch (error) {
+      this.announcer.show(/** @type {Error} */ (error).message);
+    }
+  }
+
+  close() {
+    for (const undo of this.#undo) undo();
+    this.client.close();
+  }
+}

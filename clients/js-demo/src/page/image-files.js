@@ -1,0 +1,38 @@
+/** Images on their way in: chosen, pasted or dropped. */
+
+/** What the server accepts; said here so that nobody waits for a refusal. */
+const TYPES = ["image/png", "image/jpeg", "image/webp", "image/gif"];
+const LIMIT_BYTES = 8 * 2 ** 20;
+/** Images in one go; the rest can follow. */
+const MOST = 10;
+
+export const ACCEPT = TYPES.join(",");
+
+/**
+ * @param {Iterable<File>} files
+ * @returns {{images: File[], refusals: string[]}} What can be sent, and a sentence for
+ *   each of the others.
+ */
+export function sortFiles(files) {
+  /** @type {File[]} */
+  const images = [];
+  /** @type {string[]} */
+  const refusals = [];
+  for (const file of files) {
+    const name = file.name || "The file";
+    if (!TYPES.includes(file.type)) {
+      refusals.push(`${name} is no PNG, JPEG, WebP or GIF image.`);
+    } else if (file.size > LIMIT_BYTES) {
+      const size = (file.size / 2 ** 20).toFixed(1);
+      refusals.push(`${name} has ${size} MiB; an image may have 8 MiB.`);
+    } else if (images.length === MOST) {
+      refusals.push(`${name} was left out: ${MOST} images at a time.`);
+    } else images.push(file);
+  }
+  return { images, refusals };
+}
+
+/** @param {Blob} blob */
+export async function bytesOf(blob) {
+  return new Uint8Array(await blob.arrayBuffer());
+}

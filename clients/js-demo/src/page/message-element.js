@@ -1,0 +1,179 @@
+/** One message as an element: sent, or still on its way. */
+
+import { el, icon } from "./dom.js";
+import { fullTimeOf, hueOf, initials, timeOf } from "./format.js";
+import { linkified } from "./linkify.js";
+
+/** Images are shown within this box; width and height are known, so nothing jumps. */
+const IMAGE_BOX = { width: 360, height: 320 };
+
+/**
+ * @typedef {import("../chatroom-client.js").Message & {edited?: boolean, deleted?: boolean}} Message
+ * @typedef {object} Actions
+ * @property {(message: Message, image: HTMLImageElement) => void} openImage
+ * @property {(message: Message) => Promise<string | undefined>} freshUrl
+ * @property {(clientId: string) => void} retry
+ * @property {(clientId: string) => void} discard
+ * @property {(clientId: string) => void} edit
+ */
+
+/**
+ * @param {Message} message
+ * @param {{isOwn: boolean, isFollowing: boolean}} place `isFollowing`: right after
+ *   another one of the same author, whose name stands there already.
+ * @param {Actions} actions
+ * @returns {{element: HTMLElement, setUnreadBy: (count: number | null) => void}}
+ */
+export function messageElement(message, { isOwn, isFollowing }, actions) {
+  const unread = el("span", { class: "unread-by" });
+  const time = el("time", { datetime: new Date(message.at).toISOString(), title: fullTimeOf(message.at) }, timeOf(message.at));
+  const element = frame(
+    message.user,
+    { isOwn, isFollowing },
+    bubble(message, actions),
+    el("span", { class: "meta" }, unread, message.edited && "edited ", time),
+  );
+  element.dataset.message = String(message.message);
+  const setUnreadBy = (/** @type {number | null} */ count) => {
+    const text = count ? String(count) : "";
+    if (unread.textContent === text) return;
+    unread.textContent = text;
+    if (text) {
+      unread.setAttribute("role", "img");
+      unread.setAttribute("aria-label", `Not read by ${text} yet`);
+    } else {
+      unread.removeAttribute("role");
+      unread.removeAttribute("aria-label");
+    }
+  };
+  return { element, setUnreadBy };
+}
+
+/**
+ * @param {string} user
+ * @param {{isOwn: boolean, isFollowing: boolean}} place
+ * @param {HTMLElement} content
+ * @param {HTMLElement} meta
+ */
+function frame(user, { isOwn, isFollowing }, content, meta) {
+  const classes = ["message", isOwn && "own", isFollowing && "following"];
+  return el(
+    "li",
+    { class: classes.filter(Boolean).join(" ") },
+    !isOwn && el("span", { class: `avatar ${hueOf(user)}`, "aria-hidden": "true" }, initials(user)),
+    el(
+      "div",
+      { class: "message-body" },
+      // Seen once above a run of messages, heard with each of them.
+      el("span", { class: isOwn || isFollowing ? "visually-hidden" : "author" }, isOwn ? "You" : user),
+      el("div", { class: "message-row" }, content, meta),
+    ),
+  );
+}
+
+/**
+ * @param {Message} message
+ * @param {Actions} actions
+ */
+function bubble(message, actions) {
+  if (message.deleted) return el("p", { class: "bubble deleted" }, "This message was deleted.");
+  const text = message.text && el("p", { class: "text", dir: "auto" }, ...linkified(message.text));
+  if (!message.image) return el("div", { class: "bubble" }, text);
+  return el("div", { class: "bubble with-image" }, sentImage(message, actions), text);
+}
+
+/**
+ * @param {Message} message
+ * @param {Actions} actions
+ */
+function sentImage(message, actions) {
+  const { url, width, height } = /** @type {NonNullable<Message["image"]>} */ (message.image);
+  const scale = Math.min(1, IMAGE_BOX.width / width, IMAGE_BOX.height / height);
+  const image = el("img", {
+    src: url,
+    width: Math.max(1, Math.round(width * scale)),
+    height: Math.max(1, Math.round(height * scale)),
+    alt: message.text ? "" : `Image from ${message.user}`,
+    loading: "lazy",
+    decoding: "async",
+  });
+  let tries = 0;
+  image.addEventListener("error", async () => {
+    // Its address has expired (they all do, in time), or the server is away.
+    tries += 1;
+    const fresh = tries <= 2 && (await actions.freshUrl(message).catch(() => undefined));
+    if (fresh) image.src = fresh;
+    else button.classList.add("broken");
+  });
+  const label = message.text ? `Enlarge image: ${message.text}` : `Enlarge image from ${message.user}`;
+  const open = () => actions.openImage(message, image);
+  const button = el("button", { type: "button", class: "image-button", "aria-label": label, on: { click: open } }, image);
+  return button;
+}
+
+const REASONS = /** @type {Record<string, string>} */ ({
+  too_old: "It waited for more than a day and may have been sent already.",
+  image_lost: "The image could not be kept over the reload.",
+  too_large: "It is too large for the server.",
+  forbidden: "You may not write in this room.",
+});
+
+/**
+ * A message that the server does not have yet, or will not take.
+ *
+ * @param {import("../chatroom-client.js").OutboxItem} item
+ * @param {string | null} imageUrl Of its own bytes.
+ * @param {boolean} isFollowing
+ * @param {Actions} actions
+ * @returns {HTMLElement}
+ */
+export function pendingElement(item, imageUrl, isFollowing, actions) {
+  const content = el(
+    "div",
+    { class: imageUrl ? "bubble with-image" : "bubble" },
+    imageUrl && el("img", { class: "pending-image", src: imageUrl, alt: item.text ? "" : "Your image" }),
+    item.text && el("p", { class: "text", dir: "auto" }, ...linkified(item.text)),
+  );
+  const element = frame("", { isOwn: true, isFollowing }, content, pendingMeta(item));
+  element.classList.add("pending", item.step);
+  element.dataset.clientId = item.clientId;
+  if (item.step === "failed") element.querySelector(".message-body")?.append(failure(item, actions));
+  return element;
+}
+
+/** @param {import("../chatroom-client.js").OutboxItem} item */
+function pendingMeta({ step, error, at, isKept }) {
+  if (step === "sent") return el("span", { class: "meta" }, timeOf(at));
+  if (step === "failed") return el("span", { class: "meta" }, "Not sent");
+  const word = step === "sending" ? "Sending…" : error ? "Trying again…" : "Waiting…";
+  const warning = isKept === false ? " (lost on reload)" : "";
+  return el("span", { class: "meta" }, word + warning);
+}
+
+/**
+ * @param {import("../chatroom-client.js").OutboxItem} item
+ * @param {Actions} actions
+ */
+function failure({ clientId, error, type }, actions) {
+  const button = (/** @type {string} */ label, /** @type {(id: string) => void} */ act) =>
+    el("button", { type: "button", class: "link", on: { click: () => act(clientId) } }, label);
+  const fields = error?.message ?? "";
+  return el(
+    "div",
+    { class: "failure" },
+    el("p", {}, REASONS[error?.code ?? ""] ?? fields),
+    error?.code !== "image_lost" && button("Try again", actions.retry),
+    type === "text" && button("Edit", actions.edit),
+    button("Discard", actions.discard),
+  );
+}
+
+/** @param {string} text */
+export function dividerElement(text, kind = "day") {
+  return el("li", { class: `divider ${kind}` }, el("span", {}, text));
+}
+
+/** @param {string} label */
+export function jumpButton(label, /** @type {() => void} */ jump) {
+  return el("button", { type: "button", class: "jump", hidden: true, "aria-label": label, on: { click: jump } }, icon("down"), el("span", { class: "jump-count" }));
+}

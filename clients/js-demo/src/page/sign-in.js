@@ -1,0 +1,59 @@
+/** The first screen: pick a name, or paste a token. */
+
+import { el, icon } from "./dom.js";
+
+/**
+ * @param {(auth: import("./whereabouts.js").Auth) => void} done
+ * @param {string | null} [problem] Why one is here again.
+ * @returns {HTMLElement}
+ */
+export function signIn(done, problem) {
+  const alert = el("p", { class: "sign-in-problem", role: "alert" }, problem ?? "");
+  const name = el("input", {
+    id: "name",
+    name: "name",
+    autocomplete: "nickname",
+    maxlength: "128",
+    autocapitalize: "words",
+    spellcheck: "false",
+  });
+  const token = el("textarea", {
+    id: "token",
+    rows: "4",
+    spellcheck: "false",
+    autocomplete: "off",
+    autocapitalize: "off",
+  });
+  const submit = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    const pasted = token.value.replace(/\s/g, "");
+    const user = name.value.normalize("NFC").replace(/[\p{C}]/gu, "").trim();
+    if (pasted) return done({ token: pasted });
+    if (user) return done({ user });
+    alert.textContent = "A name is needed.";
+    name.focus();
+  };
+  return el(
+    "main",
+    { class: "sign-in" },
+    el(
+      "form",
+      { class: "sign-in-card", on: { submit } },
+      el("img", { class: "sign-in-logo", src: "./assets/icon.svg", alt: "" }),
+      el("h1", {}, "Chatroom"),
+      el("p", { class: "sign-in-lead" }, "Everyone in a room sees the same messages, in the same order, each once."),
+      alert,
+      el("label", { for: "name" }, "Your name"),
+      name,
+      el(
+        "details",
+        {},
+        el("summary", {}, "Sign in with a token instead"),
+        el("label", { for: "token" }, "Token"),
+        token,
+        el("p", { class: "hint" }, "A JSON Web Token, made by your application or by “chatroom token”."),
+      ),
+      el("button", { class: "primary", type: "submit" }, "Enter", icon("send")),
+    ),
+  );
+}

@@ -1,0 +1,52 @@
+/**
+ * Who this tab is and which room it shows. The room is in the address, so that it can be
+ * linked and the browser's back button works; who one is stays in this tab, so that two
+ * tabs can be two users and a link gives nothing away.
+ */
+
+import { ROOM_ID } from "../chatroom-client.js";
+
+const KEY = "chatroom.auth";
+
+/** @typedef {import("../chatroom/connection.js").Auth} Auth */
+
+/** @returns {Auth | null} */
+export function savedAuth() {
+  const { name, ...rest } = hashParts();
+  if (name) {
+    saveAuth({ user: name });
+    history.replaceState(null, "", hashOf(rest.room));
+  }
+  try {
+    const auth = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
+    return auth && (typeof auth.user === "string" || typeof auth.token === "string") ? auth : null;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {Auth | null} auth */
+export function saveAuth(auth) {
+  try {
+    if (auth) sessionStorage.setItem(KEY, JSON.stringify(auth));
+    else sessionStorage.removeItem(KEY);
+  } catch {
+    // Site data is blocked: the name lasts until the next reload.
+  }
+}
+
+/** @returns {string | null} */
+export function currentRoom() {
+  const { room } = hashParts();
+  return room && ROOM_ID.test(room) ? room : null;
+}
+
+/** @param {string | null} [room] */
+export function hashOf(room) {
+  return room ? `#room=${room}` : "#rooms";
+}
+
+function hashParts() {
+  const parts = new URLSearchParams(location.hash.slice(1));
+  return { room: parts.get("room"), name: parts.get("name") };
+}
