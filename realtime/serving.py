@@ -89,19 +89,28 @@ def _configure_logging(level: str) -> None:
 
 
 def _cancel_on_signals() -> None:
-    """Make the first signal stop this task; a second one ends the process at once."""
+    """Make SIGTERM and SIGINT cancel this task; a second SIGINT ends the process.
+
+    One Ctrl-C may arrive as both signals, from the terminal and from a parent.
+    """
     task = asyncio.current_task()
     loop = asyncio.get_running_loop()
+    stopping = False
 
     def stop() -> None:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(each)
-            signal.signal(each, signal.SIG_DFL)
-        if task is not None:
+        nonlocal stopping
+        if task is not None and not stopping:
+            stopping = True
             task.cancel()
 
-    for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, stop)
+    def interrupt() -> None:
+        if stopping:
+            loop.remove_signal_handler(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        stop()
+
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    loop.add_signal_handler(signal.SIGINT, interrupt)
 
 
 async def _listen(runner: web.AppRunner, settings: Settings) -> None:

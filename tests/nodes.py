@@ -115,7 +115,8 @@ class NodeProcess:
     async def ended(self) -> int:
         """Wait for its end and return the exit code."""
         async with asyncio.timeout(DEADLINE_SECONDS):
-            await self._reading
+            # Shielded: a deadline missed here must not end the reading task.
+            await asyncio.shield(self._reading)
             return await self._process.wait()
 
     async def aclose(self) -> None:

@@ -9,6 +9,7 @@ import urllib.request
 from pathlib import Path
 
 import jwt
+import pytest
 
 from tests.nodes import client, run_process, start_process
 from tests.waiting import MS, wait_until
@@ -58,15 +59,18 @@ async def test_serve_is_ready_soon(tmp_path: Path) -> None:
         assert loop.time() - began < 5000 * MS
 
 
+@pytest.mark.parametrize("signal_name", ["terminate", "interrupt"])
 async def test_sigterm_and_ctrl_c_end_it_in_good_order(
-    tmp_path: Path, redis_url: str
+    redis_url: str, signal_name: str
 ) -> None:
     """Both signals end the node with code 0 and no traceback, clients connected."""
-    for end in ("terminate", "interrupt"):
-        async with run_process("--redis-url", redis_url) as node:
-            async with client(node, "alice"):
-                getattr(node, end)()
-                assert await node.ended() == 0, node.output
+    async with (
+        run_process("--redis-url", redis_url) as node,
+        client(node, "alice"),
+    ):
+        getattr(node, signal_name)()
+
+        assert await node.ended() == 0, node.output
         assert "Traceback" not in node.output
 
 

@@ -1,0 +1,92 @@
+# Everything a person does with the project. `make run` needs python3 and, for the demo
+# page, npm; the rest is installed into .venv and clients/js-demo/node_modules.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WEB := clients/js-demo
+LOCK := requirements.lock
+NPM := $(shell command -v npm 2>/dev/null)
+# Names under which Debian, Ubuntu and others install it.
+BROWSER := $(shell command -v chromium chromium-browser google-chrome 2>/dev/null | head -n 1)
+# One flag of the project's own commands to pass on: make run ARGS="--port 6000"
+ARGS ?=
+
+.PHONY: help run nodes test check format lock install page browser clean
+
+help:
+	@echo "make run      start one node on http://localhost:5000"
+	@echo "make nodes    start two nodes, on ports 5000 and 5001, on one Valkey"
+	@echo "make test     install what the tests need and run them"
+	@echo "make check    lint, types and who may import whom"
+	@echo "make format   format the code"
+
+run: install page
+	@exec $(BIN)/chatroom serve $(ARGS)
+
+nodes: install page
+	@$(BIN)/chatroom serve --port 5000 & first=$$!; \
+	$(BIN)/chatroom serve --port 5001 & second=$$!; \
+	trap 'kill $$first $$second 2>/dev/null' INT TERM; \
+	wait $$first; wait $$second; wait
+
+test: $(VENV)/.dev page browser
+	$(BIN)/pytest -n auto $(ARGS)
+ifneq ($(NPM),)
+	cd $(WEB) && npm test
+endif
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Writes down the versions that are installed now, to be used everywhere.
+lock: $(VENV)/.dev
+	$(BIN)/pip freeze --exclude-editable > $(LOCK)
+
+install: $(VENV)/.run
+
+$(VENV)/bin/pip:
+	@PYTHON=$(PYTHON) VENV=$(VENV) bash .ci/make-venv
+
+# The stamps are touched last: an install that was broken off is done again.
+$(VENV)/.run: $(VENV)/bin/pip pyproject.toml setup.cfg $(LOCK)
+	@echo "Installing the server's Python packages ..."
+	@$(BIN)/pip install --disable-pip-version-check -c $(LOCK) -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	@echo "Installing the tools for tests and checks ..."
+	@$(BIN)/pip install --disable-pip-version-check -c $(LOCK) -e ".[dev]"
+	@touch $@
+
+ifeq ($(NPM),)
+page:
+	@echo "npm is not installed: everything runs but the demo page, which is not built."
+else
+page: $(WEB)/dist/index.html
+endif
+
+$(WEB)/node_modules/.installed: $(WEB)/package.json $(WEB)/package-lock.json
+	@echo "Installing the demo page's packages ..."
+	@cd $(WEB) && npm ci
+	@touch $@
+
+$(WEB)/dist/index.html: $(WEB)/node_modules/.installed $(WEB)/build.mjs $(shell find $(WEB)/src -type f)
+	@echo "Building the demo page ..."
+	@cd $(WEB) && npm run build
+	@touch $@
+
+browser:
+ifeq ($(BROWSER),)
+	@bash .ci/install-browser
+endif
+
+clean:
+	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/dist build *.egg-info
