@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from handlers.guard import error_answer
-from realtime.attendance import Attendance, PendingJoin
+from realtime.attendance import Attendance
 from realtime.deferred_ack import DeferredAck
 from realtime.errors import ChatError, InternalError
+from realtime.pending_join import PendingJoin
 from realtime.sessions import Session
 
 JOINS_TOGETHER: Final = 16

@@ -21,8 +21,10 @@ from realtime.manager import ChatroomManager
 from realtime.message_log import MessageLog
 from realtime.presence import Presence
 from realtime.read_state import ReadState
+from realtime.recovery import Recovery
 from realtime.redis_link import RedisLink
 from realtime.redis_url import connection_factory
+from realtime.room_state import RoomStates
 from realtime.rooms import Rooms
 from realtime.server import ChatroomServer
 from realtime.services import Publisher, Services
@@ -150,9 +152,9 @@ class Node:
             presence=presence,
             attendance=Attendance(
                 manager=self.manager,
-                log=self.log,
+                recovery=Recovery(self.log),
                 rooms=rooms,
-                reads=reads,
+                states=RoomStates(rooms=rooms, reads=reads, presence=presence),
                 presence=presence,
                 present=images.resign,
             ),

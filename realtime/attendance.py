@@ -1,29 +1,19 @@
 """Attendance: how a session enters a room with nothing missed, and leaves it."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import orjson
 
 from realtime import keys
-from realtime.cursor import START, Position, offset_of_message, parse_cursor
-from realtime.errors import NotAttendingError, UnavailableError
+from realtime.errors import NotAttendingError
 from realtime.manager import ChatroomManager
-from realtime.message_log import MessageLog
+from realtime.pending_join import PendingJoin, Present
 from realtime.presence import Presence
-from realtime.read_state import ReadState
-from realtime.room_feed import Entry, RoomFeed, as_log_event
-from realtime.rooms import Admission, Rooms
-
-PAGE_MESSAGES = 50
-"""Messages of the newest page, for a session that cannot be recovered."""
-
-RECOVERY_EVENTS = 500
-"""Events read from the log in one round trip of a recovery."""
-
-Present = Callable[[bytes], bytes]
+from realtime.recovery import Recovery
+from realtime.room_feed import Entry, RoomFeed
+from realtime.room_state import RoomStates
+from realtime.rooms import Rooms
 
 
 class AttendingSession(Protocol):
@@ -36,89 +26,16 @@ class AttendingSession(Protocol):
     rooms: set[str]
 
 
-@dataclass(frozen=True)
-class _Past:
-    """What a session is told of the time before it entered."""
-
-    recovered: bool
-    events: list[bytes]
-
-
-class PendingJoin:
-    """A join that is ready but for the step that writes its ack.
-
-    ``finish`` or ``cancel`` must be called, once.
-
-    Args:
-        enter: Puts the session into the fan-out.
-        close: Releases the room's feed.
-        feed: The room on this node.
-        entry: Collects what passes until the end.
-        ack: The ack's members that are settled already.
-        past: Events up to the entry's start.
-        present: As for :class:`Attendance`.
-    """
-
-    def __init__(
-        self,
-        *,
-        enter: Callable[[], None],
-        close: Callable[[], None],
-        feed: RoomFeed,
-        entry: Entry,
-        ack: dict[str, object],
-        past: "_Past",
-        present: Present,
-    ) -> None:
-        self._enter = enter
-        self._close = close
-        self._feed = feed
-        self._entry = entry
-        self._ack = ack
-        self._past = past
-        self._present = present
-
-    def finish(self) -> dict[str, object]:
-        """Put the session into the fan-out and return its ack.
-
-        Synchronous: the ack must be written in the same step. It then precedes the
-        room's first live event, and its ``events`` reach exactly up to that.
-
-        Raises:
-            UnavailableError: The room moved on too fast, its log broke, or the
-                session asked again meanwhile.
-            NotAttendingError: The session ended meanwhile.
-        """
-        try:
-            if self._entry.broken:
-                raise UnavailableError("The room changed meanwhile; join again.")
-            self._enter()
-        finally:
-            self._close()
-        events = [*self._past.events, *self._entry.tail]
-        return {
-            "room": self._feed.room,
-            "cursor": str(self._feed.position),
-            "recovered": self._past.recovered,
-            "events": [orjson.Fragment(self._present(event)) for event in events],
-            **self._ack,
-        }
-
-    def cancel(self) -> None:
-        """Give the join up."""
-        self._close()
-
-
 class Attendance:
     """Sessions' way into, and out of, the rooms' fan-out and presence.
 
     Args:
         manager: Holds the rooms' sessions of this node.
-        log: The rooms' logs.
+        recovery: Finds what a session missed.
         rooms: Membership.
-        reads: Read marks.
+        states: Read marks and presence of rooms.
         presence: The session lists over all nodes.
-        present: Makes an event from the log fit to be shown now (fresh image URLs).
+        present: Makes an event from the log fit to be shown now.
         namespace: The Socket.IO namespace.
     """
 
@@ -126,23 +43,24 @@ class Attendance:
         self,
         *,
         manager: ChatroomManager,
-        log: MessageLog,
+        recovery: Recovery,
         rooms: Rooms,
-        reads: ReadState,
+        states: RoomStates,
         presence: Presence,
         present: Present,
         namespace: str = "/chat",
     ) -> None:
         self._manager = manager
-        self._log = log
+        self._recovery = recovery
         self._rooms = rooms
-        self._reads = reads
+        self._states = states
         self._presence = presence
         self._present = present
         self._namespace = namespace
         self._sessions: dict[str, AttendingSession] = {}
         self._entries: dict[tuple[str, str], Entry] = {}
         manager.control.more["quit"] = self._quit_here
+        manager.feeds.after_gap = self.announce_state
 
     def attends(self, sid: str, room: str) -> bool:
         """Tell whether a session of this node receives a room's events."""
@@ -174,13 +92,12 @@ class Attendance:
             _require_live(session)
             self._sessions[session.sid] = session
             session.rooms.add(room)
-            admission, _, past, (online, online_count) = await asyncio.gather(
+            admission, _, past, state = await asyncio.gather(
                 self._rooms.admit(room, session.user),
                 self._list(session, room),
-                self._past(feed, entry, cursor),
-                self._presence.online(room),
+                self._recovery.past(feed, entry, cursor),
+                self._states.read(room),
             )
-            reads = await self._reads.all(room)
             _require_live(session)
         except BaseException:
             close()
@@ -188,13 +105,13 @@ class Attendance:
                 # It may have been listed after its end took it off the list.
                 await self._presence.leave(room=room, sid=session.sid)
             raise
-        online_part = {"online": online, "onlineCount": online_count}
         return PendingJoin(
             enter=lambda: self._enter(session, channel),
             close=close,
             feed=feed,
             entry=entry,
-            ack=_standing(admission, reads) | online_part,
+            admission=admission,
+            state=state,
             past=past,
             present=self._present,
         )
@@ -219,6 +136,8 @@ class Attendance:
 
     async def leave(self, session: AttendingSession, room: str) -> None:
         """End a session's attendance; repeating it is fine."""
+        if entry := self._entries.get((session.sid, room)):
+            entry.broken = True
         self._manager.basic_leave_room(session.sid, self._namespace, keys.channel(room))
         if room in session.rooms:
             session.rooms.discard(room)
@@ -259,64 +178,28 @@ class Attendance:
                 *(self._list(session, room) for room in list(session.rooms))
             )
 
+    async def announce_state(self, channel: str) -> None:
+        """Tell this node's sessions how a room stands, after a gap in its notices.
+
+        Raises:
+            UnavailableError, OutcomeUnknownError: Redis is away; ask again.
+        """
+        feed = await self._manager.feeds.hold(channel)
+        entry = feed.begin_entry()
+        try:
+            state = await self._states.read(feed.room)
+            state.apply(entry.notices)
+            payload = orjson.dumps(["state", {"room": feed.room, **state.to_wire()}])
+            packet = f"2{self._namespace},{payload.decode()}"
+            self._manager.send_local(self._namespace, channel, [packet])
+        finally:
+            feed.end_entry(entry)
+            self._manager.feeds.release(channel)
+
     async def _list(self, session: AttendingSession, room: str) -> None:
         await self._presence.enter(
             room=room, sid=session.sid, user=session.user, device=session.device
         )
-
-    async def _past(self, feed: RoomFeed, entry: Entry, cursor: str | None) -> _Past:
-        """Return the events up to the entry's start: missed ones, or a page."""
-        position = None if cursor is None else parse_cursor(cursor)
-        if position is not None:
-            recent = (
-                feed.recent_after(position) if entry.start == feed.position else None
-            )
-            missed = recent
-            if missed is None:
-                missed = await self._missed(feed.room, position, entry.start)
-            if missed is not None:
-                return _Past(True, missed)
-        return _Past(False, await self._newest(feed.room, entry.start))
-
-    async def _missed(
-        self, room: str, cursor: Position, start: Position
-    ) -> list[bytes] | None:
-        """Read the events between a cursor and the entry, None if not provable."""
-        if cursor.offset > start.offset:
-            return None
-        events: list[bytes] = []
-        while True:
-            page = await self._log.read(
-                room, cursor, upto=start.offset, limit=RECOVERY_EVENTS
-            )
-            if not page.proved:
-                return None
-            events += page.events
-            if len(page.events) < RECOVERY_EVENTS:
-                return events
-            cursor, _ = as_log_event(page.events[-1])
-
-    async def _newest(self, room: str, start: Position) -> list[bytes]:
-        """Return the newest messages up to the entry, as event arrays."""
-        if start == START:
-            return []
-        page = await self._log.history(room=room, limit=PAGE_MESSAGES)
-        return [
-            b'["message",' + message + b"]"
-            for message in page.messages
-            if offset_of_message(message) <= start.offset
-        ]
-
-
-def _standing(admission: Admission, reads: dict[str, int] | None) -> dict[str, object]:
-    """Return the ack's members on where the user stands in the room."""
-    return {
-        "lastMessage": admission.last_message,
-        "lastReadMessage": admission.last_read_message,
-        "unread": admission.last_message - admission.last_read_message,
-        "memberCount": admission.members,
-        "reads": reads,
-    }
 
 
 def _require_live(session: AttendingSession) -> None:

@@ -13,7 +13,7 @@ CHANNEL_PREFIX = "chatroom-"
 NODES = "chatroom:nodes"
 """Sorted set: node id, scored by the end of its lease in Unix ms."""
 
-SHARED_SECRET = "chatroom:secret"
+SHARED_SECRET = "chatroom:secret"  # noqa: S105 - the name of a key
 """String: the secret that nodes without a configured one share."""
 
 

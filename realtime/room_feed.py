@@ -19,6 +19,10 @@ ENTRY_EVENTS = 1000
 overtaken by more than these is refused as temporary and asked again."""
 
 
+NOTICES = (b'["presence",', b'["read",')
+"""What the events begin with that change how a room stands, and are not of its log."""
+
+
 class Verdict(Enum):
     """What an arriving event of the log means."""
 
@@ -28,14 +32,29 @@ class Verdict(Enum):
 
 
 class Entry:
-    """A session on its way into the room, and the events that pass meanwhile."""
+    """Somebody on the way into the room, and what passes meanwhile.
 
-    __slots__ = ("broken", "start", "tail")
+    Attributes:
+        start: The room's position when it began.
+        tail: Events of the log since then.
+        notices: Events that are not of the log, since then.
+        broken: Whether it must not be finished: begin again.
+    """
+
+    __slots__ = ("broken", "notices", "start", "tail")
 
     def __init__(self, start: Position) -> None:
         self.start = start
         self.tail: list[bytes] = []
+        self.notices: list[bytes] = []
         self.broken = False
+
+    def add(self, to: list[bytes], event: bytes) -> None:
+        """Collect an event; too many of them break the entry."""
+        if len(to) < ENTRY_EVENTS:
+            to.append(event)
+        else:
+            self.broken = True
 
 
 class RoomFeed:
@@ -50,6 +69,7 @@ class RoomFeed:
         live: Whether arriving events may be delivered.
         highest_seen: Highest offset that arrived since a reader last set it to 0.
         holds: Reasons to keep the channel subscribed.
+        notices_missed: Whether events that are not of the log may have been missed.
     """
 
     __slots__ = (
@@ -60,6 +80,7 @@ class RoomFeed:
         "highest_seen",
         "holds",
         "live",
+        "notices_missed",
         "position",
         "room",
     )
@@ -70,6 +91,7 @@ class RoomFeed:
         self.live = False
         self.highest_seen = 0
         self.holds = 0
+        self.notices_missed = False
         self._since = START
         self._recent: deque[tuple[Position, bytes]] = deque()
         self._recent_bytes = 0
@@ -99,8 +121,12 @@ class RoomFeed:
             self._since, oldest = self._recent.popleft()
             self._recent_bytes -= len(oldest)
         for entry in self._entries:
-            entry.tail.append(event)
-            entry.broken = entry.broken or len(entry.tail) > ENTRY_EVENTS
+            entry.add(entry.tail, event)
+
+    def notice(self, event: bytes) -> None:
+        """Take an event that is not of the log, for whoever is on the way in."""
+        for entry in self._entries:
+            entry.add(entry.notices, event)
 
     def restart(self, position: Position) -> None:
         """Begin anew at a position: what was delivered is not this log's past."""

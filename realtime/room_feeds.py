@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from itertools import islice
 
 import orjson
@@ -11,7 +11,7 @@ from realtime import keys
 from realtime.cursor import position_of
 from realtime.errors import ChatError, UnavailableError
 from realtime.message_log import MessageLog
-from realtime.room_feed import RoomFeed, Verdict, as_log_event
+from realtime.room_feed import NOTICES, RoomFeed, Verdict, as_log_event
 from realtime.subscriber import Subscriber
 
 log = logging.getLogger(__name__)
@@ -67,6 +67,8 @@ class RoomFeeds:
         self._checking: asyncio.Task[None] | None = None
         self._checked = 0
         self._losses = 0
+        self.after_gap: Callable[[str], Awaitable[None]] | None = None
+        """Called after a gap in which notices were missed; may raise ChatError."""
 
     def start(self) -> None:
         """Begin to compare tops, in a task that :meth:`aclose` ends."""
@@ -147,8 +149,7 @@ class RoomFeeds:
             return False
         position = position_of(event)
         if position is None:
-            # Not of the log: delivered at most once, dropped first under load.
-            return feed.live and self._backlog(channel) < BACKLOG_JOBS
+            return self._receive_notice(channel, feed, event)
         verdict = feed.judge(position)
         if verdict is Verdict.NEXT and self._backlog(channel) < BACKLOG_JOBS:
             feed.advance(position, event)
@@ -157,11 +158,22 @@ class RoomFeeds:
             self._catch_up(channel, feed)
         return False
 
+    def _receive_notice(self, channel: str, feed: RoomFeed, event: bytes) -> bool:
+        """Take an event that is not of the log: dropped first under load."""
+        if event.startswith(NOTICES):
+            feed.notice(event)
+        if self._backlog(channel) < BACKLOG_JOBS:
+            return True
+        feed.notices_missed = True
+        self._catch_up(channel, feed)
+        return False
+
     def lost(self) -> None:
         """Take note that publications may be missed from now on."""
         self._losses += 1
         for feed in self._feeds.values():
             feed.live = False
+            feed.notices_missed = True
 
     def ready(self) -> None:
         """Catch all rooms up: every channel is subscribed again."""
@@ -220,31 +232,46 @@ class RoomFeeds:
             if not self._subscriber.ready or self._backlog(channel) > BACKLOG_JOBS // 2:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            losses = self._losses
-            # Stored and published are one step: what was seen before this request is
-            # in the log that it reads. Only what is seen meanwhile may be ahead.
-            feed.highest_seen = 0
             try:
-                page = await self._log.read(
-                    feed.room, feed.position, limit=CATCH_UP_EVENTS
-                )
+                complete = await self._read_page(channel, feed)
             except ChatError:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            if not page.proved:
-                log.warning("The log of room %s lost what was delivered", feed.room)
-                feed.restart(page.top)
-                reload = orjson.dumps(["reload", {"room": feed.room}])
-                self._deliver(channel, [reload])
-                continue
-            for event in page.events:
-                feed.advance(*as_log_event(event))
-            if page.events:
-                self._deliver(channel, page.events)
-            complete = feed.position.offset >= max(page.top.offset, feed.highest_seen)
-            if complete and losses == self._losses:
+            if complete:
                 feed.live = True
-                return
+                if not feed.notices_missed:
+                    return
+                await self._announce(channel, feed)
+
+    async def _read_page(self, channel: str, feed: RoomFeed) -> bool:
+        """Deliver a page of the log; true if nothing published is missing then."""
+        losses = self._losses
+        # Stored and published are one step: what was seen before this request is in
+        # the log that it reads. Only what is seen meanwhile may be ahead.
+        feed.highest_seen = 0
+        page = await self._log.read(feed.room, feed.position, limit=CATCH_UP_EVENTS)
+        if not page.proved:
+            log.warning("The log of room %s lost what was delivered", feed.room)
+            feed.restart(page.top)
+            self._deliver(channel, [orjson.dumps(["reload", {"room": feed.room}])])
+            return False
+        for event in page.events:
+            feed.advance(*as_log_event(event))
+        if page.events:
+            self._deliver(channel, page.events)
+        up_to_date = feed.position.offset >= max(page.top.offset, feed.highest_seen)
+        return up_to_date and losses == self._losses
+
+    async def _announce(self, channel: str, feed: RoomFeed) -> None:
+        """After a gap, say how the room stands: missed notices are not repeated."""
+        feed.notices_missed = False
+        if self.after_gap is None or channel in self._opening:
+            return
+        try:
+            await self.after_gap(channel)
+        except ChatError:
+            feed.notices_missed = True
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _check(self) -> None:
         while True:

@@ -59,6 +59,11 @@ class Rooms:
         found = await self._link.call("HEXISTS", keys.members(room), user)
         return bool(found)
 
+    async def count(self, room: str) -> int:
+        """Return how many members a room has."""
+        members: int = await self._link.call("HLEN", keys.members(room))
+        return members
+
     async def quit(self, room: str, user: str) -> None:
         """End a user's membership; repeating it is fine."""
         await asyncio.gather(

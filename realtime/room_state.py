@@ -1,0 +1,96 @@
+"""What a room shows besides its messages: who is here, and how far each has read."""
+
+import asyncio
+from collections.abc import Iterable
+
+import orjson
+
+from realtime.presence import Presence
+from realtime.read_state import ReadState
+from realtime.rooms import Rooms
+
+
+class RoomState:
+    """The read marks and presence of a room at one moment, kept up by notices.
+
+    ``reads`` and ``online`` are None in a room that is too large to list them.
+    """
+
+    __slots__ = ("_member_count", "_online", "_online_count", "_reads")
+
+    def __init__(
+        self,
+        *,
+        reads: dict[str, int] | None,
+        online: Iterable[str] | None,
+        online_count: int,
+        member_count: int,
+    ) -> None:
+        self._reads = reads
+        self._online = None if online is None else set(online)
+        self._online_count = online_count
+        self._member_count = member_count
+
+    def apply(self, notices: Iterable[bytes]) -> None:
+        """Take in what was announced while the state was being read, in order.
+
+        A notice that the state contains already changes nothing.
+        """
+        for notice in notices:
+            event, payload = orjson.loads(notice)
+            if event == "read":
+                self._apply_read(payload["user"], payload["lastReadMessage"])
+            else:
+                self._apply_presence(payload)
+
+    def _apply_read(self, user: str, mark: int) -> None:
+        if self._reads is not None:
+            self._reads[user] = max(mark, self._reads.get(user, 0))
+
+    def _apply_presence(self, payload: dict[str, object]) -> None:
+        if (count := payload.get("onlineCount")) is not None:
+            self._online_count = int(str(count))
+        elif self._online is not None:
+            user = str(payload["user"])
+            (self._online.add if payload["online"] else self._online.discard)(user)
+            self._online_count = len(self._online)
+
+    def to_wire(self) -> dict[str, object]:
+        """Return the members of an ack or a ``state`` event."""
+        return {
+            "reads": self._reads,
+            "online": None if self._online is None else sorted(self._online),
+            "onlineCount": self._online_count,
+            "memberCount": self._member_count,
+        }
+
+
+class RoomStates:
+    """Reads the state of rooms.
+
+    Args:
+        rooms: Membership.
+        reads: Read marks.
+        presence: The session lists over all nodes.
+    """
+
+    def __init__(self, *, rooms: Rooms, reads: ReadState, presence: Presence) -> None:
+        self._rooms = rooms
+        self._reads = reads
+        self._presence = presence
+
+    async def read(self, room: str) -> RoomState:
+        """Return a room's state, none of it older than this call.
+
+        Raises:
+            UnavailableError, OutcomeUnknownError: Redis is away.
+        """
+        reads, (online, online_count), member_count = await asyncio.gather(
+            self._reads.all(room), self._presence.online(room), self._rooms.count(room)
+        )
+        return RoomState(
+            reads=reads,
+            online=online,
+            online_count=online_count,
+            member_count=member_count,
+        )
