@@ -1,0 +1,251 @@
+"""One Engine.IO session: its transport, its state, and what it is busy with."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+from realtime.engine import frames, protocol
+from realtime.engine.frames import CloseCode
+from realtime.engine.polling import Polling
+from realtime.engine.protocol import PacketError, Reason
+from realtime.engine.websocket import WebSocketConnection
+
+if TYPE_CHECKING:
+    from realtime.engine.hub import Hub
+
+# Ends after which the client may still fetch what was queued for it.
+_ORDERLY: Final = frozenset((Reason.SERVER_DISCONNECT,))
+
+
+class Session:
+    """A client's session over polling, WebSocket, or the one and then the other.
+
+    It has no task, queue or timer of its own. ``closed``, ``connected`` and
+    ``upgraded`` are read as on python-engineio's sockets.
+    """
+
+    __slots__ = (
+        "_candidate",
+        "_hub",
+        "_in_flight",
+        "_is_held",
+        "_transport",
+        "_user_session",
+        "_waiter",
+        "closed",
+        "connected",
+        "is_probed",
+        "paused",
+        "sid",
+    )
+
+    def __init__(self, hub: "Hub", sid: str) -> None:
+        self.sid = sid
+        self._hub = hub
+        self._transport: Polling | WebSocketConnection = Polling(
+            self, hub.options.write_buffer_bytes
+        )
+        #: The WebSocket that asks to become the transport.
+        self._candidate: WebSocketConnection | None = None
+        #: Whether that WebSocket has sent its probe.
+        self.is_probed = False
+        #: Whether the handshake was answered.
+        self.connected = False
+        self.closed = False
+        #: Nothing more is to be read from the client for now.
+        self.paused = False
+        self._in_flight = 0
+        self._is_held = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._user_session: dict[Any, Any] | None = None
+
+    # what python-engineio's users know
+
+    @property
+    def upgraded(self) -> bool:
+        """Whether the transport is a WebSocket."""
+        return isinstance(self._transport, WebSocketConnection)
+
+    @property
+    def session(self) -> dict[Any, Any]:
+        """The application's dictionary for this session."""
+        if self._user_session is None:
+            self._user_session = {}
+        return self._user_session
+
+    @session.setter
+    def session(self, value: dict[Any, Any]) -> None:
+        self._user_session = value
+
+    # out
+
+    def send(self, data: str | bytes) -> None:
+        """Send a message, now if the transport is a WebSocket."""
+        self._transport.send_message(data)
+
+    def send_packet(self, packet: str) -> None:
+        """Send an encoded packet."""
+        self._transport.send_packet(packet)
+
+    def send_built(self, frame: bytes, packets: list[str]) -> None:
+        """Send what was encoded once for many sessions, in both forms."""
+        transport = self._transport
+        if isinstance(transport, WebSocketConnection):
+            transport.write(frame)
+        else:
+            transport.send_packets(packets)
+
+    def ping(self) -> None:
+        """Send the heartbeat's ping."""
+        if isinstance(self._transport, WebSocketConnection):
+            self._transport.write(frames.PING_PACKET_FRAME)
+        else:
+            self._transport.send_packet(protocol.PING)
+
+    # in
+
+    def receive(self, kind: str, data: str | bytes) -> None:
+        """Handle a packet from the client.
+
+        Raises:
+            PacketError: for a packet that clients do not send.
+        """
+        if self.closed:
+            return
+        if kind == protocol.MESSAGE:
+            self._hub.dispatch(self, data)
+        elif kind == protocol.PONG:
+            self._hub.heartbeat.pong(self)
+        elif kind == protocol.CLOSE:
+            self.close(Reason.CLIENT_DISCONNECT)
+        elif kind not in (protocol.UPGRADE, protocol.NOOP):
+            raise PacketError("a packet that only servers send")
+
+    def begin_work(self) -> None:
+        """Count a handler that began; at the bound the client waits."""
+        self._in_flight += 1
+        self._set_paused()
+
+    def end_work(self) -> None:
+        """Count a handler that ended."""
+        self._in_flight -= 1
+        self._set_paused()
+
+    def hold(self) -> None:
+        """Read no more, and announce no end, until :meth:`unhold`: order matters."""
+        self._is_held = True
+        self._set_paused()
+
+    def unhold(self) -> None:
+        """Go on after :meth:`hold`."""
+        self._is_held = False
+        if self.closed:
+            self._hub.announce_held_end(self)
+        self._set_paused()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether something is going on that the session's end must wait for."""
+        return self._is_held
+
+    def _set_paused(self) -> None:
+        busy = self._is_held or self._in_flight >= self._hub.options.max_in_flight
+        if busy == self.paused:
+            return
+        self.paused = busy
+        if busy:
+            return
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+        if isinstance(self._transport, WebSocketConnection):
+            self._transport.resume()
+
+    async def wait_unpaused(self) -> None:
+        """Return when packets may be handled again, or the session is closed."""
+        while self.paused and not self.closed:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+            self._waiter = None
+
+    # transports
+
+    @property
+    def polling(self) -> Polling | None:
+        """The polling transport, None once there is a WebSocket."""
+        return self._transport if isinstance(self._transport, Polling) else None
+
+    @property
+    def has_candidate(self) -> bool:
+        """Whether a WebSocket is asking to become the transport."""
+        return self._candidate is not None
+
+    def begin_upgrade(self, candidate: WebSocketConnection) -> None:
+        """Note a WebSocket that has ``upgrade_timeout`` seconds to prove itself."""
+        self._candidate = candidate
+        self.is_probed = False
+        self._hub.upgrades.add(self)
+
+    def release_poll(self) -> None:
+        """Answer a waiting poll, with ``noop`` if with nothing else."""
+        self.is_probed = True
+        if self.polling is not None:
+            self.polling.release()
+
+    def give_up_upgrade(self, candidate: WebSocketConnection) -> None:
+        """Go on polling: the candidate failed."""
+        if self._candidate is candidate:
+            self._candidate = None
+            self.is_probed = False
+            self._hub.upgrades.discard(self)
+
+    def drop_candidate(self) -> None:
+        """Close a WebSocket that did not prove itself in time; polling goes on."""
+        candidate = self._candidate
+        if candidate is not None:
+            self.give_up_upgrade(candidate)
+            candidate.close()
+
+    def upgrade_to(self, connection: WebSocketConnection) -> None:
+        """Make a WebSocket the transport; what waited for a poll goes over it first."""
+        polling = self.polling
+        self._candidate = None
+        self._hub.upgrades.discard(self)
+        self._transport = connection
+        if polling is None:
+            return
+        for packet in polling.take_all():
+            if packet[0] == protocol.BINARY_PREFIX:
+                connection.send_message(bytes(protocol.decode_packet(packet)[1]))  # type: ignore[arg-type]
+            elif packet != protocol.NOOP:
+                connection.send_packet(packet)
+        polling.close(protocol.NOOP)
+
+    def time_out(self) -> None:
+        """End the session: no pong came in time."""
+        self.close(Reason.PING_TIMEOUT)
+
+    def close(self, reason: str, code: int = CloseCode.NORMAL) -> None:
+        """End the session; the ``disconnect`` handler is told the reason.
+
+        Over polling a waiting GET gets ``close``, or ``noop`` when the client itself
+        closed. What is queued when the server closes can still be fetched for
+        ``close_timeout`` seconds.
+        """
+        if self.closed:
+            return
+        self.closed = True
+        candidate, self._candidate = self._candidate, None
+        if candidate is not None:
+            candidate.close(code)
+        transport = self._transport
+        if isinstance(transport, WebSocketConnection):
+            transport.close(code)
+        else:
+            client_closed = reason == Reason.CLIENT_DISCONNECT
+            if reason not in _ORDERLY:
+                transport.take_all()
+            transport.close(protocol.NOOP if client_closed else protocol.CLOSE)
+            if reason in _ORDERLY and self.connected:
+                self._hub.linger(self.sid, transport)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+        self._hub.forget(self, reason)

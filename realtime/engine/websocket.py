@@ -1,0 +1,220 @@
+"""One WebSocket connection: frames in and out, and the closing handshake.
+
+The asyncio protocol that takes a connection over from aiohttp. Every write goes
+through :meth:`WebSocketConnection.write`, which never touches a closed transport.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from realtime.engine import frames, protocol
+from realtime.engine.frame_parser import Control, FrameError, FrameParser
+from realtime.engine.frames import CloseCode
+from realtime.engine.protocol import PacketError, Reason
+
+if TYPE_CHECKING:
+    from realtime.engine.hub import Hub
+    from realtime.engine.session import Session
+
+_OPEN: Final = 0
+#: A close frame was sent: what arrives is read only to find the answer to it.
+_CLOSING: Final = 1
+#: The connection failed: what arrives is thrown away until the client hangs up.
+_FAILED: Final = 2
+_CLOSED: Final = 3
+
+
+class WebSocketConnection(asyncio.Protocol):
+    """The WebSocket of a session, or one that asks to become it ("Upgrade").
+
+    Args:
+        hub: What the server's sessions share.
+        session: Its session.
+        is_upgrade: Whether the session polls, and this connection is to prove itself.
+    """
+
+    __slots__ = ("_hub", "_is_upgrade", "_parser", "_state", "_transport", "session")
+
+    def __init__(
+        self, hub: "Hub", session: "Session | None", *, is_upgrade: bool
+    ) -> None:
+        self._hub = hub
+        self.session = session
+        self._is_upgrade = is_upgrade
+        self._parser = FrameParser(hub.options.max_http_buffer_size)
+        self._transport: asyncio.Transport | None = None
+        self._state = _OPEN
+
+    # asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection over from aiohttp."""
+        self._transport = transport  # type: ignore[assignment] # a stream's, always
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, and handle each whole message in order."""
+        if self._state in (_OPEN, _CLOSING):
+            self._parser.feed(data)
+            self._read_messages()
+
+    def eof_received(self) -> None:
+        """Let asyncio close the transport, which must not take for ever."""
+        self._hub.closing.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the session, unless it has ended or lives on another transport."""
+        self._hub.closing.discard(self)
+        self._state = _CLOSED
+        self._transport = None
+        self._leave(Reason.TRANSPORT_CLOSE if exc is None else Reason.TRANSPORT_ERROR)
+
+    # the session's side
+
+    def send_message(self, data: str | bytes) -> None:
+        """Write an Engine.IO message in its own frame."""
+        self.write(frames.message_frame(data))
+
+    def send_packet(self, packet: str) -> None:
+        """Write an encoded packet in its own frame."""
+        self.write(frames.text_frame(packet))
+
+    def write(self, data: bytes) -> None:
+        """Write complete frames now; a client that reads too slowly is cut off.
+
+        Nothing happens on a connection that is closing or closed.
+        """
+        transport = self._transport
+        if transport is None or self._state != _OPEN or transport.is_closing():
+            return
+        transport.write(data)
+        if transport.get_write_buffer_size() > self._hub.options.write_buffer_bytes:
+            self._cut_off()
+
+    def resume(self) -> None:
+        """Go on reading after the session was paused."""
+        self._read_messages()
+        transport = self._transport
+        session = self.session
+        if transport is None or transport.is_closing():
+            return
+        if (session is None or not session.paused) and not transport.is_reading():
+            transport.resume_reading()
+
+    def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
+        """Begin the closing handshake, RFC 6455 section 7.1.2; the session is let go.
+
+        A client that does not answer within ``close_timeout`` is cut off.
+        """
+        self.session = None
+        transport = self._transport
+        if transport is None or self._state != _OPEN:
+            return
+        self.write(frames.close_frame(code, reason))
+        self._state = _CLOSING
+        self._hub.closing.add(self)
+        if not transport.is_reading() and not transport.is_closing():
+            transport.resume_reading()
+
+    def abort(self) -> None:
+        """Drop the connection and whatever was not sent."""
+        self._state = _CLOSED
+        if self._transport is not None:
+            self._transport.abort()
+
+    # messages
+
+    def _read_messages(self) -> None:
+        try:
+            while self._state in (_OPEN, _CLOSING):
+                if self.session is not None and self.session.paused:
+                    self._pause()
+                    return
+                message = self._parser.next_message()
+                if message is None:
+                    return
+                self._on_message(message)
+        except FrameError as error:
+            self._fail(error.code, str(error))
+        except PacketError as error:
+            self._fail(CloseCode.PROTOCOL_ERROR, str(error))
+
+    def _pause(self) -> None:
+        transport = self._transport
+        if transport is not None and not transport.is_closing():
+            transport.pause_reading()
+
+    def _on_message(self, message: str | bytes | Control) -> None:
+        if isinstance(message, Control):
+            self._on_control(message)
+        elif self._state == _OPEN:
+            if self._is_upgrade:
+                self._prove(message)
+            elif self.session is not None:
+                if isinstance(message, bytes):
+                    self.session.receive(protocol.MESSAGE, message)
+                else:
+                    self.session.receive(*_packet(message))
+
+    def _on_control(self, control: Control) -> None:
+        if control.opcode == frames.PING:
+            self.write(frames.pong_frame(control.payload))
+        elif control.opcode == frames.CLOSE:
+            # The same code goes back (5.5.1), and the server hangs up first (7.1.1).
+            self.write(frames.close_frame(control.code))
+            self._state = _FAILED
+            self._hub.closing.add(self)
+            if self._transport is not None:
+                self._transport.close()
+            self._leave(Reason.TRANSPORT_CLOSE)
+
+    def _prove(self, message: str | bytes) -> None:
+        """Section "Upgrade": a probe, then the upgrade packet, and nothing else."""
+        session = self.session
+        if session is None or session.closed:
+            self.close()
+        elif message == protocol.PROBE:
+            self.send_packet(protocol.PROBE_ANSWER)
+            session.release_poll()
+        elif message == protocol.UPGRADE and session.is_probed:
+            self._is_upgrade = False
+            session.upgrade_to(self)
+        else:
+            raise PacketError("not the packet that an upgrade needs")
+
+    # ends
+
+    def _leave(self, reason: str) -> None:
+        """Tell the session that this connection is over for it."""
+        session, self.session = self.session, None
+        if session is None:
+            return
+        if self._is_upgrade:
+            session.give_up_upgrade(self)
+        else:
+            session.close(reason)
+
+    def _fail(self, code: int, reason: str) -> None:
+        """Fail the connection, RFC 6455 section 7.1.7.
+
+        The transport stays open for a moment and what arrives is thrown away: closing
+        it with unread data would reset the connection, and the client might not see
+        the close frame.
+        """
+        self.write(frames.close_frame(code, reason))
+        if self._state != _CLOSED:
+            self._state = _FAILED
+            self._hub.closing.add(self)
+        self._leave(Reason.PARSE_ERROR)
+
+    def _cut_off(self) -> None:
+        session, self.session = self.session, None
+        self.abort()
+        if session is not None:
+            session.close(Reason.SLOW_CONSUMER)
+
+
+def _packet(text: str) -> protocol.Packet:
+    """Decode a text frame; base64 belongs to polling only."""
+    if text[:1] == protocol.BINARY_PREFIX:
+        raise PacketError("base64 packet in a WebSocket frame")
+    return protocol.decode_packet(text)
