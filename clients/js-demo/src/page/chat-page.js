@@ -99,7 +99,10 @@ export class ChatPage {
       this.renderRooms();
       this.renderPeople();
     });
-    client.on("presence", () => this.renderPeople());
+    client.on("presence", () => {
+      this.renderPeople();
+      this.renderRooms();
+    });
     client.on("typing", ({ room }) => room === this.#room && this.messages.renderTyping(client.typing(room)));
     client.on("outbox", () => this.renderPending());
     client.on("refused", ({ room, error }) => {
@@ -137,11 +140,22 @@ export class ChatPage {
       const rows = await this.client.rooms();
       this.#known = new Map(rows.map((row) => [row.room, row]));
       for (const { room } of rows.slice(0, MOST_ROOMS)) this.#join(room);
-      if (rows.length === 0 && !this.#room && this.client.roomIds.length === 0) this.#go(FIRST_ROOM);
+      if (!this.#room) this.#choose(rows);
       this.renderRooms();
     } catch {
       this.#hasListed = false; // The next change of the status asks again.
     }
+  }
+
+  /**
+   * No room was asked for: on a desk, where there is space for one, the newest.
+   *
+   * @param {any[]} rows
+   */
+  #choose(rows) {
+    const newest = [...rows].sort((a, b) => (b.newest?.at ?? 0) - (a.newest?.at ?? 0))[0];
+    if (!newest && this.client.roomIds.length === 0) this.#go(FIRST_ROOM);
+    else if (newest && this.layout.isWide) this.#go(newest.room);
   }
 
   /** @param {string} room */
