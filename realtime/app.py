@@ -20,6 +20,7 @@ from realtime.leases import NodeLease
 from realtime.manager import ChatroomManager
 from realtime.message_log import MessageLog
 from realtime.presence import Presence
+from realtime.presence_counts import PresenceCounts
 from realtime.read_state import ReadState
 from realtime.recovery import Recovery
 from realtime.redis_link import RedisLink
@@ -64,6 +65,7 @@ class Node:
             log_age_ms=settings.log_seconds * 1000,
             history_limit=settings.history_messages,
         )
+        self.counts = PresenceCounts(self.link)
         self.manager = ChatroomManager(
             settings.redis_url,
             link=self.link,
@@ -105,6 +107,8 @@ class Node:
             stack.push_async_callback(self.link.aclose)
             self.manager.start()
             stack.push_async_callback(self.manager.aclose)
+            self.counts.start()
+            stack.push_async_callback(self.counts.aclose)
             services = await self._make_services()
             stack.push_async_callback(services.auth.aclose)
             stack.push_async_callback(services.sessions.aclose)
@@ -129,7 +133,9 @@ class Node:
         announce = settings.announce_members
         rooms = Rooms(link)
         reads = ReadState(link, announce_members=announce)
-        presence = Presence(link, node=self.id, announce_users=announce)
+        presence = Presence(
+            link, node=self.id, announce_users=announce, counts=self.counts
+        )
         key_file = settings.jwt_public_key_file
         pem = None
         if key_file is not None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import orjson
 
 from realtime import keys, lua
+from realtime.presence_counts import PresenceCounts
 from realtime.redis_link import RedisLink
 
 SWEEP_BATCH = 500
@@ -24,8 +25,8 @@ class Presence:
         link: The commands' connection.
         node: Id of this node.
         publish_command: ``PUBLISH``, or ``SPUBLISH`` with Redis Cluster.
-        announce_users: Up to this many users online each one is announced; above it
-            a room has a count only.
+        announce_users: Up to this many users online each one is announced.
+        counts: Announces the counts of the rooms above it.
     """
 
     def __init__(
@@ -35,11 +36,13 @@ class Presence:
         node: str,
         publish_command: str = "PUBLISH",
         announce_users: int,
+        counts: PresenceCounts,
     ) -> None:
         self._link = link
         self._node = node
         self._publish_command = publish_command
         self._announce_users = announce_users
+        self._counts = counts
 
     async def enter(
         self, *, room: str, sid: str, user: str, device: str | None
@@ -52,7 +55,7 @@ class Presence:
             "since": int(time.time() * 1000),
         }
         event = ["presence", {"room": room, "user": user, "online": True}]
-        await asyncio.gather(
+        _, (changed, users) = await asyncio.gather(
             self._link.call("SADD", keys.node_sessions(self._node), f"{room} {sid}"),
             self._link.run(
                 lua.PRESENCE_ENTER,
@@ -68,6 +71,7 @@ class Presence:
                 ),
             ),
         )
+        self._count(room, changed, users)
 
     async def leave(self, *, room: str, sid: str) -> None:
         """Remove a session; the user's last one is announced. Repeating is fine."""
@@ -78,7 +82,7 @@ class Presence:
 
     async def _remove(self, room: str, sid: str) -> None:
         head = orjson.dumps({"room": room})[:-1]
-        await self._link.run(
+        changed, users = await self._link.run(
             lua.PRESENCE_LEAVE,
             (keys.sessions(room), keys.online(room)),
             (
@@ -90,6 +94,12 @@ class Presence:
                 b',"online":false}]',
             ),
         )
+        # The departed one was still counted when the script chose how to announce.
+        self._count(room, changed, users + 1)
+
+    def _count(self, room: str, changed: int, users: int) -> None:
+        if changed and users > self._announce_users:
+            self._counts.changed(room)
 
     async def online(self, room: str) -> tuple[list[str] | None, int]:
         """Return who is here, None above ``announce_users``, and how many."""

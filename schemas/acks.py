@@ -18,14 +18,11 @@ from schemas.base import (
     RoomId,
     StrictField,
     StrictSchema,
-    UserId,
     WholeNumber,
 )
 from schemas.broadcasts import Message, Sentence
 from schemas.events import HISTORY_MESSAGES, SYNC_ROOMS
-
-ANY_NUMBER: Final = 2**31
-"""No bound of the protocol's own: the server's settings bound these lists."""
+from schemas.room_state import ANY_NUMBER, MapOf, RoomState
 
 ERROR_CODES: Final[Mapping[str, bool]] = {
     "invalid": False,
@@ -41,32 +38,6 @@ ERROR_CODES: Final[Mapping[str, bool]] = {
     "internal": False,
 }
 """Each code and whether it is temporary: may the same request succeed later?"""
-
-
-class MapOf(StrictField):
-    """An object used as a map.
-
-    Args:
-        key: The field of its keys.
-        item: The field of its values.
-    """
-
-    def __init__(
-        self, key: fields.Field[Any], item: fields.Field[Any], **options: Any
-    ) -> None:
-        super().__init__(**options)
-        self.key = key
-        self.item = item
-
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Any, **_options: Any
-    ) -> dict[Any, Any]:
-        if not isinstance(value, dict):
-            raise ValidationError("Must be an object.")
-        return {
-            self.key.deserialize(name): self.item.deserialize(one)
-            for name, one in value.items()
-        }
 
 
 class EventArray(StrictField):
@@ -129,7 +100,7 @@ class ErrorAck(Done):
     error = fields.Nested(Error, required=True)
 
 
-class JoinAck(Done):
+class JoinAck(Done, RoomState):
     """``join``: where the room stands, and what was missed."""
 
     room = RoomId()
@@ -139,10 +110,6 @@ class JoinAck(Done):
     lastMessage = WholeNumber()  # noqa: N815 - the wire's name
     lastReadMessage = WholeNumber()  # noqa: N815 - the wire's name
     unread = WholeNumber()
-    reads = MapOf(UserId(), WholeNumber(), allow_none=True)
-    online = ListOf(UserId(), longest=ANY_NUMBER, key=str, allow_none=True)
-    onlineCount = WholeNumber()  # noqa: N815 - the wire's name
-    memberCount = WholeNumber()  # noqa: N815 - the wire's name
 
 
 class SyncDenied(ErrorAck):

@@ -34,7 +34,8 @@ TRIMMED: Final = (
 )
 """What JavaScript's ``trim()`` removes, so that clients and server agree."""
 
-_SUSPECT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+UNCLEAN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters and the halves of surrogate pairs."""
 
 
 class StrictSchema(Schema):
@@ -63,7 +64,7 @@ def require_clean(value: str, allowed: frozenset[str] = frozenset()) -> None:
     Raises:
         ValidationError: naming the character's code point and position.
     """
-    for found in _SUSPECT.finditer(value):
+    for found in UNCLEAN.finditer(value):
         character = found.group()
         if character in allowed:
             continue

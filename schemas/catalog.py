@@ -13,6 +13,7 @@ from typing import Final
 from marshmallow import Schema
 
 from schemas import acks, broadcasts, events
+from schemas.room_state import RoomState
 
 
 class Access(Enum):
@@ -79,6 +80,7 @@ _BROADCASTS = (
     Broadcast("read", broadcasts.Read()),
     Broadcast("typing", broadcasts.Typing()),
     Broadcast("presence", broadcasts.Presence()),
+    Broadcast("state", RoomState()),
     Broadcast("closing", broadcasts.Closing()),
     Broadcast("token_expired", broadcasts.TokenExpired()),
     Broadcast("reload", broadcasts.Reload()),

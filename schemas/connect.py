@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from marshmallow import EXCLUDE
 
-from schemas.base import PatternText, StrictSchema, UserId, require_clean
+from schemas.base import UNCLEAN, PatternText, StrictSchema, UserId
 from schemas.events import Token
 
 NAME_CHARACTERS: Final = 128
@@ -44,13 +44,4 @@ def clean_name(name: Any) -> str | None:
     """
     if not isinstance(name, str):
         return None
-    shown = "".join(one for one in name if _is_clean(one)).strip()
-    return shown[:NAME_CHARACTERS] or None
-
-
-def _is_clean(character: str) -> bool:
-    try:
-        require_clean(character)
-    except ValueError:  # marshmallow's ValidationError is one
-        return False
-    return True
+    return UNCLEAN.sub("", name).strip()[:NAME_CHARACTERS] or None

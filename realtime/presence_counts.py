@@ -1,0 +1,69 @@
+"""How many are here, for rooms too large to announce everybody."""
+
+import asyncio
+import logging
+
+import orjson
+
+from realtime import keys
+from realtime.errors import ChatError
+from realtime.redis_link import RedisLink
+
+log = logging.getLogger(__name__)
+
+ANNOUNCE_SECONDS = 1.0
+"""Least time between two counts of a room from one node: a fan-out to thousands for
+each one who comes would cost more than the messages."""
+
+
+class PresenceCounts:
+    """Announces counts of large rooms, at most one a second, the last one always.
+
+    Args:
+        link: The commands' connection.
+        publish_command: ``PUBLISH``, or ``SPUBLISH`` with Redis Cluster.
+    """
+
+    def __init__(self, link: RedisLink, *, publish_command: str = "PUBLISH") -> None:
+        self._link = link
+        self._publish_command = publish_command
+        self._changed: set[str] = set()
+        self._wake = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to announce, in a task that :meth:`aclose` ends."""
+        if self._running is None:
+            self._running = asyncio.create_task(self._run(), name="presence-counts")
+
+    async def aclose(self) -> None:
+        """Stop; what was not announced yet another node's next change will tell."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+            self._running = None
+
+    def changed(self, room: str) -> None:
+        """Have a room's count announced soon."""
+        self._changed.add(room)
+        self._wake.set()
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            rooms, self._changed = self._changed, set()
+            for room in rooms:
+                try:
+                    await self._announce(room)
+                except ChatError as error:
+                    # The next change, or the state after the gap, makes up for it.
+                    log.warning("A count was not announced: %s", error.message)
+            await asyncio.sleep(ANNOUNCE_SECONDS)
+
+    async def _announce(self, room: str) -> None:
+        count = await self._link.call("HLEN", keys.online(room))
+        event = orjson.dumps(["presence", {"room": room, "onlineCount": count}])
+        await self._link.call(
+            self._publish_command, keys.channel(room), event, resend=False
+        )
