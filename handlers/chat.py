@@ -55,7 +55,8 @@ class ChatNamespace(socketio.AsyncNamespace):
             return await request(*args)
         if event in ("connect", "disconnect") and not self._is_connected(args[0]):
             lifecycle = self.on_connect if event == "connect" else self.on_disconnect
-            return await lifecycle(*args)
+            await lifecycle(*args)
+            return None
         self.errors["?", UnknownEventError.code] += 1
         return error_answer(UnknownEventError("There is no event of this name."))
 

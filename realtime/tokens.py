@@ -147,8 +147,12 @@ def make_token(
         ValueError: The user id or the secret is not acceptable.
     """
     secret_key(secret)
+    try:
+        _USER_ID.deserialize(user)
+    except ValidationError as error:
+        raise ValueError(" ".join(error.messages)) from None
     now = int(time.time())
-    claims: dict[str, Any] = {"sub": _USER_ID.deserialize(user), "iat": now}
+    claims: dict[str, Any] = {"sub": user, "iat": now}
     optional = {"name": name, "iss": issuer, "aud": audience}
     claims |= {claim: value for claim, value in optional.items() if value is not None}
     if lifetime_seconds is not None:
