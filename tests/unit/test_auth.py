@@ -247,7 +247,8 @@ async def test_development_mode_believes_a_name() -> None:
     given = {"user": "ann", "name": "Ann", "device": "phone-1", "more": {"x": 1}}
     assert await auth.authenticate(given) == Identity("ann", "Ann", None, "phone-1")
     assert (await refused(auth, {"token": token()}))[0] == "token_missing"
-    for odd in ("x" * 129, "a\nb", 5, True, [], {}):
+    odds: tuple[object, ...] = ("x" * 129, "a\nb", 5, True, [], {})
+    for odd in odds:
         with pytest.raises(ChatError) as caught:
             await auth.authenticate({"user": odd})
         assert caught.value.code in ("invalid", "unauthorized")

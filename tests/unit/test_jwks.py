@@ -24,7 +24,7 @@ def jwk(
     algorithm: str, private: Any, kid: str | None, **members: Any
 ) -> dict[str, Any]:
     method = jwt.get_algorithm_by_name(algorithm)
-    entry: dict[str, Any] = method.to_jwk(private.public_key(), as_dict=True)  # type: ignore[call-overload]
+    entry: dict[str, Any] = method.to_jwk(private.public_key(), as_dict=True)
     return {**entry, **({} if kid is None else {"kid": kid}), **members}
 
 
