@@ -1,0 +1,254 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { ChatRequestError } from "../src/chatroom/errors.js";
+import { MAX_BYTES, MAX_ITEMS, Outbox } from "../src/chatroom/outbox.js";
+import { MemoryOutboxStorage } from "../src/chatroom/outbox-storage.js";
+import { deferred, settled } from "./kit.js";
+
+/** @type {{payload: any, resolve: (ack?: any) => void, reject: (error: any) => void}[]} */
+let sent;
+/** @type {MemoryOutboxStorage} */
+let storage;
+let isReady = true;
+let now = 0;
+/** @type {string[]} */
+let rejoined;
+let number = 0;
+
+beforeEach(() => {
+  sent = [];
+  storage = new MemoryOutboxStorage();
+  isReady = true;
+  now = 1_000_000;
+  rejoined = [];
+  number = 0;
+});
+
+function outbox() {
+  return new Outbox({
+    storage,
+    send: (payload) => {
+      const { promise, resolve, reject } = deferred();
+      const ack = () => resolve({ ok: true, message: (number += 1), offset: number });
+      sent.push({ payload, resolve: ack, reject });
+      return promise;
+    },
+    isReady: () => isReady,
+    rejoin: (room) => rejoined.push(room),
+    changed: () => {},
+    now: () => now,
+  });
+}
+
+const temporary = (code = "unavailable", retryAfter = 0) =>
+  new ChatRequestError(code, "later", { temporary: true, retryAfter });
+const texts = () => sent.map(({ payload }) => payload.text);
+
+test("messages of a room go one by one, in the order they were written", async () => {
+  const box = outbox();
+  for (const text of ["a", "b", "c"]) box.add("42", { text });
+  await settled();
+  assert.deepEqual(texts(), ["a"]);
+  sent[0].resolve();
+  await settled();
+  assert.deepEqual(texts(), ["a", "b"]);
+  sent[1].resolve();
+  await settled();
+  assert.deepEqual(texts(), ["a", "b", "c"]);
+});
+
+test("rooms do not wait for each other", async () => {
+  const box = outbox();
+  box.add("42", { text: "a" });
+  box.add("43", { text: "b" });
+  await settled();
+  assert.deepEqual(texts(), ["a", "b"]);
+});
+
+for (const code of ["unavailable", "unknown", "timeout", "rate_limited"]) {
+  test(`after "${code}" the same clientId is sent again, before what follows`, async (t) => {
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    const box = outbox();
+    const { clientId } = box.add("42", { text: "a" });
+    box.add("42", { text: "b" });
+    await settled();
+    sent[0].reject(temporary(code));
+    await settled();
+    assert.equal(sent.length, 1);
+    t.mock.timers.tick(1_000);
+    await settled();
+    assert.deepEqual(texts(), ["a", "a"]);
+    assert.equal(sent[1].payload.clientId, clientId);
+    sent[1].resolve();
+    await settled();
+    assert.deepEqual(texts(), ["a", "a", "b"]);
+  });
+}
+
+test("the server's retryAfter is waited for", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const box = outbox();
+  box.add("42", { text: "a" });
+  await settled();
+  sent[0].reject(temporary("rate_limited", 9_000));
+  await settled();
+  t.mock.timers.tick(8_999);
+  await settled();
+  assert.equal(sent.length, 1);
+  t.mock.timers.tick(1);
+  await settled();
+  assert.equal(sent.length, 2);
+});
+
+test("what the server will never take is kept for the user, and the next one goes", async () => {
+  const box = outbox();
+  const refused = box.add("42", { text: "a" });
+  box.add("42", { text: "b" });
+  await settled();
+  sent[0].reject(new ChatRequestError("invalid", "Too long."));
+  await settled();
+  assert.equal(refused.step, "failed");
+  assert.deepEqual(texts(), ["a", "b"]);
+  assert.equal(box.counts.failed, 1);
+  assert.equal((await storage.load()).find((one) => one.text === "a")?.step, "failed");
+  assert.equal(box.discard(refused.clientId)?.text, "a");
+  assert.equal(box.counts.failed, 0);
+});
+
+test("a failed message that is tried again keeps its clientId", async () => {
+  const box = outbox();
+  const { clientId } = box.add("42", { text: "a" });
+  await settled();
+  sent[0].reject(new ChatRequestError("forbidden", "No."));
+  await settled();
+  box.retry(clientId);
+  await settled();
+  assert.equal(sent[1].payload.clientId, clientId);
+});
+
+test("without a room that is attended nothing is sent; once it is, all is", async () => {
+  isReady = false;
+  const box = outbox();
+  box.add("42", { text: "a" });
+  await settled();
+  assert.equal(sent.length, 0);
+  isReady = true;
+  box.resume("42");
+  await settled();
+  assert.deepEqual(texts(), ["a"]);
+});
+
+test("a message to a room that the server says is not attended waits for the rejoin", async () => {
+  const box = outbox();
+  box.add("42", { text: "a" });
+  await settled();
+  sent[0].reject(new ChatRequestError("not_attending", "Join first."));
+  await settled();
+  assert.deepEqual(rejoined, ["42"]);
+  box.resume("42");
+  await settled();
+  assert.deepEqual(texts(), ["a", "a"]);
+});
+
+test("after a reload what is unsent goes out in its order, under its clientId", async () => {
+  isReady = false;
+  const before = outbox();
+  const ids = ["a", "b"].map((text) => before.add("42", { text }).clientId);
+  await settled();
+  isReady = true;
+  const after = outbox();
+  await after.load();
+  assert.deepEqual(after.rooms, ["42"]);
+  after.resume("42");
+  await settled();
+  sent[0].resolve();
+  await settled();
+  assert.deepEqual(sent.map(({ payload }) => payload.clientId), ids);
+});
+
+test("what was acknowledged is not sent again after a reload", async () => {
+  const before = outbox();
+  before.add("42", { text: "a" });
+  await settled();
+  sent[0].resolve();
+  await settled();
+  const after = outbox();
+  await after.load();
+  assert.deepEqual(after.in("42"), []);
+});
+
+test("a message that is seen in the room needs no ack any more", async () => {
+  const box = outbox();
+  const { clientId } = box.add("42", { text: "a" });
+  box.add("42", { text: "b" });
+  await settled();
+  box.seen(clientId);
+  await settled();
+  assert.deepEqual(texts(), ["a", "b"]);
+  sent[0].reject(temporary("timeout"));
+  await settled();
+  assert.deepEqual(box.in("42").map(({ text }) => text), ["b"]);
+});
+
+test("an acknowledged message stays in view until its broadcast comes", async () => {
+  const box = outbox();
+  const item = box.add("42", { text: "a" });
+  await settled();
+  sent[0].resolve();
+  await settled();
+  assert.equal(item.step, "sent");
+  assert.deepEqual(box.counts, { sending: 0, failed: 0 });
+  box.seen(item.clientId);
+  assert.deepEqual(box.in("42"), []);
+});
+
+test("a message tried longer ago than the server remembers is left to the user", async () => {
+  const before = outbox();
+  before.add("42", { text: "a" });
+  await settled();
+  now += 23.5 * 3_600_000;
+  const after = outbox();
+  await after.load();
+  after.resume("42");
+  await settled();
+  assert.equal(sent.length, 1);
+  assert.equal(after.in("42")[0].error?.code, "too_old");
+});
+
+test("what another tab has settled is not sent by this one", async () => {
+  isReady = false;
+  const box = outbox();
+  const { clientId } = box.add("42", { text: "a" });
+  await settled();
+  await storage.remove(clientId);
+  isReady = true;
+  box.resume("42");
+  await settled();
+  assert.equal(sent.length, 0);
+  assert.deepEqual(box.in("42"), []);
+});
+
+test("an image whose bytes are gone after a reload says so", async () => {
+  await storage.put(/** @type {any} */ ({ clientId: "c", room: "42", at: 1, order: 1, type: "image", step: "waiting", attempts: 0 }));
+  const box = outbox();
+  await box.load();
+  assert.equal(box.in("42")[0].error?.code, "image_lost");
+});
+
+test("the outbox is bounded in messages and bytes", () => {
+  isReady = false;
+  const box = outbox();
+  const full = { code: "outbox_full" };
+  assert.throws(() => box.add("42", { image: new Uint8Array(MAX_BYTES + 1) }), full);
+  for (let at = 0; at < MAX_ITEMS; at += 1) box.add("42", { text: "a" });
+  assert.throws(() => box.add("42", { text: "a" }), full);
+});
+
+test("a storage that is full does not keep a message from being sent", async () => {
+  storage.put = () => Promise.reject(new Error("quota"));
+  const box = outbox();
+  const item = box.add("42", { text: "a" });
+  await settled();
+  assert.equal(item.isKept, false);
+  assert.deepEqual(texts(), ["a"]);
+});

@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { formatCursor, parseCursor } from "../src/chatroom/cursor.js";
+import { RoomState } from "../src/chatroom/room-state.js";
+import { joinAck, message } from "./kit.js";
+
+function joined(count = 3, keep = 100) {
+  const state = new RoomState("42", "ann", keep);
+  const messages = Array.from({ length: count }, (_, at) => message(at + 1));
+  state.applyJoin(joinAck(messages));
+  return state;
+}
+
+const numbers = (/** @type {RoomState} */ state) => state.messages.map((one) => one.message);
+
+test("a cursor survives its text form, and what is none is null", () => {
+  assert.deepEqual(parseCursor("57:k3:x"), { offset: 57, uid: "k3:x" });
+  assert.equal(formatCursor({ offset: 0, uid: "" }), "0:");
+  assert.deepEqual(parseCursor("0:"), { offset: 0, uid: "" });
+  for (const text of ["", "57", "x:y", "-1:a", undefined, 7]) assert.equal(parseCursor(text), null);
+});
+
+test("an event at or below the cursor is known, whatever it says", () => {
+  const state = joined(3);
+  assert.equal(state.applyEvent("message", message(3)), "known");
+  assert.equal(state.applyEvent("message", message(2, { uid: "other" })), "known");
+  assert.deepEqual(numbers(state), [1, 2, 3]);
+});
+
+test("the next event is applied and moves the cursor", () => {
+  const state = joined(3);
+  assert.equal(state.applyEvent("message", message(4)), "applied");
+  assert.equal(state.cursorText, "4:u4");
+  assert.deepEqual(numbers(state), [1, 2, 3, 4]);
+});
+
+test("an event beyond the next one is a hole and changes nothing", () => {
+  const state = joined(3);
+  assert.equal(state.applyEvent("message", message(5)), "hole");
+  assert.equal(state.cursorText, "3:u3");
+  assert.deepEqual(numbers(state), [1, 2, 3]);
+});
+
+test("an event of an unknown name counts by its offset", () => {
+  const state = joined(3);
+  assert.equal(state.applyEvent("reacted", { offset: 4, uid: "u4", room: "42" }), "applied");
+  assert.equal(state.applyEvent("message", message(5, { message: 4 })), "applied");
+  assert.deepEqual(numbers(state), [1, 2, 3, 4]);
+});
+
+test("a recovered join adds what was missed, and only that", () => {
+  const state = joined(3);
+  const ack = joinAck([message(3), message(4), message(5)], { recovered: true });
+  const { replaced, applied } = state.applyJoin(ack);
+  assert.equal(replaced, false);
+  assert.deepEqual(applied.map(([, one]) => one.message), [4, 5]);
+  assert.equal(state.cursorText, "5:u5");
+});
+
+test("a join that is not recovered replaces all messages and the mark", () => {
+  const state = joined(3);
+  state.applyRead("ann", 3);
+  const other = message(1, { uid: "z1", text: "another past" });
+  const { replaced } = state.applyJoin(joinAck([other]));
+  assert.equal(replaced, true);
+  assert.deepEqual(state.messages, [other]);
+  assert.equal(state.lastReadMessage, 0);
+  assert.equal(state.unread, 1);
+});
+
+test("read marks never go back, and the number of those who have not read follows", () => {
+  const state = joined(3);
+  assert.equal(state.unreadBy(2), 1);
+  assert.equal(state.applyRead("ann", 2), true);
+  assert.equal(state.applyRead("ann", 1), false);
+  assert.equal(state.lastReadMessage, 2);
+  assert.equal(state.unreadBy(2), 0);
+  assert.equal(state.unreadBy(3), 1);
+  assert.equal(state.unread, 1);
+});
+
+test("who writes a message has read it", () => {
+  const state = joined(3);
+  state.applyEvent("message", message(4, { user: "ann" }));
+  assert.equal(state.unread, 0);
+  assert.equal(state.reads?.get("ann"), 4);
+});
+
+test("somebody new in the room has nothing unread", () => {
+  const state = joined(3);
+  state.applyPresence({ user: "cem", online: true });
+  assert.equal(state.reads?.get("cem"), 3);
+  assert.equal(state.memberCount, 3);
+  assert.deepEqual([...(state.online ?? [])], ["ann", "cem"]);
+});
+
+test("a large room tells counts, and no number at the messages", () => {
+  const state = new RoomState("42", "ann");
+  const large = { reads: null, online: null, onlineCount: 900, memberCount: 5000 };
+  state.applyJoin(joinAck([message(1)], large));
+  state.applyPresence({ onlineCount: 901 });
+  assert.equal(state.onlineCount, 901);
+  assert.equal(state.unreadBy(1), null);
+  assert.equal(state.applyRead("ann", 1), true);
+});
+
+test("no more messages are held than allowed; older ones come back as history", () => {
+  const state = joined(3, 4);
+  for (const number of [4, 5, 6]) state.applyEvent("message", message(number));
+  assert.deepEqual(numbers(state), [3, 4, 5, 6]);
+  assert.equal(state.hasOlder, true);
+  assert.equal(state.isFull, true);
+});
+
+test("a page of history goes before what is held, without doubles", () => {
+  const state = new RoomState("42", "ann");
+  state.applyJoin(joinAck([message(8), message(9)]));
+  const page = { messages: [message(6), message(7), message(8)], more: true, firstAvailable: 5 };
+  assert.equal(state.applyHistory(page), 2);
+  assert.deepEqual(numbers(state), [6, 7, 8, 9]);
+  assert.equal(state.hasOlder, true);
+  state.applyHistory({ messages: [message(5)], more: false, firstAvailable: 5 });
+  assert.equal(state.hasOlder, false);
+  assert.equal(state.olderAreGone, true);
+});
+
+test("an edit makes a new version and a deletion takes the content", () => {
+  const state = joined(3);
+  const before = state.messages[1];
+  state.applyEvent("edited", { offset: 4, uid: "u4", room: "42", message: 2, text: "better" });
+  assert.equal(state.messages[1].text, "better");
+  assert.equal(before.text, "text 2");
+  state.applyEvent("deleted", { offset: 5, uid: "u5", room: "42", message: 2 });
+  assert.equal(state.messages[1].text, undefined);
+});
