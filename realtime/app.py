@@ -13,6 +13,7 @@ from handlers.images import image_routes
 from realtime import json_codec, keys, lua
 from realtime.attendance import Attendance
 from realtime.auth import Authenticator, choose_keys
+from realtime.durability import Durability, parse_level
 from realtime.image_links import ImageLinks
 from realtime.image_store import ImageStore
 from realtime.images import Images
@@ -52,11 +53,19 @@ class Node:
         self._settings = settings
         timeout_seconds = settings.redis_timeout_seconds
         self.id = secrets.token_hex(NODE_ID_BYTES)
+        factory = connection_factory(
+            settings.redis_url, timeout_seconds=timeout_seconds
+        )
         self.link = RedisLink(
-            connection_factory(settings.redis_url, timeout_seconds=timeout_seconds),
+            factory,
             timeout_seconds=timeout_seconds,
             limit_calls=settings.redis_calls,
             scripts=lua.ALL,
+        )
+        self.durability = Durability(
+            factory,
+            default=parse_level(settings.durability),
+            timeout_seconds=settings.durability_seconds,
         )
         self.log = MessageLog(
             self.link,
@@ -64,6 +73,7 @@ class Node:
             log_limit=settings.log_events,
             log_age_ms=settings.log_seconds * 1000,
             history_limit=settings.history_messages,
+            durability=self.durability,
         )
         self.counts = PresenceCounts(self.link)
         self.manager = ChatroomManager(
@@ -105,6 +115,7 @@ class Node:
         async with AsyncExitStack() as stack:
             self.link.start()
             stack.push_async_callback(self.link.aclose)
+            stack.push_async_callback(self.durability.aclose)
             self.manager.start()
             stack.push_async_callback(self.manager.aclose)
             self.counts.start()

@@ -8,6 +8,7 @@ import orjson
 
 from realtime import keys, lua
 from realtime.cursor import START, Position
+from realtime.durability import MEMORY, Durability
 from realtime.errors import ForbiddenError
 from realtime.redis_link import RedisLink
 
@@ -17,13 +18,17 @@ apart agree at one offset by chance once in 2**72."""
 
 
 class Appended(NamedTuple):
-    """What became of a send; a repeated ``clientId`` gets the first result."""
+    """What became of a send; a repeated ``clientId`` gets the first result.
+
+    ``durability`` names the level that was reached before this was returned.
+    """
 
     message: int
     offset: int
     uid: str
     at: int
     duplicate: bool
+    durability: str
 
 
 class LogPage(NamedTuple):
@@ -60,6 +65,7 @@ class MessageLog:
         log_limit: Events that a room's log keeps, at least; trimming is in blocks.
         log_age_ms: Age over which events leave the log, the newest excepted.
         history_limit: Messages that a room's history keeps.
+        durability: Confirms appends; None: they are as safe as Redis's memory.
     """
 
     def __init__(
@@ -71,11 +77,13 @@ class MessageLog:
         log_limit: int,
         log_age_ms: int,
         history_limit: int,
+        durability: Durability | None = None,
     ) -> None:
         self._link = link
         self._publish_command = publish_command
         self._limits = (remember_seconds, log_limit, log_age_ms, history_limit)
         self._history_limit = history_limit
+        self._durability = durability
 
     @classmethod
     def reader(cls, link: RedisLink) -> "MessageLog":
@@ -99,7 +107,8 @@ class MessageLog:
         Raises:
             ForbiddenError: The user is not a member.
             UnavailableError: Nothing was stored.
-            OutcomeUnknownError: It may have been stored; repeat with this client_id.
+            OutcomeUnknownError: It may have been stored, or it was and is not yet as
+                safe as the room demands; repeat with this client_id.
         """
         body = orjson.dumps(
             {"room": room, "user": user, **content, "clientId": client_id}
@@ -125,8 +134,11 @@ class MessageLog:
         )
         if reply[0] < 0:
             raise ForbiddenError("You are not a member of this room.")
-        duplicate, message, offset, uid, at = reply
-        return Appended(message, offset, uid.decode(), int(at), duplicate == 1)
+        duplicate, message, offset, uid, at, own_level = reply
+        level = MEMORY.name
+        if self._durability is not None:
+            level = await self._durability.confirm(own_level.decode() or None)
+        return Appended(message, offset, uid.decode(), at, duplicate == 1, level)
 
     async def read(
         self,

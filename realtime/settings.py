@@ -160,6 +160,17 @@ class Settings:
         "Messages that a room's history keeps.",
         parsers.Integer(validate=validate.Range(min=100)),
     )
+    durability: str = option(
+        "memory",
+        "How safe a message is before its ack: memory, fsync (on disk) or replicas:N."
+        " A room may have its own: field `durability` of its meta hash.",
+        parsers.String(
+            validate=validate.Regexp("(memory|fsync|replicas:[1-9][0-9]?)\\Z")
+        ),
+    )
+    durability_seconds: float = option(
+        2.0, "Time for a message to become that safe, else `unknown`.", positive()
+    )
     announce_members: int = option(
         200,
         "Members up to which a room announces each read mark, and users online up to"

@@ -144,6 +144,9 @@ class SendAck(Done):
     uid = PatternText(re.compile(r"[A-Za-z0-9_-]{1,64}"), "Must be a uid.")
     at = WholeNumber(minimum=1)
     duplicate = Flag()
+    durability = PatternText(
+        re.compile("memory|fsync|replicas:[1-9][0-9]?"), "Must be a level."
+    )
 
 
 class MarkReadAck(Done):

@@ -14,7 +14,7 @@ TASKS_END_SECONDS = 2_000 * MS
 # Keys that may stay without an expiry, by what they end with: what rooms and users
 # are, and what a killed node leaves for the others to sweep.
 KEPT_KEYS = (":log", ":messages", ":meta", ":lastRead", ":members", ":rooms")
-SWEPT_KEYS = (":sessions", ":online", ":nodes", ":secret")
+SWEPT_KEYS = (":sessions", ":online", ":nodes", ":secret", ":durable")
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,8 @@
 -- ARGV[7] - events the log keeps at most
 -- ARGV[8] - milliseconds the log keeps an event at most
 -- ARGV[9] - messages the history keeps at most
--- Returns {duplicate 0|1, message, offset, uid, at in Unix ms}, or {-1} for no member
+-- Returns {duplicate 0|1, message, offset, uid, at in Unix ms, the room's own
+-- durability or an empty string}, or {-1} for no member
 
 local log, messages, meta = KEYS[1], KEYS[2], KEYS[3]
 local last_read, members, sent = KEYS[4], KEYS[5], KEYS[6]
@@ -27,10 +28,11 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 
+local durability = redis.call('HGET', meta, 'durability') or ''
 local first = redis.call('GET', sent)
 if first then
   local result = cjson.decode(first)
-  return {1, result[1], result[2], result[3], result[4]}
+  return {1, result[1], result[2], result[3], result[4], durability}
 end
 if redis.call('HEXISTS', members, user) == 0 then
   return {-1}
@@ -65,4 +67,4 @@ end
 redis.call('HSET', last_read, user, digits(number))
 redis.call('SET', sent, cjson.encode({number, offset, uid, at}), 'EX', sent_ttl)
 redis.call(publish, channel, event)
-return {0, number, offset, uid, at}
+return {0, number, offset, uid, at, durability}
