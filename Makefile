@@ -61,10 +61,10 @@ $(VENV)/.run: $(VENV)/bin/pip pyproject.toml setup.cfg $(LOCK)
 	@$(BIN)/pip install --disable-pip-version-check -c $(LOCK) -e .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.run
-	@echo "Installing the tools for tests and checks ..."
+$(VENV)/.dev: $(VENV)/bin/pip pyproject.toml setup.cfg $(LOCK)
+	@echo "Installing the server's Python packages and the tools for tests and checks ..."
 	@$(BIN)/pip install --disable-pip-version-check -c $(LOCK) -e ".[dev]"
-	@touch $@
+	@touch $(VENV)/.run $@
 
 ifeq ($(NPM),)
 page:

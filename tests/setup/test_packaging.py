@@ -1,0 +1,38 @@
+"""What an installed server consists of, as ``setup.cfg`` declares it."""
+
+import configparser
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = ("realtime", "handlers", "schemas")
+
+
+def _declared() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    return parser
+
+
+def test_every_package_is_installed() -> None:
+    """A folder with code that is not declared would be missing after an install."""
+    packages = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for top in SHIPPED
+        for path in (ROOT / top).rglob("__init__.py")
+    }
+
+    assert set(_declared()["options"]["packages"].split()) == packages
+
+
+def test_the_scripts_for_redis_are_installed() -> None:
+    """The Lua files go along, and there are some."""
+    assert "*.lua" in _declared()["options.package_data"]["realtime.lua"]
+    assert list((ROOT / "realtime" / "lua").glob("*.lua"))
+
+
+def test_the_lock_names_no_registry() -> None:
+    """Any index or mirror can serve the install."""
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+
+    assert lines
+    assert all("==" in line and "://" not in line for line in lines)
