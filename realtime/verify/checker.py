@@ -1,0 +1,48 @@
+"""The checker: all histories and the final logs in, broken promises out. Pure."""
+
+from collections.abc import Sequence
+
+from realtime.verify.check_reads import check_reads
+from realtime.verify.check_sends import check_sends
+from realtime.verify.check_shown import check_shown
+from realtime.verify.final_log import FinalLog, Violation
+from realtime.verify.history import History
+
+RULES = {
+    "acknowledged": "what was acknowledged is in the log under that number",
+    "contiguous": "numbers go up by one",
+    "once": "one clientId is one message",
+    "genuine": "what is in the log was sent by somebody",
+    "refused": "what was refused is not in the log",
+    "shown": "every member sees the log from their first message on, once, in order",
+    "continuity": "who has a valid cursor resumes from it",
+    "real time": "what was acknowledged before another was sent comes before it",
+    "reads": "read marks never go back",
+}
+"""The promises, by the names that violations carry."""
+
+
+def check(
+    histories: Sequence[History],
+    logs: Sequence[FinalLog],
+    *,
+    may_begin_anew: bool = False,
+    complete: bool = True,
+) -> list[Violation]:
+    """Return every violation, those of one rule together, the gravest rule first.
+
+    Args:
+        histories: Of all clients of the run.
+        logs: Of all rooms of the run.
+        may_begin_anew: As for :func:`realtime.verify.check_shown.check_shown`.
+        complete: Whether all clients had the time to catch up before the end.
+    """
+    found: list[Violation] = []
+    for log in logs:
+        found += check_sends(histories, log)
+        found += check_shown(
+            histories, log, may_begin_anew=may_begin_anew, complete=complete
+        )
+        found += check_reads(histories, log)
+    ranks = {rule: rank for rank, rule in enumerate(RULES)}
+    return sorted(found, key=lambda violation: ranks[violation.rule])

@@ -1,0 +1,154 @@
+"""What a client wrote down: the records of a history, and their form in JSON lines.
+
+Times are seconds of the machine's monotonic clock, which all programs on it share.
+Python and JavaScript recorders write the same lines: ``{"kind": "shown", ...}``.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar, TypeVar
+
+import orjson
+
+
+class Outcome(StrEnum):
+    """How one attempt to send ended."""
+
+    ACKED = "acked"
+    REFUSED = "refused"
+    """The server said that nothing was stored, for good or for now."""
+    UNKNOWN = "unknown"
+    """No answer, or one that says so: it may have been stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """A connection was made; ``node`` is the address it went to."""
+
+    kind: ClassVar[str] = "up"
+    at: float
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """The connection ended."""
+
+    kind: ClassVar[str] = "down"
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An attempt to send a message began."""
+
+    kind: ClassVar[str] = "sent"
+    at: float
+    room: str
+    client_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An attempt to send ended. The numbers are the ack's, 0 without one."""
+
+    kind: ClassVar[str] = "answered"
+    at: float
+    room: str
+    client_id: str
+    outcome: Outcome
+    code: str = ""
+    message: int = 0
+    offset: int = 0
+    uid: str = ""
+    duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An event of the room's log reached the user; ``message`` is 0 for others."""
+
+    kind: ClassVar[str] = "shown"
+    at: float
+    room: str
+    offset: int
+    uid: str
+    message: int
+    user: str
+    client_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """The view of a room begins (anew): the newest page follows, then live events.
+
+    ``offset`` is the cursor that came with it. ``refused_cursor`` is what the client
+    had asked to resume from, None when it asked for nothing; ``reload`` tells that
+    the server asked for it.
+    """
+
+    kind: ClassVar[str] = "began"
+    at: float
+    room: str
+    offset: int
+    refused_cursor: str | None = None
+    reload: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A user's read mark was told: by an ack of the own mark, an event, or a join."""
+
+    kind: ClassVar[str] = "read"
+    at: float
+    room: str
+    user: str
+    message: int
+
+
+Record = Up | Down | Sent | Answered | Shown | Began | Read
+
+T = TypeVar("T", bound=Record)
+
+_KINDS: dict[str, type[Record]] = {
+    each.kind: each for each in (Up, Down, Sent, Answered, Shown, Began, Read)
+}
+
+
+@dataclass(slots=True)
+class History:
+    """Everything one client wrote down, in its order."""
+
+    client: str
+    user: str
+    records: list[Record] = field(default_factory=list)
+
+
+def to_line(record: Record) -> bytes:
+    """Return a record as a line of JSON, with its line feed."""
+    return orjson.dumps({"kind": record.kind, **asdict(record)}) + b"\n"
+
+
+def from_line(line: bytes) -> Record:
+    """Read what :func:`to_line` or another recorder wrote.
+
+    Raises:
+        ValueError: It is no record.
+    """
+    members: dict[str, Any] = orjson.loads(line)
+    kind = members.pop("kind", None)
+    if kind not in _KINDS:
+        raise ValueError(f"no kind of record: {kind!r}")
+    if "outcome" in members:
+        members["outcome"] = Outcome(members["outcome"])
+    try:
+        return _KINDS[kind](**members)
+    except TypeError as error:
+        raise ValueError(f"not a record of kind {kind}: {error}") from None
+
+
+def of_kind(records: Iterable[Record], kind: type[T]) -> list[T]:
+    """Return the records of one kind, in order."""
+    return [each for each in records if isinstance(each, kind)]
