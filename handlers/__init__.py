@@ -6,11 +6,13 @@ from handlers.chat import ChatNamespace
 from realtime.services import Services
 
 
-def register(server: socketio.AsyncServer, services: Services) -> None:
+def register(server: socketio.AsyncServer, services: Services) -> ChatNamespace:
     """Answer the events of ``/chat`` on a Socket.IO server.
 
     Args:
         server: The server; its manager must be the one that the services publish by.
         services: The parts that carry the requests out.
     """
-    server.register_namespace(ChatNamespace(services))
+    namespace = ChatNamespace(services)
+    server.register_namespace(namespace)
+    return namespace

@@ -41,6 +41,7 @@ class ChatNamespace(socketio.AsyncNamespace):
         super().__init__(NAMESPACE)
         self.services = services
         self.errors: Counter[tuple[str, str]] = Counter()
+        self.under_way = 0
         self._requests = {name: getattr(self, f"on_{name}") for name in REQUESTS}
         services.sessions.on_expiry(self.expire)
 

@@ -32,6 +32,8 @@ class Guarded(Protocol):
     services: Services
     errors: Counter[tuple[str, str]]
     """How often an event was answered with a code, asked for an ack or not."""
+    under_way: int
+    """Requests that wait for their answer."""
 
 
 Handler = Callable[[Any, Session, Payload], Awaitable[Answer]]
@@ -53,6 +55,7 @@ def guarded(handler: Handler) -> Entry:
     @functools.wraps(handler)
     async def entry(namespace: Guarded, sid: str, *arguments: object) -> object:
         answers = _Answers(namespace.errors, request.name, sid)
+        namespace.under_way += 1
         try:
             session = namespace.services.sessions.find(sid)
             if session is None:
@@ -65,6 +68,8 @@ def guarded(handler: Handler) -> Entry:
             result = await handler(namespace, session, payload)
         except Exception as error:  # noqa: BLE001 - logged, and answered as `internal`
             return answers.refuse(error)
+        finally:
+            namespace.under_way -= 1
         if isinstance(result, DeferredAck):
             return DeferredAck(functools.partial(answers.resolve, result))
         return answers.grant(result)

@@ -8,11 +8,13 @@ from contextlib import AsyncExitStack
 from aiohttp import web
 
 from handlers import register
+from handlers.chat import NAMESPACE, ChatNamespace
 from handlers.http import add_routes
 from handlers.images import image_routes
 from realtime import json_codec, keys, lua
 from realtime.attendance import Attendance
 from realtime.auth import Authenticator, choose_keys
+from realtime.drain import Drain
 from realtime.durability import Durability, parse_level
 from realtime.image_links import ImageLinks
 from realtime.image_store import ImageStore
@@ -93,6 +95,8 @@ class Node:
             cors_allowed_origins=list(settings.allowed_origins) or None,
         )
         self._services: Services | None = None
+        self._namespace: ChatNamespace | None = None
+        self._draining = False
 
     @property
     def images(self) -> Images:
@@ -104,6 +108,8 @@ class Node:
     def not_ready(self) -> list[str]:
         """Return why the node cannot serve right now; empty if it can."""
         reasons = []
+        if self._draining:
+            reasons.append("The node is going down.")
         if not self.link.healthy:
             reasons.append(f"Redis commands: {self.link.failure or 'no answer'}.")
         if not self.manager.subscriber.ready:
@@ -133,10 +139,29 @@ class Node:
             )
             lease.start()
             stack.push_async_callback(lease.aclose)
-            register(self.server, services)
+            self._namespace = register(self.server, services)
             self._services = services
             stack.push_async_callback(self.server.shutdown)
             yield
+
+    async def drain(self) -> None:
+        """Finish what is under way and send the clients elsewhere, in bounded time."""
+        namespace, services = self._namespace, self._services
+        if namespace is None or services is None:
+            return
+        self._draining = True
+        drain = Drain(
+            tell=self._tell,
+            close=lambda sid: self.server.close_transport(sid, NAMESPACE),
+            sids=lambda: [session.sid for session in services.sessions],
+            under_way=lambda: namespace.under_way,
+            seconds=self._settings.drain_seconds,
+        )
+        await drain.run()
+
+    def _tell(self, sid: str, event: str, payload: dict[str, object]) -> None:
+        packet = f"2{NAMESPACE},{json_codec.dumps([event, payload])}"
+        self.manager.send_local(NAMESPACE, sid, [packet])
 
     async def _make_services(self) -> Services:
         settings, link = self._settings, self.link

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from realtime.app import create_app
+from realtime.app import NODE, create_app
 from realtime.embedded import EmbeddedValkey
 from realtime.errors import ChatError
 from realtime.redis_check import check_redis
@@ -40,6 +40,7 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     try:
         async with AsyncExitStack() as stack:
             runner = await _assemble(await _with_redis(settings, stack), stack)
+            stack.push_async_callback(runner.app[NODE].drain)
             await _listen(runner, settings)
             announce(_address(settings.host, runner.addresses[0][1]))
             await asyncio.Event().wait()

@@ -118,6 +118,12 @@ class Settings:
         "Largest packet that a client may send; an image and its frame must fit.",
         parsers.Integer(validate=validate.Range(min=64 * KIB)),
     )
+    drain_seconds: float = option(
+        10.0,
+        "Time to finish what is under way and to close all connections when the"
+        " server is told to stop.",
+        positive(),
+    )
     shutdown_seconds: float = option(
         5.0, "Time for requests in progress when the server stops.", positive()
     )
