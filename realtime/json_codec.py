@@ -8,6 +8,9 @@ from typing import Any
 
 import orjson
 
+MAX_DIGITS = 400
+"""A double holds up to 309 digits; what has more is infinite in JavaScript."""
+
 
 def dumps(value: object, **_stock_options: object) -> str:
     """Encode ``value`` compactly.
@@ -41,6 +44,14 @@ def loads(text: str | bytes) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         try:
-            return json.loads(text)
+            return json.loads(text, parse_int=_whole_number)
         except RecursionError as error:
             raise ValueError("JSON nested too deeply") from error
+
+
+def _whole_number(digits: str) -> int | float:
+    """Decode an integer; one beyond all bounds is infinite, as in JavaScript.
+
+    Python refuses to convert thousands of digits, for that takes quadratic time.
+    """
+    return int(digits) if len(digits) <= MAX_DIGITS else float(digits)
