@@ -1,18 +1,26 @@
 """The Socket.IO server: python-socketio's, put right and with a fast way out.
 
 ``ChatroomServer`` takes the keywords of ``socketio.AsyncServer`` and can stand in its
-place. It adds a synchronous fan-out of encoded packets, acks that are decided in the
-step that writes them, and keeps clients from calling the server's own handlers.
+place. Its engine is :class:`realtime.engine.server.EngineServer`. It follows the
+Socket.IO v5 protocol where the library does not, adds a synchronous fan-out of encoded
+packets and acks that are decided in the step that writes them, and keeps clients from
+calling the server's own handlers.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import socketio
-from engineio import packet as engine_packet
+from socketio import packet as stock_packet
 
+from realtime import json_codec, socket_packets
+from realtime.admin_ui import InstrumentedServer
 from realtime.deferred_ack import DeferredAck
+from realtime.engine.frames import CloseCode
+from realtime.engine.protocol import Reason
+from realtime.engine.session import Session
 from realtime.errors import UnknownEventError
+from realtime.namespace_gate import CONNECT_TIMEOUT_SECONDS, NamespaceGate
+from realtime.socket_packets import PendingPacket, SocketPacket, SocketPacketError
 
 # Words that the protocol's libraries use for their own events. A client that emits
 # one of them would otherwise run the server's handler of that name.
@@ -26,33 +34,212 @@ RESERVED_EVENTS = frozenset(
         "removeListener",
     }
 )
+# As Node's server.
+MAX_ATTACHMENTS = 10
 
 
-class ChatroomServer(socketio.AsyncServer):
-    """A Socket.IO v5 server, attached to an aiohttp application.
+class ServerPacket(stock_packet.Packet):
+    """The library's packet with a JSON codec of its own.
 
-    Takes the keywords of ``socketio.AsyncServer`` (``async_mode="aiohttp"``).
+    The library keeps the codec in the class, for the whole process; clients in the
+    same process keep theirs this way.
     """
 
-    def fan_out(self, eio_sids: Iterable[str], packets: Sequence[str]) -> None:
-        """Write encoded Socket.IO text packets to sessions, now and without waiting.
+    json = json_codec
+
+
+class ChatroomServer(NamespaceGate):
+    """A Socket.IO v5 server, attached to an aiohttp application.
+
+    Takes the keywords of ``socketio.AsyncServer`` (``async_mode="aiohttp"``) and those
+    of :class:`~realtime.engine.options.Options`.
+
+    Args:
+        client_manager: As for ``socketio.AsyncServer``.
+        json: A module with ``dumps`` and ``loads``; :mod:`realtime.json_codec` if None.
+        connect_timeout: Seconds for a client to connect to its first namespace; also
+            the longest that a ``connect`` handler may take.
+        max_attachments: Binary attachments a packet; more close the connection.
+        keywords: All else.
+    """
+
+    def __init__(
+        self,
+        client_manager: Any = None,
+        *,
+        json: Any = None,
+        connect_timeout: float = CONNECT_TIMEOUT_SECONDS,
+        max_attachments: int = MAX_ATTACHMENTS,
+        **keywords: Any,
+    ) -> None:
+        if keywords.get("serializer", "default") == "default":
+            # A class of this server's own, since ``json`` is set on it.
+            keywords["serializer"] = type("ServerPacket", (ServerPacket,), {})
+        super().__init__(
+            client_manager=client_manager,
+            json=json,
+            connect_timeout=connect_timeout,
+            **keywords,
+        )
+        self._parses_text = issubclass(self.packet_class, ServerPacket)
+        self._max_attachments = max_attachments
+        # Socket.IO's texts begin with a digit and are decoded here.
+        self.eio.hub.json_loads = None
+
+    def instrument(self, *args: Any, **keywords: Any) -> InstrumentedServer:
+        """Report to the Socket.IO admin UI; arguments as ``socketio.AsyncServer``."""
+        return InstrumentedServer(self, *args, **keywords)
+
+    # out
+
+    def fan_out(self, eio_sids: Iterable[str], packets: Sequence[str | bytes]) -> None:
+        """Write encoded Socket.IO packets to sessions, now and without waiting.
 
         Args:
             eio_sids: Engine.IO session ids. One that is unknown or closed is skipped.
-            packets: Complete text packets such as ``2/chat,["message",{...}]``. Every
-                session gets all of them, in this order, after whatever was written to
-                it before this call.
+            packets: Complete packets such as ``2/chat,["message",{...}]``, and
+                attachments. Every session gets all of them, in this order and in one
+                write, after whatever was written to it before this call.
         """
-        built = [
-            engine_packet.Packet(engine_packet.MESSAGE, data=text) for text in packets
-        ]
-        sockets = self.eio.sockets
-        for eio_sid in eio_sids:
-            socket = sockets.get(eio_sid)
-            if socket is None or socket.closed:
-                continue
-            for each in built:
-                socket.queue.put_nowait(each)
+        self.eio.broadcast(eio_sids, packets)
+
+    def close_transport(
+        self,
+        sid: str,
+        namespace: str | None = None,
+        reason: str = Reason.SERVER_DISCONNECT,
+    ) -> None:
+        """Close a session's connection, not its namespace: the client comes back."""
+        eio_sid = self.manager.eio_sid_from_sid(sid, namespace or "/")
+        if eio_sid is not None:
+            self.eio.close(eio_sid, reason)
+
+    async def _send_eio_packet(self, eio_sid: str, eio_pkt: Any) -> None:
+        await self.eio.send_packet(eio_sid, eio_pkt)
+
+    def _write_ack(
+        self, eio_sid: str, namespace: str, number: int, values: list[Any]
+    ) -> None:
+        if self._parses_text:
+            head = "3" if namespace == "/" else f"3{namespace},"
+            try:
+                text = f"{head}{number}{self.packet_class.json.dumps(values)}"
+            except TypeError:
+                pass  # Binary values: the library takes them out.
+            else:
+                self.eio.write(eio_sid, text)
+                return
+        self._write_packet(
+            eio_sid,
+            self.packet_class(
+                socket_packets.ACK, namespace=namespace, id=number, data=values
+            ),
+        )
+
+    # in
+
+    def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
+        session = self.eio.sockets.get(eio_sid)
+        if session is None:
+            return
+        try:
+            packet = self._whole_packet(eio_sid, data)
+            if packet is not None:
+                self._act(session, packet)
+        except SocketPacketError as error:
+            self.logger.info("%s sent an invalid packet: %s", eio_sid, error)
+            session.close(Reason.PARSE_ERROR, CloseCode.PROTOCOL_ERROR)
+
+    def _whole_packet(self, eio_sid: str, data: str | bytes) -> SocketPacket | None:
+        """Return a packet, or None while attachments are to come."""
+        pending: PendingPacket | None = self._binary_packet.get(eio_sid)
+        if pending is not None:
+            packet = pending.add(data)
+            if packet is not None:
+                del self._binary_packet[eio_sid]
+            return packet
+        if not self._parses_text:
+            return self._from_other_serializer(data)
+        if not isinstance(data, str):
+            raise SocketPacketError("an attachment of nothing")
+        packet = socket_packets.parse(
+            data, self.packet_class.json.loads, max_attachments=self._max_attachments
+        )
+        if packet.attachments:
+            self._binary_packet[eio_sid] = PendingPacket(packet)
+            return None
+        return packet
+
+    def _from_other_serializer(self, data: str | bytes) -> SocketPacket:
+        try:
+            packet = self.packet_class(encoded_packet=data)
+        except Exception as error:
+            raise SocketPacketError("the serializer refused it") from error
+        socket_packets.check_data(packet.packet_type, packet.data)
+        namespace = packet.namespace or "/"
+        return SocketPacket(
+            packet.packet_type, namespace, packet.id, packet.data, attachments=0
+        )
+
+    def _act(self, session: Session, packet: SocketPacket) -> None:
+        eio_sid, namespace = session.sid, packet.namespace
+        if packet.kind == socket_packets.CONNECT:
+            self._in_order(
+                session, self._handle_connect(eio_sid, namespace, packet.data)
+            )
+            return
+        sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
+        if sid is None or not self.manager.is_connected(sid, namespace):
+            if self._without_namespace.due(eio_sid) is not None:
+                raise SocketPacketError("not connected to any namespace")
+            # The server may just have ended it: what is on its way is no fault.
+            return
+        if packet.kind == socket_packets.DISCONNECT:
+            reason = Reason.CLIENT_DISCONNECT
+            self._in_order(session, self._handle_disconnect(eio_sid, namespace, reason))
+        elif packet.kind == socket_packets.EVENT:
+            work = self._handle_event_internal(
+                self, sid, eio_sid, packet.data, namespace, packet.id
+            )
+            if self.async_handlers:
+                session.begin_work()
+                self._own(self._event_task(session, packet.data[0], work))
+            else:
+                self._in_order(session, work)
+        elif packet.id:
+            # Ids count from 1; under 0 the library keeps its counter.
+            self._in_order(
+                session, self.manager.trigger_callback(sid, packet.id, packet.data)
+            )
+
+    def _own(self, work: Any) -> None:
+        _task = self.eio.hub.spawn(work)
+
+    def _in_order(self, session: Session, work: Any) -> None:
+        """Run a coroutine before anything else of this session is read."""
+        session.hold()
+        self._own(self._held_task(session, work))
+
+    async def _held_task(self, session: Session, work: Any) -> None:
+        try:
+            await work
+        except SocketPacketError as error:
+            self.logger.info("%s sent an invalid packet: %s", session.sid, error)
+            session.close(Reason.PARSE_ERROR, CloseCode.PROTOCOL_ERROR)
+        except Exception:
+            self.logger.exception("A packet of %s could not be handled", session.sid)
+        finally:
+            session.unhold()
+
+    async def _event_task(self, session: Session, event: str, work: Any) -> None:
+        try:
+            await work
+        except Exception:
+            self.logger.exception("Handler of %r failed for %s", event, session.sid)
+        finally:
+            session.end_work()
+
+    # events
 
     def reserved_event_answer(self, event: str) -> object:
         """Return the ack's value for a client's event whose name is reserved."""
@@ -72,6 +259,7 @@ class ChatroomServer(socketio.AsyncServer):
             answer = self.reserved_event_answer(data[0])
         else:
             answer = await self._trigger_event(data[0], namespace, sid, *data[1:])
+        # Nothing may suspend from here to the write.
         if isinstance(answer, DeferredAck):
             answer = answer.resolve()
         if id is None or answer is self.not_handled:
@@ -80,12 +268,4 @@ class ChatroomServer(socketio.AsyncServer):
             values = []
         else:
             values = list(answer) if isinstance(answer, tuple) else [answer]
-        packet = self.packet_class(3, namespace=namespace, id=id, data=values)
-        encoded = packet.encode()
-        socket = self.eio.sockets.get(eio_sid)
-        if socket is None or socket.closed:
-            return
-        for part in encoded if isinstance(encoded, list) else [encoded]:
-            socket.queue.put_nowait(
-                engine_packet.Packet(engine_packet.MESSAGE, data=part)
-            )
+        self._write_ack(eio_sid, namespace, id, values)

@@ -6,7 +6,7 @@ import json
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from realtime.engine.frames import CloseCode
 from realtime.engine.heartbeat import Heartbeat, Lane, Wheel
@@ -22,6 +22,16 @@ Handler = Callable[..., Any]
 # dies, ten thousand sessions end at once; their handlers must not block the others.
 _ENDS_A_TURN: Final = 50
 _SHUTDOWN_LOOK_SECONDS: Final = 0.01
+
+
+class Observer(Protocol):
+    """Counts packets, for whoever looks at a server from outside."""
+
+    def packet_received(self, size: int) -> None:
+        """Count a packet that a client sent; ``size`` in bytes or characters."""
+
+    def packets_sent(self, count: int, size: int) -> None:
+        """Count packets sent to a client; ``size`` in bytes or characters."""
 
 
 class Hub:
@@ -42,6 +52,7 @@ class Hub:
         self.async_handlers = async_handlers
         #: Decoder of text messages; None: texts are handed on as they are.
         self.json_loads: Callable[[str], Any] | None = json.loads
+        self.observer: Observer | None = None
         self.sessions: dict[str, Session] = {}
         self.handlers: dict[str, Handler] = {}
         self.tasks: set[asyncio.Task[Any]] = set()
@@ -205,7 +216,7 @@ class Hub:
                 await asyncio.sleep(0)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.options.close_timeout
-        # Looking now and then, once in a server's life: an event is not worth its upkeep.
+        # Looking now and then, once in a server's life: an event would not pay.
         while (self.closing or self._ends) and loop.time() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(_SHUTDOWN_LOOK_SECONDS)
         for connection in self.closing.items():

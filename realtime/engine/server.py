@@ -250,13 +250,13 @@ class EngineServer:
         if session is not None:
             session.send(data)
 
-    def broadcast(self, sids: Iterable[str], messages: Sequence[str]) -> None:
-        """Send text messages to many sessions now, encoded once, in one write each.
+    def broadcast(self, sids: Iterable[str], messages: Sequence[str | bytes]) -> None:
+        """Send messages to many sessions now, encoded once, in one write each.
 
         Sessions that are gone are skipped; one whose buffer is full is closed.
         """
-        frame = b"".join([frames.message_frame(text) for text in messages])
-        packets = [protocol.MESSAGE + text for text in messages]
+        frame = b"".join([frames.message_frame(data) for data in messages])
+        packets = [protocol.encode_message(data) for data in messages]
         find = self.hub.sessions.get
         for sid in sids:
             session = find(sid)

@@ -80,6 +80,8 @@ class Session:
 
     def send(self, data: str | bytes) -> None:
         """Send a message, now if the transport is a WebSocket."""
+        if self._hub.observer is not None:
+            self._hub.observer.packets_sent(1, len(data))
         self._transport.send_message(data)
 
     def send_packet(self, packet: str) -> None:
@@ -88,6 +90,8 @@ class Session:
 
     def send_built(self, frame: bytes, packets: list[str]) -> None:
         """Send what was encoded once for many sessions, in both forms."""
+        if self._hub.observer is not None:
+            self._hub.observer.packets_sent(len(packets), len(frame))
         transport = self._transport
         if isinstance(transport, WebSocketConnection):
             transport.write(frame)
@@ -111,6 +115,8 @@ class Session:
         """
         if self.closed:
             return
+        if self._hub.observer is not None:
+            self._hub.observer.packet_received(len(data))
         if kind == protocol.MESSAGE:
             self._hub.dispatch(self, data)
         elif kind == protocol.PONG:
