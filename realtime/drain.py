@@ -59,30 +59,30 @@ class Drain:
         """
         loop = asyncio.get_running_loop()
         begin = loop.time()
-        told = 0
-        for sid in list(self._sids()):
-            retry_after_ms = int(self._jitter() * self._seconds * 1000)
-            payload: dict[str, object] = {
-                "reason": "drain",
-                "retryAfter": retry_after_ms,
-            }
-            self._tell(sid, "closing", payload)
-            told += 1
-            if told % CHUNK_SESSIONS == 0:
-                await asyncio.sleep(0)
-        deadline = begin + self._seconds * (1 - CLOSE_SHARE)
+        told = await self._each(self._tell_closing)
         if told:
-            await asyncio.sleep(min(GRACE_SECONDS, deadline - loop.time()))
+            await asyncio.sleep(min(GRACE_SECONDS, self._seconds))
         # Looked at, not waited for: counting costs the requests nothing this way.
+        deadline = begin + self._seconds * (1 - CLOSE_SHARE)
         while self._under_way() and loop.time() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(LOOK_SECONDS)
         if left := self._under_way():
             log.error("%d requests were not finished in time", left)
-        for count, sid in enumerate(list(self._sids()), start=1):
-            self._close(sid)
-            if count % CHUNK_SESSIONS == 0:
-                await asyncio.sleep(0)
+        await self._each(self._close)
         deadline = begin + self._seconds
         while any(self._sids()) and loop.time() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(LOOK_SECONDS)
         log.info("Drained %d sessions in %.1f s", told, loop.time() - begin)
+
+    def _tell_closing(self, sid: str) -> None:
+        retry_after_ms = int(self._jitter() * self._seconds * 1000)
+        self._tell(sid, "closing", {"reason": "drain", "retryAfter": retry_after_ms})
+
+    async def _each(self, act: Callable[[str], None]) -> int:
+        """Do something to every session there is, and return how many there were."""
+        sids = list(self._sids())
+        for count, sid in enumerate(sids, start=1):
+            act(sid)
+            if count % CHUNK_SESSIONS == 0:
+                await asyncio.sleep(0)
+        return len(sids)
