@@ -1,0 +1,83 @@
+"""Rooms: enter one, leave it, give it up.
+
+``ask`` emits an event and returns its ack, ``do`` expects success, ``next`` waits for
+a broadcast. See ``tests/recording.py``.
+"""
+
+from tests.nodes import Node
+from tests.recording import RecordingClient, recording
+
+
+async def test_join_a_room(ann: RecordingClient) -> None:
+    """A room comes into being when somebody joins it; the ack says how it stands."""
+    ack = await ann.do("join", {"room": "42"})
+    assert ack == {
+        "ok": True,
+        "room": "42",
+        "cursor": "0:",
+        "recovered": False,
+        "events": [],
+        "lastMessage": 0,
+        "lastReadMessage": 0,
+        "unread": 0,
+        "reads": {"ann": 0},
+        "online": ["ann"],
+        "onlineCount": 1,
+        "memberCount": 1,
+    }
+
+
+async def test_see_who_comes_and_goes(
+    node: Node, ann: RecordingClient, bob: RecordingClient
+) -> None:
+    """`presence` tells of the first session of a user and of the end of the last."""
+    await ann.do("join", {"room": "42"})
+    await bob.do("join", {"room": "42"})
+    assert await ann.next("presence", user="bob") == {
+        "room": "42",
+        "user": "bob",
+        "online": True,
+    }
+    async with recording(node, "bob") as bobs_phone:
+        await bobs_phone.do("join", {"room": "42"})
+    await bob.do("leave", {"room": "42"})
+    assert (await ann.next("presence", user="bob"))["online"] is False
+    assert not ann.kept, "the phone came and went unnoticed"
+
+
+async def test_leave_a_room(ann: RecordingClient, bob: RecordingClient) -> None:
+    """After `leave` a session gets nothing more; the user stays a member."""
+    for client in (ann, bob):
+        await client.do("join", {"room": "42"})
+    await bob.do("leave", {"room": "42"})
+    await bob.do("leave", {"room": "42"})  # again is fine
+    await ann.do("send", {"room": "42", "clientId": "1", "type": "text", "text": "hi"})
+    await ann.next("message")
+    assert not [event for event, _ in bob.kept if event == "message"]
+    (entry,) = (await bob.do("rooms"))["rooms"]
+    assert entry["unread"] == 1
+
+
+async def test_quit_a_room(ann: RecordingClient, bob: RecordingClient) -> None:
+    """`quit` ends the membership: the room is off the list, its history closed."""
+    for client in (ann, bob):
+        await client.do("join", {"room": "42"})
+    await bob.do("quit", {"room": "42"})
+    assert (await ann.next("presence", user="bob", online=False))["room"] == "42"
+    assert (await bob.do("rooms"))["rooms"] == []
+    assert (await bob.refused("history", {"room": "42"}))["code"] == "forbidden"
+
+
+async def test_list_ones_rooms(ann: RecordingClient, bob: RecordingClient) -> None:
+    """`rooms` gives each room of the user: its newest message, and what is unread."""
+    for room in ("b", "a"):
+        await ann.do("join", {"room": room})
+    await bob.do("join", {"room": "b"})
+    sent = await bob.do(
+        "send", {"room": "b", "clientId": "1", "type": "text", "text": "hi"}
+    )
+    empty, busy = (await ann.do("rooms"))["rooms"]
+    assert (empty["room"], empty["newest"], empty["unread"]) == ("a", None, 0)
+    assert (busy["room"], busy["lastMessage"], busy["unread"]) == ("b", 1, 1)
+    assert busy["newest"]["text"] == "hi"
+    assert busy["newest"]["uid"] == sent["uid"]
