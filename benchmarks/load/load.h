@@ -1,0 +1,83 @@
+/* What the parts of the load generator share. One thread, one epoll. */
+#ifndef BENCH_LOAD_H
+#define BENCH_LOAD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "histogram.h"
+
+#define MAX_GROUPS 32
+#define MAX_SLOTS 256
+#define NO_SLOT 0xffffffffu
+#define NAME_BYTES 64
+
+enum state { UNUSED, CONNECTING, UPGRADING, OPENING, AUTHENTICATING, JOINING, JOINED, LOST };
+
+struct session {
+    int fd;
+    uint8_t state;
+    uint8_t group;
+    uint32_t room;
+    char *left; /* bytes of a frame that is not complete yet */
+    uint32_t left_length, left_room;
+};
+
+/* A message under way in a closed loop: done when every member has it and it is acked. */
+struct slot {
+    uint32_t sequence, deliveries_left;
+    uint8_t acked, active;
+};
+
+enum mode { OFF, CLOSED, RATE };
+
+struct group {
+    char prefix[NAME_BYTES];
+    uint32_t first, count, rooms;
+    uint32_t starting, joined, next; /* of the connect under way */
+    enum mode mode;
+    uint32_t in_flight;
+    double rate;
+    int64_t next_due_ns;
+    int64_t lose_after_ns; /* close all sessions this long into the run; 0: never */
+    uint32_t next_room;
+    uint32_t *next_sender; /* by room */
+    struct slot slots[MAX_SLOTS];
+    uint64_t sent, acked, refused, expected, delivered;
+    struct histogram delivery, ack;
+};
+
+struct load {
+    int epoll, port;
+    struct session *sessions;
+    uint32_t session_count, session_limit;
+    struct group groups[MAX_GROUPS];
+    uint32_t group_count;
+    char **tokens;
+    uint32_t token_count;
+    uint32_t text_bytes;
+    uint64_t pings, lost, bytes_in;
+    uint64_t full_sockets; /* messages that did not fit into a socket: a bad sign */
+    int sending;
+    char last_error[256];
+};
+
+int64_t now_ns(void);
+void complain(struct load *load, const char *what, const char *detail);
+
+/* session.c: one connection, from connect to join, and what it receives. */
+void session_start(struct load *load, uint32_t index, uint32_t group, uint32_t room);
+void session_event(struct load *load, uint32_t index, uint32_t events);
+void session_close(struct load *load, uint32_t index);
+int session_write(struct load *load, uint32_t index, const char *text, size_t length);
+
+/* traffic.c: who sends when, and what becomes of it. */
+void group_more(struct load *load, uint32_t group, uint32_t parallel);
+void traffic_begin(struct load *load);
+/* Sends what is due; returns when the next is due (ns), or INT64_MAX. */
+int64_t traffic_due(struct load *load, int64_t now);
+void traffic_message(struct load *load, uint32_t session, const char *text, size_t length);
+void traffic_ack(struct load *load, uint32_t session, const char *text, size_t length);
+int traffic_outstanding(const struct load *load);
+
+#endif

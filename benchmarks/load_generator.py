@@ -1,0 +1,111 @@
+"""The load generator as an object: commands to its stdin, JSON from its stdout."""
+
+import json
+import os
+import select
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+SOURCES = Path(__file__).parent / "load"
+RAW_SOURCE = Path(__file__).parent / "peers" / "raw.c"
+CONNECTS_AT_ONCE = 64
+"""Below every server's listen backlog: no connect waits for a retransmission."""
+
+CONNECT_SECONDS = 120
+ANSWER_SECONDS = 30
+"""What a command may take beyond the seconds that it was asked to run."""
+
+Figures = dict[str, Any]
+
+
+def compile_programs(folder: Path) -> tuple[Path, Path]:
+    """Compile the load generator and the raw server.
+
+    Returns:
+        The two programs' paths.
+
+    Raises:
+        RuntimeError: There is no C compiler.
+    """
+    compiler = shutil.which(os.environ.get("CC", "cc"))
+    if compiler is None:
+        raise RuntimeError("the benchmarks need a C compiler (cc)")
+    folder.mkdir(parents=True, exist_ok=True)
+    load, raw = folder / "load", folder / "raw"
+    sources = sorted(str(path) for path in SOURCES.glob("*.c"))
+    for target, inputs in ((load, sources), (raw, [str(RAW_SOURCE)])):
+        command = [compiler, "-O2", "-o", str(target), *inputs]
+        subprocess.run(command, check=True, timeout=60)
+    return load, raw
+
+
+class LoadGenerator:
+    """A running load generator; every wait has a deadline.
+
+    Args:
+        process: The program, with its stdin and stdout piped.
+    """
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    def connect(self, count: int, rooms: int, prefix: str) -> Figures:
+        """Connect a group of sessions, spread evenly over rooms, and have them join.
+
+        Raises:
+            RuntimeError: Not all of them have joined.
+        """
+        self.start(
+            f"connect {count} {rooms} {prefix} {CONNECTS_AT_ONCE} {CONNECT_SECONDS}"
+        )
+        answer = self.finish(CONNECT_SECONDS)
+        if answer["joined"] != count:
+            raise RuntimeError(
+                f"{answer['joined']} of {count} sessions joined: {answer['error']}"
+            )
+        return answer
+
+    def mode(self, group: int, mode: str) -> None:
+        """Set how a group sends: ``off``, ``closed <n>`` or ``rate <per second>``."""
+        self.start(f"mode {group} {mode}")
+        self.finish(0)
+
+    def run(self, seconds: float, drain: float = 5.0) -> Figures:
+        """Send for some seconds, then wait up to ``drain`` for what is under way."""
+        self.start(f"run {seconds} {drain}")
+        return self.finish(seconds + drain)
+
+    def lose(self, group: int, after_seconds: float) -> None:
+        """Have a group's connections closed during the next run."""
+        self.start(f"lose {group} {after_seconds}")
+        self.finish(0)
+
+    def idle(self, seconds: float) -> Figures:
+        """Only answer heartbeats."""
+        self.start(f"idle {seconds}")
+        return self.finish(seconds)
+
+    def start(self, command: str) -> None:
+        """Give a command; :meth:`finish` gets its answer."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(command + "\n")
+        self._process.stdin.flush()
+
+    def finish(self, seconds: float) -> Figures:
+        """Return the answer to the command that was started.
+
+        Raises:
+            RuntimeError: The program ended or did not answer in time.
+        """
+        assert self._process.stdout is not None
+        ready, _, _ = select.select(
+            [self._process.stdout], [], [], seconds + ANSWER_SECONDS
+        )
+        line = self._process.stdout.readline() if ready else ""
+        if not line:
+            raise RuntimeError("the load generator does not answer")
+        answer: Figures = json.loads(line)
+        return answer

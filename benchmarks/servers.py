@@ -1,0 +1,100 @@
+"""The servers that are compared: how each is started."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+PEERS = Path(__file__).parent / "peers"
+MODULES = PEERS / "node_modules"
+SECRET = "a secret for the benchmarks only, 32 bytes or more"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a server is told when it starts."""
+
+    port: int
+    redis_url: str
+    data_dir: Path
+    raw_program: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """One of the servers that are compared.
+
+    Attributes:
+        name: Short name in results.
+        title: What it is, for people.
+        command: Returns its command line.
+        environment: Returns its variables.
+        ready_path: Path that answers 200 once it serves; None: when it listens.
+        big: Whether it takes part in the rounds with 10,000 sessions each time.
+    """
+
+    name: str
+    title: str
+    command: Callable[[Start], list[str]]
+    environment: Callable[[Start], dict[str, str]] = lambda _start: {}
+    ready_path: str | None = None
+    big: bool = True
+
+
+def _chatroom_environment(start: Start) -> dict[str, str]:
+    return {
+        "CHATROOM_HOST": "127.0.0.1",
+        "CHATROOM_PORT": str(start.port),
+        "CHATROOM_REDIS_URL": start.redis_url,
+        "CHATROOM_DATA_DIR": str(start.data_dir),
+        "CHATROOM_JWT_SECRET": SECRET,
+        "CHATROOM_LOG_LEVEL": "warning",
+    }
+
+
+SERVERS = (
+    Server(
+        name="raw",
+        title="raw C, one send() a delivery, no Redis",
+        command=lambda start: [str(start.raw_program), str(start.port)],
+    ),
+    Server(
+        name="bun",
+        title="Bun, socket.io + @socket.io/bun-engine + redis-adapter",
+        command=lambda start: [
+            str(MODULES / ".bin" / "bun"),
+            str(PEERS / "bun.mjs"),
+            str(start.port),
+            start.redis_url,
+        ],
+    ),
+    Server(
+        name="node",
+        title="Node.js, socket.io + redis-adapter",
+        command=lambda start: [
+            "node",
+            str(PEERS / "node.mjs"),
+            str(start.port),
+            start.redis_url,
+        ],
+        environment=lambda _start: {"NODE_ENV": "production"},
+    ),
+    Server(
+        name="stock",
+        title="python-socketio stock, AsyncRedisManager, aiohttp",
+        command=lambda start: [
+            sys.executable,
+            str(PEERS / "stock.py"),
+            str(start.port),
+            start.redis_url,
+        ],
+        big=False,
+    ),
+    Server(
+        name="chatroom",
+        title="this server: tokens, validation, log, ack",
+        command=lambda _start: [sys.executable, "-m", "realtime", "serve"],
+        environment=_chatroom_environment,
+        ready_path="/readyz",
+    ),
+)
