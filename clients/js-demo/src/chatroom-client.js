@@ -318,6 +318,10 @@ export class ChatroomClient {
     else if (name === "presence") {
       state.applyPresence(payload);
       this.#emitter.emit("presence", { room });
+    } else if (name === "state") {
+      state.applyStanding(payload);
+      this.#emitter.emit("presence", { room });
+      this.#emitter.emit("reads", { room });
     } else if (name === "read" && state.applyRead(payload.user, payload.lastReadMessage)) {
       if (payload.user === this.user) this.readMarks.known(room, payload.lastReadMessage);
       this.#emitter.emit("reads", { room });

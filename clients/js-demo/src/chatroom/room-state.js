@@ -86,11 +86,22 @@ export class RoomState {
     }
     this.lastMessage = Math.max(ack.recovered ? this.lastMessage : 0, ack.lastMessage);
     this.lastReadMessage = ack.lastReadMessage;
-    this.reads = ack.reads ? new Map(Object.entries(ack.reads)) : null;
-    this.online = ack.online ? new Set(ack.online) : null;
-    this.onlineCount = ack.onlineCount ?? this.online?.size ?? 0;
-    this.memberCount = ack.memberCount ?? this.reads?.size ?? 0;
+    this.applyStanding(ack);
     return { replaced: !ack.recovered, applied };
+  }
+
+  /**
+   * Take who is here and how far each has read: from an ack, or after a gap in what
+   * the server itself heard.
+   *
+   * @param {{reads: Record<string, number> | null, online: string[] | null,
+   *   onlineCount?: number, memberCount?: number}} standing
+   */
+  applyStanding({ reads, online, onlineCount, memberCount }) {
+    this.reads = reads ? new Map(Object.entries(reads)) : null;
+    this.online = online ? new Set(online) : null;
+    this.onlineCount = onlineCount ?? this.online?.size ?? 0;
+    this.memberCount = memberCount ?? this.reads?.size ?? 0;
   }
 
   /**
