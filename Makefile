@@ -47,8 +47,10 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 
 # Writes down the versions that are installed now, to be used everywhere.
+# async-timeout is kept by hand: redis needs it on Python before 3.11.3 only.
 lock: $(VENV)/.dev
-	$(BIN)/pip freeze --exclude-editable > $(LOCK)
+	{ $(BIN)/pip freeze --exclude-editable; grep async-timeout $(LOCK); } | sort -fu > $(LOCK).new
+	mv $(LOCK).new $(LOCK)
 
 install: $(VENV)/.run
 
