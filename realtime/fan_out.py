@@ -5,8 +5,11 @@ and between two chunks the event loop runs: acks and other rooms do not wait beh
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+log = logging.getLogger(__name__)
 
 Packet = str | bytes
 Write = Callable[[Iterable[str], Sequence[Packet]], None]
@@ -66,7 +69,7 @@ class FanOut:
         """
         waiting = self._jobs.get(room)
         if waiting is None and len(members) <= CHUNK_SESSIONS:
-            self._write(_addresses(members, skip), packets)
+            self._hand_over(_addresses(members, skip), packets)
             return
         remaining = dict(members)
         for sid in skip:
@@ -103,11 +106,18 @@ class FanOut:
         job = jobs[0]
         size = min(CHUNK_SESSIONS, len(job.remaining))
         chunk = [job.remaining.popitem()[1] for _ in range(size)]
-        self._write(chunk, job.packets)
+        self._hand_over(chunk, job.packets)
         if not job.remaining:
             jobs.popleft()
             if not jobs:
                 del self._jobs[room]
+
+    def _hand_over(self, addresses: Iterable[str], packets: Sequence[Packet]) -> None:
+        try:
+            self._write(addresses, packets)
+        except Exception:
+            # A defect of the engine: the other rooms and sessions must not pay for it.
+            log.exception("Packets could not be written")
 
 
 def _addresses(members: Mapping[str, str], skip: Collection[str]) -> Iterable[str]:

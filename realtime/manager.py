@@ -101,7 +101,9 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
             message_log or MessageLog.reader(self._link),
             self.subscriber,
             deliver=self._deliver,
-            backlog=self._fan_out.backlog,
+            backlog=lambda channel: self._fan_out.backlog(
+                _order(self._namespace, channel)
+            ),
             open_seconds=timeout_seconds,
         )
         self._started = False
