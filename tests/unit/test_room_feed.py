@@ -1,0 +1,175 @@
+"""One room on a node: what an arriving event means, and what memory can prove."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime import room_feed
+from realtime.cursor import START, Position
+from realtime.room_feed import ENTRY_EVENTS, RECENT_EVENTS, RoomFeed, Verdict
+
+TOP = 12
+
+
+def place(offset: int, lineage: str = "a") -> Position:
+    """Return the position of an event of a history."""
+    return Position(offset, f"{lineage}{offset}")
+
+
+def event(offset: int) -> bytes:
+    """Return an event's bytes; a feed does not look into them."""
+    return b'["message",{"offset":%d}]' % offset
+
+
+def feed_at(offset: int, *, delivered: int = 0) -> RoomFeed:
+    """Return a live feed at an offset, whose last events were ``delivered``."""
+    feed = RoomFeed("42")
+    feed.restart(place(offset - delivered) if offset > delivered else START)
+    for number in range(offset - delivered + 1, offset + 1):
+        feed.advance(place(number), event(number))
+    feed.live = True
+    return feed
+
+
+def test_the_next_event_is_delivered() -> None:
+    """One above the position, whatever its uid: that is how a log grows."""
+    assert feed_at(5).judge(place(6)) is Verdict.NEXT
+
+
+def test_a_later_event_shows_a_gap() -> None:
+    """What lies between must be read from the log first."""
+    assert feed_at(5).judge(place(7)) is Verdict.GAP
+
+
+def test_a_known_event_is_dropped() -> None:
+    """It came twice: once by the log, once by publication."""
+    feed = feed_at(5, delivered=3)
+    assert feed.judge(place(5)) is Verdict.KNOWN
+    assert feed.judge(place(3)) is Verdict.KNOWN
+
+
+def test_an_event_of_another_history_is_no_known_one() -> None:
+    """Same offset, other uid: the log lost its tail and grew again."""
+    feed = feed_at(5, delivered=3)
+    assert feed.judge(place(5, "b")) is Verdict.GAP
+    assert feed.judge(place(4, "b")) is Verdict.GAP
+
+
+def test_an_old_event_that_memory_cannot_judge_is_looked_up() -> None:
+    """Dropping it might hide that the log lost its tail."""
+    assert feed_at(500, delivered=3).judge(place(7)) is Verdict.GAP
+
+
+def test_while_the_log_is_read_nothing_is_delivered() -> None:
+    """The reader gets it from the log; it is told how far it must read."""
+    feed = feed_at(5)
+    feed.live = False
+    assert feed.judge(place(6)) is Verdict.KNOWN
+    assert feed.judge(place(9)) is Verdict.KNOWN
+    assert feed.judge(place(8)) is Verdict.KNOWN
+    assert feed.highest_seen == 9
+
+
+@given(st.lists(st.integers(1, TOP), max_size=60), st.integers(0, 3))
+def test_whatever_arrives_what_is_delivered_is_contiguous(
+    arrivals: list[int], start: int
+) -> None:
+    """Lost, doubled or reordered publications: each event once, in order.
+
+    A gap is closed from the log, as a node does it.
+    """
+    feed = feed_at(start)
+    delivered: list[int] = []
+    top = start
+    for offset in arrivals:
+        # Stored and published are one step: what arrives is in the log.
+        top = max(top, offset)
+        verdict = feed.judge(place(offset))
+        if verdict is Verdict.KNOWN:
+            continue
+        last = offset if verdict is Verdict.NEXT else top
+        for number in range(feed.position.offset + 1, last + 1):
+            feed.advance(place(number), event(number))
+            delivered.append(number)
+    assert delivered == list(range(start + 1, top + 1))
+
+
+@given(
+    st.integers(0, 400), st.integers(0, 420), st.integers(0, 420), st.sampled_from("ab")
+)
+def test_memory_gives_exactly_what_followed_or_nothing(
+    delivered: int, begin: int, asked: int, lineage: str
+) -> None:
+    """A recovery from memory is complete and of this history, or it is not made."""
+    feed = feed_at(begin + delivered, delivered=delivered)
+    cursor = place(asked, lineage) if asked else START
+    found = feed.recent_after(cursor)
+    true = asked == 0 or lineage == "a"
+    if not true:
+        assert found is None
+    elif found is not None:
+        assert found == [event(n) for n in range(asked + 1, begin + delivered + 1)]
+    elif asked == begin + delivered:
+        # The present position is always known, however empty the memory is.
+        assert begin == 0 or asked == 0
+
+
+def test_memory_holds_the_last_events_of_a_room() -> None:
+    """A reconnect storm after a minute is served without Redis."""
+    feed = feed_at(RECENT_EVENTS + 50, delivered=RECENT_EVENTS + 50)
+    assert feed.recent_after(place(49)) is None
+    found = feed.recent_after(place(50))
+    assert found is not None
+    assert len(found) == RECENT_EVENTS
+
+
+def test_memory_is_bounded_in_bytes() -> None:
+    """A room of huge texts holds fewer of them, but always the last one."""
+    feed = RoomFeed("42")
+    large = b"x" * (room_feed.RECENT_BYTES // 3)
+    for number in range(1, 20):
+        feed.advance(place(number), large)
+    assert feed.recent_after(place(16)) == [large] * 3
+    assert feed.recent_after(place(15)) is None
+    huge = b"x" * (room_feed.RECENT_BYTES * 2)
+    feed.advance(place(20), huge)
+    assert feed.recent_after(place(19)) == [huge]
+    assert feed.recent_after(place(18)) is None
+
+
+def test_a_restart_forgets_the_other_history() -> None:
+    """What was delivered is not this log's past: it proves nothing any more."""
+    feed = feed_at(5, delivered=5)
+    feed.restart(place(3, "b"))
+    assert feed.recent_after(place(4)) is None
+    assert feed.recent_after(place(3)) is None
+    assert feed.recent_after(place(3, "b")) == []
+
+
+def test_an_entry_collects_what_passes_until_it_ends() -> None:
+    """The ack of a join reaches exactly up to the room's first live event."""
+    feed = feed_at(5)
+    entry = feed.begin_entry()
+    feed.advance(place(6), event(6))
+    feed.advance(place(7), event(7))
+    feed.end_entry(entry)
+    feed.advance(place(8), event(8))
+    assert (entry.start, entry.tail) == (place(5), [event(6), event(7)])
+    assert not entry.broken
+
+
+def test_an_entry_is_broken_when_the_log_lost_its_tail() -> None:
+    """Its start is of a history that is no more."""
+    feed = feed_at(5)
+    entry = feed.begin_entry()
+    feed.restart(place(2, "b"))
+    assert entry.broken
+
+
+def test_an_entry_that_is_overtaken_is_broken_and_stays_small() -> None:
+    """A join that hangs must not collect a busy room for ever."""
+    feed = feed_at(5)
+    entry = feed.begin_entry()
+    for number in range(6, 6 + 3 * ENTRY_EVENTS):
+        feed.advance(place(number), event(number))
+    assert entry.broken
+    assert len(entry.tail) <= ENTRY_EVENTS + 1
