@@ -135,6 +135,7 @@ class Node:
                 node=self.id,
                 presence=services.presence,
                 relist=services.attendance.relist,
+                reconcile=services.attendance.reconcile,
                 lease_seconds=self._settings.lease_seconds,
             )
             lease.start()

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import orjson
 
 from realtime import keys
-from realtime.errors import NotAttendingError
+from realtime.errors import ChatError, NotAttendingError
 from realtime.manager import ChatroomManager
 from realtime.pending_join import PendingJoin, Present
 from realtime.presence import Presence
@@ -59,6 +59,9 @@ class Attendance:
         self._namespace = namespace
         self._sessions: dict[str, AttendingSession] = {}
         self._entries: dict[tuple[str, str], Entry] = {}
+        # Whether a room may list a session of this node that is not in it any more:
+        # Redis was away when that was to be said.
+        self._lists_unsure = False
         manager.control.more["quit"] = self._quit_here
         manager.feeds.after_gap = self.announce_state
 
@@ -101,9 +104,10 @@ class Attendance:
             _require_live(session)
         except BaseException:
             close()
-            if session.ended:
-                # It may have been listed after its end took it off the list.
-                await self._presence.leave(room=room, sid=session.sid)
+            later = (session.sid, room) in self._entries
+            if not later and not self.attends(session.sid, room):
+                session.rooms.discard(room)
+                self._lists_unsure = True
             raise
         return PendingJoin(
             enter=lambda: self._enter(session, channel),
@@ -141,7 +145,7 @@ class Attendance:
         self._manager.basic_leave_room(session.sid, self._namespace, keys.channel(room))
         if room in session.rooms:
             session.rooms.discard(room)
-            await self._presence.leave(room=room, sid=session.sid)
+            await self._unlist(session, room)
 
     async def quit(self, session: AttendingSession, room: str) -> None:
         """End the user's membership, and their sessions' attendance on all nodes.
@@ -167,9 +171,32 @@ class Attendance:
         self._sessions.pop(session.sid, None)
         rooms = list(session.rooms)
         session.rooms.clear()
-        await asyncio.gather(
-            *(self._presence.leave(room=room, sid=session.sid) for room in rooms)
-        )
+        await asyncio.gather(*(self._unlist(session, room) for room in rooms))
+
+    async def _unlist(self, session: AttendingSession, room: str) -> None:
+        try:
+            await self._presence.leave(room=room, sid=session.sid)
+        except ChatError:
+            self._lists_unsure = True
+            raise
+
+    async def reconcile(self) -> None:
+        """Take off the lists what should have been, while Redis was away.
+
+        Raises:
+            UnavailableError, OutcomeUnknownError: Redis is away again; ask again.
+        """
+        if not self._lists_unsure:
+            return
+        self._lists_unsure = False
+        try:
+            async for room, sid in self._presence.listed():
+                session = self._sessions.get(sid)
+                if session is None or room not in session.rooms:
+                    await self._presence.leave(room=room, sid=sid)
+        except ChatError:
+            self._lists_unsure = True
+            raise
 
     async def relist(self) -> None:
         """List all of this node's sessions again, after others cleared them."""

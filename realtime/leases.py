@@ -25,6 +25,7 @@ class NodeLease:
         presence: Clears a dead node's sessions.
         relist: Called when this node's own lease was found gone (it was paused, or
             Redis lost it): others may have cleared its sessions, list them again.
+        reconcile: Called after each renewal: mends what an outage left on the lists.
         lease_seconds: Length of a lease; a dead node's sessions are gone after this
             and a quarter more.
     """
@@ -36,12 +37,14 @@ class NodeLease:
         node: str,
         presence: Presence,
         relist: Callable[[], Awaitable[None]],
+        reconcile: Callable[[], Awaitable[None]],
         lease_seconds: float,
     ) -> None:
         self._link = link
         self._node = node
         self._presence = presence
         self._relist = relist
+        self._reconcile = reconcile
         self._lease_seconds = lease_seconds
         self._known = False
         self._running: asyncio.Task[None] | None = None
@@ -84,6 +87,7 @@ class NodeLease:
         if self._known and not held:
             await self._relist()
         self._known = True
+        await self._reconcile()
         for name in expired:
             node = name.decode()
             swept = await self._presence.sweep(node)

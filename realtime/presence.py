@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 
 import orjson
 
@@ -108,6 +108,19 @@ class Presence:
             return None, count
         users = await self._link.call("HKEYS", keys.online(room))
         return sorted(user.decode() for user in users), len(users)
+
+    async def listed(self) -> AsyncIterator[tuple[str, str]]:
+        """Yield room and sid of all that this node has on the lists."""
+        key, cursor = keys.node_sessions(self._node), b"0"
+        while True:
+            cursor, found = await self._link.call(
+                "SSCAN", key, cursor, "COUNT", SWEEP_BATCH
+            )
+            for entry in found:
+                room, _, sid = entry.decode().partition(" ")
+                yield room, sid
+            if cursor == b"0":
+                return
 
     async def sweep(self, node: str) -> int:
         """Remove all sessions of a dead node and return how many there were.
