@@ -9,11 +9,11 @@ from realtime.verify.history import History, Read
 def check_reads(histories: Sequence[History], log: FinalLog) -> Iterator[Violation]:
     """Follow each user's mark as every client was told of it, and to the end."""
     for history in histories:
-        marks: dict[str, Read] = {}
+        marks: dict[tuple[str, bool], Read] = {}
         for record in history.records:
             if not isinstance(record, Read) or record.room != log.room:
                 continue
-            before = marks.get(record.user)
+            before = marks.get((record.user, record.own))
             if before is not None and record.message < before.message:
                 text = (
                     f"{history.client} was told that {record.user} had read up to"
@@ -21,8 +21,8 @@ def check_reads(histories: Sequence[History], log: FinalLog) -> Iterator[Violati
                     f" {record.message}"
                 )
                 yield Violation("reads", log.room, text)
-            marks[record.user] = record
-        for user, mark in marks.items():
+            marks[record.user, record.own] = record
+        for (user, _), mark in marks.items():
             if user in log.reads and log.reads[user] < mark.message:
                 text = (
                     f"{history.client} was told that {user} had read up to"

@@ -73,11 +73,7 @@ def _same(
     expected = _expected(log, view)
     shown = [each for each in view.shown if each.message or not log.messages_only]
     for position, (seen, entry) in enumerate(zip(shown, expected, strict=False)):
-        if (seen.offset, seen.uid, seen.message) != (
-            entry.offset,
-            entry.uid,
-            entry.message,
-        ):
+        if _identity(seen) != _identity(entry):
             said = _difference(log, shown[:position], seen, entry)
             yield Violation("shown", log.room, f"{history.client} {said}")
             return
@@ -92,6 +88,10 @@ def _same(
             f" {_name(expected[-1])}"
         )
         yield Violation("shown", log.room, text)
+
+
+def _identity(each: Shown | LogEntry) -> tuple[int, str, int, str, str]:
+    return each.offset, each.uid, each.message, each.user, each.client_id
 
 
 def _expected(log: FinalLog, view: _View) -> list[LogEntry]:

@@ -99,13 +99,18 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A user's read mark was told: by an ack of the own mark, an event, or a join."""
+    """A user's read mark was told.
+
+    ``own`` marks are acks of ``mark_read``; the others come with the room, by its
+    events and its join. The two ways overtake each other.
+    """
 
     kind: ClassVar[str] = "read"
     at: float
     room: str
     user: str
     message: int
+    own: bool = False
 
 
 Record = Up | Down | Sent | Answered | Shown | Began | Read

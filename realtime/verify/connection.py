@@ -1,0 +1,156 @@
+"""One connection of a recorder: python-socketio's own client, with deadlines."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import aiohttp
+import socketio
+from socketio.exceptions import SocketIOError
+
+NAMESPACE = "/chat"
+
+CONNECT_SECONDS = 4.0
+"""Deadline of a connect; a node that is stopped accepts and says nothing."""
+
+CLOSE_SECONDS = 2.0
+"""Deadline of the library's own tasks after their transport was closed."""
+
+OnEvent = Callable[[str, Any], None]
+OnAck = Callable[[dict[str, Any]], None]
+
+
+class LostError(Exception):
+    """The connection could not be made, or it ended before the answer came."""
+
+
+class SilentError(Exception):
+    """The connection stood and the answer did not come in time."""
+
+
+class Connection:
+    """A connection to one node, used once.
+
+    Events and acks are handed over in the order in which they arrive, without
+    suspending in between.
+
+    Args:
+        on_event: Takes each event of the namespace.
+    """
+
+    def __init__(self, on_event: OnEvent) -> None:
+        self._on_event = on_event
+        self._http = aiohttp.ClientSession()
+        self._sio = socketio.AsyncClient(
+            reconnection=False,
+            handle_sigint=False,
+            request_timeout=CONNECT_SECONDS,
+            http_session=self._http,
+        )
+        self._sio.on("*", self._event, namespace=NAMESPACE)
+        self._sio.on("disconnect", self._disconnected, namespace=NAMESPACE)
+        self._answers: set[asyncio.Future[dict[str, Any]]] = set()
+        self._closed = False
+        self.lost = asyncio.Event()
+        self.reason = ""
+
+    async def open(self, url: str, auth: object, transports: Sequence[str]) -> None:
+        """Connect and wait until the namespace is accepted.
+
+        Raises:
+            LostError: It cannot be, now or at all; with the reason.
+        """
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await self._sio.connect(
+                    url,
+                    auth=auth,
+                    namespaces=[NAMESPACE],
+                    transports=list(transports),
+                    wait_timeout=CONNECT_SECONDS,
+                )
+        except (SocketIOError, aiohttp.ClientError, OSError, ValueError) as error:
+            # TimeoutError is an OSError; ValueError is a broken handshake.
+            raise LostError(str(error) or type(error).__name__) from error
+
+    async def request(
+        self,
+        event: str,
+        payload: dict[str, object],
+        *,
+        seconds: float,
+        on_ack: OnAck | None = None,
+    ) -> dict[str, Any]:
+        """Send an event and return its ack.
+
+        Args:
+            event: Its name.
+            payload: Its one argument.
+            seconds: Deadline of the ack.
+            on_ack: Called with the ack in the step in which it arrives, before the
+                next event is handed over.
+
+        Raises:
+            LostError: The connection ended before the ack came.
+            SilentError: There was no ack in time.
+        """
+        answer: asyncio.Future[dict[str, Any]]
+        answer = asyncio.get_running_loop().create_future()
+
+        def answered(*arguments: Any) -> None:
+            if answer.done() or self._closed:
+                return
+            ack = arguments[0] if arguments else {}
+            if on_ack is not None:
+                on_ack(ack)
+            answer.set_result(ack)
+
+        if self.lost.is_set() or self._closed:
+            raise LostError(self.reason)
+        self._answers.add(answer)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._sio.emit(
+                    event, payload, namespace=NAMESPACE, callback=answered
+                )
+                return await answer
+        except SocketIOError as error:
+            raise LostError(str(error)) from error
+        except TimeoutError:
+            raise SilentError(f"{event}: no answer in {seconds:g} s") from None
+        finally:
+            self._answers.discard(answer)
+
+    async def close(self) -> None:
+        """Cut the connection without a farewell and wait for the library's tasks."""
+        self._closed = True
+        self._end("closed by the client")
+        await self._http.close()
+        engine = self._sio.eio
+        tasks = [
+            task
+            for task in (engine.read_loop_task, engine.write_loop_task)
+            if task is not None
+        ]
+        if tasks:
+            _done, late = await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await self._sio.shutdown()
+
+    def _event(self, name: str, payload: Any = None, *_more: Any) -> None:
+        if not self._closed:
+            self._on_event(name, payload)
+
+    def _disconnected(self, reason: object = None) -> None:
+        self._end(str(reason))
+
+    def _end(self, reason: str) -> None:
+        if self.lost.is_set():
+            return
+        self.reason = reason
+        self.lost.set()
+        for answer in self._answers:
+            if not answer.done():
+                answer.set_exception(LostError(reason))

@@ -1,0 +1,116 @@
+"""A room as a client sees it: where it is, and what it writes down. No I/O.
+
+Nothing is repaired here: no event is dropped for being known, nothing is put into
+order. What the server hands over is what is shown, so that the checker sees it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from realtime.verify.history import Began, Read, Record, Shown
+
+GARBLED = "garbled"
+"""Written down in place of the clientId when a text is not what was sent."""
+
+
+class RoomView:
+    """One room of one client.
+
+    Args:
+        room: Room id.
+        write: Writes a record into the history.
+        clock: Returns the time.
+    """
+
+    def __init__(
+        self, room: str, write: Callable[[Record], None], clock: Callable[[], float]
+    ) -> None:
+        self.room = room
+        self._write = write
+        self._clock = clock
+        self.cursor: str | None = None
+        self.offset = 0
+        self.last_message = 0
+        self.attended = False
+        self._asked = False
+        self._reload = False
+
+    def ask(self) -> dict[str, object]:
+        """Return the payload of a join. Until its ack live events are not shown."""
+        self._asked = True
+        if self.cursor is None:
+            return {"room": self.room}
+        return {"room": self.room, "cursor": self.cursor}
+
+    def lost(self) -> None:
+        """The connection ended: nothing is attended, nothing is asked."""
+        self.attended = False
+        self._asked = False
+
+    def joined(self, ack: dict[str, Any]) -> None:
+        """Take the ack of a join that succeeded."""
+        if not ack["recovered"]:
+            self._write(
+                Began(
+                    self._clock(),
+                    self.room,
+                    int(ack["cursor"].partition(":")[0]),
+                    refused_cursor=self.cursor,
+                    reload=self._reload,
+                )
+            )
+        self._reload = False
+        self._asked = False
+        self.attended = True
+        for name, payload in ack["events"]:
+            self._show(name, payload)
+        self.cursor = ack["cursor"]
+        self.offset = int(ack["cursor"].partition(":")[0])
+        for user, message in (ack.get("reads") or {}).items():
+            self._write(Read(self._clock(), self.room, user, message))
+
+    def event(self, name: str, payload: dict[str, Any]) -> bool:
+        """Take a live event; true if the room is to be joined again."""
+        if self._asked:
+            # The ack will tell where the room stands, this event included.
+            return False
+        if name == "reload":
+            self.cursor = None
+            self._reload = True
+            return True
+        if name == "read":
+            number = payload["lastReadMessage"]
+            self._write(Read(self._clock(), self.room, payload["user"], number))
+        elif "offset" in payload:
+            self._show(name, payload)
+        return False
+
+    def _show(self, name: str, payload: dict[str, Any]) -> None:
+        is_message = name == "message"
+        self._write(
+            Shown(
+                self._clock(),
+                self.room,
+                payload["offset"],
+                payload["uid"],
+                payload["message"] if is_message else 0,
+                payload["user"] if is_message else "",
+                _client_id(payload) if is_message else "",
+            )
+        )
+        self.offset = payload["offset"]
+        self.cursor = f"{payload['offset']}:{payload['uid']}"
+        if is_message:
+            self.last_message = payload["message"]
+
+
+def text_of(client_id: str, length: int) -> str:
+    """Return a text that tells whether it arrived as it was sent."""
+    return f"{client_id}/{'x' * length}/{length}"
+
+
+def _client_id(payload: dict[str, Any]) -> str:
+    client_id, _, rest = str(payload.get("text")).partition("/")
+    filling, _, length = rest.partition("/")
+    whole = client_id == payload["clientId"] and str(len(filling)) == length
+    return client_id if whole else GARBLED
