@@ -1,0 +1,73 @@
+// A ChatroomClient that does what it is told and says what it sees, in JSON lines.
+// Argument: {url, auth, hasHook?, transports?} as JSON.
+
+import { createInterface } from "node:readline";
+import { ChatroomClient } from "../../clients/js-demo/src/chatroom-client.js";
+
+const { url, auth, hasHook, transports } = JSON.parse(process.argv[2]);
+const say = (event, details = {}) => process.stdout.write(`${JSON.stringify({ event, ...details })}\n`);
+
+/** @type {((token: string) => void)[]} */
+const wanted = [];
+const getToken = (reason) => {
+  say("token_wanted", { reason });
+  return new Promise((resolve) => wanted.push(resolve));
+};
+
+const chat = new ChatroomClient({
+  url,
+  auth,
+  getToken: hasHook ? getToken : undefined,
+  socketOptions: transports ? { transports } : {},
+});
+
+let last = "";
+chat.on("status", ({ state, isCatchingUp, sending, trouble }) => {
+  const now = { state, isCatchingUp, sending, trouble: trouble?.code ?? null };
+  if (JSON.stringify(now) === last) return;
+  last = JSON.stringify(now);
+  say("status", now);
+});
+const brief = ({ message, offset, user, text, image, clientId }) => ({ message, offset, user, text, image, clientId });
+chat.on("message", ({ room, message, isLive }) => say("message", { room, isLive, ...brief(message) }));
+chat.on("replaced", ({ room }) => say("replaced", { room, messages: chat.room(room).messages.map(brief) }));
+chat.on("outbox", ({ item }) => {
+  const { step, clientId, text, attempts, error, message } = item;
+  if (step === "sent" || step === "failed") say(step, { clientId, text, attempts, message, code: error?.code });
+});
+chat.on("reads", ({ room }) => say("reads", { room, reads: Object.fromEntries(chat.room(room)?.reads ?? []) }));
+chat.on("presence", ({ room }) => say("presence", { room, online: [...(chat.room(room)?.online ?? [])] }));
+chat.on("typing", ({ room }) => say("typing", { room, users: chat.typing(room) }));
+chat.on("refused", ({ room, error }) => say("refused", { room, code: error.code }));
+
+/** Send a numbered text every few milliseconds. */
+function flow({ room, count, everyMs, prefix }) {
+  let sent = 0;
+  const timer = setInterval(() => {
+    chat.send(room, { text: `${prefix}${(sent += 1)}` });
+    if (sent === count) clearInterval(timer);
+  }, everyMs);
+}
+
+const commands = {
+  join: ({ room }) => chat.join(room).then(() => say("joined", { room }), (error) => say("not_joined", { room, code: error.code })),
+  send: ({ room, text, image }) => chat.send(room, image ? { image: Uint8Array.from(Buffer.from(image, "base64")), text } : { text }),
+  flow,
+  read: ({ room, message }) => chat.markRead(room, message),
+  typing: ({ room, on }) => chat.setTyping(room, on),
+  history: ({ room, limit }) => chat.history(room, limit).then((page) => say("history", { ...page, held: chat.room(room).messages.map(({ message }) => message) })),
+  rooms: () => chat.rooms().then((rooms) => say("rooms", { rooms })),
+  quit: ({ room }) => chat.quit(room).then(() => say("quit", { room })),
+  token: ({ token }) => (wanted.length > 0 ? wanted.shift()(token) : chat.setToken(token)),
+  drop: () => chat.connection.socket.io.engine.close(),
+  unsent: () => say("unsent", { texts: chat.roomIds.flatMap((room) => chat.outbox(room).map(({ text }) => text)) }),
+};
+
+createInterface({ input: process.stdin })
+  .on("line", (line) => {
+    const { do: name, ...details } = JSON.parse(line);
+    commands[name](details);
+  })
+  .on("close", () => chat.close());
+
+await chat.connect();

@@ -1,0 +1,99 @@
+"""Nodes and Redis die while messages flow: nothing lost, nothing twice, one order."""
+
+from contextlib import AsyncExitStack
+
+import pytest
+
+from tests.client.balancer import Balancer
+from tests.client.chatting import (
+    ROOM,
+    all_shown,
+    check_histories,
+    in_room,
+    stored,
+)
+from tests.client.javascript import require_node
+from tests.nodes import run_process
+from tests.redis_server import RedisServer
+
+pytestmark = pytest.mark.timeout(90)
+
+MESSAGES = 120
+"""A sender's: at this rate the fault strikes in the middle of them."""
+
+EVERY_MS = 10
+STRIKE_AFTER = 40
+
+
+@pytest.fixture(autouse=True)
+def _needs_node() -> None:
+    require_node()
+
+
+def flow(prefix: str) -> dict[str, object]:
+    """Return what makes a client write."""
+    return {"room": ROOM, "count": MESSAGES, "everyMs": EVERY_MS, "prefix": prefix}
+
+
+def texts(prefix: str) -> list[str]:
+    """Return what such a client writes."""
+    return [f"{prefix}{number}" for number in range(1, MESSAGES + 1)]
+
+
+@pytest.mark.parametrize(
+    "transports",
+    [["websocket"], ["polling", "websocket"], ["polling"]],
+    ids=["websocket", "upgrade", "polling"],
+)
+async def test_a_node_is_killed(redis_url: str, transports: list[str]) -> None:
+    """Clients of a killed node go on at another one, and all histories agree."""
+    async with (
+        run_process("--redis-url", redis_url) as doomed,
+        run_process("--redis-url", redis_url) as other,
+        Balancer([doomed.port, other.port]).running() as balancer,
+        in_room(balancer.url, "ann", transports=transports) as ann,
+        in_room(balancer.url, "ben", transports=transports) as ben,
+        in_room(other.url, "cem") as cem,
+    ):
+        ann.tell("flow", **flow("a"))
+        cem.tell("flow", **flow("c"))
+        await all_shown(ben, STRIKE_AFTER)
+        doomed.kill()
+        everyone = (ann, ben, cem)
+        for program in everyone:
+            await all_shown(program, 2 * MESSAGES, seconds=40)
+        states = [line["state"] for line in ann.all("status")]
+        assert "reconnecting" in states, "the kill came too late to be felt"
+        await ann.heard("sent", 1)
+        check_histories(await stored(redis_url), everyone, [texts("a"), texts("c")])
+        for program in everyone:
+            assert len(program.all("replaced")) == 1
+
+
+async def test_redis_is_killed_and_started_again(redis_server: RedisServer) -> None:
+    """Sends get temporary errors meanwhile, are repeated, and all histories agree."""
+    async with AsyncExitStack() as stack:
+        nodes = [
+            await stack.enter_async_context(
+                run_process("--redis-url", redis_server.url)
+            )
+            for _node in range(2)
+        ]
+        ann = await stack.enter_async_context(in_room(nodes[0].url, "ann"))
+        ben = await stack.enter_async_context(in_room(nodes[1].url, "ben"))
+        for program, prefix in ((ann, "a"), (ben, "b")):
+            program.tell("flow", **flow(prefix))
+        await all_shown(ben, STRIKE_AFTER)
+        redis_server.kill()
+        await ann.until(
+            lambda: ann.last("status").get("trouble") in ("unavailable", "unknown"),
+            "the module tells that the server cannot take messages",
+        )
+        assert ann.last("status")["sending"] > 0
+        redis_server.start()
+        for program in (ann, ben):
+            await all_shown(program, 2 * MESSAGES, seconds=40)
+        log = await stored(redis_server.url)
+        check_histories(log, (ann, ben), [texts("a"), texts("b")])
+        assert not ann.all("failed")
+        assert {line["state"] for line in ann.all("status")} <= {"connecting", "online"}
