@@ -29,6 +29,12 @@ async def main():
     await asyncio.sleep(600)
 asyncio.run(main())
 """
+# The same where the kernel has no signal for the parent's death.
+ORPHANING = HOLDER.replace(
+    "async def main",
+    "import realtime.valkey_process as process\n"
+    "process.sys.platform = 'elsewhere'\nasync def main",
+)
 
 
 class Valkeys:
@@ -45,12 +51,14 @@ class Valkeys:
         self._stack.push_async_callback(valkey.aclose)
         return valkey
 
-    async def hold_in_process(self) -> asyncio.subprocess.Process:
+    async def hold_in_process(
+        self, program: str = HOLDER
+    ) -> asyncio.subprocess.Process:
         """Start or join in a process of its own; return when it has."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-c",
-            HOLDER,
+            program,
             str(self.folder),
             stdout=subprocess.PIPE,
             preexec_fn=die_with_parent(),
@@ -154,6 +162,25 @@ async def test_a_joined_node_takes_over_and_loses_nothing(valkeys: Valkeys) -> N
     await wait_until(lambda: joined.owner, "the lock is taken", seconds=1000 * MS)
     await wait_until(lambda: _answers(redis), "Valkey answers", seconds=1000 * MS)
     assert await redis.get("acknowledged") == "yes"
+
+
+async def test_an_orphaned_valkey_is_used_and_never_joined_by_another(
+    valkeys: Valkeys,
+) -> None:
+    """Where the kernel does not end it with its parent, it still holds the folder."""
+    holder = await valkeys.hold_in_process(ORPHANING)
+    redis = Redis(unix_socket_path=str(valkeys.folder / SOCKET_NAME))
+    pid = await _valkey_pid(redis)
+    await redis.aclose()
+    holder.kill()
+    await holder.wait()
+    try:
+        joined = await valkeys.start()
+
+        assert not joined.owner
+        assert await _valkey_pid(await valkeys.redis(joined)) == pid
+    finally:
+        os.kill(pid, signal.SIGKILL)
 
 
 async def test_a_dead_valkey_is_started_again_by_its_owner(valkeys: Valkeys) -> None:
