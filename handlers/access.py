@@ -1,9 +1,41 @@
 """Who may do what in a room: the one gate that every request passes."""
 
-from realtime.errors import ForbiddenError, NotAttendingError
+from typing import Final
+
+from realtime.errors import (
+    ForbiddenError,
+    NotAttendingError,
+    RateLimitedError,
+    UnavailableError,
+)
 from realtime.services import Services
 from realtime.sessions import Session
 from schemas.catalog import Access
+
+FULL_RETRY_MS: Final = 5_000
+"""When to try a full node again, in milliseconds: by then a balancer knows."""
+
+
+def require_place(services: Services, user_sessions: int) -> None:
+    """Let a new session in if there is a place for it.
+
+    Args:
+        services: The sessions there are, and the limits.
+        user_sessions: Sessions of the same user at this node.
+
+    Raises:
+        UnavailableError: The node is full.
+        RateLimitedError: The user has too many sessions.
+    """
+    if len(services.sessions) >= services.limits.node_sessions:
+        raise UnavailableError(
+            "This node is full; try again.", retry_after_ms=FULL_RETRY_MS
+        )
+    if user_sessions >= services.limits.user_sessions:
+        raise RateLimitedError(
+            "You have too many open connections; close one.",
+            retry_after_ms=FULL_RETRY_MS,
+        )
 
 
 async def require_access(

@@ -8,6 +8,7 @@ import orjson
 import socketio
 from socketio.exceptions import ConnectionRefusedError as RefusedError
 
+from handlers.access import require_place
 from handlers.guard import Answer, Payload, error_answer, guarded
 from handlers.syncing import join_all
 from realtime import keys
@@ -72,6 +73,9 @@ class ChatNamespace(socketio.AsyncNamespace):
         """
         try:
             identity = await self.services.auth.authenticate(auth)
+            own = keys.user_sessions_room(identity.user)
+            others = self.server.manager.recipients(NAMESPACE, own)
+            require_place(self.services, len(others))
         except ChatError as error:
             self.errors["connect", error.code] += 1
             raise RefusedError(error.message, error.to_wire()) from None
@@ -90,7 +94,7 @@ class ChatNamespace(socketio.AsyncNamespace):
                 device=identity.device,
             )
         )
-        await self.enter_room(sid, keys.user_sessions_room(identity.user))
+        await self.enter_room(sid, own)
 
     async def on_disconnect(self, sid: str, reason: object = None) -> None:
         """Let go of the session: it leaves its rooms, which learn of it."""
@@ -152,6 +156,7 @@ class ChatNamespace(socketio.AsyncNamespace):
         (nothing was stored), ``unknown`` (repeat with the same ``clientId``).
         """
         services = self.services
+        services.user_rates.take(session.user)
         room, client_id = payload.pop("room"), payload.pop("clientId")
         if "image" in payload:
             stored = await services.images.accept(payload["image"])

@@ -6,6 +6,7 @@ lives on, and a defect leaves one traceback in the log.
 
 import functools
 import logging
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol
@@ -60,6 +61,7 @@ def guarded(handler: Handler) -> Entry:
             session = namespace.services.sessions.find(sid)
             if session is None:
                 raise UnauthorizedError("This session has ended; connect again.")
+            namespace.services.rates.take(sid, request.name, time.monotonic())
             payload = load_payload(request, arguments)
             if request.access is not Access.ANYONE:
                 await require_access(

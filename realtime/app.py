@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
@@ -24,6 +25,7 @@ from realtime.manager import ChatroomManager
 from realtime.message_log import MessageLog
 from realtime.presence import Presence
 from realtime.presence_counts import PresenceCounts
+from realtime.rates import USER, RequestRates, parse_rates
 from realtime.read_state import ReadState
 from realtime.recovery import Recovery
 from realtime.redis_link import RedisLink
@@ -31,9 +33,10 @@ from realtime.redis_url import connection_factory
 from realtime.room_state import RoomStates
 from realtime.rooms import Rooms
 from realtime.server import ChatroomServer
-from realtime.services import Publisher, Services
+from realtime.services import Limits, Publisher, Services
 from realtime.sessions import Sessions
-from realtime.settings import Settings
+from realtime.settings import RATE_NAMES, Settings
+from realtime.user_rates import UserRates
 
 NODE_ID_BYTES = 6
 """Random bytes of a node's id: unique among nodes that ever shared a Redis."""
@@ -78,6 +81,10 @@ class Node:
             durability=self.durability,
         )
         self.counts = PresenceCounts(self.link)
+        self.rates = parse_rates(settings.rates, RATE_NAMES)
+        self.user_rates = UserRates(
+            self.link, self.rates.get(USER), clock=time.monotonic
+        )
         self.manager = ChatroomManager(
             settings.redis_url,
             link=self.link,
@@ -126,6 +133,8 @@ class Node:
             stack.push_async_callback(self.manager.aclose)
             self.counts.start()
             stack.push_async_callback(self.counts.aclose)
+            self.user_rates.start()
+            stack.push_async_callback(self.user_rates.aclose)
             services = await self._make_services()
             stack.push_async_callback(services.auth.aclose)
             stack.push_async_callback(services.sessions.aclose)
@@ -200,9 +209,16 @@ class Node:
                 states=RoomStates(rooms=rooms, reads=reads, presence=presence),
                 presence=presence,
                 present=images.resign,
+                session_rooms_limit=settings.session_rooms,
             ),
             images=images,
             publisher=Publisher(self.manager),
+            rates=RequestRates(self.rates),
+            user_rates=self.user_rates,
+            limits=Limits(
+                user_sessions=settings.user_sessions,
+                node_sessions=settings.node_sessions,
+            ),
         )
 
     async def _make_images(self) -> Images:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import orjson
 
 from realtime import keys
-from realtime.errors import ChatError, NotAttendingError
+from realtime.errors import ChatError, NotAttendingError, TooLargeError
 from realtime.manager import ChatroomManager
 from realtime.pending_join import PendingJoin, Present
 from realtime.presence import Presence
@@ -36,6 +36,7 @@ class Attendance:
         states: Read marks and presence of rooms.
         presence: The session lists over all nodes.
         present: Makes an event from the log fit to be shown now.
+        session_rooms_limit: Rooms that one session may attend.
         namespace: The Socket.IO namespace.
     """
 
@@ -48,6 +49,7 @@ class Attendance:
         states: RoomStates,
         presence: Presence,
         present: Present,
+        session_rooms_limit: int = 1000,
         namespace: str = "/chat",
     ) -> None:
         self._manager = manager
@@ -56,6 +58,7 @@ class Attendance:
         self._states = states
         self._presence = presence
         self._present = present
+        self._session_rooms_limit = session_rooms_limit
         self._namespace = namespace
         self._sessions: dict[str, AttendingSession] = {}
         self._entries: dict[tuple[str, str], Entry] = {}
@@ -81,7 +84,10 @@ class Attendance:
         Raises:
             UnavailableError, OutcomeUnknownError: Redis is away; ask again.
             NotAttendingError: The session ended meanwhile.
+            TooLargeError: The session attends too many rooms.
         """
+        if len(session.rooms) >= self._session_rooms_limit:
+            self._require_known(session, room)
         channel = keys.channel(room)
         feed = await self._manager.feeds.hold(channel)
         # A session that joins again gets what it missed by its cursor, not twice.
@@ -119,6 +125,12 @@ class Attendance:
             past=past,
             present=self._present,
         )
+
+    def _require_known(self, session: AttendingSession, room: str) -> None:
+        if room not in session.rooms:
+            raise TooLargeError(
+                f"A session may attend {self._session_rooms_limit} rooms; leave one."
+            )
 
     def _begin(self, session: AttendingSession, feed: RoomFeed) -> Entry:
         name = (session.sid, feed.room)

@@ -76,6 +76,11 @@ def user_rooms(user: str) -> str:
     return f"{{user-{quote(user, safe='')}}}:rooms"
 
 
+def user_rate(user: str) -> str:
+    """String with a TTL: how much of their rate a user has taken, over all nodes."""
+    return f"{{user-{quote(user, safe='')}}}:rate"
+
+
 def user_sessions_room(user: str) -> str:
     """Socket.IO room (no channel of its own) of all sessions of a user."""
     return f"user-{user}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from realtime import keys
 from realtime.attendance import Attendance
@@ -10,9 +11,11 @@ from realtime.images import Images
 from realtime.manager import ChatroomManager
 from realtime.message_log import MessageLog
 from realtime.presence import Presence
+from realtime.rates import RequestRates
 from realtime.read_state import ReadState
 from realtime.rooms import Rooms
 from realtime.sessions import Sessions
+from realtime.user_rates import UserRates
 
 
 class Publisher:
@@ -41,6 +44,13 @@ class Publisher:
         )
 
 
+class Limits(NamedTuple):
+    """How much of something there may be at this node."""
+
+    user_sessions: int
+    node_sessions: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """The parts of one node, wired by :mod:`realtime.app`."""
@@ -54,3 +64,6 @@ class Services:
     attendance: Attendance
     images: Images
     publisher: Publisher
+    rates: RequestRates
+    user_rates: UserRates
+    limits: Limits

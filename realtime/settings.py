@@ -13,13 +13,22 @@ from typing import Any, TypeVar
 from marshmallow import fields as parsers
 from marshmallow import validate
 
-from realtime.settings_parsers import Listed, PathText, RedisUrl, positive
+from realtime.rates import CONNECTION, USER
+from realtime.settings_parsers import (
+    Listed,
+    PathText,
+    RatesText,
+    RedisUrl,
+    positive,
+)
+from schemas.catalog import REQUESTS
 
 T = TypeVar("T")
 KIB = 1024
 MIB = 1024 * KIB
 HOUR_SECONDS = 3600
 DAY_SECONDS = 24 * HOUR_SECONDS
+RATE_NAMES = frozenset({CONNECTION, USER, *REQUESTS})
 # In a checkout; an installed package has no page there.
 SOURCE_PAGE = Path(__file__).resolve().parents[1] / "clients" / "js-demo" / "dist"
 
@@ -126,6 +135,30 @@ class Settings:
     )
     shutdown_seconds: float = option(
         5.0, "Time for requests in progress when the server stops.", positive()
+    )
+
+    rates: str = option(
+        "connection=100/500, user=20/200, join=50/500, sync=5/20, typing=5/20,"
+        " mark_read=20/100, history=20/100, rooms=5/20, refresh=1/10",
+        "Requests per second and at once, `name=per_second/burst`: of a connection"
+        " in all (`connection`) and by event, and a user's messages over all nodes"
+        " (`user`). What is not named is not limited; `off`: nothing is.",
+        RatesText(RATE_NAMES),
+    )
+    session_rooms: int = option(
+        1000,
+        "Rooms that one session may attend.",
+        parsers.Integer(validate=validate.Range(min=1)),
+    )
+    user_sessions: int = option(
+        100,
+        "Sessions of one user at a node.",
+        parsers.Integer(validate=validate.Range(min=1)),
+    )
+    node_sessions: int = option(
+        100_000,
+        "Sessions of a node.",
+        parsers.Integer(validate=validate.Range(min=1)),
     )
 
     # Redis.

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from marshmallow import ValidationError, fields, validate
 
+from realtime.rates import parse_rates
 from realtime.redis_url import connection_factory
 
 
@@ -42,6 +43,23 @@ class RedisUrl(fields.Field[str]):
             connection_factory(value, timeout_seconds=1.0)
         except ValueError as error:
             # Its text never repeats the address, which may hold a password.
+            raise ValidationError(f"Not usable: {error}.") from None
+        return value
+
+
+class RatesText(fields.Field[str]):
+    """Rates by name, ``name=per_second/burst, …``, or ``off``."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        super().__init__()
+        self._names = names
+
+    def _deserialize(self, value: object, *_: object, **__: object) -> str:
+        if not isinstance(value, str):
+            raise ValidationError("Not a list of rates.")
+        try:
+            parse_rates(value, self._names)
+        except ValueError as error:
             raise ValidationError(f"Not usable: {error}.") from None
         return value
 

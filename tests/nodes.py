@@ -45,6 +45,8 @@ async def run_nodes(
         redis_url: Their Redis.
         settings: Fields of :class:`Settings`, for all of them.
     """
+    # Tests write faster than people; those of the limits set some.
+    settings = {"rates": "off", **settings}
     chosen = Settings(host=HOST, port=0, redis_url=redis_url, **settings)
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(_node(chosen)) for _ in range(count)]
@@ -169,7 +171,12 @@ async def start_process(
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", **variables},
+        env={
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            "CHATROOM_RATES": "off",
+            **variables,
+        },
         preexec_fn=die_with_parent(),
     )
     return NodeProcess(process)

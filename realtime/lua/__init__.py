@@ -35,6 +35,7 @@ ROOMS_ADMIT = _read("rooms_admit")
 PRESENCE_ENTER = _read("presence_enter")
 PRESENCE_LEAVE = _read("presence_leave")
 LEASES_RENEW = _read("leases_renew")
+USER_RATES_REPORT = _read("user_rates_report")
 
 ALL = (
     MESSAGE_LOG_APPEND,
@@ -44,4 +45,5 @@ ALL = (
     PRESENCE_ENTER,
     PRESENCE_LEAVE,
     LEASES_RENEW,
+    USER_RATES_REPORT,
 )

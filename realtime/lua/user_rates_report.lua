@@ -1,0 +1,15 @@
+-- Add what a user took at one node to what they took at all nodes.
+-- KEYS[1] - rate key of the user
+-- ARGV[1] - milliseconds of the rate that were taken
+-- ARGV[2] - milliseconds of the rate that may be taken at once
+-- Returns milliseconds until more may be taken, 0 if at once
+
+local rate = KEYS[1]
+local taken, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local full_at = math.max(now, tonumber(redis.call('GET', rate) or '0')) + taken
+redis.call('SET', rate, string.format('%.0f', full_at),
+  'PX', string.format('%.0f', full_at - now + 1))
+return math.max(0, math.ceil(full_at - now - burst))

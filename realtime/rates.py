@@ -1,0 +1,132 @@
+"""Rates: how often something may be done, and who has done it how often.
+
+No I/O and no clock of its own: the generic cell rate algorithm, which needs one number
+for what a token bucket keeps in two (ITU-T I.371, annex A).
+"""
+
+import re
+from collections.abc import Hashable, Mapping
+from typing import Final, NamedTuple
+
+from realtime.errors import RateLimitedError
+
+CONNECTION: Final = "connection"
+"""The rate of all requests of one connection together."""
+
+USER: Final = "user"
+"""The rate of messages of one user, over all connections and nodes."""
+
+_RATE: Final = re.compile(r"([a-z_]+)=([0-9]+(?:\.[0-9]+)?)/([0-9]+)", re.ASCII)
+
+KEPT_ALWAYS: Final = 4_096
+"""Entries that are kept before old ones are looked for: some 600 KB."""
+
+
+class Rate(NamedTuple):
+    """``per_second`` in the long run, ``burst`` at once."""
+
+    per_second: float
+    burst: int
+
+
+def parse_rates(text: str, names: frozenset[str]) -> dict[str, Rate]:
+    """Return the rates that a setting lists: ``name=per_second/burst, ...``.
+
+    Args:
+        text: The list; ``off`` for none.
+        names: What may be limited.
+
+    Raises:
+        ValueError: Something in it is no rate.
+    """
+    if text.strip() == "off":
+        return {}
+    rates = {}
+    for part in text.split(","):
+        match = _RATE.fullmatch(part.strip())
+        if match is None:
+            raise ValueError(f"{part.strip()!r} is not name=per_second/burst")
+        name, per_second, burst = match[1], float(match[2]), int(match[3])
+        if name not in names:
+            raise ValueError(f"{name!r} is none of {', '.join(sorted(names))}")
+        if per_second <= 0 or burst < 1:
+            raise ValueError(f"{name}: both numbers must be above 0")
+        rates[name] = Rate(per_second, burst)
+    return rates
+
+
+class Buckets:
+    """What has been taken, by anything hashable. Full buckets take no memory."""
+
+    def __init__(self) -> None:
+        # The time at which the bucket is full again.
+        self._full_at: dict[Hashable, float] = {}
+        self._kept = 0
+
+    def __len__(self) -> int:
+        return len(self._full_at)
+
+    def take(self, name: Hashable, rate: Rate, now: float) -> float:
+        """Take one from a bucket.
+
+        Args:
+            name: The bucket.
+            rate: How fast it fills, and what it holds.
+            now: Seconds of a clock that never goes back.
+
+        Returns:
+            Seconds until one can be taken; 0 if it was.
+        """
+        each = 1 / rate.per_second
+        full_at = max(now, self._full_at.get(name, now)) + each
+        wait = full_at - now - rate.burst * each
+        if wait > 0:
+            return wait
+        if len(self._full_at) > 2 * self._kept + KEPT_ALWAYS:
+            self._forget_full(now)
+        self._full_at[name] = full_at
+        return 0.0
+
+    def taken(self, name: Hashable, rate: Rate, now: float) -> float:
+        """Return how many have been taken and not been filled up again."""
+        return max(0.0, self._full_at.get(name, now) - now) * rate.per_second
+
+    def _forget_full(self, now: float) -> None:
+        self._full_at = {
+            name: full_at for name, full_at in self._full_at.items() if full_at > now
+        }
+        self._kept = len(self._full_at)
+
+
+class RequestRates:
+    """The limits of one node on requests, by connection and event.
+
+    Args:
+        rates: By event name, and :data:`CONNECTION` for all events together.
+    """
+
+    def __init__(self, rates: Mapping[str, Rate]) -> None:
+        self._rates = dict(rates)
+        self._buckets = Buckets()
+
+    def take(self, sid: str, event: str, now: float) -> None:
+        """Count one request of a connection.
+
+        Raises:
+            RateLimitedError: Too many; it was not counted.
+        """
+        for name in (event, CONNECTION):
+            rate = self._rates.get(name)
+            if rate is None:
+                continue
+            wait = self._buckets.take((sid, name), rate, now)
+            if wait > 0:
+                raise too_many(wait)
+
+
+def too_many(wait_seconds: float) -> RateLimitedError:
+    """Return the error for whoever must wait."""
+    return RateLimitedError(
+        "You are doing this too often; wait a little.",
+        retry_after_ms=max(1, round(wait_seconds * 1000)),
+    )
