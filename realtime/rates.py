@@ -18,6 +18,9 @@ USER: Final = "user"
 
 _RATE: Final = re.compile(r"([a-z_]+)=([0-9]+(?:\.[0-9]+)?)/([0-9]+)", re.ASCII)
 
+ROUNDING_SECONDS: Final = 1e-6
+"""Less than this is an error of floating point, not a wait."""
+
 KEPT_ALWAYS: Final = 4_096
 """Entries that are kept before old ones are looked for: some 600 KB."""
 
@@ -80,7 +83,7 @@ class Buckets:
         each = 1 / rate.per_second
         full_at = max(now, self._full_at.get(name, now)) + each
         wait = full_at - now - rate.burst * each
-        if wait > 0:
+        if wait > ROUNDING_SECONDS:
             return wait
         if len(self._full_at) > 2 * self._kept + KEPT_ALWAYS:
             self._forget_full(now)
