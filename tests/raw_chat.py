@@ -9,7 +9,10 @@ from typing import Any
 import aiohttp
 
 from tests.nodes import NAMESPACE, Node
-from tests.waiting import DEADLINE_SECONDS
+from tests.waiting import DEADLINE_SECONDS, MS
+
+# A raw client does not insist on the server's farewell.
+CLOSE_SECONDS = 100 * MS
 
 
 class RawChat:
@@ -67,7 +70,11 @@ class RawChat:
 async def raw_chat(node: Node, auth: object = None) -> AsyncIterator[RawChat]:
     """Open a raw connection; with ``auth`` it has joined the namespace."""
     url = f"{node.url}/socket.io/?EIO=4&transport=websocket"
-    async with aiohttp.ClientSession() as http, http.ws_connect(url) as ws:
+    timeout = aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS)
+    async with (
+        aiohttp.ClientSession() as http,
+        http.ws_connect(url, timeout=timeout) as ws,
+    ):
         chat = RawChat(ws)
         await chat.frame("0")
         if auth is not None:
