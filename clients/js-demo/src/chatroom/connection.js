@@ -59,6 +59,10 @@ export class Connection {
     this.socket = connect((options.url ?? "") + NAMESPACE, {
       reconnectionDelay: RECONNECT_MS.first,
       reconnectionDelayMax: RECONNECT_MS.longest,
+      // One request less than by upgrading, and no node has to be met twice; polling is
+      // for networks that let no WebSocket through.
+      transports: ["websocket", "polling"],
+      tryAllTransports: true,
       ...options.socketOptions,
       autoConnect: false,
       // Clients in one page may be different users.

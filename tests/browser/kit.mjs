@@ -1,0 +1,122 @@
+// What the scenarios share: a browser, users' pages, and what they say and see.
+
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+
+const require = createRequire(new URL("../../clients/js-demo/package.json", import.meta.url));
+const { chromium } = require("playwright-core");
+const { source: axeSource } = require("axe-core");
+
+export const { urls, executablePath } = JSON.parse(process.argv[2]);
+/** A page that has not done it by then will not do it. */
+const DEADLINE_MS = 10_000;
+/** What Chromium itself logs about requests without a network. */
+const NO_NETWORK = /ERR_INTERNET_DISCONNECTED|WebSocket connection to .* failed/;
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** @type {string[]} */
+const problems = [];
+
+/**
+ * Run a scenario in a browser of its own; afterwards no page may have logged an error
+ * or broken its Content-Security-Policy.
+ *
+ * @param {(browser: any) => Promise<void>} scenario
+ */
+export async function run(scenario, { allowsNoNetwork = false } = {}) {
+  const browser = await chromium.launch({ executablePath, args: FLAGS });
+  try {
+    await scenario(browser);
+  } finally {
+    await browser.close();
+  }
+  const unexpected = problems.filter((one) => !(allowsNoNetwork && NO_NETWORK.test(one)));
+  assert.deepEqual(unexpected, []);
+}
+
+/** A page of a browser context of its own: another person's browser. */
+export async function person(browser, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(DEADLINE_MS);
+  page.on("console", (message) => {
+    if (message.type() === "error") problems.push(message.text());
+  });
+  page.on("pageerror", (error) => problems.push(String(error.stack)));
+  await page.addInitScript(() => {
+    addEventListener("securitypolicyviolation", (event) => {
+      console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`);
+    });
+  });
+  return page;
+}
+
+/** Open the page in a room, under a name. */
+export async function enter(page, { url = urls[0], name, room = "general" }) {
+  await page.goto(`${url}/#room=${room}&name=${encodeURIComponent(name)}`);
+  await online(page);
+}
+
+export function online(page) {
+  return page.waitForSelector('.status[data-tone="good"]', { state: "attached" });
+}
+
+/** Write a message and send it, as a person does. */
+export async function say(page, text) {
+  await page.fill("#composer-text", text);
+  await page.press("#composer-text", "Enter");
+}
+
+/** The texts of the messages that the server has, in the order shown. */
+export function texts(page) {
+  return page.$$eval(".messages:not(.pending-list) .text", (all) => all.map((one) => one.textContent));
+}
+
+/** Wait until a page shows exactly these messages, and none is on its way. */
+export async function shows(page, expected) {
+  await page
+    .waitForFunction(
+      (wanted) => {
+        const all = [...document.querySelectorAll(".messages:not(.pending-list) .text")];
+        const shown = JSON.stringify(all.map((one) => one.textContent));
+        return shown === wanted && document.querySelectorAll(".pending").length === 0;
+      },
+      JSON.stringify(expected),
+    )
+    .catch(async () => assert.deepEqual(await texts(page), expected));
+}
+
+/** A PNG, made by the browser. */
+export async function picture(page, width = 320, height = 200) {
+  const bytes = await page.evaluate(
+    async ([across, down]) => {
+      const canvas = new OffscreenCanvas(across, down);
+      const context = canvas.getContext("2d");
+      context.fillStyle = "#4a7c74";
+      context.fillRect(0, 0, across, down);
+      context.fillStyle = "#e8d9b0";
+      context.fillRect(across / 4, down / 4, across / 2, down / 2);
+      return [...new Uint8Array(await (await canvas.convertToBlob()).arrayBuffer())];
+    },
+    [width, height],
+  );
+  return Buffer.from(bytes);
+}
+
+/** No fault that axe calls serious or critical. */
+export async function accessible(page, what) {
+  await page.evaluate(axeSource);
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  const serious = violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(({ id, nodes }) => `${what}: ${id}: ${nodes.map(({ html, any }) => `${html} ${any[0]?.message ?? ""}`).join(" | ")}`);
+  assert.deepEqual(serious, []);
+}

@@ -1,0 +1,53 @@
+"""The demo page in Chromium, served by two real nodes: one scenario a test."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.client.javascript import WEB, cannot_run, require_node, run_program
+from tests.nodes import run_process
+
+pytestmark = pytest.mark.timeout(150)
+
+HERE = Path(__file__).parent
+SCENARIO_SECONDS = 120
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+SCENARIOS = {
+    "chat": "two people on two nodes chat, with images, typing and read counts",
+    "reload": "a page reloaded in mid-send loses nothing and doubles nothing",
+    "offline": "a page that goes offline says so, and catches up when it is back",
+    "hostile": "texts and names are never markup, and the policy is strict",
+    "keyboard": "everything can be done by keyboard alone",
+    "accessibility": "axe finds no serious fault, by day and night, desk and phone",
+    "phone": "the page works at a phone's size, with history by scrolling",
+}
+
+
+def browser() -> str:
+    """Return the path of a Chromium."""
+    for name in BROWSERS:
+        path = shutil.which(name)
+        if path is not None:
+            return path
+    cannot_run("no Chromium is installed")
+    raise AssertionError("unreachable: the line above ends the test")
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+async def test_page(redis_url: str, scenario: str) -> None:
+    """Each scenario holds, without a console error or a violation of the policy."""
+    require_node()
+    if not (WEB / "dist" / "index.html").is_file():
+        cannot_run("the page is not built: run `make page`")
+    chromium = browser()
+    async with (
+        run_process("--redis-url", redis_url) as one,
+        run_process("--redis-url", redis_url) as two,
+    ):
+        settings = {"urls": [one.url, two.url], "executablePath": chromium}
+        script = HERE / f"{scenario}.mjs"
+        async with run_program(script, json.dumps(settings)) as program:
+            code = await program.ended(SCENARIO_SECONDS)
+            assert code == 0, f"{SCENARIOS[scenario]}:\n{program.errors}"
