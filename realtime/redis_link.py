@@ -210,6 +210,10 @@ class RedisLink:
                 await self._serve(wire)
             except WireError as error:
                 self._note_failure(error)
+            except Exception:
+                # An answer that belongs to no call, say: the order is lost.
+                log.exception("Redis commands: the connection is given up")
+                await asyncio.sleep(RECONNECT_SECONDS)
             finally:
                 self._wire = None
                 self._recover_calls()

@@ -74,9 +74,18 @@ class RedisWire:
         try:
             async with asyncio.timeout(timeout_seconds):
                 await connection.connect()
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # redis-py goes on when it is cancelled in the middle of a handshake;
+                # without this a node that reconnects could not be shut down.
+                raise asyncio.CancelledError
             return cls(connection)
-        except (RedisError, OSError, TimeoutError) as error:
+        except Exception as error:
+            await _release(connection)
             raise WireError(_reason(error)) from error
+        except asyncio.CancelledError:
+            await _release(connection)
+            raise
 
     def write(self, packed: bytes) -> None:
         """Queue bytes for sending; errors show up in :meth:`read_batch`."""
@@ -116,15 +125,20 @@ class RedisWire:
     async def close(self) -> None:
         """Close without waiting for the other side; never raises."""
         self._writer.transport.abort()
-        try:
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await self._connection.disconnect(nowait=True)
-        except (RedisError, OSError, TimeoutError):
-            # The transport is aborted already: there is nothing left to release.
-            return
+        await _release(self._connection)
 
 
 _NOT_YET: Any = object()
+
+
+async def _release(connection: AbstractConnection) -> None:
+    """Close a connection, however far it came, without waiting for the other side."""
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await connection.disconnect(nowait=True)
+    except (RedisError, OSError, TimeoutError):
+        # Its transport is closed already: there is nothing left to release.
+        return
 
 
 def _reason(error: BaseException) -> str:

@@ -108,7 +108,7 @@ class Subscriber:
         if channel not in self._wanted:
             self._wanted.add(channel)
             self._send_subscribe([channel])
-        elif name not in self._asked:
+        elif self._wire is not None and name not in self._asked:
             # Confirmed long ago.
             waiting.set_result(None)
         return waiting
@@ -147,6 +147,10 @@ class Subscriber:
                 await self._serve(wire)
             except WireError as error:
                 self._note_failure(error)
+            except Exception:
+                # A defect of whoever takes the batches must not make the node deaf.
+                log.exception("Redis Pub/Sub: a batch could not be taken")
+                await asyncio.sleep(RECONNECT_SECONDS)
             finally:
                 self._wire = None
                 self._ready = False

@@ -1,0 +1,103 @@
+"""Fixtures of the stores: one link to a real Valkey, and the stores on it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import pytest
+
+from realtime import lua
+from realtime.message_log import MessageLog
+from realtime.redis_link import RedisLink
+from realtime.redis_url import connection_factory
+from realtime.rooms import Rooms
+from tests.redis_server import RedisServer
+from tests.waiting import MS
+
+TIMEOUT_SECONDS = 1_000 * MS
+LinkMaker = Callable[..., AbstractAsyncContextManager[RedisLink]]
+Send = Callable[..., Awaitable[Any]]
+
+
+@pytest.fixture
+def make_link(redis_server: RedisServer) -> LinkMaker:
+    """Make a started link with the options given; it ends with its block."""
+
+    @asynccontextmanager
+    async def make(
+        *,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        limit_calls: int = 20_000,
+    ) -> AsyncIterator[RedisLink]:
+        link = RedisLink(
+            connection_factory(redis_server.url, timeout_seconds=timeout_seconds),
+            timeout_seconds=timeout_seconds,
+            limit_calls=limit_calls,
+            scripts=lua.ALL,
+        )
+        link.start()
+        try:
+            yield link
+        finally:
+            await link.aclose()
+
+    return make
+
+
+@pytest.fixture
+async def link(make_link: LinkMaker) -> AsyncIterator[RedisLink]:
+    """A link with a generous deadline, for the stores."""
+    async with make_link(timeout_seconds=5_000 * MS) as made:
+        yield made
+
+
+@pytest.fixture
+def rooms(link: RedisLink) -> Rooms:
+    """The membership of rooms."""
+    return Rooms(link)
+
+
+@pytest.fixture
+def log(link: RedisLink) -> MessageLog:
+    """A log with room for all that a test writes."""
+    return make_log(link)
+
+
+@pytest.fixture
+def send(log: MessageLog) -> Send:
+    """Append a text to room 42 as ann, under a clientId of its own."""
+    return sender(log)
+
+
+def make_log(link: RedisLink, **limits: int) -> MessageLog:
+    """Return a log with the limits given, and ample ones for the rest."""
+    ample = {
+        "remember_seconds": 3600,
+        "log_limit": 10_000,
+        "log_age_ms": 3_600_000,
+        "history_limit": 10_000,
+    }
+    return MessageLog(link, **(ample | limits))
+
+
+def sender(log: MessageLog) -> Send:
+    """Return a function that appends a text to a log."""
+    sent = 0
+
+    async def send(
+        text: str = "hello",
+        *,
+        room: str = "42",
+        user: str = "ann",
+        client_id: str | None = None,
+    ) -> Any:
+        nonlocal sent
+        sent += 1
+        return await log.append(
+            room=room,
+            user=user,
+            client_id=client_id or f"c{sent}",
+            content={"type": "text", "text": text},
+        )
+
+    return send
