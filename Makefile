@@ -12,7 +12,7 @@ BROWSER := $(shell command -v chromium chromium-browser google-chrome 2>/dev/nul
 # One flag of the project's own commands to pass on: make run ARGS="--port 6000"
 ARGS ?=
 
-.PHONY: help run nodes test check format lock install page browser clean
+.PHONY: help run nodes test check check-page format lock install page browser clean
 
 help:
 	@echo "make run      start one node on http://localhost:5000"
@@ -36,11 +36,14 @@ ifneq ($(NPM),)
 	cd $(WEB) && npm test
 endif
 
-check: $(VENV)/.dev
+check: $(VENV)/.dev $(if $(NPM),check-page)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check-page: $(WEB)/node_modules/.installed
+	cd $(WEB) && npm run types
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

@@ -53,6 +53,7 @@ async def test_two_users_on_two_nodes_see_the_same(
         picture = base64.b64encode(file.getvalue()).decode()
         ben.tell("send", room=ROOM, text="Look", image=picture)
         image = (await ann.heard("message", 2))["image"]
+        await ben.heard("message", 2)
         assert (image["mime"], image["width"], image["height"]) == ("image/png", 12, 8)
         assert shown(ann) == shown(ben) == [(1, "Hi"), (2, "Look")]
         ann.tell("read", room=ROOM, message=2)
