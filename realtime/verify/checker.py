@@ -18,6 +18,9 @@ RULES = {
     "continuity": "who has a valid cursor resumes from it",
     "real time": "what was acknowledged before another was sent comes before it",
     "reads": "read marks never go back",
+    "history": "`history` gives the messages of the log",
+    "settled": "after the last fault everybody gets everything",
+    "quiet": "no node logs a traceback",
 }
 """The promises, by the names that violations carry."""
 
@@ -44,5 +47,10 @@ def check(
             histories, log, may_begin_anew=may_begin_anew, complete=complete
         )
         found += check_reads(histories, log)
+    return by_gravity(found)
+
+
+def by_gravity(violations: Sequence[Violation]) -> list[Violation]:
+    """Return violations in the order of the rules that they break."""
     ranks = {rule: rank for rank, rule in enumerate(RULES)}
-    return sorted(found, key=lambda violation: ranks[violation.rule])
+    return sorted(violations, key=lambda violation: ranks[violation.rule])

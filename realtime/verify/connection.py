@@ -6,6 +6,7 @@ from typing import Any
 
 import aiohttp
 import socketio
+from aiohttp.abc import AbstractResolver
 from socketio.exceptions import SocketIOError
 
 NAMESPACE = "/chat"
@@ -36,11 +37,19 @@ class Connection:
 
     Args:
         on_event: Takes each event of the namespace.
+        resolver: Makes what looks names up; the usual one if None.
     """
 
-    def __init__(self, on_event: OnEvent) -> None:
+    def __init__(
+        self,
+        on_event: OnEvent,
+        *,
+        resolver: Callable[[], AbstractResolver] | None = None,
+    ) -> None:
         self._on_event = on_event
-        self._http = aiohttp.ClientSession()
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(resolver=resolver and resolver())
+        )
         self._sio = socketio.AsyncClient(
             reconnection=False,
             handle_sigint=False,

@@ -15,6 +15,8 @@ RETRY_SECONDS = 0.2
 class Outbox:
     """What is to be sent to a room, one message at a time.
 
+    ``acked_offset`` is the highest offset that was acknowledged.
+
     Args:
         room: Room id.
         attempt: Waits for attendance, then writes ``Sent`` and sends a clientId once;
@@ -37,6 +39,7 @@ class Outbox:
         self._clock = clock
         self._waiting: deque[str] = deque()
         self._wake = asyncio.Event()
+        self.acked_offset = 0
 
     def __len__(self) -> int:
         """Messages whose outcome is not known yet."""
@@ -74,6 +77,7 @@ class Outbox:
             self._answer(client_id, Outcome.UNKNOWN, "silent")
             return 0.0
         if ack.get("ok"):
+            self.acked_offset = max(self.acked_offset, ack["offset"])
             self._write(
                 Answered(
                     self._clock(),

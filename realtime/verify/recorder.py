@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from aiohttp.abc import AbstractResolver
+
 from realtime.verify.connection import Connection, LostError, SilentError
-from realtime.verify.history import Down, History, Read, Record, Sent, Up, of_kind
+from realtime.verify.history import Down, History, Read, Record, Up
 from realtime.verify.outbox import Outbox
 from realtime.verify.room_view import RoomView, text_of
 
@@ -26,6 +28,9 @@ TEXT_LENGTHS = (1, 200, 200, 200, 3000)
 
 class Recorder:
     """One client of one user.
+
+    ``resolver`` may be set before it runs, as for :class:`Connection`; ``trouble`` is
+    the last reason why something did not work.
 
     Args:
         client: Name of the client, unique in the run.
@@ -62,6 +67,7 @@ class Recorder:
         self._join_again = asyncio.Event()
         self._pause = 0.0
         self.trouble = ""
+        self.resolver: Callable[[], AbstractResolver] | None = None
 
     def _make_outbox(self, room: str) -> Outbox:
         async def attempt(client_id: str, begun: Callable[[], None]) -> dict[str, Any]:
@@ -84,15 +90,23 @@ class Recorder:
         """Messages whose outcome is not known yet."""
         return sum(len(outbox) for outbox in self._outboxes.values())
 
-    @property
-    def sent(self) -> int:
-        """Attempts to send so far."""
-        return len(of_kind(self.history.records, Sent))
+    def offsets(self) -> dict[str, int]:
+        """Return the highest offset that it knows of in each room."""
+        return {
+            room: max(view.offset, self._outboxes[room].acked_offset)
+            for room, view in self.views.items()
+        }
 
-    @property
-    def attends_all(self) -> bool:
-        """Whether it attends all of its rooms now."""
-        return all(view.attended for view in self.views.values())
+    def missing(self, tops: Mapping[str, int]) -> str:
+        """Say what is still to come until all rooms are at their tops."""
+        if self.unsent:
+            return f"{self.unsent} messages unsent ({self.trouble or 'no trouble'})"
+        for room, view in self.views.items():
+            if not view.attended:
+                return f"does not attend {room} ({self.trouble or 'no trouble'})"
+            if view.offset < tops.get(room, 0):
+                return f"is at offset {view.offset} of {tops[room]} in {room}"
+        return ""
 
     def send(self, room: str, client_id: str) -> None:
         """Send a message under this clientId, through every outage."""
@@ -131,7 +145,7 @@ class Recorder:
 
     async def _life(self) -> None:
         """One connection from its beginning to its end."""
-        connection = Connection(self._event)
+        connection = Connection(self._event, resolver=self.resolver)
         node = self._rng.choice(self._nodes)
         try:
             await connection.open(node, self._auth, self._transports)

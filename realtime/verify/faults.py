@@ -1,0 +1,216 @@
+"""What can go wrong: each fault strikes, lasts, and ends; then all must be well."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+from realtime.start_error import StartError
+from realtime.verify.deployment import Deployment
+from realtime.verify.processes import NodeProcess
+from realtime.verify.proxy import BOTH, Direction, FaultProxy, Line
+from realtime.verify.site import Site
+
+START_TRIES = 20
+"""Starts of a node before it is given up: it ends at once while Redis is away, which
+another fault may have seen to."""
+
+START_PAUSE_SECONDS = 0.5
+"""Between two of them."""
+
+PAUSE_LOOK_SECONDS = 0.01
+"""``CLIENT PAUSE`` takes milliseconds; rounding up costs nothing."""
+
+SLOW_BYTES_PER_SECOND = 20_000
+"""A bad mobile line."""
+
+DELAY_SECONDS = 0.15
+"""A line to the other side of the world, each way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong.
+
+    Attributes:
+        kind: A key of :data:`KINDS`.
+        node: Index of the node that it strikes; of no matter for Redis.
+        seconds: How long it lasts; some are over at once.
+    """
+
+    kind: str
+    node: int
+    seconds: float
+
+
+Strike = Callable[[Deployment, Fault], AbstractAsyncContextManager[None]]
+ClientStrike = Callable[[Site, Fault], AbstractAsyncContextManager[None]]
+
+
+def strike(site: Site, fault: Fault) -> AbstractAsyncContextManager[None]:
+    """Let a fault strike at the beginning of the block, and end it at its end.
+
+    Raises:
+        ValueError: It strikes what is not of the run's own making.
+    """
+    if fault.kind in CLIENT_KINDS:
+        return CLIENT_KINDS[fault.kind](site, fault)
+    if not isinstance(site, Deployment):
+        raise ValueError(f"{fault.kind} needs nodes of the run's own")
+    return OWN_KINDS[fault.kind](site, fault)
+
+
+@asynccontextmanager
+async def _node_killed(deployment: Deployment, fault: Fault) -> AsyncIterator[None]:
+    process = deployment.slots[fault.node].process
+    await process.kill()
+    yield
+    await _start(process)
+
+
+@asynccontextmanager
+async def _node_stopped(deployment: Deployment, fault: Fault) -> AsyncIterator[None]:
+    process = deployment.slots[fault.node].process
+    await process.signal(signal.SIGSTOP)
+    yield
+    await process.signal(signal.SIGCONT)
+
+
+@asynccontextmanager
+async def _node_drained(deployment: Deployment, fault: Fault) -> AsyncIterator[None]:
+    process = deployment.slots[fault.node].process
+    await process.signal(signal.SIGTERM)
+    yield
+    await process.ended()
+    await _start(process)
+
+
+async def _start(process: NodeProcess) -> None:
+    for _ in range(START_TRIES - 1):
+        try:
+            await process.start()
+        except StartError:
+            await asyncio.sleep(START_PAUSE_SECONDS)
+        else:
+            return
+    await process.start()
+
+
+@asynccontextmanager
+async def _redis_killed(deployment: Deployment, _fault: Fault) -> AsyncIterator[None]:
+    await deployment.valkey.kill()
+    yield
+    await deployment.valkey.start()
+
+
+@asynccontextmanager
+async def _redis_stopped(deployment: Deployment, _fault: Fault) -> AsyncIterator[None]:
+    await deployment.valkey.signal(signal.SIGSTOP)
+    yield
+    await deployment.valkey.signal(signal.SIGCONT)
+
+
+@asynccontextmanager
+async def _pubsub_killed(deployment: Deployment, _fault: Fault) -> AsyncIterator[None]:
+    await deployment.valkey.admin.client_kill_filter(_type="pubsub")
+    yield
+
+
+@asynccontextmanager
+async def _clients_killed(deployment: Deployment, _fault: Fault) -> AsyncIterator[None]:
+    await deployment.valkey.admin.client_kill_filter(_type="normal", skipme=True)
+    yield
+
+
+@asynccontextmanager
+async def _clients_paused(deployment: Deployment, fault: Fault) -> AsyncIterator[None]:
+    # Redis ends it by itself, this command's own connection is paused as well.
+    milliseconds = int((fault.seconds + PAUSE_LOOK_SECONDS) * 1000)
+    await deployment.valkey.admin.client_pause(milliseconds)
+    yield
+
+
+def _redis_line(line: Line | None = None, *ways: Direction) -> Strike:
+    @asynccontextmanager
+    async def struck(deployment: Deployment, fault: Fault) -> AsyncIterator[None]:
+        async with _spoilt(deployment.slots[fault.node].redis_line, line, ways):
+            yield
+
+    return struck
+
+
+def _client_line(line: Line | None = None, *ways: Direction) -> ClientStrike:
+    @asynccontextmanager
+    async def struck(site: Site, fault: Fault) -> AsyncIterator[None]:
+        async with _spoilt(site.places[fault.node].client_line, line, ways):
+            yield
+
+    return struck
+
+
+@asynccontextmanager
+async def _spoilt(
+    proxy: FaultProxy, line: Line | None, ways: Iterable[Direction]
+) -> AsyncIterator[None]:
+    """Spoil a line for a while; without one reset it, or cut it in the next bytes."""
+    if line is not None:
+        await proxy.set_line(line)
+    elif ways:
+        for way in ways:
+            proxy.cut_in_mid_frame(way)
+    else:
+        proxy.reset()
+    try:
+        yield
+    finally:
+        if line is not None:
+            await proxy.set_line(Line())
+
+
+_STALLED = Line(stalled=BOTH)
+_NOT_READING = Line(stalled=frozenset({Direction.DOWN}))
+_BLACK_HOLE = Line(swallowing=True)
+_SLOW = Line(bytes_per_second=SLOW_BYTES_PER_SECOND)
+_LATE = Line(delay_seconds=DELAY_SECONDS)
+
+OWN_KINDS: dict[str, Strike] = {
+    "node SIGKILL": _node_killed,
+    "node SIGSTOP": _node_stopped,
+    "node SIGTERM": _node_drained,
+    "Redis SIGKILL": _redis_killed,
+    "Redis SIGSTOP": _redis_stopped,
+    "Redis CLIENT KILL pubsub": _pubsub_killed,
+    "Redis CLIENT KILL normal": _clients_killed,
+    "Redis CLIENT PAUSE": _clients_paused,
+    "node-Redis stall": _redis_line(_STALLED),
+    "node-Redis answers stall": _redis_line(_NOT_READING),
+    "node-Redis black hole": _redis_line(_BLACK_HOLE),
+    "node-Redis reset": _redis_line(),
+    "node-Redis cut in an answer": _redis_line(None, Direction.DOWN),
+    "node-Redis cut in a command": _redis_line(None, Direction.UP),
+    "node-Redis delay": _redis_line(_LATE),
+    "node-Redis throttle": _redis_line(_SLOW),
+}
+"""Faults of nodes and Redis that the run itself started."""
+
+CLIENT_KINDS: dict[str, ClientStrike] = {
+    "client-node stall": _client_line(_STALLED),
+    "client-node not reading": _client_line(_NOT_READING),
+    "client-node black hole": _client_line(_BLACK_HOLE),
+    "client-node reset": _client_line(),
+    "client-node cut in an event": _client_line(None, Direction.DOWN),
+    "client-node cut in a request": _client_line(None, Direction.UP),
+    "client-node delay": _client_line(_LATE),
+    "client-node throttle": _client_line(_SLOW),
+}
+"""Faults between clients and nodes, whoever started these."""
+
+KINDS = (*OWN_KINDS, *CLIENT_KINDS)
+"""Every kind of fault, by the name it has in reports."""
+
+
+async def last(site: Site, fault: Fault) -> None:
+    """Let a fault strike, last, and end."""
+    async with strike(site, fault):
+        await asyncio.sleep(fault.seconds)

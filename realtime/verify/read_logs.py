@@ -1,0 +1,109 @@
+"""Read the final logs: from Redis itself, or through a node's ``history``."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+from aiohttp.abc import AbstractResolver
+from redis.asyncio import Redis
+
+from realtime import keys
+from realtime.verify.connection import Connection
+from realtime.verify.final_log import FinalLog, LogEntry
+
+PAGE_EVENTS = 1000
+"""Events read from Redis at once."""
+
+PAGE_MESSAGES = 100
+"""Messages a page of ``history``: the most that the server gives."""
+
+REQUEST_SECONDS = 10.0
+"""Deadline of one page; nothing is at fault any more."""
+
+_EVENT = re.compile(rb'^\["([a-z_]+)",(.*)\]$', re.DOTALL)
+
+
+async def read_log(redis: Redis, room: str) -> FinalLog:
+    """Return a room as Redis holds it.
+
+    Raises:
+        ValueError: The log holds something that is no event.
+    """
+    entries: list[LogEntry] = []
+    start = "-"
+    while True:
+        # redis-py types its answers for all of its options together.
+        page: Any = await redis.xrange(keys.log(room), min=start, count=PAGE_EVENTS)
+        entries += [_entry(fields[b"event"]) for _, fields in page]
+        if len(page) < PAGE_EVENTS:
+            break
+        start = f"({page[-1][0].decode()}"
+    marks: Any = await redis.hgetall(keys.last_read(room))
+    reads = {user.decode(): int(mark) for user, mark in marks.items()}
+    return FinalLog(room, entries, reads=reads)
+
+
+async def read_history(
+    url: str,
+    auth: Mapping[str, object],
+    room: str,
+    *,
+    resolver: Callable[[], AbstractResolver] | None = None,
+) -> FinalLog:
+    """Return a room as a member reads it: messages only.
+
+    Raises:
+        LostError, SilentError: The node does not serve.
+        ValueError: It refuses.
+    """
+    connection = Connection(lambda _name, _payload: None, resolver=resolver)
+    messages: list[dict[str, Any]] = []
+    try:
+        await connection.open(url, auth, ["websocket"])
+        joined = await connection.request(
+            "join", {"room": room}, seconds=REQUEST_SECONDS
+        )
+        before: int | None = None
+        first_kept = 1
+        while True:
+            asked: dict[str, object] = {"room": room, "limit": PAGE_MESSAGES}
+            if before is not None:
+                asked["before"] = before
+            ack = await connection.request("history", asked, seconds=REQUEST_SECONDS)
+            if not ack.get("ok"):
+                raise ValueError(f"history of {room}: {ack}")
+            messages[:0] = ack["messages"]
+            first_kept = ack["firstAvailable"]
+            if not ack["more"]:
+                break
+            before = ack["messages"][0]["message"]
+    finally:
+        await connection.close()
+    return FinalLog(
+        room,
+        [_message(each) for each in messages],
+        messages_only=True,
+        first_kept=first_kept,
+        reads=joined.get("reads") or {},
+    )
+
+
+def _entry(event: bytes) -> LogEntry:
+    found = _EVENT.match(event)
+    if found is None:
+        raise ValueError(f"the log holds what is no event: {event[:100]!r}")
+    payload = orjson.loads(found[2])
+    if found[1] == b"message":
+        return _message(payload)
+    return LogEntry(payload["offset"], payload["uid"], 0, "", "")
+
+
+def _message(payload: dict[str, Any]) -> LogEntry:
+    return LogEntry(
+        payload["offset"],
+        payload["uid"],
+        payload["message"],
+        payload["user"],
+        payload["clientId"],
+    )

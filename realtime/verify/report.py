@@ -1,0 +1,99 @@
+"""What came of a run, as text and as JSON."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import orjson
+
+from realtime.verify.checker import RULES
+from realtime.verify.figures import Ended, Figures, percentile
+from realtime.verify.final_log import Violation
+
+SHOWN_VIOLATIONS = 3
+"""Violations of one rule that the text tells of; the rest are in the JSON."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """A run that is over.
+
+    Attributes:
+        seed: Of the run.
+        seconds: How long faults struck.
+        clients: How many.
+        nodes: How many.
+        figures: What it amounted to.
+        faults: Those that struck.
+        violations: Broken promises, the gravest first; none in a good run.
+    """
+
+    seed: int
+    seconds: float
+    clients: int
+    nodes: int
+    figures: Figures
+    faults: Sequence[Ended]
+    violations: Sequence[Violation]
+
+    @property
+    def good(self) -> bool:
+        """Whether every promise was kept."""
+        return not self.violations
+
+    def to_json(self) -> bytes:
+        """Return everything, for programs."""
+        members = asdict(self)
+        members["faults"] = dict(self._fault_counts())
+        recovery = members["figures"].pop("recovery_seconds")
+        members["figures"]["recovery"] = {
+            "median_seconds": percentile(recovery, 0.5),
+            "p99_seconds": percentile(recovery, 0.99),
+            "worst_seconds": percentile(recovery, 1.0),
+        }
+        members["good"] = self.good
+        return orjson.dumps(members, option=orjson.OPT_INDENT_2)
+
+    def to_text(self) -> str:
+        """Return what a person wants to know."""
+        figures = self.figures
+        recovery = figures.recovery_seconds
+        lines = [
+            f"seed {self.seed}: {self.nodes} nodes, {self.clients} clients,"
+            f" {self.seconds:g} s of faults",
+            f"{figures.messages} messages acknowledged in {figures.attempts} attempts,"
+            f" {figures.shown} times shown, {figures.connects} connects",
+            f"{len(self.faults)} faults: {self._fault_list() or 'none'}",
+            f"recovery after a fault: median {percentile(recovery, 0.5):.2f} s,"
+            f" p99 {percentile(recovery, 0.99):.2f} s,"
+            f" worst {percentile(recovery, 1.0):.2f} s",
+            f"longest answer to a send {figures.answer_seconds:.2f} s;"
+            f" {figures.silent} without an answer; answers:"
+            f" {_counts(figures.refusals) or 'all well'}",
+            *self._verdict(),
+        ]
+        return "\n".join(lines)
+
+    def _verdict(self) -> list[str]:
+        if self.good:
+            return ["Nothing is wrong."]
+        counts = Counter(violation.rule for violation in self.violations)
+        lines = [f"WRONG: {len(self.violations)} violations."]
+        for rule, count in counts.items():
+            lines.append(f"  {RULES[rule]}: broken {count} times")
+            told = [each for each in self.violations if each.rule == rule]
+            lines += [
+                f"    {each.room}: {each.text}" for each in told[:SHOWN_VIOLATIONS]
+            ]
+        lines.append(f"Repeat with --seed {self.seed}.")
+        return lines
+
+    def _fault_counts(self) -> Counter[str]:
+        return Counter(fault.kind for fault in self.faults)
+
+    def _fault_list(self) -> str:
+        return _counts(self._fault_counts())
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))

@@ -1,0 +1,87 @@
+"""When which fault strikes: drawn from a seed, so that a run can be repeated."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from realtime.verify.faults import KINDS, Fault
+
+SECONDS = (0.3, 4.0)
+"""Range of a fault's length: from a hiccup to over all of the server's deadlines."""
+
+GAP_SECONDS = (0.5, 4.0)
+"""Range of the time between two faults: some strike a node that still recovers."""
+
+OVERLAP_CHANCE = 0.15
+"""Share of faults that strike together with the one before."""
+
+MOMENTARY = ("reset", "cut in", "CLIENT KILL")
+"""Parts of the names of faults that are over at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A fault and when it strikes, in seconds since the beginning of the run."""
+
+    at: float
+    fault: Fault
+
+
+def plan(
+    seed: int, *, seconds: float, nodes: int, kinds: Sequence[str] = KINDS
+) -> list[Planned]:
+    """Return the faults of a run, in order; all end before it does.
+
+    Every kind strikes once before one strikes again. Two faults overlap only where
+    they strike different things.
+
+    Args:
+        seed: The same seed gives the same faults.
+        seconds: How long faults may strike.
+        nodes: How many nodes there are.
+        kinds: Which faults.
+    """
+    rng = random.Random(f"faults {seed}")  # noqa: S311 - repeatable, not secret
+    planned: list[Planned] = []
+    bag: list[str] = []
+    at = rng.uniform(*GAP_SECONDS)
+    while kinds:
+        if not bag:
+            bag = list(kinds)
+            rng.shuffle(bag)
+        fault = _draw(rng, bag.pop(), nodes)
+        if at + fault.seconds > seconds:
+            break
+        planned.append(Planned(at, fault))
+        overlaps = rng.random() < OVERLAP_CHANCE
+        at += rng.uniform(*GAP_SECONDS) + (0.0 if overlaps else fault.seconds)
+    return _without_clashes(planned)
+
+
+def _draw(rng: random.Random, kind: str, nodes: int) -> Fault:
+    momentary = any(part in kind for part in MOMENTARY)
+    seconds = 0.0 if momentary else round(rng.uniform(*SECONDS), 2)
+    return Fault(kind, rng.randrange(nodes), seconds)
+
+
+def _without_clashes(planned: list[Planned]) -> list[Planned]:
+    """Leave out what strikes a thing that another fault has in hand."""
+    kept: list[Planned] = []
+    for each in planned:
+        clash = any(
+            each.at < before.at + before.fault.seconds and _same(each, before)
+            for before in kept
+        )
+        if not clash:
+            kept.append(each)
+    return kept
+
+
+def _same(one: Planned, other: Planned) -> bool:
+    return _thing(one.fault) == _thing(other.fault)
+
+
+def _thing(fault: Fault) -> str:
+    """Return what a fault takes in hand: Redis, a node or a line."""
+    part = fault.kind.partition(" ")[0]
+    return part if part == "Redis" else f"{part} {fault.node}"

@@ -1,0 +1,119 @@
+"""Where a run takes place, as clients see it: nodes behind lines that can be spoilt."""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Protocol, Self
+from urllib.parse import urlsplit
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from realtime.start_error import StartError
+from realtime.verify.proxy import FaultProxy
+
+PORTS = {"http": 80, "https": 443}
+
+
+class Place(Protocol):
+    """One node as clients see it."""
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+
+    @property
+    def client_line(self) -> FaultProxy:
+        """The line between clients and the node."""
+
+
+class Site(Protocol):
+    """Somewhere to run: nodes made for it, or the user's own."""
+
+    @property
+    def places(self) -> Sequence[Place]:
+        """The nodes."""
+
+
+class RemotePlace:
+    """A node of the user's own, reached through a proxy.
+
+    Args:
+        url: Its address; ``https`` goes through the proxy as it is.
+
+    Raises:
+        StartError: It is no address of a server.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in PORTS or not parts.hostname:
+            raise StartError(f"{url} is not the address of a server: http://host:port.")
+        self.url = url
+        self.host = parts.hostname
+        self.port = parts.port or PORTS[parts.scheme]
+        self.proxy_port = 0
+        self.client_line = FaultProxy(
+            partial(asyncio.open_connection, self.host, self.port)
+        )
+
+    async def start(self) -> None:
+        """Open the line."""
+        self.proxy_port = await self.client_line.listen_tcp()
+        if _is_address(self.host):
+            # No name is looked up, and none has to be kept for TLS or a proxy.
+            self.url = f"http://127.0.0.1:{self.proxy_port}"
+
+
+class RemoteSite:
+    """The user's own deployment.
+
+    Args:
+        urls: Addresses of its nodes, or of what stands in front of them.
+    """
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self.places = [RemotePlace(url) for url in urls]
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        for place in self.places:
+            await place.start()
+            self._stack.push_async_callback(place.client_line.aclose)
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self._stack.aclose()
+
+    def resolver(self) -> AbstractResolver:
+        """Return a resolver that leads to the proxies; names and TLS stay as told."""
+        return _ToProxies(
+            {(place.host, place.port): place.proxy_port for place in self.places}
+        )
+
+
+class _ToProxies(AbstractResolver):
+    def __init__(self, ports: dict[tuple[str, int], int]) -> None:
+        self._ports = ports
+
+    async def resolve(
+        self, host: str, port: int = 0, family: int = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(
+                hostname=host,
+                host="127.0.0.1",
+                port=self._ports[host, port],
+                family=socket.AF_INET,
+                proto=0,
+                flags=0,
+            )
+        ]
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def _is_address(host: str) -> bool:
+    return host.replace(".", "").isdigit() or ":" in host
