@@ -15,7 +15,7 @@ from realtime import __version__
 from realtime.settings import Settings
 from realtime.settings_source import describe, load_settings, to_markdown
 from realtime.start_error import StartError
-from schemas.base import UserId
+from schemas.field_types import UserId
 
 HOUR_SECONDS: Final = 3600
 # A token made by hand is for trying things out: long enough for a day's work.

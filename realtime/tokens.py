@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 
 from realtime.errors import UnauthorizedError
 from realtime.token_keys import VerifyKey, secret_key
-from schemas.base import UserId
+from schemas.field_types import UserId
 
 LEEWAY_SECONDS: Final = 10
 """Clocks of token issuers may be off by this much; a session lives this much longer

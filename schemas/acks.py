@@ -10,18 +10,17 @@ from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields
 
-from schemas.base import (
+from schemas.base import StrictField, StrictSchema
+from schemas.broadcasts import Message, Sentence
+from schemas.events import HISTORY_MESSAGES, SYNC_ROOMS
+from schemas.field_types import (
     CURSOR_PATTERN,
     Flag,
     ListOf,
     PatternText,
     RoomId,
-    StrictField,
-    StrictSchema,
     WholeNumber,
 )
-from schemas.broadcasts import Message, Sentence
-from schemas.events import HISTORY_MESSAGES, SYNC_ROOMS
 from schemas.room_state import ANY_NUMBER, MapOf, RoomState
 
 ERROR_CODES: Final[Mapping[str, bool]] = {

@@ -9,19 +9,18 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, validates_schema
 
-from schemas.base import (
+from schemas.base import StrictField, StrictSchema
+from schemas.events import MENTIONS, MessageType
+from schemas.field_types import (
     ClientId,
     Flag,
     ListOf,
     PatternText,
     RoomId,
-    StrictField,
-    StrictSchema,
     Text,
     UserId,
     WholeNumber,
 )
-from schemas.events import MENTIONS, MessageType
 
 SHA256_HEX: Final = r"[0-9a-f]{64}"
 IMAGE_URL_PATTERN: Final = re.compile(
@@ -121,6 +120,12 @@ class Closing(StrictSchema):
 
     reason = PatternText(re.compile("[a-z_]{1,40}"), "Must be a word.")
     retryAfter = WholeNumber()  # noqa: N815 - the wire's name
+
+
+class Service(StrictSchema):
+    """``service``: this node lost its Redis, or has it again; connections live on."""
+
+    available = Flag()
 
 
 class TokenExpired(StrictSchema):

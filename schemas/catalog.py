@@ -82,6 +82,7 @@ _BROADCASTS = (
     Broadcast("presence", broadcasts.Presence()),
     Broadcast("state", RoomState()),
     Broadcast("closing", broadcasts.Closing()),
+    Broadcast("service", broadcasts.Service()),
     Broadcast("token_expired", broadcasts.TokenExpired()),
     Broadcast("reload", broadcasts.Reload()),
 )

@@ -5,8 +5,9 @@ from typing import Any, Final
 
 from marshmallow import EXCLUDE
 
-from schemas.base import UNCLEAN, PatternText, StrictSchema, UserId
+from schemas.base import UNCLEAN, StrictSchema
 from schemas.events import Token
+from schemas.field_types import PatternText, UserId
 
 NAME_CHARACTERS: Final = 128
 """Display names are shown in one line; longer ones are cut."""

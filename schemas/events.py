@@ -4,15 +4,14 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validates_schema
 
-from schemas.base import (
+from schemas.base import StrictField, StrictSchema
+from schemas.field_types import (
     Binary,
     ClientId,
     Cursor,
     Flag,
     ListOf,
     RoomId,
-    StrictField,
-    StrictSchema,
     Text,
     UserId,
     WholeNumber,

@@ -4,14 +4,8 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields
 
-from schemas.base import (
-    ListOf,
-    RoomId,
-    StrictField,
-    StrictSchema,
-    UserId,
-    WholeNumber,
-)
+from schemas.base import StrictField, StrictSchema
+from schemas.field_types import ListOf, RoomId, UserId, WholeNumber
 
 ANY_NUMBER: Final = 2**31
 """No bound of the protocol's own: the server's settings bound these lists."""

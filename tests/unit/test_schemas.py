@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from handlers.guard import load_payload
 from realtime.errors import InvalidError
-from schemas.base import MAX_SAFE_INTEGER, TEXT_CHARACTERS, USER_ID_CHARACTERS
 from schemas.catalog import REQUESTS
 from schemas.events import HISTORY_DEFAULT, HISTORY_MESSAGES, SYNC_ROOMS
+from schemas.field_types import MAX_SAFE_INTEGER, TEXT_CHARACTERS, USER_ID_CHARACTERS
 
 SEND: dict[str, Any] = {"room": "42", "clientId": "c1", "type": "text", "text": "hi"}
 HIGH, LOW = "\ud83d", "\ude00"  # the two halves of one emoji

@@ -1,0 +1,231 @@
+"""The strict field types that the schemas are made of.
+
+JSON has few types and Python converts between them gladly: ``True`` is an ``int``,
+``"5"`` becomes 5, 5.0 becomes 5. None of that happens here. What a field accepts is
+what it returns, and every error is a sentence for the person who reads it.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from marshmallow import ValidationError, fields
+
+from schemas.base import StrictField, require_clean
+
+MAX_SAFE_INTEGER: Final = 2**53 - 1
+"""JavaScript's largest exact integer: a higher one would change on its way."""
+
+ROOM_ID_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+CLIENT_ID_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+CURSOR_PATTERN: Final = re.compile(r"[0-9]{1,16}:[A-Za-z0-9_-]{0,64}")
+
+USER_ID_CHARACTERS: Final = 128
+"""Long enough for the subjects of all common identity providers."""
+
+TEXT_CHARACTERS: Final = 4_000
+"""Code points of a message's text: some two printed pages."""
+
+LINE_CONTROLS: Final = frozenset("\n\t")
+"""The control characters that people type."""
+
+TRIMMED: Final = (
+    "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008"
+    "\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
+"""What JavaScript's ``trim()`` removes, so that clients and server agree."""
+
+
+class WholeNumber(StrictField):
+    """An integer; neither ``true`` nor ``5.0`` nor ``"5"``.
+
+    Args:
+        minimum: The least value accepted.
+        held_to: A higher value is taken for this one; None: refused above
+            :data:`MAX_SAFE_INTEGER` only.
+    """
+
+    def __init__(
+        self, *, minimum: int = 0, held_to: int | None = None, **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self.minimum = minimum
+        self.held_to = held_to
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **_options: Any
+    ) -> int:
+        if type(value) is not int:
+            raise ValidationError("Must be a whole number.")
+        if value < self.minimum:
+            raise ValidationError(f"Must be {self.minimum} or more.")
+        if value > MAX_SAFE_INTEGER:
+            raise ValidationError(f"Must be {MAX_SAFE_INTEGER} or less.")
+        return value if self.held_to is None else min(value, self.held_to)
+
+
+class Flag(StrictField):
+    """``true`` or ``false``; neither 1 nor ``"true"``."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **_options: Any
+    ) -> bool:
+        if type(value) is not bool:
+            raise ValidationError("Must be true or false.")
+        return value
+
+
+class PatternText(StrictField):
+    """A string that matches a pattern as a whole.
+
+    Args:
+        pattern: What the whole string must match.
+        rule: The sentence that says so.
+    """
+
+    def __init__(self, pattern: re.Pattern[str], rule: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.pattern = pattern
+        self.rule = rule
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **_options: Any
+    ) -> str:
+        text = self._string(value)
+        if not self.pattern.fullmatch(text):
+            raise ValidationError(self.rule)
+        return text
+
+
+class RoomId(PatternText):
+    """A room: 1-64 of ``A-Z a-z 0-9 _ -``. It cannot be a Redis pattern."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            ROOM_ID_PATTERN, "Must be 1 to 64 of A-Z a-z 0-9 _ -.", **options
+        )
+
+
+class ClientId(PatternText):
+    """An idempotency key, a UUID as a rule: 1-64 of ``A-Z a-z 0-9 _ -``."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            CLIENT_ID_PATTERN, "Must be 1 to 64 of A-Z a-z 0-9 _ -.", **options
+        )
+
+
+class UserId(StrictField):
+    """A user: 1-128 characters, no control characters (``auth0|x``, e-mail)."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **_options: Any
+    ) -> str:
+        text = self._string(value)
+        if not 1 <= len(text) <= USER_ID_CHARACTERS:
+            raise ValidationError(f"Must be 1 to {USER_ID_CHARACTERS} characters.")
+        require_clean(text)
+        return text
+
+
+class Cursor(StrictField):
+    """Where a client left off, ``<offset>:<uid>``.
+
+    A string that has another form becomes ``""``, the cursor that is never honoured:
+    the protocol answers it with ``recovered: false`` rather than with an error.
+    """
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **_options: Any
+    ) -> str:
+        text = self._string(value)
+        return text if CURSOR_PATTERN.fullmatch(text) else ""
+
+
+class Text(StrictField):
+    """What a person wrote, returned as it is to be stored.
+
+    CRLF becomes LF, what JavaScript's ``trim()`` would remove is removed, and
+    1 to :data:`TEXT_CHARACTERS` code points must be left.
+    """
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **_options: Any
+    ) -> str:
+        text = self._string(value).replace("\r\n", "\n").strip(TRIMMED)
+        if not text:
+            raise ValidationError("Must not be empty.")
+        if len(text) > TEXT_CHARACTERS:
+            raise ValidationError(
+                f"Must be {TEXT_CHARACTERS} characters or fewer, not {len(text)}."
+            )
+        require_clean(text, allowed=LINE_CONTROLS)
+        return text
+
+
+class Binary(StrictField):
+    """Bytes, sent as a Socket.IO attachment."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **_options: Any
+    ) -> bytes:
+        if not isinstance(value, bytes | bytearray):
+            raise ValidationError("Must be binary data.")
+        if not value:
+            raise ValidationError("Must not be empty.")
+        return bytes(value)
+
+
+class ListOf(StrictField):
+    """A list of bounded length; each item by the same field or schema.
+
+    The length is checked before the items, so that a long list costs nothing.
+
+    Args:
+        item: The field that loads an item.
+        longest: The most items accepted.
+        key: Makes of a loaded item what must not appear twice; None: all may.
+    """
+
+    def __init__(
+        self,
+        item: fields.Field[Any],
+        *,
+        longest: int,
+        key: Callable[[Any], object] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.item = item
+        self.longest = longest
+        self.key = key
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **_options: Any
+    ) -> list[Any]:
+        if not isinstance(value, list):
+            raise ValidationError("Must be a list.")
+        if len(value) > self.longest:
+            raise ValidationError(f"Must have {self.longest} items or fewer.")
+        loaded: list[Any] = []
+        seen: set[object] = set()
+        problems: dict[str | int, Any] = {}
+        for index, one in enumerate(value):
+            try:
+                item = self.item.deserialize(one)
+                self._refuse_twin(item, seen)
+            except ValidationError as error:
+                problems[index] = error.messages
+            else:
+                loaded.append(item)
+        if problems:
+            raise ValidationError(problems)
+        return loaded
+
+    def _refuse_twin(self, item: object, seen: set[object]) -> None:
+        if self.key is None:
+            return
+        mark = self.key(item)
+        if mark in seen:
+            raise ValidationError("Appears twice.")
+        seen.add(mark)
