@@ -9,7 +9,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar, overload
 
 from aiohttp import web
 
@@ -20,6 +20,7 @@ from realtime.engine.protocol import Reason
 from realtime.engine.requests import Endpoint
 from realtime.engine.session import Session
 
+_H = TypeVar("_H", bound=Handler)
 _EVENTS: Final = ("connect", "disconnect", "message")
 _OPTION_NAMES: Final = frozenset(
     each.name for each in dataclasses.fields(Options) if each.init
@@ -114,7 +115,13 @@ class EngineServer:
     async def _on_app_shutdown(self, _app: web.Application) -> None:
         await self.shutdown()
 
-    def on(self, event: str, handler: Handler | None = None) -> Any:
+    @overload
+    def on(self, event: str) -> Callable[[_H], _H]: ...
+
+    @overload
+    def on(self, event: str, handler: _H) -> _H: ...
+
+    def on(self, event: str, handler: _H | None = None) -> Callable[[_H], _H] | _H:
         """Register a handler; without one, return a decorator that does.
 
         Raises:
@@ -123,7 +130,7 @@ class EngineServer:
         if event not in _EVENTS:
             raise ValueError("Invalid event")
 
-        def register(given: Handler) -> Handler:
+        def register(given: _H) -> _H:
             self.hub.handlers[event] = (
                 _with_reason(given) if event == "disconnect" else given
             )

@@ -196,14 +196,18 @@ class WebSocketConnection(asyncio.Protocol):
     def _fail(self, code: int, reason: str) -> None:
         """Fail the connection, RFC 6455 section 7.1.7.
 
-        The transport stays open for a moment and what arrives is thrown away: closing
-        it with unread data would reset the connection, and the client might not see
-        the close frame.
+        Only the server's side is closed at once. What arrives is thrown away until
+        the client hangs up too: closing with unread data would reset the connection,
+        and the client might not see the close frame.
         """
         self.write(frames.close_frame(code, reason))
-        if self._state != _CLOSED:
+        transport = self._transport
+        if self._state != _CLOSED and transport is not None:
             self._state = _FAILED
             self._hub.closing.add(self)
+            # TLS cannot close one side; the deadline has to do there.
+            if transport.can_write_eof() and not transport.is_closing():
+                transport.write_eof()
         self._leave(Reason.PARSE_ERROR)
 
     def _cut_off(self) -> None:

@@ -1,0 +1,95 @@
+"""Pings, pongs and what happens without them."""
+
+import asyncio
+import time
+
+import pytest
+
+from realtime.engine.protocol import Reason
+from tests.engine.raw_socket import raw_socket
+from tests.engine.serving import serve
+from tests.waiting import MS, wait_until
+
+
+async def test_pings_come_at_their_interval() -> None:
+    """Intervals below a second are kept, to a few milliseconds."""
+    async with (
+        serve(ping_interval=60 * MS, ping_timeout=500 * MS) as served,
+        raw_socket(served.port, served.path("websocket")) as socket,
+    ):
+        await socket.text()
+        began = time.monotonic()
+        for _ in range(3):
+            assert await socket.text() == "2"
+            socket.send("3")
+        assert 0.17 <= time.monotonic() - began <= 0.6
+        assert not served.ended
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+async def test_no_pong_ends_the_session(transport: str) -> None:
+    """After ping_timeout without an answer the session is over."""
+    async with serve(ping_interval=30 * MS, ping_timeout=30 * MS) as served:
+        if transport == "polling":
+            sid = await served.open_polling()
+            assert (await served.poll(sid)) == (200, "2")
+            await wait_until(lambda: served.ended, "the end is told")
+            assert (await served.poll(sid))[0] == 400
+        else:
+            async with raw_socket(served.port, served.path("websocket")) as socket:
+                await socket.text()
+                assert await socket.text() == "2"
+                assert await socket.close_code() == 1000
+        await wait_until(lambda: served.ended, "the end is told")
+        assert [reason for _sid, reason in served.ended] == [Reason.PING_TIMEOUT]
+
+
+async def test_a_stray_pong_buys_no_time() -> None:
+    """Only the answer to a ping counts; more pongs change nothing."""
+    async with (
+        serve(ping_interval=100 * MS, ping_timeout=100 * MS) as served,
+        raw_socket(served.port, served.path("websocket")) as socket,
+    ):
+        await socket.text()
+        for _ in range(50):
+            socket.send("3")
+        assert await socket.text() == "2"
+        assert await socket.close_code() == 1000
+
+
+async def test_monitoring_can_be_switched_off() -> None:
+    """Then pings go on, and a silent session stays."""
+    async with (
+        serve(
+            ping_interval=20 * MS, ping_timeout=20 * MS, monitor_clients=False
+        ) as served,
+        raw_socket(served.port, served.path("websocket")) as socket,
+    ):
+        await socket.text()
+        for _ in range(5):
+            assert await socket.text() == "2"
+        assert not served.ended
+
+
+async def test_a_client_kept_waiting_by_us_is_spared() -> None:
+    """While a slow handler keeps us from reading, no pong can be missed."""
+    release = asyncio.Event()
+    async with serve(
+        ping_interval=30 * MS, ping_timeout=30 * MS, max_in_flight=1
+    ) as served:
+
+        @served.eio.on("message")
+        async def message(sid: str, data: str) -> None:
+            await release.wait()
+
+        async with raw_socket(served.port, served.path("websocket")) as socket:
+            await socket.text()
+            socket.send("4work")
+            assert await socket.text() == "2"
+            socket.send("3")
+            (session,) = served.eio.sockets.values()
+            spared = served.eio.hub.heartbeat._spared
+            await wait_until(lambda: spared.get(session), "a timeout was spared")
+            release.set()
+            assert await socket.text() == "2"
+            assert not served.ended

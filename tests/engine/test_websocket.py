@@ -1,0 +1,205 @@
+"""The WebSocket transport: messages, control frames, ends, and broken clients."""
+
+import asyncio
+import struct
+
+import pytest
+
+from realtime.engine.protocol import Reason
+from tests.engine.raw_socket import (
+    BINARY,
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    client_frame,
+    raw_socket,
+)
+from tests.engine.serving import Served, serve
+from tests.waiting import MS, wait_until
+
+
+def only_sid(served: Served) -> str:
+    """Return the id of the one session."""
+    (sid,) = served.eio.sockets
+    return sid
+
+
+async def test_messages_of_both_kinds() -> None:
+    """Texts have a packet type, binary frames are messages as they are."""
+    async with (
+        serve() as served,
+        raw_socket(served.port, served.path("websocket")) as socket,
+    ):
+        await socket.text()
+        socket.send("4hällo")
+        assert await socket.text() == "4hällo"
+        socket.send(b"\x00\xff", BINARY)
+        assert await socket.frame() == (BINARY, b"\x00\xff")
+
+
+async def test_frames_behind_the_handshake_are_not_lost() -> None:
+    """What comes in one segment with the HTTP request is read as frames."""
+    async with serve() as served:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        request = (
+            f"GET {served.path('websocket')} HTTP/1.1\r\nHost: a\r\n"
+            "Upgrade: websocket\r\nConnection: upgrade\r\n"
+            "Sec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        )
+        writer.write(request.encode() + client_frame("4a") + client_frame("4b"))
+        await wait_until(lambda: served.messages == ["a", "b"], "both are handled")
+        await reader.readuntil(b"4b")
+        writer.close()
+
+
+async def test_pings_and_pongs() -> None:
+    """A ping frame is answered with its payload, a stray pong ignored."""
+    async with (
+        serve() as served,
+        raw_socket(served.port, served.path("websocket")) as socket,
+    ):
+        await socket.text()
+        socket.send(b"nobody asked", PONG)
+        socket.send(b"are you there", PING)
+        assert await socket.frame() == (PONG, b"are you there")
+
+
+async def test_client_closes() -> None:
+    """The close frame is answered with its code, and the server hangs up."""
+    async with serve() as served:
+        async with raw_socket(served.port, served.path("websocket")) as socket:
+            await socket.text()
+            sid = only_sid(served)
+            socket.send(struct.pack(">H", 3001) + b"bye", CLOSE)
+            assert await socket.close_code() == 3001
+            assert await socket.ended()
+        assert served.reasons(sid) == [Reason.TRANSPORT_CLOSE]
+
+
+async def test_close_packet() -> None:
+    """Engine.IO's close packet is answered by closing the WebSocket."""
+    async with serve() as served:
+        async with raw_socket(served.port, served.path("websocket")) as socket:
+            await socket.text()
+            sid = only_sid(served)
+            socket.send("1")
+            assert await socket.close_code() == 1000
+            socket.send(struct.pack(">H", 1000), CLOSE)
+            assert await socket.ended()
+        assert served.reasons(sid) == [Reason.CLIENT_DISCONNECT]
+
+
+async def test_server_closes_a_client_that_does_not_answer() -> None:
+    """The connection is cut after close_timeout, and the end is told at once."""
+    async with serve(close_timeout=50 * MS) as served:
+        async with raw_socket(served.port, served.path("websocket")) as socket:
+            await socket.text()
+            sid = only_sid(served)
+            served.eio.close(sid, "because")
+            assert await socket.close_code() == 1000
+            await wait_until(lambda: served.ended, "the end is told")
+            assert await socket.ended()
+        assert served.reasons(sid) == ["because"]
+
+
+async def test_connection_lost() -> None:
+    """A client that just goes is noticed."""
+    async with serve() as served:
+        async with raw_socket(served.port, served.path("websocket")) as socket:
+            await socket.text()
+            sid = only_sid(served)
+        await wait_until(lambda: served.ended, "the end is told")
+        assert served.reasons(sid) == [Reason.TRANSPORT_CLOSE]
+
+
+def nested(depth: int) -> bytes:
+    return client_frame("4" + "[" * depth)
+
+
+BROKEN = {
+    "unmasked": (client_frame("4x", mask=False), 1002),
+    "reserved bits": (b"\xf1\x82\0\0\0\x004x", 1002),
+    "unknown opcode": (client_frame("4x", 3), 1002),
+    "continues nothing": (client_frame("x", 0), 1002),
+    "fragmented ping": (client_frame("x", PING, fin=False), 1002),
+    "long ping": (client_frame("x" * 200, PING), 1002),
+    "bad UTF-8": (client_frame(b"4\xff"), 1007),
+    "bad close code": (client_frame(struct.pack(">H", 1006), CLOSE), 1002),
+    "one byte of a close code": (client_frame(b"x", CLOSE), 1002),
+    "too big": (client_frame("4" + "x" * 1_000_000), 1009),
+    "too big by fragments": (
+        client_frame("4" + "x" * 600_000, fin=False) + client_frame("x" * 600_000, 0),
+        1009,
+    ),
+    "announced too big": (struct.pack(">BBQ", 0x81, 0xFF, 2**62), 1009),
+    "empty packet": (client_frame(""), 1002),
+    "unknown packet": (client_frame("abc"), 1002),
+    "ping from a client": (client_frame("2"), 1002),
+    "open from a client": (client_frame("0{}"), 1002),
+    "base64": (client_frame("bAQID"), 1002),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+async def test_broken_clients_get_the_right_close(
+    what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each breach ends the connection with its code, and nothing is logged."""
+    stream, code = BROKEN[what]
+    async with serve() as served:
+        async with raw_socket(served.port, served.path("websocket")) as socket:
+            await socket.text()
+            sid = only_sid(served)
+            socket.writer.write(stream)
+            assert await socket.close_code() == code
+            assert await socket.ended()
+        await wait_until(lambda: served.ended, "the end is told")
+        assert served.reasons(sid) == [Reason.PARSE_ERROR]
+        assert not served.messages
+    assert not caplog.records
+
+
+async def test_deep_nesting_is_just_a_text() -> None:
+    """A hundred thousand brackets are a message, and no trouble."""
+    async with (
+        serve(echo=False) as served,
+        raw_socket(served.port, served.path("websocket")) as socket,
+    ):
+        await socket.text()
+        socket.writer.write(nested(100_000))
+        await wait_until(lambda: served.messages, "it is handled")
+
+
+async def test_a_reader_that_stops_is_cut_off() -> None:
+    """Over its bound of unsent bytes a session ends as a slow consumer."""
+    async with (
+        serve(write_buffer_bytes=100_000) as served,
+        raw_socket(served.port, served.path("websocket")) as socket,
+    ):
+        await socket.text()
+        sid = only_sid(served)
+        socket.writer.transport.pause_reading()  # type: ignore[attr-defined]
+
+        def flooded() -> bool:
+            served.eio.write(sid, "x" * 60_000)
+            return bool(served.ended)
+
+        await wait_until(flooded, "the session ends")
+        assert served.reasons(sid) == [Reason.SLOW_CONSUMER]
+        served.eio.write(sid, "into the void")
+
+
+async def test_broadcasts_come_in_order_and_whole() -> None:
+    """Several messages to many sessions, over both transports."""
+    async with serve() as served:
+        polling = await served.open_polling()
+        async with raw_socket(served.port, served.path("websocket")) as socket:
+            await socket.text()
+            sids = list(served.eio.sockets)
+            served.eio.broadcast([*sids, "nobody"], ["one", b"\x01\x02", "zwei"])
+            assert await socket.frame() == (TEXT, b"4one")
+            assert await socket.frame() == (BINARY, b"\x01\x02")
+            assert await socket.frame() == (TEXT, b"4zwei")
+        assert await served.poll(polling) == (200, "4one\x1ebAQI=\x1e4zwei")
