@@ -87,7 +87,9 @@ class Rooms:
         if read is None:
             # On the user's list but not a member: a quit or a join under way.
             return None
-        last_message, last_read = int(last or 0), int(read)
+        # Asked for one after the other: a message and its mark may come in between.
+        last_read = int(read)
+        last_message = max(int(last or 0), last_read)
         newest = await self._link.call("HGET", keys.messages(room), last_message)
         return RoomSummary(
             room=room,

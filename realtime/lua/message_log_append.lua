@@ -32,7 +32,9 @@ local durability = redis.call('HGET', meta, 'durability') or ''
 local first = redis.call('GET', sent)
 if first then
   local result = cjson.decode(first)
-  return {1, result[1], result[2], result[3], result[4], durability}
+  -- The same uid: the node asks again because a cut swallowed the first answer.
+  local duplicate = result[3] == uid and 0 or 1
+  return {duplicate, result[1], result[2], result[3], result[4], durability}
 end
 if redis.call('HEXISTS', members, user) == 0 then
   return {-1}

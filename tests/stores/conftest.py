@@ -1,15 +1,17 @@
 """Fixtures of the stores: one link to a real Valkey, and the stores on it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
 
 from realtime import lua
+from realtime.lua import Script
 from realtime.message_log import MessageLog
 from realtime.redis_link import RedisLink
 from realtime.redis_url import connection_factory
+from realtime.redis_wire import Argument
 from realtime.rooms import Rooms
 from tests.redis_server import RedisServer
 from tests.waiting import MS
@@ -51,6 +53,35 @@ async def link(make_link: LinkMaker) -> AsyncIterator[RedisLink]:
         yield made
 
 
+class TwiceLink(RedisLink):
+    """Carries each script out twice, as when a cut swallows the first answer."""
+
+    def run(
+        self, script: Script, keys: Sequence[str], args: Sequence[Argument]
+    ) -> Coroutine[Any, Any, Any]:
+        """Run it, forget the answer, and run it again."""
+        once = super().run
+
+        async def twice() -> Any:
+            await once(script, keys, args)
+            return await once(script, keys, args)
+
+        return twice()
+
+
+@pytest.fixture
+async def twice_link(redis_server: RedisServer) -> AsyncIterator[RedisLink]:
+    """A link that repeats each script."""
+    made = TwiceLink(
+        connection_factory(redis_server.url, timeout_seconds=TIMEOUT_SECONDS),
+        timeout_seconds=TIMEOUT_SECONDS,
+        limit_calls=1000,
+    )
+    made.start()
+    yield made
+    await made.aclose()
+
+
 @pytest.fixture
 def rooms(link: RedisLink) -> Rooms:
     """The membership of rooms."""
@@ -71,7 +102,7 @@ def send(log: MessageLog) -> Send:
 
 def make_log(link: RedisLink, **limits: int) -> MessageLog:
     """Return a log with the limits given, and ample ones for the rest."""
-    ample = {
+    ample: dict[str, Any] = {
         "remember_seconds": 3600,
         "log_limit": 10_000,
         "log_age_ms": 3_600_000,

@@ -107,7 +107,7 @@ async def test_what_comes_together_is_one_batch(
     await listener.subscribe("chatroom-1")
     async with redis_client.pipeline() as pipe:
         for number in range(200):
-            pipe.publish("chatroom-1", number)
+            pipe.execute_command("PUBLISH", "chatroom-1", number)
         await pipe.execute()
     await wait_until(lambda: len(listener.heard) == 200, "all of it came")
     assert len(listener.batches) < 20
