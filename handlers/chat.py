@@ -43,6 +43,7 @@ class ChatNamespace(socketio.AsyncNamespace):
         self.services = services
         self.errors: Counter[tuple[str, str]] = Counter()
         self.under_way = 0
+        self.endings: Counter[str] = Counter()
         self._requests = {name: getattr(self, f"on_{name}") for name in REQUESTS}
         services.sessions.on_expiry(self.expire)
 
@@ -101,6 +102,7 @@ class ChatNamespace(socketio.AsyncNamespace):
         session = self.services.sessions.close(sid)
         if session is None:
             return
+        self.endings[str(reason)] += 1
         try:
             await self.services.attendance.end(session)
         except ChatError as error:

@@ -1,5 +1,6 @@
 """The plain HTTP routes: health for machines, the demo page for people."""
 
+import hmac
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,8 +8,14 @@ from typing import Final
 
 from aiohttp import web
 
+from realtime.metrics import CONTENT_TYPE
+
+MetricsText = Callable[[], bytes]
+
 Readiness = Callable[[], Sequence[str]]
 """Returns why the node cannot serve right now, one sentence a reason; empty: it can."""
+
+LOCAL: Final = frozenset({"127.0.0.1", "::1"})
 
 ASSET: Final = r"/assets/{name:[A-Za-z0-9_-][A-Za-z0-9._-]*}"
 """One level of plain names: nothing outside the folder can be asked for."""
@@ -44,18 +51,29 @@ NOT_BUILT: Final = (
 )
 
 
-def add_routes(app: web.Application, *, page_dir: Path, not_ready: Readiness) -> None:
-    """Add ``/healthz``, ``/readyz`` and the page at ``/``.
+def add_routes(
+    app: web.Application,
+    *,
+    page_dir: Path,
+    not_ready: Readiness,
+    metrics: MetricsText,
+    metrics_token: str | None,
+) -> None:
+    """Add ``/healthz``, ``/readyz``, ``/metrics`` and the page at ``/``.
 
     Args:
         app: Where to add them.
         page_dir: Folder with ``index.html`` and ``assets/``. It is looked at with
             each request, so the page may be built while the server runs.
         not_ready: Asked by ``/readyz``; it must not wait for anything.
+        metrics: Returns the node's numbers in Prometheus's text format.
+        metrics_token: What a scraper must bring; None: ``/metrics`` answers this
+            machine only.
     """
     page = _Page(page_dir)
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _Readyz(not_ready).get)
+    app.router.add_get("/metrics", _Metrics(metrics, metrics_token).get)
     app.router.add_get("/", page.index)
     app.router.add_get(ASSET, page.asset)
 
@@ -77,6 +95,37 @@ class _Readyz:
         if reasons:
             return _status({"ready": False, "reasons": reasons}, 503)
         return _status({"ready": True}, 200)
+
+
+class _Metrics:
+    """Numbers for whoever may see them: they tell how busy the server is."""
+
+    def __init__(self, text: MetricsText, token: str | None) -> None:
+        self._text = text
+        self._token = token
+
+    async def get(self, request: web.Request) -> web.Response:
+        """Answer the numbers, or 403."""
+        if not self._allows(request):
+            raise web.HTTPForbidden(
+                text="Metrics need `Authorization: Bearer <CHATROOM_METRICS_TOKEN>`,"
+                " or no proxy and this machine if none is set.\n"
+            )
+        return web.Response(
+            body=self._text(),
+            headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"},
+        )
+
+    def _allows(self, request: web.Request) -> bool:
+        if self._token is not None:
+            given = request.headers.get("Authorization", "")
+            wanted = f"Bearer {self._token}"
+            return hmac.compare_digest(given.encode(), wanted.encode())
+        # A proxy on this machine would make everybody look local.
+        forwarded = "X-Forwarded-For" in request.headers or (
+            "Forwarded" in request.headers
+        )
+        return request.remote in LOCAL and not forwarded
 
 
 def _status(body: dict[str, object], status: int) -> web.Response:

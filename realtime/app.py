@@ -23,6 +23,8 @@ from realtime.images import Images
 from realtime.leases import NodeLease
 from realtime.manager import ChatroomManager
 from realtime.message_log import MessageLog
+from realtime.metrics import Metrics
+from realtime.outage import OutageWatch
 from realtime.presence import Presence
 from realtime.presence_counts import PresenceCounts
 from realtime.rates import USER, RequestRates, parse_rates
@@ -103,6 +105,7 @@ class Node:
         )
         self._services: Services | None = None
         self._namespace: ChatNamespace | None = None
+        self._metrics: Metrics | None = None
         self._draining = False
 
     @property
@@ -122,6 +125,12 @@ class Node:
         if not self.manager.subscriber.ready:
             reasons.append("Redis Pub/Sub: not subscribed.")
         return reasons
+
+    def metrics_text(self) -> bytes:
+        """Return the node's numbers; there are none before the start."""
+        if self._metrics is None:
+            raise web.HTTPServiceUnavailable
+        return self._metrics.text()
 
     async def run(self, _app: web.Application) -> AsyncIterator[None]:
         """Start all parts; after the ``yield`` end them in the opposite order."""
@@ -150,9 +159,33 @@ class Node:
             lease.start()
             stack.push_async_callback(lease.aclose)
             self._namespace = register(self.server, services)
+            self._metrics = self._make_metrics(self._namespace, services)
             self._services = services
             stack.push_async_callback(self.server.shutdown)
+            outage = OutageWatch(
+                is_up=lambda: self.link.healthy and self.manager.subscriber.ready,
+                tell=lambda up: self._tell(None, "service", {"available": up}),
+                clock=time.monotonic,
+            )
+            outage.start()
+            stack.push_async_callback(outage.aclose)
             yield
+
+    def _make_metrics(self, namespace: ChatNamespace, services: Services) -> Metrics:
+        manager = self.manager
+        return Metrics(
+            gauges={
+                "sessions": lambda: len(services.sessions),
+                "rooms": lambda: len(manager.feeds),
+                "requests": lambda: namespace.under_way,
+                "redis_calls": lambda: self.link.under_way,
+                "redis_up": lambda: self.link.healthy,
+                "pubsub_up": lambda: manager.subscriber.ready,
+                "fan_out_backlog": lambda: manager.fan_out_backlog,
+            },
+            errors=namespace.errors,
+            endings=namespace.endings,
+        )
 
     async def drain(self) -> None:
         """Finish what is under way and send the clients elsewhere, in bounded time."""
@@ -169,7 +202,8 @@ class Node:
         )
         await drain.run()
 
-    def _tell(self, sid: str, event: str, payload: dict[str, object]) -> None:
+    def _tell(self, sid: str | None, event: str, payload: dict[str, object]) -> None:
+        """Write an event to one session of this node, or to all of them."""
         packet = f"2{NAMESPACE},{json_codec.dumps([event, payload])}"
         self.manager.send_local(NAMESPACE, sid, [packet])
 
@@ -257,7 +291,13 @@ def create_app(settings: Settings) -> web.Application:
     app = web.Application()
     app[NODE] = node
     node.server.attach(app)
-    add_routes(app, page_dir=settings.page_folder, not_ready=node.not_ready)
+    add_routes(
+        app,
+        page_dir=settings.page_folder,
+        not_ready=node.not_ready,
+        metrics=node.metrics_text,
+        metrics_token=settings.metrics_token,
+    )
     app.add_routes(image_routes(lambda: node.images))
     app.cleanup_ctx.append(node.run)
     return app

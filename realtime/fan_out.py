@@ -90,6 +90,11 @@ class FanOut:
         """Return how many hand-overs of a room are still going out."""
         return len(self._jobs.get(room, ()))
 
+    @property
+    def total_backlog(self) -> int:
+        """How many hand-overs of all rooms are still going out."""
+        return sum(len(jobs) for jobs in self._jobs.values())
+
     async def _run(self) -> None:
         while True:
             if not self._jobs:

@@ -309,6 +309,11 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         if members:
             self._fan_out.send(_order(namespace, room), members, packets, skip)
 
+    @property
+    def fan_out_backlog(self) -> int:
+        """Hand-overs of large rooms that are still going out."""
+        return self._fan_out.total_backlog
+
     def _write(self, eio_sids: Any, packets: Sequence[Packet]) -> None:
         self.server.fan_out(eio_sids, packets)
 

@@ -98,6 +98,11 @@ class RedisLink:
         return self._wire is not None
 
     @property
+    def under_way(self) -> int:
+        """Calls that wait for their answer."""
+        return len(self._waiting) + len(self._in_flight)
+
+    @property
     def healthy(self) -> bool:
         """Whether Redis is connected and owes no answer for more than a second."""
         if self._wire is None:
@@ -173,7 +178,7 @@ class RedisLink:
         if self._closed:
             reply.set_exception(UnavailableError("This node is shutting down."))
             return reply
-        if len(self._waiting) + len(self._in_flight) >= self._limit_calls:
+        if self.under_way >= self._limit_calls:
             reply.set_exception(
                 UnavailableError("This node has too many requests under way.")
             )

@@ -87,6 +87,9 @@ class RoomFeeds:
         self._catching_up.clear()
         self._feeds.clear()
 
+    def __len__(self) -> int:
+        return len(self._feeds)
+
     def get(self, channel: str) -> RoomFeed | None:
         """Return a channel's feed if the room is active here."""
         return self._feeds.get(channel)

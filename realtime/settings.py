@@ -71,6 +71,13 @@ class Settings:
         "Folder of the built demo page. Unset: clients/js-demo/dist of the checkout.",
         PathText(),
     )
+    metrics_token: str | None = option(
+        None,
+        "What a scraper of /metrics brings as `Authorization: Bearer …`. Unset: only"
+        " requests from this machine are answered.",
+        parsers.String(validate=validate.Length(min=16)),
+        secret=True,
+    )
     log_level: str = option(
         "info",
         "Least severity that is logged: debug, info, warning or error.",

@@ -8,7 +8,7 @@ import pytest
 from schemas.catalog import BROADCASTS, REQUESTS
 from tests.recording import RecordingClient
 
-WHEN_SOMETHING_BREAKS = {"closing", "reload", "state"}
+WHEN_SOMETHING_BREAKS = {"closing", "reload", "service", "state"}
 """Broadcasts of drains, lost logs and gaps: tests/server brings them about."""
 
 

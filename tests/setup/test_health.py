@@ -32,7 +32,13 @@ class Site:
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     reasons: list[str] = []
     app = web.Application()
-    add_routes(app, page_dir=tmp_path, not_ready=lambda: reasons)
+    add_routes(
+        app,
+        page_dir=tmp_path,
+        not_ready=lambda: reasons,
+        metrics=lambda: b"chatroom_sessions 1.0\n",
+        metrics_token=None,
+    )
     async with TestClient(TestServer(app)) as client:
         yield Site(client, tmp_path, reasons)
 

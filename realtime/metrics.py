@@ -1,0 +1,83 @@
+"""What the node can tell a Prometheus: one table, read from the parts when asked.
+
+Nothing is counted twice for it: the parts keep their own numbers, and a scrape reads
+them. Every limit of the server shows here, by the code that it answers with.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+GAUGES: Final[Mapping[str, str]] = {
+    "sessions": "Authenticated sessions of this node.",
+    "rooms": "Rooms with a session at this node.",
+    "requests": "Requests that wait for their answer.",
+    "redis_calls": "Redis calls under way.",
+    "redis_up": "1 while Redis answers commands in time.",
+    "pubsub_up": "1 while all channels are subscribed and Redis is heard.",
+    "fan_out_backlog": "Hand-overs of large rooms that are still going out.",
+}
+"""Name to meaning; each is prefixed with ``chatroom_``."""
+
+
+class Metrics:
+    """The numbers of one node.
+
+    Args:
+        gauges: By the names of :data:`GAUGES`, what returns the value now.
+        errors: Event and code to how often a request was answered so.
+        endings: Reason to how many sessions ended for it.
+    """
+
+    def __init__(
+        self,
+        *,
+        gauges: Mapping[str, Callable[[], float]],
+        errors: Counter[tuple[str, str]],
+        endings: Counter[str],
+    ) -> None:
+        if gauges.keys() != GAUGES.keys():
+            raise ValueError("the gauges are not those of the table")
+        self._registry = CollectorRegistry()
+        self._registry.register(_Numbers(gauges, errors, endings))
+
+    def text(self) -> bytes:
+        """Return all numbers in Prometheus's text format."""
+        return generate_latest(self._registry)
+
+
+class _Numbers(Collector):
+    def __init__(
+        self,
+        gauges: Mapping[str, Callable[[], float]],
+        errors: Counter[tuple[str, str]],
+        endings: Counter[str],
+    ) -> None:
+        self._gauges = gauges
+        self._errors = errors
+        self._endings = endings
+
+    def collect(self) -> Iterable[Metric]:
+        for name, read in self._gauges.items():
+            yield GaugeMetricFamily(f"chatroom_{name}", GAUGES[name], value=read())
+        errors = CounterMetricFamily(
+            "chatroom_errors", "Requests answered with an error.", labels=_LABELS
+        )
+        for labels, count in self._errors.items():
+            errors.add_metric(labels, count)
+        yield errors
+        endings = CounterMetricFamily(
+            "chatroom_endings", "Sessions that ended, by reason.", labels=("reason",)
+        )
+        for reason, count in self._endings.items():
+            endings.add_metric((reason,), count)
+        yield endings
+
+
+_LABELS: Final = ("event", "code")

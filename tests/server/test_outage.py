@@ -1,0 +1,66 @@
+"""Redis away: clients stay connected, are told, and everything heals by itself."""
+
+import asyncio
+
+import aiohttp
+
+from tests.nodes import NAMESPACE, client, run_nodes
+from tests.redis_server import RedisServer
+from tests.waiting import wait_until
+
+
+async def readiness(url: str) -> int:
+    """Return the status of ``/readyz``."""
+    async with aiohttp.ClientSession() as http, http.get(f"{url}/readyz") as answer:
+        return answer.status
+
+
+async def test_clients_are_told_and_served_again(redis_server: RedisServer) -> None:
+    """The same connection sees the outage, a temporary error, and a good ack."""
+    told: asyncio.Queue[bool] = asyncio.Queue()
+    message = {"room": "42", "clientId": "one", "type": "text", "text": "hello"}
+    async with run_nodes(1, redis_server.url) as (node,), client(node, "ann") as ann:
+        ann.on("service", lambda p: told.put_nowait(p["available"]), NAMESPACE)
+        await ann.call("join", {"room": "42"}, namespace=NAMESPACE)
+        redis_server.kill()
+        async with asyncio.timeout(5):
+            assert await told.get() is False
+        assert await readiness(node.url) == 503
+        refused = await ann.call("send", message, namespace=NAMESPACE)
+        assert refused["error"]["code"] in {"unavailable", "unknown"}
+        assert refused["error"]["temporary"] is True
+        redis_server.start()
+        async with asyncio.timeout(5):
+            assert await told.get() is True
+        acked = await ann.call("send", message, namespace=NAMESPACE)
+        assert (acked["ok"], acked["message"]) == (True, 1)
+
+        async def ready() -> bool:
+            return await readiness(node.url) == 200
+
+        await wait_until(ready, "the node is ready again")
+
+
+async def test_who_left_during_an_outage_is_gone_after_it(
+    redis_server: RedisServer,
+) -> None:
+    """The session lists are mended: nobody is shown as here who is not."""
+    async with (
+        run_nodes(1, redis_server.url, lease_seconds=1.0) as (node,),
+        client(node, "ann") as ann,
+    ):
+        await ann.call("join", {"room": "42"}, namespace=NAMESPACE)
+        async with client(node, "bob") as bob:
+            await bob.call("join", {"room": "42"}, namespace=NAMESPACE)
+            redis_server.kill()
+
+        async def not_ready() -> bool:
+            return await readiness(node.url) == 503
+
+        await wait_until(not_ready, "the node notices")
+        redis_server.start()
+
+        def only_ann() -> bool:
+            return redis_server.admin.hkeys("{chatroom-42}:online") == [b"ann"]
+
+        await wait_until(only_ann, "bob is taken off the list")
