@@ -55,7 +55,9 @@ class ImageStore:
             return cls(from_url(url, **options))  # type: ignore[call-overload]
         except BaseError:
             # Without the library's words: they repeat the address with its secrets.
-            raise ValueError("There is no object store for this address.") from None
+            raise ValueError(
+                "There is no object store of images for this address."
+            ) from None
 
     async def put(self, name: str, data: bytes) -> None:
         """Store a file under the name of its content, unless it is there.

@@ -79,7 +79,9 @@ def public_key(pem: bytes) -> FixedKey:
     try:
         key = load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise ValueError("It is not a public key in PEM form.") from error
+        raise ValueError(
+            "The public key of tokens is not a PEM file of one."
+        ) from error
     return FixedKey(VerifyKey(key, algorithm_of(key)))
 
 
@@ -91,10 +93,12 @@ def algorithm_of(key: object) -> str:
     """
     if isinstance(key, RSAPublicKey):
         if key.key_size < RSA_BITS:
-            raise ValueError(f"An RSA key must have {RSA_BITS} bits or more.")
+            raise ValueError(
+                f"The RSA key of tokens must have {RSA_BITS} bits or more."
+            )
         return "RS256"
     if isinstance(key, EllipticCurvePublicKey) and key.curve.name == "secp256r1":
         return "ES256"
     if isinstance(key, Ed25519PublicKey):
         return "EdDSA"
-    raise ValueError("The public key must be RSA, EC P-256 or Ed25519.")
+    raise ValueError("The public key of tokens must be RSA, EC P-256 or Ed25519.")

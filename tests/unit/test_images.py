@@ -254,7 +254,7 @@ async def test_a_decoder_that_hangs_is_given_up(
 
 def test_a_store_address_is_checked_without_repeating_it(tmp_path: Path) -> None:
     """An address may hold a secret, so the error does not."""
-    with pytest.raises(ValueError, match="no object store") as caught:
+    with pytest.raises(ValueError, match="no object store of images") as caught:
         ImageStore.at("bogus://user:secret@x", folder=tmp_path)
     assert "secret" not in str(caught.value)
     ImageStore.at(f"file://{tmp_path}/new", folder=tmp_path)
