@@ -250,9 +250,7 @@ class RedisLink:
         if self._failure:
             log.info("Redis commands: connected")
         self._failure = ""
-        while True:
-            for reply in await wire.read_batch():
-                self._settle(reply)
+        await wire.serve(self._settle_all)
 
     async def _watch(self) -> None:
         """Keep the deadlines: of waiting calls, and of Redis's answers."""
@@ -264,6 +262,10 @@ class RedisLink:
             late = self._in_flight and self._in_flight[0].deadline < now
             if late and self._wire is not None:
                 self._wire.abort("no answer in time")
+
+    def _settle_all(self, replies: list[Any]) -> None:
+        for reply in replies:
+            self._settle(reply)
 
     def _settle(self, reply: Any) -> None:
         call = self._in_flight.popleft()

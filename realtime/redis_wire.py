@@ -6,6 +6,7 @@ possible: redis-py's own reader yields one reply a turn of the event loop.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import hiredis
@@ -17,11 +18,11 @@ from realtime.redis_url import ConnectionFactory
 Argument = str | bytes | int | float
 """A word of a command."""
 
-READ_BYTES = 256 * 1024
-"""Most bytes taken by one read; what Redis sends in one go fits well."""
-
 CLOSE_SECONDS = 1.0
 """Deadline of closing: a silently cut connection never confirms."""
+
+Take = Callable[[list[Any]], None]
+"""Takes the replies that one read completed."""
 
 
 class WireError(Exception):
@@ -44,22 +45,27 @@ def pack(*command: Argument) -> bytes:
     return packed
 
 
-class RedisWire:
-    """A connected wire. Made by :meth:`connect`, ended by :meth:`close`."""
+class RedisWire(asyncio.Protocol):
+    """A connected wire. Made by :meth:`connect`, ended by :meth:`close`.
+
+    It takes the transport over from redis-py, so that bytes become replies in the very
+    call in which the event loop brings them: no task wakes up in between.
+    """
 
     def __init__(self, connection: AbstractConnection) -> None:
         self._connection = connection
-        # redis-py has no public way to its streams. These two attributes are the
-        # only private ones that the project uses.
-        reader, writer = connection._reader, connection._writer
-        if reader is None or writer is None:
+        # redis-py has no public way to its transport. This attribute is the only
+        # private one that the project uses.
+        writer = connection._writer
+        if writer is None:
             raise WireError("the connection closed while it was being made")
-        self._reader: asyncio.StreamReader = reader
-        self._writer: asyncio.StreamWriter = writer
-        self._aborted_because = ""
+        self._transport: asyncio.WriteTransport = writer.transport
         self._replies = hiredis.Reader(
             replyError=ReplyError, protocolError=WireError, notEnoughData=_NOT_YET
         )
+        self._take: Take | None = None
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._transport.set_protocol(self)
 
     @classmethod
     async def connect(
@@ -88,43 +94,62 @@ class RedisWire:
             raise
 
     def write(self, packed: bytes) -> None:
-        """Queue bytes for sending; errors show up in :meth:`read_batch`."""
-        self._writer.write(packed)
+        """Queue bytes for sending; errors show up in :meth:`serve`."""
+        self._transport.write(packed)
 
     @property
     def unsent_bytes(self) -> int:
         """Bytes written that the kernel has not taken yet."""
-        return self._writer.transport.get_write_buffer_size()
+        return self._transport.get_write_buffer_size()
 
-    async def read_batch(self) -> list[Any]:
-        """Wait for bytes and return all the replies they complete (maybe none).
+    async def serve(self, take: Take) -> None:
+        """Hand replies over until the connection ends. To be called once, at once.
 
-        Errors that Redis answers are returned as :class:`ReplyError` values.
+        Args:
+            take: Takes all the replies that one read completes, without suspending.
+                Errors that Redis answers are :class:`ReplyError` values. What it
+                raises ends the connection.
 
         Raises:
-            WireError: when the connection ended or broke the protocol.
+            WireError: The connection ended or broke the protocol.
+            Exception: What ``take`` raised.
         """
+        self._take = take
+        await self._ended
+
+    def data_received(self, data: bytes) -> None:
+        """Complete replies with what was read. Called by the event loop."""
+        if self._ended.done():
+            return
         try:
-            received = await self._reader.read(READ_BYTES)
-        except OSError as error:
-            # ETIMEDOUT from TCP keepalive is TimeoutError, a subclass of OSError.
-            raise WireError(_reason(error)) from error
-        if not received:
-            raise WireError(self._aborted_because or "Redis closed the connection")
-        self._replies.feed(received)
-        replies = []
-        while (reply := self._replies.gets()) is not _NOT_YET:
-            replies.append(reply)
-        return replies
+            self._replies.feed(data)
+            replies = []
+            while (reply := self._replies.gets()) is not _NOT_YET:
+                replies.append(reply)
+            if replies and self._take is not None:
+                self._take(replies)
+        except Exception as error:  # noqa: BLE001 - raised by `serve`
+            self._end(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take note of the end. Called by the event loop."""
+        reason = "Redis closed the connection" if exc is None else _reason(exc)
+        self._end(WireError(reason))
 
     def abort(self, because: str) -> None:
-        """Cut the connection now; :meth:`read_batch` raises with the reason."""
-        self._aborted_because = because
-        self._writer.transport.abort()
+        """Cut the connection now; :meth:`serve` raises with the reason."""
+        self._end(WireError(because))
+
+    def _end(self, error: Exception) -> None:
+        if not self._ended.done():
+            self._ended.set_exception(error)
+            # Looked at by `serve`, unless the wire ends before it is served.
+            self._ended.exception()
+        self._transport.abort()
 
     async def close(self) -> None:
         """Close without waiting for the other side; never raises."""
-        self._writer.transport.abort()
+        self._end(WireError("closed"))
         await _release(self._connection)
 
 

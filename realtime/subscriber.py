@@ -172,12 +172,13 @@ class Subscriber:
         for start in range(0, len(wanted), CHANNELS_PER_COMMAND):
             self._send_subscribe(wanted[start : start + CHANNELS_PER_COMMAND])
         self._check_ready()
-        while True:
-            replies = await wire.read_batch()
-            self._heard_at = asyncio.get_running_loop().time()
-            batch = [found for reply in replies if (found := self._sort(reply))]
-            if batch:
-                self._on_batch(batch)
+        await wire.serve(self._take)
+
+    def _take(self, replies: list[Any]) -> None:
+        self._heard_at = asyncio.get_running_loop().time()
+        batch = [found for reply in replies if (found := self._sort(reply))]
+        if batch:
+            self._on_batch(batch)
 
     def _sort(self, reply: Any) -> tuple[bytes, bytes] | None:
         if isinstance(reply, Exception):
