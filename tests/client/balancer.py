@@ -26,6 +26,8 @@ class Balancer:
             yield self
         finally:
             server.close()
+            # What was accepted a moment ago becomes a task in the loop's next turn.
+            await asyncio.sleep(0)
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -44,7 +46,7 @@ class Balancer:
                     await self._join((reader, writer), there)
                     return
         finally:
-            writer.transport.abort()
+            await _abort(writer)
 
     async def _join(
         self,
@@ -62,10 +64,17 @@ class Balancer:
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            there[1].transport.abort()
+            await _abort(there[1])
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while chunk := await reader.read(CHUNK_BYTES):
         writer.write(chunk)
         await writer.drain()
+
+
+async def _abort(writer: asyncio.StreamWriter) -> None:
+    """Close at once, and not before the loop has done with it."""
+    writer.transport.abort()
+    with suppress(OSError):
+        await writer.wait_closed()

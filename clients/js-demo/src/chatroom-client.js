@@ -27,6 +27,7 @@ import { Attendance } from "./chatroom/attendance.js";
 import { Connection } from "./chatroom/connection.js";
 import { Emitter } from "./chatroom/emitter.js";
 import { ChatRequestError } from "./chatroom/errors.js";
+import { fetchMessage, fetchOlder } from "./chatroom/history.js";
 import { readClaims } from "./chatroom/ids.js";
 import { Outbox } from "./chatroom/outbox.js";
 import { defaultStorage } from "./chatroom/outbox-storage.js";
@@ -45,18 +46,8 @@ const PAGE_MESSAGES = 50;
 /**
  * @typedef {import("./chatroom/room-state.js").Message} Message
  * @typedef {import("./chatroom/outbox.js").OutboxItem} OutboxItem
- * @typedef {object} Status
- * @property {import("./chatroom/connection.js").ConnectionState} state
- * @property {boolean} isCatchingUp Online, and not yet up to date in every room.
- * @property {number} sending Messages on their way.
- * @property {number} failed Messages that the server refused; the user decides.
- * @property {ChatRequestError | {code: string, message: string} | null} trouble Why
- *   things are as they are, if there is something to say.
- *
- * @typedef {import("./chatroom/connection.js").ConnectionOptions & {
- *   storage?: import("./chatroom/outbox-storage.js").OutboxStorage,
- *   keepMessages?: number,
- * }} Options
+ * @typedef {import("./chatroom/types.js").Status} Status
+ * @typedef {import("./chatroom/types.js").Options} Options
  */
 
 export class ChatroomClient {
@@ -223,16 +214,10 @@ export class ChatroomClient {
    * @param {string} room
    * @returns {Promise<{added: number, more: boolean, full: boolean}>} `full`: no more
    *   are held, to bound the memory.
+   * @throws {ChatRequestError}
    */
   async history(room, limit = PAGE_MESSAGES) {
-    const state = this.#rooms.mustGet(room);
-    const first = state.messages[0]?.message;
-    if (state.isFull) return { added: 0, more: state.hasOlder, full: true };
-    const before = first === undefined ? {} : { before: first };
-    const page = await this.connection.request("history", { room, limit, ...before });
-    // The room may have been made anew while the page was on its way.
-    const added = first === state.messages[0]?.message ? state.applyHistory(page) : 0;
-    return { added, more: state.hasOlder, full: state.isFull };
+    return fetchOlder(this.connection, this.#rooms.mustGet(room), limit);
   }
 
   /**
@@ -243,9 +228,7 @@ export class ChatroomClient {
    * @returns {Promise<Message | undefined>}
    */
   async message(room, message) {
-    const page = { room, before: message + 1, limit: 1 };
-    const { messages } = await this.connection.request("history", page);
-    return messages.find((/** @type {Message} */ one) => one.message === message);
+    return fetchMessage(this.connection, room, message);
   }
 
   /**
@@ -256,8 +239,8 @@ export class ChatroomClient {
    */
   markRead(room, message) {
     const state = this.#rooms.get(room);
-    if (!state?.applyRead(/** @type {string} */ (this.user), Math.min(message, state.lastMessage)))
-      return;
+    const upTo = Math.min(message, state?.lastMessage ?? 0);
+    if (!state?.applyRead(/** @type {string} */ (this.user), upTo)) return;
     this.readMarks.want(room, state.lastReadMessage);
     this.#emitter.emit("reads", { room });
   }
@@ -275,7 +258,7 @@ export class ChatroomClient {
     return this.typingUsers.in(room).filter((user) => user !== this.user);
   }
 
-  /** @param {string} token */
+  /** @param {string} token For this session and those that follow. */
   setToken(token) {
     return this.connection.setToken(token);
   }
@@ -336,18 +319,21 @@ export class ChatroomClient {
     const { room } = state;
     const mark = state.lastReadMessage;
     const { replaced, applied } = state.applyJoin(ack);
-    if (replaced) {
-      for (const message of state.messages) this.#seen(message);
-      this.waiting.roomReplaced(room);
-      // A mark in another past may mean a message that was never read.
-      this.readMarks.forget(room);
-      this.#emitter.emit("replaced", { room });
-    }
+    if (replaced) this.#replaced(state);
     for (const [name, payload] of applied) this.#applied(state, name, payload, false);
     if (!replaced && state.raiseLastRead(mark)) this.readMarks.want(room, mark);
     for (const event of ["reads", "presence"]) this.#emitter.emit(event, { room });
     // The seat is taken at the end of this step.
     queueMicrotask(() => this.#settle(room));
+  }
+
+  /** @param {RoomState} state */
+  #replaced({ room, messages }) {
+    for (const message of messages) this.#seen(message);
+    this.waiting.roomReplaced(room);
+    // A mark in another past may mean a message that was never read.
+    this.readMarks.forget(room);
+    this.#emitter.emit("replaced", { room });
   }
 
   /** @param {string} room */
