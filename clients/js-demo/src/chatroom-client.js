@@ -36,8 +36,7 @@ import { RoomState } from "./chatroom/room-state.js";
 import { ROOM_ID, Rooms } from "./chatroom/rooms.js";
 import { TypingNotice, TypingUsers } from "./chatroom/typing.js";
 
-export { ChatRequestError } from "./chatroom/errors.js";
-export { ROOM_ID } from "./chatroom/rooms.js";
+export { ChatRequestError, ROOM_ID };
 export { MemoryOutboxStorage, WebOutboxStorage } from "./chatroom/outbox-storage.js";
 
 /** Messages a page of history. */
@@ -245,10 +244,7 @@ export class ChatroomClient {
     this.#emitter.emit("reads", { room });
   }
 
-  /**
-   * @param {string} room
-   * @param {boolean} on
-   */
+  /** @param {string} room @param {boolean} on */
   setTyping(room, on) {
     this.typingNotice.set(room, on);
   }
