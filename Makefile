@@ -32,9 +32,6 @@ nodes: install page
 
 test: $(VENV)/.dev page browser
 	$(BIN)/pytest -n auto $(ARGS)
-ifneq ($(NPM),)
-	cd $(WEB) && npm test
-endif
 
 check: $(VENV)/.dev $(if $(NPM),check-page)
 	$(BIN)/ruff format --check .

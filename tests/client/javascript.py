@@ -1,9 +1,11 @@
 """Programs in Node as processes of a test, spoken to in JSON lines."""
 
 import asyncio
+import functools
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +18,8 @@ from tests.waiting import DEADLINE_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[2]
 WEB = ROOT / "clients" / "js-demo"
+# The first with `crypto` in its global object, as browsers have it.
+OLDEST_NODE = 20
 # A program that fails prints a stack; more of it helps nobody.
 KEPT_ERROR_BYTES = 8_000
 # An event with an image's bytes in it, in JSON.
@@ -33,8 +37,16 @@ def require_node() -> None:
     """Skip (or fail) without Node or the web client's packages."""
     if shutil.which("node") is None:
         cannot_run("node is not installed")
+    if (version := _node_version()) < OLDEST_NODE:
+        cannot_run(f"Node {OLDEST_NODE} or newer is needed; this is {version}")
     if not (WEB / "node_modules" / "socket.io-client").is_dir():
         cannot_run("the web client's packages are not installed: run `make page`")
+
+
+@functools.cache
+def _node_version() -> int:
+    command = ["node", "-p", "process.versions.node.split('.')[0]"]
+    return int(subprocess.run(command, check=True, capture_output=True).stdout)
 
 
 class Program:
