@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from benchmarks.load_generator import Figures
 from benchmarks.stage import Stage, is_clean
 
-TRIES = 3
-"""Times that a polluted measurement is repeated before its best try is kept."""
-
 WARM_SESSIONS = 200
 """Connected before memory is read: code is loaded, pools are filled."""
 
@@ -21,11 +18,27 @@ PROBE_RATE = 100
 
 LOST_AFTER_SECONDS = 1.0
 POLL_SECONDS = 0.02
+BUSY_SHARE = 0.5
+"""Share of its core above which the server is still busy with the loss; the probes
+alone take less."""
+
+ROOM_SESSIONS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How large and long everything is; the quick form is a taste."""
+    """How large and long everything is; the quick form is a taste.
+
+    Attributes:
+        small: Sessions of cases A, B, D and D2.
+        big: Sessions of the large room and of the idle case.
+        warm_seconds: Unmeasured run before each measured one.
+        seconds: A measured run.
+        big_seconds: A measured run of the large room.
+        watch_seconds: Time in which a loss must be over.
+        tries: Most runs of a measurement that others on the machine pollute; the
+            cleanest is kept.
+    """
 
     small: int = 1_000
     big: int = 10_000
@@ -33,6 +46,7 @@ class Sizes:
     seconds: float = 4.0
     big_seconds: float = 6.0
     watch_seconds: float = 8.0
+    tries: int = 3
 
 
 QUICK = Sizes(
@@ -42,20 +56,18 @@ QUICK = Sizes(
     seconds=1.0,
     big_seconds=2.0,
     watch_seconds=3.0,
+    tries=1,
 )
-
-ROOM_SESSIONS = 10
 
 
 def send(
-    stage: Stage, group: int, mode: str, seconds: float, warm_seconds: float
+    stage: Stage, group: int, mode: str, sizes: Sizes, *, seconds: float
 ) -> Figures:
     """Have a group send, first unmeasured; again if the machine was not quiet."""
     stage.load.mode(group, mode)
-    if warm_seconds:
-        stage.load.run(warm_seconds)
+    stage.load.run(sizes.warm_seconds)
     best: Figures = {}
-    for _ in range(TRIES):
+    for _ in range(sizes.tries):
         found = _with_costs(stage.measured(lambda: stage.load.run(seconds)), group)
         if not best or found["other_share"] < best["other_share"]:
             best = found
@@ -88,13 +100,14 @@ def _with_costs(figures: Figures, group: int) -> Figures:
 
 def rooms_of_thousands(stage: Stage, sizes: Sizes) -> Figures:
     """Cases A and D (one room), B and D2 (rooms of ten)."""
-    small, found = sizes.small, {}
+    small = sizes.small
+    found: Figures = {}
     one = stage.load.connect(small, 1, "one-")["group"]
     for name, mode in (("A", "closed 1"), ("D", f"rate {20_000 / small}")):
-        found[name] = send(stage, one, mode, sizes.seconds, sizes.warm_seconds)
+        found[name] = send(stage, one, mode, sizes, seconds=sizes.seconds)
     many = stage.load.connect(small, small // ROOM_SESSIONS, "many-")["group"]
     for name, mode in (("B", "closed 4"), ("D2", f"rate {5_000 / ROOM_SESSIONS}")):
-        found[name] = send(stage, many, mode, sizes.seconds, sizes.warm_seconds)
+        found[name] = send(stage, many, mode, sizes, seconds=sizes.seconds)
     return found
 
 
@@ -106,7 +119,7 @@ def one_large_room(stage: Stage, sizes: Sizes) -> Figures:
     large = joined["group"]
     found = {
         "join_large": _connect_costs(joined, sizes.big),
-        "C": send(stage, large, "rate 1", sizes.big_seconds, 1.0),
+        "C": send(stage, large, "rate 1", sizes, seconds=sizes.big_seconds),
     }
     load.mode(probe["group"], f"rate {PROBE_RATE}")
     load.run(1.0)
@@ -184,10 +197,6 @@ def _watch_loss(stage: Stage, seconds: float, files: int) -> Figures:
         "quiet_again_seconds": quiet,
     }
 
-
-BUSY_SHARE = 0.5
-"""Share of its core above which the server is still busy with the loss; the probes
-alone take less."""
 
 Case = Callable[[Stage, Sizes], Figures]
 CASES: dict[str, Case] = {

@@ -83,6 +83,11 @@ class LoadGenerator:
         self.start(f"lose {group} {after_seconds}")
         self.finish(0)
 
+    def close(self, group: int) -> None:
+        """Close a group's connections."""
+        self.start(f"close {group}")
+        self.finish(0)
+
     def idle(self, seconds: float) -> Figures:
         """Only answer heartbeats."""
         self.start(f"idle {seconds}")

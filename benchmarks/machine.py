@@ -4,7 +4,6 @@ import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
-
 from typing import Self
 
 TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
@@ -19,8 +18,8 @@ DESCRIPTORS = 200_000
 def cpu_seconds(pid: int) -> float:
     """Return the CPU time of a process, its threads included.
 
-    From the scheduler's nanoseconds; ``/proc/<pid>/stat`` counts ticks of 10 ms. Threads
-    that have ended are in the latter only, so the larger of both is right.
+    From the scheduler's nanoseconds; ``/proc/<pid>/stat`` counts ticks of 10 ms.
+    Threads that have ended are in the latter only, so the larger of both is right.
     """
     tasks = Path(f"/proc/{pid}/task")
     precise = 0

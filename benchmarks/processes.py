@@ -73,7 +73,7 @@ def running(
             stdout=subprocess.PIPE if piped else sink,
             stderr=sink,
             text=True,
-            preexec_fn=prepare,  # noqa: PLW1509 - this process has one thread
+            preexec_fn=prepare,
         )
     try:
         yield process

@@ -30,7 +30,8 @@ class Server:
         command: Returns its command line.
         environment: Returns its variables.
         ready_path: Path that answers 200 once it serves; None: when it listens.
-        big: Whether it takes part in the rounds with 10,000 sessions each time.
+        cases: The cases it takes part in.
+        once: Those that it runs in the first round only, because they take long.
     """
 
     name: str
@@ -38,7 +39,8 @@ class Server:
     command: Callable[[Start], list[str]]
     environment: Callable[[Start], dict[str, str]] = lambda _start: {}
     ready_path: str | None = None
-    big: bool = True
+    cases: tuple[str, ...] = ("rooms", "large", "idle")
+    once: tuple[str, ...] = ()
 
 
 def _chatroom_environment(start: Start) -> dict[str, str]:
@@ -57,6 +59,7 @@ SERVERS = (
         name="raw",
         title="raw C, one send() a delivery, no Redis",
         command=lambda start: [str(start.raw_program), str(start.port)],
+        cases=("rooms", "large"),
     ),
     Server(
         name="bun",
@@ -88,7 +91,7 @@ SERVERS = (
             str(start.port),
             start.redis_url,
         ],
-        big=False,
+        once=("large", "idle"),
     ),
     Server(
         name="chatroom",

@@ -5,7 +5,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import jwt
 
@@ -21,8 +21,6 @@ from benchmarks.machine import (
 from benchmarks.processes import free_port, running, wait_ready
 from benchmarks.servers import SECRET, Server, Start
 from realtime.valkey_process import valkey_binary
-
-T = TypeVar("T")
 
 TEXT_BYTES = 100
 SESSION_LIMIT = 60_000
