@@ -1,0 +1,167 @@
+"""Leases: a node that stops renewing is cleared up after, whoever notices first."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from realtime import keys, lua
+from realtime.leases import RENEWALS, NodeLease
+from realtime.presence import Presence
+from realtime.presence_counts import PresenceCounts
+from realtime.redis_link import RedisLink
+from realtime.settings import Settings
+from tests.redis_server import RedisServer
+from tests.waiting import MS, wait_until
+
+LEASE_SECONDS = 400 * MS
+# What is promised of a dead node's sessions.
+SWEPT_SECONDS = 15.0
+
+
+class Member:
+    """A node as far as leases go."""
+
+    def __init__(self, link: RedisLink, name: str) -> None:
+        self.name = name
+        self.relisted = 0
+        counts = PresenceCounts(link)
+        self.presence = Presence(link, node=name, announce_users=10, counts=counts)
+        self.lease = NodeLease(
+            link,
+            node=name,
+            presence=self.presence,
+            relist=self._relist,
+            reconcile=self._reconcile,
+            lease_seconds=LEASE_SECONDS,
+        )
+        self.renewed = 0
+
+    async def _relist(self) -> None:
+        self.relisted += 1
+
+    async def _reconcile(self) -> None:
+        self.renewed += 1
+
+
+@asynccontextmanager
+async def running(link: RedisLink, name: str) -> AsyncIterator[Member]:
+    """Run a node's lease until the block ends."""
+    member = Member(link, name)
+    member.lease.start()
+    try:
+        yield member
+    finally:
+        await member.lease.aclose()
+
+
+async def nodes(redis_client: Redis) -> set[str]:
+    """Return the nodes that have a lease."""
+    found: Any = await redis_client.zrange(keys.NODES, 0, -1)
+    return set(found)
+
+
+async def die(link: RedisLink, name: str, *users: str) -> None:
+    """Leave what a node leaves that was killed: a lease, and sessions of users."""
+    member = Member(link, name)
+    for user in users:
+        sid = f"{name}-{user}"
+        await member.presence.enter(room="42", sid=sid, user=user, device=None)
+    await link.run(lua.LEASES_RENEW, (keys.NODES,), (name, int(LEASE_SECONDS * 1000)))
+
+
+async def test_a_node_that_lives_keeps_its_lease(
+    link: RedisLink, redis_client: Redis
+) -> None:
+    """It renews well before the end, and gives it back when it goes."""
+    async with running(link, "n1") as member:
+        await wait_until(lambda: member.renewed >= RENEWALS + 2, "a lease and more")
+        assert await nodes(redis_client) == {"n1"}
+        assert member.relisted == 0
+        await member.presence.enter(room="42", sid="s", user="ann", device=None)
+    assert await nodes(redis_client) == set()
+    assert await redis_client.keys("*") == []
+
+
+async def test_a_dead_node_s_sessions_are_swept(
+    link: RedisLink, redis_client: Redis
+) -> None:
+    """By any other node, one that starts later included."""
+    await die(link, "dead", "ann", "bob")
+    async with running(link, "n1") as member:
+
+        async def swept() -> bool:
+            return await member.presence.online("42") == ([], 0)
+
+        await wait_until(swept, "its sessions are gone")
+        await wait_until(lambda: _is(redis_client, {"n1"}), "its lease is gone as well")
+    assert await redis_client.keys("*") == []
+
+
+async def _is(redis_client: Redis, expected: set[str]) -> bool:
+    return await nodes(redis_client) == expected
+
+
+async def test_many_dead_nodes_are_swept(link: RedisLink, redis_client: Redis) -> None:
+    """More than one look takes: a whole rack went down."""
+    for number in range(25):
+        await die(link, f"dead{number}", f"u{number}")
+    async with running(link, "n1"):
+        await wait_until(lambda: _is(redis_client, {"n1"}), "all are swept")
+    assert await redis_client.keys("*") == []
+
+
+async def test_a_node_that_lost_its_lease_lists_its_sessions_again(
+    link: RedisLink, redis_client: Redis
+) -> None:
+    """It was paused and swept by another, or Redis lost it: it lives after all."""
+    async with running(link, "n1") as member:
+        await wait_until(lambda: member.renewed, "it has a lease")
+        await redis_client.zrem(keys.NODES, "n1")
+        await wait_until(lambda: member.relisted == 1, "it lists its sessions")
+        await wait_until(lambda: _is(redis_client, {"n1"}), "it has a lease again")
+        renewed = member.renewed
+        await wait_until(lambda: member.renewed > renewed + 2, "it goes on")
+        assert member.relisted == 1
+
+
+async def test_a_pause_of_redis_ends_no_node(
+    link: RedisLink, redis_server: RedisServer, redis_client: Redis
+) -> None:
+    """Renewals fail and go on; two living nodes that come back keep theirs."""
+    async with running(link, "n1") as one, running(link, "n2") as two:
+        await wait_until(lambda: one.renewed and two.renewed, "both have a lease")
+        redis_server.kill()
+        await wait_until(lambda: not link.connected, "Redis is away")
+        redis_server.start()
+        before = one.renewed, two.renewed
+        await wait_until(
+            lambda: one.renewed > before[0] + 1 and two.renewed > before[1] + 1,
+            "both renew again",
+        )
+        assert await nodes(redis_client) == {"n1", "n2"}
+
+
+async def test_the_sweep_goes_on_while_redis_is_away(
+    link: RedisLink,
+    redis_server: RedisServer,
+    redis_client: Redis,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A lease that cannot be renewed is logged, and tried again."""
+    async with running(link, "n1") as member:
+        await wait_until(lambda: member.renewed, "it has a lease")
+        redis_server.admin.config_set("maxmemory", "1")
+        await wait_until(lambda: "could not be renewed" in caplog.text, "it is logged")
+        redis_server.admin.config_set("maxmemory", "0")
+        renewed = member.renewed
+        await wait_until(lambda: member.renewed > renewed, "it goes on")
+
+
+def test_the_defaults_keep_the_promise() -> None:
+    """A lease, the look that finds it run out, and the sweep: within 15 s."""
+    lease_seconds = Settings().lease_seconds
+    look_seconds = lease_seconds / RENEWALS
+    assert lease_seconds + look_seconds + 2.0 <= SWEPT_SECONDS

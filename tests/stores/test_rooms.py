@@ -1,0 +1,83 @@
+"""Membership: kept on both sides, from the first join until the user quits."""
+
+import asyncio
+import json
+
+from redis.asyncio import Redis
+
+from realtime import keys
+from realtime.read_state import ReadState
+from realtime.redis_link import RedisLink
+from realtime.rooms import Rooms
+from tests.stores.conftest import Send
+
+
+async def test_the_first_join_makes_a_member(rooms: Rooms, redis_client: Redis) -> None:
+    """With a role and a time; repeating it changes nothing."""
+    assert not await rooms.is_member("42", "ann")
+    assert (await rooms.admit("42", "ann")).new
+    first = await redis_client.hgetall(keys.members("42"))
+    again = await rooms.admit("42", "ann")
+    assert (again.new, again.members) == (False, 1)
+    assert await redis_client.hgetall(keys.members("42")) == first
+    entry = json.loads(first["ann"])
+    assert entry["role"] == "member"
+    assert abs(entry["joinedAt"] / 1000 - (await redis_client.time())[0]) < 60
+    assert await rooms.is_member("42", "ann")
+    assert await rooms.count("42") == 1
+
+
+async def test_joining_at_once_makes_one_member(rooms: Rooms) -> None:
+    """Two devices of one user, or two nodes."""
+    found = await asyncio.gather(*(rooms.admit("42", "ann") for _ in range(20)))
+    assert sum(each.new for each in found) == 1
+    assert {each.members for each in found} == {1}
+
+
+async def test_quitting_ends_it_on_both_sides(
+    rooms: Rooms, redis_client: Redis
+) -> None:
+    """The room's members, the user's rooms, the mark; repeating it is fine."""
+    await rooms.admit("42", "ann")
+    await rooms.quit("42", "ann")
+    await rooms.quit("42", "ann")
+    assert not await rooms.is_member("42", "ann")
+    assert await rooms.of_user("ann") == []
+    assert await redis_client.keys("*") == []
+
+
+async def test_a_user_s_rooms(rooms: Rooms, send: Send, link: RedisLink) -> None:
+    """By id, with the newest message and what is unread; empty rooms as well."""
+    for room in ("b", "a", "empty"):
+        await rooms.admit(room, "bob")
+        await rooms.admit(room, "ann")
+    for number in range(3):
+        await send(f"a{number}", room="a")
+    await send("b0", room="b", user="bob")
+    await ReadState(link, announce_members=10).mark(room="a", user="bob", message=1)
+    found = {each.room: each for each in await rooms.of_user("bob")}
+    assert list(found) == ["a", "b", "empty"]
+    assert (found["a"].last_message, found["a"].unread) == (3, 2)
+    assert json.loads(found["a"].newest or b"")["text"] == "a2"
+    assert (found["b"].last_read_message, found["b"].unread) == (1, 0)
+    assert (found["empty"].last_message, found["empty"].newest) == (0, None)
+
+
+async def test_who_comes_back_starts_at_the_top(rooms: Rooms, send: Send) -> None:
+    """After a quit nothing is remembered of the earlier membership."""
+    await rooms.admit("42", "ann")
+    await rooms.admit("42", "bob")
+    await rooms.quit("42", "bob")
+    await send()
+    back = await rooms.admit("42", "bob")
+    assert (back.new, back.last_read_message) == (True, 1)
+
+
+async def test_a_half_made_membership_is_not_listed(
+    rooms: Rooms, redis_client: Redis
+) -> None:
+    """A node died between the two sides; the next join completes it."""
+    await redis_client.sadd(keys.user_rooms("ann"), "42")
+    assert await rooms.of_user("ann") == []
+    await rooms.admit("42", "ann")
+    assert [each.room for each in await rooms.of_user("ann")] == ["42"]
