@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WEB := clients/js-demo
+PEERS := benchmarks/peers
 LOCK := requirements.lock
 NPM := $(shell command -v npm 2>/dev/null)
 # Names under which Debian, Ubuntu and others install it.
@@ -12,7 +13,7 @@ BROWSER := $(shell command -v chromium chromium-browser google-chrome 2>/dev/nul
 # One flag of the project's own commands to pass on: make run ARGS="--port 6000"
 ARGS ?=
 
-.PHONY: help run nodes test check check-page format lock install page browser clean
+.PHONY: help run nodes test check check-page format lock install page browser bench bench-quick clean
 
 help:
 	@echo "make run      start one node on http://localhost:5000"
@@ -20,6 +21,7 @@ help:
 	@echo "make test     install what the tests need and run them"
 	@echo "make check    lint, types and who may import whom"
 	@echo "make format   format the code"
+	@echo "make bench    measure the server beside its peers (make bench-quick: a taste)"
 
 run: install page
 	@exec $(BIN)/chatroom serve $(ARGS)
@@ -90,5 +92,17 @@ ifeq ($(BROWSER),)
 	@bash .ci/install-browser
 endif
 
+# What it measures and how: docs/benchmarks.md. Both need a quiet machine with two cores.
+bench: $(VENV)/.run $(PEERS)/node_modules/.installed
+	$(BIN)/python -m benchmarks --write $(ARGS)
+
+bench-quick: $(VENV)/.run $(PEERS)/node_modules/.installed
+	$(BIN)/python -m benchmarks --quick $(ARGS)
+
+$(PEERS)/node_modules/.installed: $(PEERS)/package.json $(PEERS)/package-lock.json
+	@echo "Installing the servers to compare with ..."
+	@cd $(PEERS) && npm ci --ignore-scripts
+	@touch $@
+
 clean:
-	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/dist build *.egg-info
+	rm -rf $(VENV) $(WEB)/node_modules $(PEERS)/node_modules $(WEB)/dist build *.egg-info

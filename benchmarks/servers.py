@@ -43,6 +43,11 @@ class Server:
     once: tuple[str, ...] = ()
 
 
+def _bun() -> str:
+    """Return the binary of the platform's package: it needs no install script."""
+    return str(next(MODULES.glob("@oven/*/bin/bun"), MODULES / ".bin" / "bun"))
+
+
 def _chatroom_environment(start: Start) -> dict[str, str]:
     return {
         "CHATROOM_HOST": "127.0.0.1",
@@ -65,7 +70,7 @@ SERVERS = (
         name="bun",
         title="Bun, socket.io + @socket.io/bun-engine + redis-adapter",
         command=lambda start: [
-            str(MODULES / ".bin" / "bun"),
+            _bun(),
             str(PEERS / "bun.mjs"),
             str(start.port),
             start.redis_url,
