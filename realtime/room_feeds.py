@@ -231,20 +231,19 @@ class RoomFeeds:
 
     async def _read_up(self, channel: str, feed: RoomFeed) -> None:
         """Deliver from the log until nothing that was published is missing."""
-        while True:
+        # Read only while the feed is not live: what arrives meanwhile would be
+        # delivered as it arrives, and once more from the page.
+        while not feed.live or feed.notices_missed:
+            if feed.live:
+                await self._announce(channel, feed)
+                continue
             if not self._subscriber.ready or self._backlog(channel) > BACKLOG_JOBS // 2:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             try:
-                complete = await self._read_page(channel, feed)
+                feed.live = await self._read_page(channel, feed)
             except ChatError:
                 await asyncio.sleep(RETRY_SECONDS)
-                continue
-            if complete:
-                feed.live = True
-                if not feed.notices_missed:
-                    return
-                await self._announce(channel, feed)
 
     async def _read_page(self, channel: str, feed: RoomFeed) -> bool:
         """Deliver a page of the log; true if nothing published is missing then."""

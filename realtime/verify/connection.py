@@ -81,6 +81,9 @@ class Connection:
         except (SocketIOError, aiohttp.ClientError, OSError, ValueError) as error:
             # TimeoutError is an OSError; ValueError is a broken handshake.
             raise LostError(str(error) or type(error).__name__) from error
+        # When a polling answer breaks off, the library's reader dies of it and tells
+        # nobody.
+        self._sio.eio.read_loop_task.add_done_callback(self._reader_ended)
 
     async def request(
         self,
@@ -146,7 +149,11 @@ class Connection:
             for task in late:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        await self._sio.shutdown()
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._sio.shutdown()
+        except (SocketIOError, aiohttp.ClientError, OSError) as error:
+            self.reason = f"{self.reason}; {error}"
 
     def _event(self, name: str, payload: Any = None, *_more: Any) -> None:
         if not self._closed:
@@ -154,6 +161,10 @@ class Connection:
 
     def _disconnected(self, reason: object = None) -> None:
         self._end(str(reason))
+
+    def _reader_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._end(str(error))
 
     def _end(self, reason: str) -> None:
         if self.lost.is_set():

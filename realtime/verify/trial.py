@@ -16,6 +16,7 @@ from realtime.verify.deployment import NODE_COMMAND, Deployment
 from realtime.verify.faults import CLIENT_KINDS, KINDS, Fault, last
 from realtime.verify.figures import Ended, figures
 from realtime.verify.final_log import FinalLog, Violation
+from realtime.verify.keeping import keep
 from realtime.verify.read_logs import read_history, read_log
 from realtime.verify.report import Report
 from realtime.verify.schedule import Planned
@@ -61,6 +62,7 @@ class Plan:
         send_seconds: Mean time between two messages of one client.
         command: What runs the ``chatroom`` command of the nodes.
         make_auth: Returns a user's credentials.
+        histories: Folder for the histories and the logs, to look into afterwards.
     """
 
     seed: int
@@ -73,6 +75,7 @@ class Plan:
     send_seconds: float = SEND_SECONDS
     command: Sequence[str] = NODE_COMMAND
     make_auth: MakeAuth = field(default=dev_auth)
+    histories: Path | None = None
 
 
 async def run_trial(plan: Plan, tell: Tell) -> Report:
@@ -141,6 +144,8 @@ class Trial:
             telling.cancel()
         histories = [recorder.history for recorder in self.crowd.recorders]
         logs, violations = await self._read_logs()
+        if self._plan.histories is not None:
+            keep(self._plan.histories, histories, logs)
         self._tell("Comparing the histories with the log ...")
         violations += check(histories, logs, complete=not unsettled)
         violations += [Violation("settled", "-", text) for text in unsettled]

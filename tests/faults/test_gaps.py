@@ -1,0 +1,59 @@
+"""Gaps in Pub/Sub, at the moments at which they are hard to close."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from redis.asyncio import Redis
+
+from realtime.app import NODE
+from realtime.message_log import LogPage, MessageLog
+from tests.nodes import NAMESPACE, client, run_nodes
+from tests.waiting import wait_until
+
+ROOM = "gaps"
+CHANNEL = f"chatroom-{ROOM}"
+# A gap is closed by one or two reads of the log; more are the look that follows.
+READS_OVERTAKEN = 4
+
+
+async def append(log: MessageLog) -> int:
+    """Store a message and return its offset."""
+    appended = await log.append(
+        room=ROOM, user="ann", client_id=uuid4().hex, content={"text": "hello"}
+    )
+    return appended.offset
+
+
+async def test_messages_that_overtake_the_reading_of_the_log_come_once(
+    redis_url: str, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message is published while a catch-up's answer is on its way."""
+    async with run_nodes(1, redis_url) as [node], client(node, "ann") as ann:
+        seen: list[int] = []
+        ann.on("message", lambda event: seen.append(event["message"]), NAMESPACE)
+        await ann.call("join", {"room": ROOM}, namespace=NAMESPACE)
+        feeds = node.app[NODE].manager.feeds
+        log = node.app[NODE].log
+        reads: list[int] = []
+        read = MessageLog.read
+
+        async def overtaken(self: MessageLog, *args: Any, **keywords: Any) -> LogPage:
+            page = await read(self, *args, **keywords)
+            if len(reads) < READS_OVERTAKEN:
+                feed = feeds.get(CHANNEL)
+                assert feed is not None
+                offset = await append(log)
+                reads.append(offset)
+                await wait_until(
+                    lambda: feed.highest_seen >= offset, "the message was published"
+                )
+            return page
+
+        monkeypatch.setattr(MessageLog, "read", overtaken)
+        await redis_client.client_kill_filter(_type="pubsub")
+        await wait_until(lambda: reads, "the log is read after the cut")
+        await wait_until(lambda: node.app[NODE].manager.subscriber.ready, "subscribed")
+        last = await append(log)
+        await wait_until(lambda: last in seen, "the last message is delivered")
+        assert seen == sorted(set(seen))
