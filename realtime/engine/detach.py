@@ -86,6 +86,18 @@ def switch_protocols(
         protocol.data_received(tail)
 
 
+def let_go(transport: asyncio.BaseTransport) -> None:
+    """Break a lost transport's references to itself, so that it is freed at once.
+
+    asyncio's transports hold bound methods of their own. Thousands of lost connections
+    would otherwise wait for the garbage collector, and block the loop when it comes.
+    """
+    own = getattr(transport, "__dict__", {})
+    for name in ("_read_ready_cb", "_write_ready"):
+        if name in own:
+            own[name] = None
+
+
 def _accept(request: web.Request, headers: Mapping[str, str]) -> bytes:
     key = request.headers["Sec-WebSocket-Key"].encode()
     digest = hashlib.sha1(key + _GUID, usedforsecurity=False).digest()

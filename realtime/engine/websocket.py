@@ -8,6 +8,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from realtime.engine import frames, protocol
+from realtime.engine.detach import let_go
 from realtime.engine.frame_parser import Control, FrameError, FrameParser
 from realtime.engine.frames import CloseCode
 from realtime.engine.protocol import PacketError, Reason
@@ -65,6 +66,8 @@ class WebSocketConnection(asyncio.Protocol):
         """End the session, unless it has ended or lives on another transport."""
         self._hub.closing.discard(self)
         self._state = _CLOSED
+        if self._transport is not None:
+            let_go(self._transport)
         self._transport = None
         self._leave(Reason.TRANSPORT_CLOSE if exc is None else Reason.TRANSPORT_ERROR)
 
