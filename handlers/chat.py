@@ -163,10 +163,17 @@ class ChatNamespace(socketio.AsyncNamespace):
         if "image" in payload:
             stored = await services.images.accept(payload["image"])
             payload["image"] = services.images.describe(stored)
-        appended = await services.log.append(
+        done = await services.log.append(
             room=room, user=session.user, client_id=client_id, content=payload
         )
-        return appended._asdict()
+        return {
+            "message": done.message,
+            "offset": done.offset,
+            "uid": done.uid,
+            "at": done.at,
+            "duplicate": done.duplicate,
+            "durability": done.durability,
+        }
 
     @guarded
     async def on_mark_read(self, session: Session, payload: Payload) -> Answer:

@@ -5,10 +5,15 @@ All keys of a room share the hash tag ``{chatroom-<id>}``, and the room's channe
 of a room, in Redis Cluster as well.
 """
 
+from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import quote
 
 CHANNEL_PREFIX = "chatroom-"
 """What a room's channel, which is its Socket.IO room as well, begins with."""
+
+KEPT_APPEND_KEYS = 10_000
+"""Rooms and users whose keys are remembered: some 10 MB."""
 
 NODES = "chatroom:nodes"
 """Sorted set: node id, scored by the end of its lease in Unix ms."""
@@ -64,6 +69,24 @@ def sessions(room: str) -> str:
 def online(room: str) -> str:
     """Hash: user to the number of sessions that attend the room."""
     return _room_key(room, "online")
+
+
+class AppendKeys(NamedTuple):
+    """What an append needs, of one room and user."""
+
+    channel: str
+    room: tuple[str, str, str, str, str]
+    sent_prefix: str
+
+
+@lru_cache(maxsize=KEPT_APPEND_KEYS)
+def append_keys(room: str, user: str) -> AppendKeys:
+    """Return the keys of an append but for the ``clientId``'s, remembered."""
+    return AppendKeys(
+        channel(room),
+        (log(room), messages(room), meta(room), last_read(room), members(room)),
+        sent(room, user, ""),
+    )
 
 
 def sent(room: str, user: str, client_id: str) -> str:

@@ -1,6 +1,5 @@
 """The room log: messages are numbered, kept and published in one atomic step."""
 
-import secrets
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -11,10 +10,7 @@ from realtime.cursor import START, Position
 from realtime.durability import MEMORY, Durability
 from realtime.errors import ForbiddenError
 from realtime.redis_link import RedisLink
-
-UID_BYTES = 9
-"""Random bytes of an event's uid: 72 bits, 12 characters. Two histories that grew
-apart agree at one offset by chance once in 2**72."""
+from realtime.uids import Uids
 
 
 class Appended(NamedTuple):
@@ -84,6 +80,7 @@ class MessageLog:
         self._limits = (remember_seconds, log_limit, log_age_ms, history_limit)
         self._history_limit = history_limit
         self._durability = durability
+        self._uids = Uids()
 
     @classmethod
     def reader(cls, link: RedisLink) -> "MessageLog":
@@ -113,21 +110,15 @@ class MessageLog:
         body = orjson.dumps(
             {"room": room, "user": user, **content, "clientId": client_id}
         )[1:-1]
+        names = keys.append_keys(room, user)
         reply = await self._link.run(
             lua.MESSAGE_LOG_APPEND,
+            (*names.room, names.sent_prefix + client_id),
             (
-                keys.log(room),
-                keys.messages(room),
-                keys.meta(room),
-                keys.last_read(room),
-                keys.members(room),
-                keys.sent(room, user, client_id),
-            ),
-            (
-                keys.channel(room),
+                names.channel,
                 self._publish_command,
                 user,
-                secrets.token_urlsafe(UID_BYTES),
+                self._uids.next(),
                 body,
                 *self._limits,
             ),

@@ -23,50 +23,70 @@ local channel, publish, user, uid, body = ARGV[1], ARGV[2], ARGV[3], ARGV[4], AR
 local sent_ttl, log_limit = ARGV[6], ARGV[7]
 local log_age, history_limit = tonumber(ARGV[8]), tonumber(ARGV[9])
 
+-- Events whose age is looked at in one append: no append pays for a long backlog.
+local TRIM_AT_ONCE = 100
+
 -- Lua writes large numbers as 1e+14; JSON readers and our own want digits.
 local function digits(number)
   return string.format('%.0f', number)
 end
 
-local durability = redis.call('HGET', meta, 'durability') or ''
-local first = redis.call('GET', sent)
-if first then
-  local result = cjson.decode(first)
-  -- The same uid: the node asks again because a cut swallowed the first answer.
-  local duplicate = result[3] == uid and 0 or 1
-  return {duplicate, result[1], result[2], result[3], result[4], durability}
-end
 if redis.call('HEXISTS', members, user) == 0 then
   return {-1}
 end
-
+local known = redis.call('HMGET', meta, 'offset', 'lastMessage', 'at', 'durability',
+  'oldestAt')
+local offset = tonumber(known[1] or '0') + 1
+local number = tonumber(known[2] or '0') + 1
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 -- A clock set back must not make a later message look older.
-local at = math.max(now, tonumber(redis.call('HGET', meta, 'at') or '0'))
-local offset = redis.call('HINCRBY', meta, 'offset', 1)
-local number = redis.call('HINCRBY', meta, 'lastMessage', 1)
-redis.call('HSET', meta, 'uid', uid, 'at', digits(at))
+local at = math.max(time[1] * 1000 + math.floor(time[2] / 1000),
+  tonumber(known[3] or '0'))
+local durability = known[4] or ''
+local oldest_at = tonumber(known[5] or at)
+local offset_text, number_text, at_text = digits(offset), digits(number), digits(at)
 
-local message = '{"offset":' .. digits(offset) .. ',"uid":"' .. uid
-  .. '","message":' .. digits(number) .. ',' .. body .. ',"at":' .. digits(at) .. '}'
-local event = '["message",' .. message .. ']'
-
-redis.call('XADD', log, 'MAXLEN', '~', log_limit, digits(offset) .. '-0',
-  'uid', uid, 'at', digits(at), 'event', event)
--- Two at most each time: enough to keep up, and no append pays for a long backlog.
-local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 2)
-for _, entry in ipairs(oldest) do
-  if tonumber(entry[2][4]) < at - log_age then
-    redis.call('XDEL', log, entry[1])
-  end
+local result = number_text .. ' ' .. offset_text .. ' ' .. uid .. ' ' .. at_text
+local first = redis.call('SET', sent, result, 'EX', sent_ttl, 'NX', 'GET')
+if first then
+  local n, o, u, a = string.match(first, '^(%d+) (%d+) (%S+) (%d+)$')
+  -- The same uid is the same call, sent again after its answer was lost.
+  return {u == uid and 0 or 1, tonumber(n), tonumber(o), u, tonumber(a), durability}
 end
 
-redis.call('HSET', messages, digits(number), message)
+local message = '{"offset":' .. offset_text .. ',"uid":"' .. uid
+  .. '","message":' .. number_text .. ',' .. body .. ',"at":' .. at_text .. '}'
+local event = '["message",' .. message .. ']'
+
+local added = redis.pcall('XADD', log, 'MAXLEN', '~', log_limit, offset_text .. '-0',
+  'uid', uid, 'at', at_text, 'event', event)
+if added.err then
+  -- A log that does not fit its meta hash: nothing is stored, so nothing is remembered.
+  redis.call('DEL', sent)
+  return added
+end
+redis.call('HSET', meta, 'offset', offset_text, 'uid', uid,
+  'lastMessage', number_text, 'at', at_text)
+-- The age of the oldest event is remembered: looked at when it may be too old only.
+if at - oldest_at > log_age then
+  local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', TRIM_AT_ONCE)
+  local first_kept = oldest[#oldest]
+  for _, entry in ipairs(oldest) do
+    if at - tonumber(entry[2][4]) <= log_age then
+      first_kept = entry
+      break
+    end
+  end
+  redis.call('XTRIM', log, 'MINID', first_kept[1])
+  redis.call('HSET', meta, 'oldestAt', first_kept[2][4])
+elseif oldest_at == at then
+  redis.call('HSET', meta, 'oldestAt', at_text)
+end
+
+redis.call('HSET', messages, number_text, message)
 if number > history_limit then
   redis.call('HDEL', messages, digits(number - history_limit))
 end
-redis.call('HSET', last_read, user, digits(number))
-redis.call('SET', sent, cjson.encode({number, offset, uid, at}), 'EX', sent_ttl)
+redis.call('HSET', last_read, user, number_text)
 redis.call(publish, channel, event)
 return {0, number, offset, uid, at, durability}
