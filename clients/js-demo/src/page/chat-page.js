@@ -19,6 +19,8 @@ import { currentRoom, hashOf } from "./whereabouts.js";
 const FIRST_ROOM = "general";
 /** Rooms attended at once; the list shows the others as they were at the start. */
 const MOST_ROOMS = 100;
+/** Until the list of rooms is asked for again, after it could not be had. */
+const LIST_AGAIN_MS = 3_000;
 
 export class ChatPage {
   /** @type {string | null} */
@@ -26,6 +28,8 @@ export class ChatPage {
   /** @type {Map<string, import("./rooms-view.js").RoomRow>} By `rooms`, at the start. */
   #known = new Map();
   #hasListed = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #listAgain;
   /** @type {(() => void)[]} */
   #undo = [];
 
@@ -143,7 +147,10 @@ export class ChatPage {
       if (!this.#room) this.#choose(rows);
       this.renderRooms();
     } catch {
-      this.#hasListed = false; // The next change of the status asks again.
+      this.#listAgain = setTimeout(() => {
+        this.#hasListed = false;
+        this.#statusChanged();
+      }, LIST_AGAIN_MS);
     }
   }
 
@@ -272,6 +279,7 @@ export class ChatPage {
   }
 
   close() {
+    clearTimeout(this.#listAgain);
     for (const undo of this.#undo) undo();
     this.client.close();
   }

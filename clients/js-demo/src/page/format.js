@@ -4,7 +4,8 @@ const TIME = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-di
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
 const SHORT_DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
-const HUES = 8;
+/** Classes `hue-0` … in theme.css. */
+const HUES = 12;
 
 /** @param {number} at Unix ms. */
 export const timeOf = (at) => TIME.format(at);
