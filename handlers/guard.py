@@ -92,6 +92,9 @@ def load_payload(request: Request, arguments: Sequence[object]) -> Payload:
             f"{request.name} takes one object, not {len(arguments)} arguments.",
             fields={"payload": ["Must be one object."]},
         )
+    accepted = request.payload.accept(arguments[0])
+    if accepted is not None:
+        return accepted
     try:
         loaded: Payload = request.payload.load(arguments[0])  # type: ignore[arg-type]
     except ValidationError as error:

@@ -2,13 +2,23 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
 
-from marshmallow import RAISE, Schema, ValidationError, fields
+from marshmallow import RAISE, Schema, ValidationError, fields, missing
+from marshmallow.decorators import VALIDATES_SCHEMA
 
 UNCLEAN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters and the halves of surrogate pairs."""
+
+
+class _Step(NamedTuple):
+    """How one field is loaded."""
+
+    name: str
+    load: Callable[..., Any]
+    required: bool
+    default: Any
 
 
 class StrictSchema(Schema):
@@ -23,6 +33,66 @@ class StrictSchema(Schema):
         "type": "Must be an object.",
         "unknown": "There is no such field.",
     }
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._steps: tuple[_Step, ...] | None = None
+        self._rules: tuple[Callable[..., None], ...] = ()
+
+    def accept(self, data: object) -> dict[str, Any] | None:
+        """Return what :meth:`load` returns for ``data``, None if it would refuse it.
+
+        The same fields judge, without the bookkeeping that lets ``load`` name all
+        errors at once: a fifth of its time, and this is what each event costs. None is
+        also returned where only ``load`` can tell, so whoever gets it calls ``load``.
+        """
+        if type(data) is not dict:
+            return None
+        try:
+            loaded = self._load_fields(data)
+            if loaded is not None:
+                for rule in self._rules:
+                    rule(loaded)
+        except ValidationError:
+            return None
+        return loaded
+
+    def _load_fields(self, data: dict[str, Any]) -> dict[str, Any] | None:
+        loaded: dict[str, Any] = {}
+        known = 0
+        for name, load, required, default in self._steps or self._plan():
+            value = data.get(name, missing)
+            if value is not missing:
+                if value is None:
+                    return None
+                loaded[name] = load(value, name, data)
+                known += 1
+            elif required:
+                return None
+            elif default is not missing:
+                loaded[name] = default
+        return loaded if known == len(data) else None
+
+    def _plan(self) -> tuple[_Step, ...]:
+        """Note how the fields are loaded.
+
+        Raises:
+            TypeError: for a field with what only marshmallow's own way does.
+        """
+        for name, field in self.load_fields.items():
+            plain = isinstance(field, StrictField) and not (
+                field.validators or field.allow_none or callable(field.load_default)
+            )
+            if not plain or field.data_key not in (None, name) or field.attribute:
+                raise TypeError(f"{type(self).__name__}.{name} is not a plain field")
+        self._steps = tuple(
+            _Step(name, field._deserialize, field.required, field.load_default)
+            for name, field in self.load_fields.items()
+        )
+        self._rules = tuple(
+            getattr(self, name) for name, _many, _how in self._hooks[VALIDATES_SCHEMA]
+        )
+        return self._steps
 
 
 def require_clean(value: str, allowed: frozenset[str] = frozenset()) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 from marshmallow import Schema
 
 from schemas import acks, broadcasts, events
+from schemas.base import StrictSchema
 from schemas.room_state import RoomState
 
 
@@ -40,7 +41,7 @@ class Request:
     """
 
     name: str
-    payload: Schema
+    payload: StrictSchema
     ack: Schema
     access: Access = Access.ANYONE
     bare: bool = False
