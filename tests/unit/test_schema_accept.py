@@ -57,7 +57,7 @@ def payloads(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     if draw(st.integers(0, 9)) == 0:
         names.add("unknown")
     data = {name: draw(st.sampled_from(GOOD[name])) for name in sorted(names)}
-    if data and draw(st.integers(0, 1)):
+    if draw(st.booleans()) and data:
         data[draw(st.sampled_from(sorted(data)))] = draw(st.sampled_from(BAD))
     return event, data
 
