@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import jwt
@@ -15,6 +16,7 @@ from realtime import __version__
 from realtime.settings import Settings
 from realtime.settings_source import describe, load_settings, to_markdown
 from realtime.start_error import StartError
+from realtime.verify.arguments import add_arguments
 from schemas.field_types import UserId
 
 HOUR_SECONDS: Final = 3600
@@ -22,6 +24,9 @@ HOUR_SECONDS: Final = 3600
 TOKEN_HOURS: Final = 24.0
 # Ten years, so that the date stays one that every library can hold.
 MOST_HOURS: Final = 10 * 365 * 24
+
+# Exit code of `verify` when a promise was broken; 1 and 2 are errors of its use.
+BROKEN_EXIT: Final = 3
 
 PROGRAM: Final = "chatroom"
 SERVE_FLAGS: Final = {
@@ -73,6 +78,12 @@ def _parser() -> argparse.ArgumentParser:
         "--markdown", action="store_true", help="as docs/settings.md: without values"
     )
     settings.set_defaults(run=_settings)
+
+    verify = commands.add_parser(
+        "verify", help="prove by trial, with faults, that nothing gets lost"
+    )
+    add_arguments(verify)
+    verify.set_defaults(run=_verify)
     return parser
 
 
@@ -132,6 +143,14 @@ def _token(given: argparse.Namespace) -> None:
     }
     claims |= {name: value for name, value in optional.items() if value is not None}
     print(jwt.encode(claims, settings.jwt_secret, algorithm="HS256"))
+
+
+def _verify(given: argparse.Namespace) -> None:
+    # Here, because the other commands need none of it and answer sooner.
+    from realtime.verify.command import run
+
+    if not run(given, load_settings(os.environ), partial(print, flush=True)):
+        raise SystemExit(BROKEN_EXIT)
 
 
 def _settings(given: argparse.Namespace) -> None:

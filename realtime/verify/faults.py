@@ -158,7 +158,7 @@ async def _spoilt(
         await proxy.set_line(line)
     elif ways:
         for way in ways:
-            proxy.cut_in_mid_frame(way)
+            await proxy.cut_in_mid_frame(way)
     else:
         proxy.reset()
     try:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -13,6 +14,9 @@ CHUNK_BYTES = 16 * 1024
 
 CONNECT_SECONDS = 2.0
 """Deadline of the connection to the other side, which may be dead."""
+
+CUT_SECONDS = 2.0
+"""Longest wait for the bytes to be cut in: over a heartbeat of the run's nodes."""
 
 # An abort with SO_LINGER at zero seconds is a reset, as from a crashed machine.
 RESET_LINGER = struct.pack("ii", 1, 0)
@@ -123,10 +127,19 @@ class FaultProxy:
             pair.abort(reset=True)
         return len(self._pairs)
 
-    def cut_in_mid_frame(self, direction: Direction) -> None:
-        """Cut each connection half way through the next bytes that it carries."""
-        for pair in self._pairs:
+    async def cut_in_mid_frame(self, direction: Direction) -> None:
+        """Cut each connection half way through the next bytes that it carries.
+
+        Returns when all are cut; those that carry nothing are reset in the end.
+        """
+        cut = set(self._pairs)
+        for pair in cut:
             pair.cut.add(direction)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CUT_SECONDS), self._changed:
+                await self._changed.wait_for(lambda: not cut & self._pairs)
+        for pair in cut & self._pairs:
+            pair.abort(reset=True)
 
     def _accept(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -149,6 +162,8 @@ class FaultProxy:
         finally:
             self._pairs.discard(pair)
             pair.abort(reset=False)
+        async with self._changed:
+            self._changed.notify_all()
 
     async def _carry(self, reader: asyncio.StreamReader, pair: _Pair) -> None:
         await self._clear(Direction.UP, pair)

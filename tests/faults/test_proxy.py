@@ -95,9 +95,10 @@ async def test_a_cut_falls_within_a_frame() -> None:
     """The first half arrives, then the connection ends."""
     async with line_to_echo() as (proxy, near):
         assert await say(near, b"one") == b"one"
-        proxy.cut_in_mid_frame(Direction.DOWN)
+        cutting = asyncio.create_task(proxy.cut_in_mid_frame(Direction.DOWN))
         assert await say(near, b"12345678") == b"1234"
         assert await say(near, b"") == b""
+        await cutting
 
 
 async def test_delay_and_throttle_slow_a_line_down() -> None:

@@ -1,0 +1,74 @@
+"""The flags of ``chatroom verify``. Imports nothing that takes its time."""
+
+import argparse
+from pathlib import Path
+
+DEFAULT_SECONDS = 60.0
+"""Of faults: enough that most kinds strike."""
+
+LEAST_CLIENTS = 2
+"""Somebody must see what another one sends."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's flags to its parser."""
+    parser.add_argument(
+        "--url",
+        action="append",
+        default=[],
+        dest="urls",
+        metavar="URL",
+        help="a node of your own (repeatable); faults then strike between clients and"
+        " nodes only, and rooms named verify-… stay behind. Without it nodes and a"
+        " Valkey are started for the run",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=_positive,
+        default=DEFAULT_SECONDS,
+        help="how long faults strike (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--seed", type=int, help="repeats a run's decisions (default: by chance)"
+    )
+    parser.add_argument(
+        "--clients", type=_clients, default=8, help="how many (default: %(default)d)"
+    )
+    parser.add_argument(
+        "--nodes",
+        type=int,
+        choices=range(1, 10),
+        default=3,
+        metavar="N",
+        help="nodes started for the run (default: %(default)d)",
+    )
+    parser.add_argument(
+        "--rate",
+        type=_positive,
+        default=2.0,
+        help="messages a second of each client (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--faults",
+        default="",
+        metavar="TEXT",
+        help="only faults with this in their name, for example 'Redis'",
+    )
+    parser.add_argument("--report", type=Path, help="write the report there, as JSON")
+    parser.add_argument(
+        "--histories", type=Path, help="keep what each client wrote down in this folder"
+    )
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not number > 0:
+        raise argparse.ArgumentTypeError("must be above 0")
+    return number
+
+
+def _clients(text: str) -> int:
+    number = int(text)
+    if number < LEAST_CLIENTS:
+        raise argparse.ArgumentTypeError(f"must be at least {LEAST_CLIENTS}")
+    return number

@@ -1,0 +1,84 @@
+"""``chatroom verify``: flags in, a run, a report out."""
+
+import argparse
+import asyncio
+import random
+import time
+from collections.abc import Mapping
+
+import jwt
+
+from realtime.settings import Settings
+from realtime.start_error import StartError
+from realtime.verify.crowd import MakeAuth
+from realtime.verify.faults import KINDS
+from realtime.verify.trial import Plan, Tell, dev_auth, run_trial
+
+TOKEN_SECONDS = 24 * 3600
+"""Validity of the clients' tokens: longer than any run."""
+
+
+def run(given: argparse.Namespace, settings: Settings, tell: Tell) -> bool:
+    """Carry out a run and tell of it; true if every promise was kept.
+
+    Args:
+        given: What :func:`realtime.verify.arguments.add_arguments` defines.
+        settings: Say how to sign tokens for ``--url``.
+        tell: Takes each line of progress, and the report.
+
+    Raises:
+        StartError: The run could not begin.
+    """
+    plan = _plan(given, settings)
+    tell(f"seed {plan.seed}")
+    began = time.monotonic()
+    report = asyncio.run(
+        run_trial(plan, lambda line: tell(f"{time.monotonic() - began:6.1f} s  {line}"))
+    )
+    tell(report.to_text())
+    if given.report is not None:
+        given.report.write_bytes(report.to_json())
+    return report.good
+
+
+def _plan(given: argparse.Namespace, settings: Settings) -> Plan:
+    kinds = [kind for kind in KINDS if given.faults in kind]
+    if not kinds:
+        names = ", ".join(KINDS)
+        raise StartError(
+            f"No fault has {given.faults!r} in its name. There are: {names}"
+        )
+    seed = given.seed
+    if seed is None:
+        seed = random.SystemRandom().randrange(1_000_000)
+    return Plan(
+        seed=seed,
+        seconds=given.seconds,
+        clients=given.clients,
+        nodes=given.nodes,
+        urls=given.urls,
+        kinds=kinds,
+        send_seconds=1 / given.rate,
+        make_auth=_signed(settings) if given.urls else dev_auth,
+        histories=given.histories,
+    )
+
+
+def _signed(settings: Settings) -> MakeAuth:
+    """Return what makes credentials for the user's own nodes: their settings tell."""
+    secret = settings.jwt_secret
+    if secret is None:
+        return dev_auth
+
+    def make_auth(user: str) -> Mapping[str, object]:
+        now = int(time.time())
+        claims: dict[str, object] = {
+            "sub": user,
+            "iat": now,
+            "exp": now + TOKEN_SECONDS,
+        }
+        optional = {"aud": settings.jwt_audience, "iss": settings.jwt_issuer}
+        claims |= {name: value for name, value in optional.items() if value is not None}
+        return {"token": jwt.encode(claims, secret, algorithm="HS256")}
+
+    return make_auth
