@@ -240,7 +240,7 @@ class Node:
                 manager=self.manager,
                 recovery=Recovery(self.log),
                 rooms=rooms,
-                states=RoomStates(rooms=rooms, reads=reads, presence=presence),
+                states=RoomStates(link, announce_members=announce),
                 presence=presence,
                 present=images.resign,
                 session_rooms_limit=settings.session_rooms,

@@ -1,12 +1,14 @@
 """Attendance: how a session enters a room with nothing missed, and leaves it."""
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any, Protocol
 
 import orjson
 
 from realtime import keys
 from realtime.errors import ChatError, NotAttendingError, TooLargeError
+from realtime.in_turn import in_turn
 from realtime.manager import ChatroomManager
 from realtime.pending_join import PendingJoin, Present
 from realtime.presence import Presence
@@ -101,11 +103,12 @@ class Attendance:
             _require_live(session)
             self._sessions[session.sid] = session
             session.rooms.add(room)
-            admission, _, past, state = await asyncio.gather(
+            # All but the past are sent now; often that is in this node's memory.
+            admission, _, state, past = await in_turn(
                 self._rooms.admit(room, session.user),
                 self._list(session, room),
-                self._recovery.past(feed, entry, cursor),
                 self._states.read(room),
+                self._recovery.past(feed, entry, cursor),
             )
             _require_live(session)
         except BaseException:
@@ -213,9 +216,7 @@ class Attendance:
     async def relist(self) -> None:
         """List all of this node's sessions again, after others cleared them."""
         for session in list(self._sessions.values()):
-            await asyncio.gather(
-                *(self._list(session, room) for room in list(session.rooms))
-            )
+            await in_turn(*[self._list(session, room) for room in session.rooms])
 
     async def announce_state(self, channel: str) -> None:
         """Tell this node's sessions how a room stands, after a gap in its notices.
@@ -235,8 +236,8 @@ class Attendance:
             feed.end_entry(entry)
             self._manager.feeds.release(channel)
 
-    async def _list(self, session: AttendingSession, room: str) -> None:
-        await self._presence.enter(
+    def _list(self, session: AttendingSession, room: str) -> Coroutine[Any, Any, None]:
+        return self._presence.enter(
             room=room, sid=session.sid, user=session.user, device=session.device
         )
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterable
+from typing import Any
 
 import orjson
 
 from realtime import keys, lua
+from realtime.in_turn import in_turn
 from realtime.presence_counts import PresenceCounts
 from realtime.redis_link import RedisLink
 
@@ -44,10 +46,13 @@ class Presence:
         self._announce_users = announce_users
         self._counts = counts
 
-    async def enter(
+    def enter(
         self, *, room: str, sid: str, user: str, device: str | None
-    ) -> None:
-        """List a session; the user's first one is announced. Repeating is fine."""
+    ) -> Coroutine[Any, Any, None]:
+        """List a session; the user's first one is announced. Repeating is fine.
+
+        The calls are sent when this is called, not when it is awaited.
+        """
         entry = {
             "user": user,
             "node": self._node,
@@ -55,30 +60,32 @@ class Presence:
             "since": int(time.time() * 1000),
         }
         event = ["presence", {"room": room, "user": user, "online": True}]
-        _, (changed, users) = await asyncio.gather(
-            self._link.call("SADD", keys.node_sessions(self._node), f"{room} {sid}"),
-            self._link.run(
-                lua.PRESENCE_ENTER,
-                (keys.sessions(room), keys.online(room)),
-                (
-                    sid,
-                    user,
-                    orjson.dumps(entry),
-                    keys.channel(room),
-                    self._publish_command,
-                    self._announce_users,
-                    orjson.dumps(event),
-                ),
+        noted = self._link.call("SADD", keys.node_sessions(self._node), f"{room} {sid}")
+        listed = self._link.run(
+            lua.PRESENCE_ENTER,
+            (keys.sessions(room), keys.online(room)),
+            (
+                sid,
+                user,
+                orjson.dumps(entry),
+                keys.channel(room),
+                self._publish_command,
+                self._announce_users,
+                orjson.dumps(event),
             ),
         )
+        return self._entered(room, noted, listed)
+
+    async def _entered(
+        self, room: str, noted: Awaitable[Any], listed: Awaitable[Any]
+    ) -> None:
+        _, (changed, users) = await in_turn(noted, listed)
         self._count(room, changed, users)
 
     async def leave(self, *, room: str, sid: str) -> None:
         """Remove a session; the user's last one is announced. Repeating is fine."""
-        await asyncio.gather(
-            self._remove(room, sid),
-            self._link.call("SREM", keys.node_sessions(self._node), f"{room} {sid}"),
-        )
+        await self._remove(room, sid)
+        await self._link.call("SREM", keys.node_sessions(self._node), f"{room} {sid}")
 
     async def _remove(self, room: str, sid: str) -> None:
         head = orjson.dumps({"room": room})[:-1]
@@ -100,14 +107,6 @@ class Presence:
     def _count(self, room: str, changed: int, users: int) -> None:
         if changed and users > self._announce_users:
             self._counts.changed(room)
-
-    async def online(self, room: str) -> tuple[list[str] | None, int]:
-        """Return who is here, None above ``announce_users``, and how many."""
-        count = await self._link.call("HLEN", keys.online(room))
-        if count > self._announce_users:
-            return None, count
-        users = await self._link.call("HKEYS", keys.online(room))
-        return sorted(user.decode() for user in users), len(users)
 
     async def listed(self) -> AsyncIterator[tuple[str, str]]:
         """Yield room and sid of all that this node has on the lists."""

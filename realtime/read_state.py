@@ -77,14 +77,3 @@ class ReadState:
             raise ForbiddenError("You are not a member of this room.")
         mark, last_message = reply
         return ReadMark(mark, last_message - mark)
-
-    async def all(self, room: str) -> dict[str, int] | None:
-        """Return every member's mark, None in a room above ``announce_members``."""
-        # Counted first: the marks of a huge room are never read for nothing.
-        if await self._link.call("HLEN", keys.last_read(room)) > self._announce_members:
-            return None
-        marks = await self._link.call("HGETALL", keys.last_read(room))
-        return {
-            user.decode(): int(mark)
-            for user, mark in zip(marks[::2], marks[1::2], strict=True)
-        }

@@ -314,3 +314,5 @@ def _resolve(call: _Call, reply: Any) -> None:
 def _reject(call: _Call, error: Exception) -> None:
     if not call.reply.done():
         call.reply.set_exception(error)
+        # Who asked may have been cancelled: that is no error of its own.
+        call.reply.exception()

@@ -1,13 +1,12 @@
 """What a room shows besides its messages: who is here, and how far each has read."""
 
-import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Coroutine, Iterable
+from typing import Any
 
 import orjson
 
-from realtime.presence import Presence
-from realtime.read_state import ReadState
-from realtime.rooms import Rooms
+from realtime import keys, lua
+from realtime.redis_link import RedisLink
 
 
 class RoomState:
@@ -69,28 +68,40 @@ class RoomStates:
     """Reads the state of rooms.
 
     Args:
-        rooms: Membership.
-        reads: Read marks.
-        presence: The session lists over all nodes.
+        link: The commands' connection.
+        announce_members: Members up to which marks, and users online up to which
+            names, are listed.
     """
 
-    def __init__(self, *, rooms: Rooms, reads: ReadState, presence: Presence) -> None:
-        self._rooms = rooms
-        self._reads = reads
-        self._presence = presence
+    def __init__(self, link: RedisLink, *, announce_members: int) -> None:
+        self._link = link
+        self._announce_members = announce_members
 
-    async def read(self, room: str) -> RoomState:
+    def read(self, room: str) -> Coroutine[Any, Any, RoomState]:
         """Return a room's state, none of it older than this call.
+
+        The call is sent when this is called, not when it is awaited.
 
         Raises:
             UnavailableError, OutcomeUnknownError: Redis is away.
         """
-        reads, (online, online_count), member_count = await asyncio.gather(
-            self._reads.all(room), self._presence.online(room), self._rooms.count(room)
+        reply = self._link.run(
+            lua.ROOM_STATE_READ,
+            (keys.last_read(room), keys.online(room), keys.members(room)),
+            (self._announce_members,),
         )
+        return self._state(reply)
+
+    @staticmethod
+    async def _state(reply: Awaitable[Any]) -> RoomState:
+        members, users, lists_marks, marks, lists_users, names = await reply
+        reads = None
+        if lists_marks:
+            pairs = zip(marks[::2], marks[1::2], strict=True)
+            reads = {user.decode(): int(mark) for user, mark in pairs}
         return RoomState(
             reads=reads,
-            online=online,
-            online_count=online_count,
-            member_count=member_count,
+            online=[name.decode() for name in names] if lists_users else None,
+            online_count=users,
+            member_count=members,
         )

@@ -1,9 +1,11 @@
 """Rooms and their members: who belongs to a room, connected or not."""
 
 import asyncio
-from typing import NamedTuple
+from collections.abc import Awaitable, Coroutine
+from typing import Any, NamedTuple
 
 from realtime import keys, lua
+from realtime.in_turn import in_turn
 from realtime.redis_link import RedisLink
 
 MEMBER = "member"
@@ -36,10 +38,11 @@ class Rooms:
     def __init__(self, link: RedisLink) -> None:
         self._link = link
 
-    async def admit(self, room: str, user: str) -> Admission:
+    def admit(self, room: str, user: str) -> Coroutine[Any, Any, Admission]:
         """Make a user a member, if not one yet, and return where they stand.
 
-        What was said before a user became a member counts as read.
+        What was said before a user became a member counts as read. The calls are
+        sent when this is called, not when it is awaited.
         """
         # The user's side first: a crash in between leaves a room on the list that a
         # next join completes, never a membership that the user cannot find.
@@ -49,9 +52,11 @@ class Rooms:
             (keys.members(room), keys.last_read(room), keys.meta(room)),
             (user, MEMBER),
         )
-        _, (new, last_message, last_read, members) = await asyncio.gather(
-            added, admitted
-        )
+        return self._admitted(added, admitted)
+
+    @staticmethod
+    async def _admitted(added: Awaitable[Any], admitted: Awaitable[Any]) -> Admission:
+        _, (new, last_message, last_read, members) = await in_turn(added, admitted)
         return Admission(new == 1, last_message, last_read, members)
 
     async def is_member(self, room: str, user: str) -> bool:
@@ -59,14 +64,9 @@ class Rooms:
         found = await self._link.call("HEXISTS", keys.members(room), user)
         return bool(found)
 
-    async def count(self, room: str) -> int:
-        """Return how many members a room has."""
-        members: int = await self._link.call("HLEN", keys.members(room))
-        return members
-
     async def quit(self, room: str, user: str) -> None:
         """End a user's membership; repeating it is fine."""
-        await asyncio.gather(
+        await in_turn(
             self._link.call("HDEL", keys.members(room), user),
             self._link.call("HDEL", keys.last_read(room), user),
             self._link.call("SREM", keys.user_rooms(user), room),
@@ -80,7 +80,7 @@ class Rooms:
         return [summary for summary in summaries if summary is not None]
 
     async def _summary(self, room: str, user: str) -> RoomSummary | None:
-        (last, name), read = await asyncio.gather(
+        (last, name), read = await in_turn(
             self._link.call("HMGET", keys.meta(room), "lastMessage", "name"),
             self._link.call("HGET", keys.last_read(room), user),
         )

@@ -34,6 +34,7 @@ READ_STATE_MARK = _read("read_state_mark")
 ROOMS_ADMIT = _read("rooms_admit")
 PRESENCE_ENTER = _read("presence_enter")
 PRESENCE_LEAVE = _read("presence_leave")
+ROOM_STATE_READ = _read("room_state_read")
 LEASES_RENEW = _read("leases_renew")
 USER_RATES_REPORT = _read("user_rates_report")
 
@@ -44,6 +45,7 @@ ALL = (
     ROOMS_ADMIT,
     PRESENCE_ENTER,
     PRESENCE_LEAVE,
+    ROOM_STATE_READ,
     LEASES_RENEW,
     USER_RATES_REPORT,
 )

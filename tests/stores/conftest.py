@@ -12,6 +12,7 @@ from realtime.message_log import MessageLog
 from realtime.redis_link import RedisLink
 from realtime.redis_url import connection_factory
 from realtime.redis_wire import Argument
+from realtime.room_state import RoomStates
 from realtime.rooms import Rooms
 from tests.redis_server import RedisServer
 from tests.waiting import MS
@@ -51,6 +52,12 @@ async def link(make_link: LinkMaker) -> AsyncIterator[RedisLink]:
     """A link with a generous deadline, for the stores."""
     async with make_link(timeout_seconds=5_000 * MS) as made:
         yield made
+
+
+@pytest.fixture
+def states(link: RedisLink) -> RoomStates:
+    """What a join tells of a room; three are listed, more are counted."""
+    return RoomStates(link, announce_members=3)
 
 
 class TwiceLink(RedisLink):

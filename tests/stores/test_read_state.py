@@ -14,6 +14,7 @@ from realtime import keys
 from realtime.errors import ForbiddenError
 from realtime.read_state import ReadMark, ReadState
 from realtime.redis_link import RedisLink
+from realtime.room_state import RoomStates
 from realtime.rooms import Rooms
 from tests.stores.conftest import Send
 
@@ -59,12 +60,17 @@ async def fill(send: Send, count: int) -> None:
     await asyncio.gather(*(send() for _ in range(count)))
 
 
-async def test_a_mark_rises(reads: ReadState, send: Send) -> None:
+async def marks(states: RoomStates) -> Any:
+    """Return the marks that a join would be told."""
+    return (await states.read("42")).to_wire()["reads"]
+
+
+async def test_a_mark_rises(reads: ReadState, send: Send, states: RoomStates) -> None:
     """The answer tells the mark and what is above it."""
     await fill(send, 5)
     assert await reads.mark(room="42", user="bob", message=2) == ReadMark(2, 3)
     assert await reads.mark(room="42", user="bob", message=5) == ReadMark(5, 0)
-    assert await reads.all("42") == {"ann": 5, "bob": 5}
+    assert await marks(states) == {"ann": 5, "bob": 5}
 
 
 async def test_a_mark_never_falls(
@@ -87,7 +93,11 @@ async def test_a_mark_is_held_to_the_top(reads: ReadState, send: Send) -> None:
 
 
 async def test_marks_that_race_end_at_the_highest(
-    reads: ReadState, send: Send, channel: PubSub, redis_client: Redis
+    reads: ReadState,
+    send: Send,
+    channel: PubSub,
+    redis_client: Redis,
+    states: RoomStates,
 ) -> None:
     """Fifty at once, in any order: what is announced only rises, once each."""
     await fill(send, 60)
@@ -96,7 +106,7 @@ async def test_marks_that_race_end_at_the_highest(
     await asyncio.gather(
         *(reads.mark(room="42", user="bob", message=each) for each in asked)
     )
-    assert (await reads.all("42") or {})["bob"] == 50
+    assert (await marks(states) or {})["bob"] == 50
     told = [
         event[1]["lastReadMessage"]
         for event in await said(channel, redis_client)
@@ -124,6 +134,7 @@ async def test_a_large_room_tells_only_the_user_s_own_sessions(
     send: Send,
     channel: PubSub,
     redis_client: Redis,
+    states: RoomStates,
 ) -> None:
     """Above the limit a mark would cost a fan-out to everybody."""
     await rooms.admit("42", "cid")
@@ -143,7 +154,7 @@ async def test_a_large_room_tells_only_the_user_s_own_sessions(
             [{"room": "42", "user": "bob", "lastReadMessage": 2}],
         )
     ]
-    assert await reads.all("42") is None
+    assert await marks(states) is None
 
 
 async def test_names_are_told_as_they_are(
@@ -166,7 +177,7 @@ async def test_names_are_told_as_they_are(
 
 
 async def test_only_members_have_marks(
-    reads: ReadState, rooms: Rooms, send: Send
+    reads: ReadState, rooms: Rooms, send: Send, states: RoomStates
 ) -> None:
     """A stranger is refused, and so is who quit."""
     await fill(send, 3)
@@ -175,7 +186,7 @@ async def test_only_members_have_marks(
     await rooms.quit("42", "bob")
     with pytest.raises(ForbiddenError):
         await reads.mark(room="42", user="bob", message=1)
-    assert await reads.all("42") == {"ann": 3}
+    assert await marks(states) == {"ann": 3}
 
 
 async def test_what_came_before_a_member_counts_as_read(
