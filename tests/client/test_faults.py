@@ -70,6 +70,30 @@ async def test_a_node_is_killed(redis_url: str, transports: list[str]) -> None:
             assert len(program.all("replaced")) == 1
 
 
+async def test_a_node_is_taken_out_of_service(redis_url: str) -> None:
+    """Clients of a node that drains move to another one when it asks them to."""
+    async with (
+        run_process("--redis-url", redis_url) as leaving,
+        run_process("--redis-url", redis_url) as other,
+        Balancer([leaving.port, other.port]).running() as balancer,
+        in_room(balancer.url, "ann") as ann,
+        in_room(other.url, "ben") as ben,
+    ):
+        ann.tell("flow", **flow("a"))
+        ben.tell("flow", **flow("b"))
+        await all_shown(ben, STRIKE_AFTER)
+        # As a load balancer does when `/readyz` turns red.
+        balancer.ports = [other.port]
+        leaving.terminate()
+        for program in (ann, ben):
+            await all_shown(program, 2 * MESSAGES, seconds=40)
+        log = await stored(redis_url)
+        check_histories(log, (ann, ben), [texts("a"), texts("b")])
+        assert not ann.all("failed")
+        assert {line["state"] for line in ben.all("status")} <= {"connecting", "online"}
+        assert await leaving.ended() == 0
+
+
 async def test_redis_is_killed_and_started_again(redis_server: RedisServer) -> None:
     """Sends get temporary errors meanwhile, are repeated, and all histories agree."""
     async with AsyncExitStack() as stack:
