@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import gc
 import ipaddress
 import logging
 import signal
@@ -23,10 +22,6 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 # Libraries that log each packet at "info".
 CHATTY_LOGGERS = ("socketio", "engineio")
 
-# New objects before a look at the youngest, looks at the young before one at the
-# middle generation, and of those before one at all.
-COLLECTOR_THRESHOLDS = (20_000, 20, 100)
-
 log = logging.getLogger(__name__)
 
 
@@ -46,7 +41,6 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
         async with AsyncExitStack() as stack:
             runner = await _assemble(await _with_redis(settings, stack), stack)
             stack.push_async_callback(runner.app[NODE].drain)
-            _tune_collector()
             await _listen(runner, settings)
             announce(_address(settings.host, runner.addresses[0][1]))
             await asyncio.Event().wait()
@@ -87,18 +81,6 @@ async def _assemble(settings: Settings, stack: AsyncExitStack) -> web.AppRunner:
         log.debug("A part does not start.", exc_info=True)
         raise StartError(f"The server cannot start: {error}") from error
     return runner
-
-
-def _tune_collector() -> None:
-    """Keep the garbage collector away from what lives as long as the process.
-
-    Sessions are freed by their reference counts; the collector only looks for cycles.
-    Each of its full looks walks all objects there are, some 50 ms with 10,000
-    sessions, and by default they come every few thousand connections.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
 def _configure_logging(level: str) -> None:
