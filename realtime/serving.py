@@ -14,6 +14,7 @@ from aiohttp import web
 from realtime.app import NODE, create_app
 from realtime.embedded import EmbeddedValkey
 from realtime.errors import ChatError
+from realtime.http_log import quiet_bad_requests
 from realtime.redis_check import check_redis
 from realtime.settings import Settings
 from realtime.start_error import StartError
@@ -87,6 +88,7 @@ def _configure_logging(level: str) -> None:
     logging.basicConfig(format=LOG_FORMAT, level=level.upper())
     for name in CHATTY_LOGGERS:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
+    quiet_bad_requests()
 
 
 def _cancel_on_signals() -> None:

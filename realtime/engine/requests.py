@@ -50,6 +50,9 @@ class Endpoint:
         response = await self._route(request, environ)
         if not isinstance(response, Detached):
             response.headers.update(self._origins.headers(environ))
+            if "Upgrade" in request.headers:
+                # The client may have sent frames already; they are no HTTP requests.
+                response.force_close()
         return response
 
     async def _route(

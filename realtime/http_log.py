@@ -1,0 +1,30 @@
+"""Keeps strangers from filling the log through the HTTP server."""
+
+import logging
+
+from aiohttp.http_exceptions import HttpProcessingError
+
+
+class BadRequestFilter(logging.Filter):
+    """Turns aiohttp's traceback for a malformed request into a line at ``info``.
+
+    Whoever can connect can send what is no HTTP; aiohttp answers it with 400 and logs
+    an error with its own stack, as if the server had failed.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let everything pass; take the stack from what a client is to blame for."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError):
+            record.exc_info = None
+            record.levelno, record.levelname = logging.INFO, "INFO"
+            # The first line says what was wrong; the rest quotes the client.
+            record.msg = "Malformed HTTP request from %s"
+        return record.levelno >= logging.getLogger(record.name).getEffectiveLevel()
+
+
+def quiet_bad_requests() -> None:
+    """Apply the filter to aiohttp's server log; repeating it is fine."""
+    logger = logging.getLogger("aiohttp.server")
+    if not any(isinstance(each, BadRequestFilter) for each in logger.filters):
+        logger.addFilter(BadRequestFilter())
