@@ -190,7 +190,10 @@ export class ChatPage {
     }
     this.#show(false);
     this.#renderRooms();
-    if (room && this.layout.isWide) this.composer.focus();
+    if (!room) return;
+    // On a phone the message box would bring up the keyboard.
+    if (this.layout.isWide) this.composer.focus();
+    else this.layout.heading.focus({ preventScroll: true });
   }
 
   /** @param {boolean} isReplaced */

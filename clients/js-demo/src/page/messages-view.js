@@ -272,7 +272,8 @@ export class MessagesView {
   #updateTop() {
     const state = this.#state;
     if (!state || this.#isLoading) return;
-    if (state.hasOlder) this.top.textContent = state.isFull ? "Older messages are not shown." : "";
+    if (!state.cursor) this.top.textContent = "Loading…";
+    else if (state.hasOlder) this.top.textContent = state.isFull ? "Older messages are not shown." : "";
     else if (state.olderAreGone) this.top.textContent = "Older messages are gone.";
     else this.top.textContent = state.messages.length > 0 ? "This is where the room begins." : "Nothing here yet. Say hello!";
   }
