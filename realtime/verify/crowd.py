@@ -66,7 +66,6 @@ class Crowd:
             recorder.resolver = resolver
         self._twins = self.recorders[-2:]
         self._chatting = asyncio.Event()
-        self._chatting.set()
 
     def _recruit(
         self,
@@ -89,11 +88,15 @@ class Crowd:
         )
 
     async def run(self) -> None:
-        """Connect all clients and let them chat, until cancelled."""
+        """Connect all clients, and let them chat once told, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for recorder in self.recorders:
                 tasks.create_task(recorder.run(), name=recorder.client)
                 tasks.create_task(self._chat(recorder), name=f"{recorder.client} chats")
+
+    def start_chatting(self) -> None:
+        """Send from now on."""
+        self._chatting.set()
 
     def stop_chatting(self) -> None:
         """Send nothing new; what is in the outboxes still goes out."""

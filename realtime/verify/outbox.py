@@ -12,6 +12,10 @@ RETRY_SECONDS = 0.2
 """Pause after a temporary refusal that names none: an outage is seconds long."""
 
 
+UNSURE = frozenset({"unknown", "internal"})
+"""Codes after which a message may be stored: others say that nothing was."""
+
+
 class Outbox:
     """What is to be sent to a room, one message at a time.
 
@@ -92,8 +96,7 @@ class Outbox:
             )
             return None
         error = ack["error"]
-        unknown = error["code"] == "unknown"
-        outcome = Outcome.UNKNOWN if unknown else Outcome.REFUSED
+        outcome = Outcome.UNKNOWN if error["code"] in UNSURE else Outcome.REFUSED
         self._answer(client_id, outcome, error["code"])
         if error["temporary"] or error["code"] == "not_attending":
             return max(RETRY_SECONDS, float(error.get("retryAfter", 0)) / 1000)

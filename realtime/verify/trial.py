@@ -62,6 +62,7 @@ class Plan:
         send_seconds: Mean time between two messages of one client.
         command: What runs the ``chatroom`` command of the nodes.
         make_auth: Returns a user's credentials.
+        settle_seconds: Time after the last fault until everybody has everything.
         histories: Folder for the histories and the logs, to look into afterwards.
     """
 
@@ -75,6 +76,7 @@ class Plan:
     send_seconds: float = SEND_SECONDS
     command: Sequence[str] = NODE_COMMAND
     make_auth: MakeAuth = field(default=dev_auth)
+    settle_seconds: float = SETTLE_SECONDS
     histories: Path | None = None
 
 
@@ -135,13 +137,20 @@ class Trial:
         self._striking: list[str] = []
 
     async def run(self) -> Report:
-        """Run to the end and check."""
+        """Run to the end and check.
+
+        Raises:
+            StartError: Not all clients get connected, before any fault.
+        """
         async with asyncio.TaskGroup() as tasks:
             chatting = tasks.create_task(self.crowd.run(), name="crowd")
             telling = tasks.create_task(self._tell_progress(), name="progress")
-            unsettled = await self._course()
+            absent = await self._settled(READY_SECONDS)
+            unsettled = [] if absent else await self._course()
             chatting.cancel()
             telling.cancel()
+        if absent:
+            raise StartError("Not all clients get connected:\n" + "\n".join(absent))
         histories = [recorder.history for recorder in self.crowd.recorders]
         logs, violations = await self._read_logs()
         if self._plan.histories is not None:
@@ -160,10 +169,9 @@ class Trial:
         )
 
     async def _course(self) -> list[str]:
-        """From the first connect until all have settled; returns what has not."""
-        if waiting := await self._settled(READY_SECONDS):
-            raise StartError("Not all clients get connected:\n" + "\n".join(waiting))
+        """From the first message until all have settled; returns what has not."""
         began = time.monotonic()
+        self.crowd.start_chatting()
         self._tell(f"{len(self.crowd.recorders)} clients chat; faults strike.")
         async with asyncio.TaskGroup() as faults:
             for planned in self._schedule or ():
@@ -172,7 +180,7 @@ class Trial:
             await asyncio.sleep(began + self._plan.seconds - time.monotonic())
         self._tell("No more faults; waiting until everybody has everything ...")
         self.crowd.stop_chatting()
-        return await self._settled(SETTLE_SECONDS)
+        return await self._settled(self._plan.settle_seconds)
 
     async def _strike(self, fault: Fault) -> None:
         struck_at = time.monotonic()

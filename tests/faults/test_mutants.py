@@ -1,0 +1,58 @@
+"""The checker finds what it is there for: each deliberate defect is flagged."""
+
+import sys
+
+import pytest
+
+from realtime.verify.faults import Fault
+from realtime.verify.schedule import Planned
+from realtime.verify.trial import Plan, run_trial
+from tests.faults.mutants import MUTANTS
+
+# A mutant that one short run does not show is given another one.
+MOST_RUNS = 4
+RUN_SECONDS = 4.0
+
+CUTS = [
+    Planned(0.5 * number, Fault("Redis CLIENT KILL pubsub", 0, 0.0))
+    for number in range(1, 7)
+]
+LOST_ANSWERS = [Planned(0.2, Fault("node-Redis answers stall", 0, 3.5))]
+
+SHOWN_BY: dict[str, tuple[set[str], list[Planned]]] = {
+    "catch_up_off": ({"shown"}, CUTS),
+    "deduplication_off": ({"once"}, []),
+    "numbers_outside_the_script": ({"contiguous"}, []),
+    "publish_before_store": ({"shown"}, []),
+    "reads_go_backwards": ({"reads"}, []),
+    "resubscribe_without_catch_up": ({"shown"}, CUTS),
+    "unknown_told_as_refused": ({"refused"}, LOST_ANSWERS),
+}
+"""For each mutant: a rule that must be broken, and the faults that bring it out."""
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("mutant", MUTANTS)
+async def test_each_mutant_is_flagged(mutant: str) -> None:
+    """A server with this defect never passes as a good one."""
+    rules, schedule = SHOWN_BY[mutant]
+    command = (sys.executable, "-m", "tests.faults.mutant_node", mutant)
+    told: list[str] = []
+    for seed in range(MOST_RUNS):
+        report = await run_trial(
+            Plan(
+                seed=seed,
+                seconds=RUN_SECONDS,
+                clients=6,
+                nodes=2,
+                schedule=schedule,
+                send_seconds=0.1,
+                settle_seconds=1.0,
+                command=command,
+            ),
+            told.append,
+        )
+        told.append(report.to_text())
+        if rules <= {violation.rule for violation in report.violations}:
+            return
+    pytest.fail("\n".join(told))
