@@ -81,6 +81,11 @@ class NodeProcess:
         self._reading = asyncio.create_task(self._read(), name="node-output")
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
     def output(self) -> str:
         """The last lines of its output."""
         return "\n".join(self.lines)

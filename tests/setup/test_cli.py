@@ -41,6 +41,12 @@ async def _get(url: str) -> tuple[int, bytes]:
     return await asyncio.to_thread(get)
 
 
+def _processor_seconds(pid: int) -> float:
+    """Return what a process has used: user and system time, by proc(5)."""
+    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+
+
 async def test_serve_needs_nothing_but_a_folder(tmp_path: Path) -> None:
     """One command gives a server that is ready, on an embedded Valkey."""
     async with run_process("--data-dir", str(tmp_path / "data")) as node:
@@ -50,13 +56,11 @@ async def test_serve_needs_nothing_but_a_folder(tmp_path: Path) -> None:
         assert "DEVELOPMENT MODE" in node.output
 
 
-async def test_serve_is_ready_soon(tmp_path: Path) -> None:
-    """A start takes a moment, not a coffee."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-
-    async with run_process("--data-dir", str(tmp_path / "data")):
-        assert loop.time() - began < 5000 * MS
+async def test_a_start_is_little_work(tmp_path: Path) -> None:
+    """On an idle machine a start takes a moment, not a coffee."""
+    async with run_process("--data-dir", str(tmp_path / "data")) as node:
+        # Others may keep the machine busy, so that the clock would tell of them.
+        assert _processor_seconds(node.pid) < 2500 * MS
 
 
 @pytest.mark.parametrize("signal_name", ["terminate", "interrupt"])
