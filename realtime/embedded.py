@@ -18,6 +18,7 @@ from realtime.start_error import StartError
 from realtime.valkey_process import (
     LOG_NAME,
     die_with_parent,
+    remove_socket_folder,
     socket_path,
     valkey_command,
 )
@@ -93,6 +94,7 @@ class EmbeddedValkey:
             self._watcher = None
         await self._stop_process()
         if self._lock is not None:
+            remove_socket_folder(self._data_dir)
             os.close(self._lock)
             self._lock = None
 
@@ -144,6 +146,8 @@ class EmbeddedValkey:
 
     async def _start_process(self, lock: int) -> None:
         """Start Valkey and return when its data is loaded."""
+        # Again, because an owner that left in good order removed the socket's folder.
+        self._socket = socket_path(self._data_dir)
         log_path = self._data_dir / LOG_NAME
         _move_aside(log_path)
         with log_path.open("ab") as output:

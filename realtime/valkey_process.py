@@ -71,11 +71,9 @@ def socket_path(data_dir: Path) -> Path:
     Raises:
         StartError: when the private folder belongs to somebody else.
     """
-    wanted = data_dir.resolve() / SOCKET_NAME
-    if len(os.fsencode(wanted)) <= SOCKET_PATH_LIMIT_BYTES:
-        return wanted
-    digest = hashlib.sha256(os.fsencode(wanted)).hexdigest()[:16]
-    folder = Path(tempfile.gettempdir()) / f"chatroom-{os.getuid()}-{digest}"
+    folder = _socket_folder(data_dir)
+    if folder == data_dir.resolve():
+        return folder / SOCKET_NAME
     folder.mkdir(mode=0o700, exist_ok=True)
     state = folder.lstat()
     if state.st_uid != os.getuid() or state.st_mode & 0o077 or folder.is_symlink():
@@ -84,6 +82,22 @@ def socket_path(data_dir: Path) -> Path:
             " is too long for a socket. Use a shorter --data-dir."
         )
     return folder / SOCKET_NAME
+
+
+def remove_socket_folder(data_dir: Path) -> None:
+    """Leave nothing among the temporary files; called after Valkey has stopped."""
+    folder = _socket_folder(data_dir)
+    if folder != data_dir.resolve() and folder.exists():
+        (folder / SOCKET_NAME).unlink(missing_ok=True)
+        folder.rmdir()
+
+
+def _socket_folder(data_dir: Path) -> Path:
+    folder = data_dir.resolve()
+    if len(os.fsencode(folder / SOCKET_NAME)) <= SOCKET_PATH_LIMIT_BYTES:
+        return folder
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"chatroom-{os.getuid()}-{digest}"
 
 
 def die_with_parent() -> Callable[[], None]:

@@ -99,6 +99,10 @@ def _lives(pid: int) -> bool:
         return False
 
 
+def _folder_of_socket(valkey: EmbeddedValkey) -> Path:
+    return Path(valkey.url.removeprefix("unix://")).parent
+
+
 async def _answers(redis: Redis) -> bool:
     try:
         return bool(await redis.ping())
@@ -196,7 +200,7 @@ async def test_a_dead_valkey_is_started_again_by_its_owner(valkeys: Valkeys) -> 
 
 
 async def test_a_path_too_long_for_a_socket_is_no_obstacle(tmp_path: Path) -> None:
-    """Nodes on a deep data folder still find one another."""
+    """Nodes on a deep data folder find one another, take over, and leave no trace."""
     folder = tmp_path / ("deep" * 20) / ("deeper" * 20)
     first, second = EmbeddedValkey(folder), EmbeddedValkey(folder)
     try:
@@ -204,9 +208,13 @@ async def test_a_path_too_long_for_a_socket_is_no_obstacle(tmp_path: Path) -> No
         await second.start()
         assert first.url == second.url
         assert not second.owner
+        async with Redis.from_url(second.url) as redis:
+            await first.aclose()
+            await wait_until(lambda: _answers(redis), "the other one took over")
     finally:
         await second.aclose()
         await first.aclose()
+    assert not _folder_of_socket(second).exists()
 
 
 async def test_an_unusable_folder_is_named(tmp_path: Path) -> None:
