@@ -7,7 +7,12 @@ from typing import Any, Protocol
 import orjson
 
 from realtime import keys
-from realtime.errors import ChatError, NotAttendingError, TooLargeError
+from realtime.errors import (
+    ChatError,
+    NotAttendingError,
+    TooLargeError,
+    UnavailableError,
+)
 from realtime.in_turn import in_turn
 from realtime.manager import ChatroomManager
 from realtime.pending_join import PendingJoin, Present
@@ -26,6 +31,29 @@ class AttendingSession(Protocol):
     device: str | None
     ended: bool
     rooms: set[str]
+
+
+class _Wish:
+    """A session's wish to enter a room, from its request to its ack.
+
+    Attributes:
+        attended: Whether it attended before: a join does not interrupt that.
+        entry: Collects what passes, once the room is active.
+        void: Whether a later join or leave of the session took its place.
+    """
+
+    __slots__ = ("attended", "entry", "void")
+
+    def __init__(self, *, attended: bool) -> None:
+        self.attended = attended
+        self.entry: Entry | None = None
+        self.void = False
+
+    def cancel(self) -> None:
+        """Let something later take its place."""
+        self.void = True
+        if self.entry is not None:
+            self.entry.broken = True
 
 
 class Attendance:
@@ -63,7 +91,7 @@ class Attendance:
         self._session_rooms_limit = session_rooms_limit
         self._namespace = namespace
         self._sessions: dict[str, AttendingSession] = {}
-        self._entries: dict[tuple[str, str], Entry] = {}
+        self._wishes: dict[tuple[str, str], _Wish] = {}
         # Whether a room may list a session of this node that is not in it any more:
         # Redis was away when that was to be said.
         self._lists_unsure = False
@@ -73,7 +101,10 @@ class Attendance:
     def attends(self, sid: str, room: str) -> bool:
         """Tell whether a session of this node receives a room's events."""
         members = self._manager.recipients(self._namespace, keys.channel(room))
-        return sid in members
+        if sid in members:
+            return True
+        wish = self._wishes.get((sid, room))
+        return wish is not None and wish.attended
 
     async def join(
         self, session: AttendingSession, room: str, cursor: str | None
@@ -91,13 +122,20 @@ class Attendance:
         if len(session.rooms) >= self._session_rooms_limit:
             self._require_known(session, room)
         channel = keys.channel(room)
-        feed = await self._manager.feeds.hold(channel)
+        wish = self._wish(session, room)
+        try:
+            feed = await self._active(channel, cursor, wish)
+        except BaseException:
+            self._drop(session, room, wish)
+            raise
         # A session that joins again gets what it missed by its cursor, not twice.
         self._manager.basic_leave_room(session.sid, self._namespace, channel)
-        entry = self._begin(session, feed)
+        entry = wish.entry = feed.begin_entry()
 
         def close() -> None:
-            self._end(session, feed, entry)
+            feed.end_entry(entry)
+            self._drop(session, room, wish)
+            self._manager.feeds.release(channel)
 
         try:
             _require_live(session)
@@ -113,7 +151,7 @@ class Attendance:
             _require_live(session)
         except BaseException:
             close()
-            later = (session.sid, room) in self._entries
+            later = (session.sid, room) in self._wishes
             if not later and not self.attends(session.sid, room):
                 session.rooms.discard(room)
                 self._lists_unsure = True
@@ -135,19 +173,35 @@ class Attendance:
                 f"A session may attend {self._session_rooms_limit} rooms; leave one."
             )
 
-    def _begin(self, session: AttendingSession, feed: RoomFeed) -> Entry:
-        name = (session.sid, feed.room)
-        if earlier := self._entries.get(name):
-            earlier.broken = True
-        entry = self._entries[name] = feed.begin_entry()
-        return entry
+    async def _active(self, channel: str, cursor: str | None, wish: _Wish) -> RoomFeed:
+        """Hold a room that is not behind the cursor, if there is such an event."""
+        feeds = self._manager.feeds
+        feed = await feeds.hold(channel)
+        try:
+            if await self._recovery.is_ahead(feed, cursor):
+                # The session heard on another node what is still under way to this.
+                await feeds.catch_up(channel)
+            if wish.void:
+                raise UnavailableError("The session left meanwhile, or joined again.")
+        except BaseException:
+            feeds.release(channel)
+            raise
+        return feed
 
-    def _end(self, session: AttendingSession, feed: RoomFeed, entry: Entry) -> None:
-        feed.end_entry(entry)
-        name = (session.sid, feed.room)
-        if self._entries.get(name) is entry:
-            del self._entries[name]
-        self._manager.feeds.release(keys.channel(feed.room))
+    def _wish(self, session: AttendingSession, room: str) -> _Wish:
+        wish = _Wish(attended=self.attends(session.sid, room))
+        self._cancel_wish(session, room)
+        self._wishes[session.sid, room] = wish
+        return wish
+
+    def _drop(self, session: AttendingSession, room: str, wish: _Wish) -> None:
+        if self._wishes.get((session.sid, room)) is wish:
+            del self._wishes[session.sid, room]
+
+    def _cancel_wish(self, session: AttendingSession, room: str) -> None:
+        earlier = self._wishes.pop((session.sid, room), None)
+        if earlier is not None:
+            earlier.cancel()
 
     def _enter(self, session: AttendingSession, channel: str) -> None:
         _require_live(session)
@@ -155,8 +209,7 @@ class Attendance:
 
     async def leave(self, session: AttendingSession, room: str) -> None:
         """End a session's attendance; repeating it is fine."""
-        if entry := self._entries.get((session.sid, room)):
-            entry.broken = True
+        self._cancel_wish(session, room)
         self._manager.basic_leave_room(session.sid, self._namespace, keys.channel(room))
         if room in session.rooms:
             session.rooms.discard(room)

@@ -157,7 +157,7 @@ class ControlMessages:
             case "enter_room":
                 sid, namespace = message["sid"], message["namespace"]
                 if manager.eio_sid_from_sid(sid, namespace) is not None:
-                    await manager.enter_room(sid, namespace, message["room"])
+                    await self._enter(sid, namespace, message["room"])
             case "leave_room":
                 await manager._handle_leave_room(message)
             case "close_room":
@@ -166,3 +166,12 @@ class ControlMessages:
                 await handler(message)
             case method:
                 log.error("Control message of an unknown kind: %s", method)
+
+    async def _enter(self, sid: str, namespace: str, room: str) -> None:
+        manager = self._manager
+        try:
+            await manager.enter_room(sid, namespace, room)
+        except ValueError:
+            # Ended while the room's channel was being subscribed, or a wrong room.
+            if manager.eio_sid_from_sid(sid, namespace) is not None:
+                raise

@@ -35,6 +35,18 @@ class Recovery:
     def __init__(self, log: MessageLog) -> None:
         self._log = log
 
+    async def is_ahead(self, feed: RoomFeed, cursor: str | None) -> bool:
+        """Tell whether a cursor may be of events that this node has not heard of yet.
+
+        Raises:
+            UnavailableError, OutcomeUnknownError: Redis is away.
+        """
+        position = None if cursor is None else parse_cursor(cursor)
+        if position is None or position.offset <= feed.position.offset:
+            return False
+        top = await self._log.top(feed.room)
+        return position.offset <= top.offset
+
     async def past(self, feed: RoomFeed, entry: Entry, cursor: str | None) -> Past:
         """Return the events up to an entry's start.
 

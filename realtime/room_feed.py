@@ -110,6 +110,10 @@ class RoomFeed:
         known = self._find(position.offset)
         return Verdict.KNOWN if known == position else Verdict.GAP
 
+    def is_up_to(self, top: Position) -> bool:
+        """Tell whether all was delivered up to what was the log's top a moment ago."""
+        return self.live and self._find(top.offset) == top
+
     def advance(self, position: Position, event: bytes) -> None:
         """Take the next event as delivered."""
         self.position = position

@@ -7,7 +7,7 @@ from itertools import islice
 
 import orjson
 
-from realtime import keys
+from realtime import json_codec, keys
 from realtime.cursor import position_of
 from realtime.errors import ChatError, UnavailableError
 from realtime.message_log import MessageLog
@@ -15,6 +15,10 @@ from realtime.room_feed import NOTICES, RoomFeed, Verdict, as_log_event
 from realtime.subscriber import Subscriber
 
 log = logging.getLogger(__name__)
+
+CATCH_UP_ROOMS = 100
+"""Rooms whose logs are read at the same time: after a gap of a node with thousands of
+rooms, people's own requests do not wait behind all of them."""
 
 CATCH_UP_EVENTS = 500
 """Events read from the log in one go: 2 MB at the largest texts."""
@@ -29,6 +33,10 @@ Pub/Sub; the log is read when the fan-out has caught up. Memory stays bounded.""
 CHECK_SECONDS = 1.0
 """How often some rooms' tops are compared, so that a lost last publication is found
 without a next one."""
+
+ARRIVAL_SECONDS = 0.5
+"""Time for a publication that is under way when the top is asked for: without it each
+look at a busy room would find it behind."""
 
 CHECK_ROOMS = 200
 """Rooms compared at once: one pipeline of HMGETs, some 5 ms of this node's time."""
@@ -67,6 +75,7 @@ class RoomFeeds:
         self._checking: asyncio.Task[None] | None = None
         self._checked = 0
         self._losses = 0
+        self._slots = asyncio.Semaphore(CATCH_UP_ROOMS)
         self.after_gap: Callable[[str], Awaitable[None]] | None = None
         """Called after a gap in which notices were missed; may raise ChatError."""
 
@@ -124,6 +133,19 @@ class RoomFeeds:
             raise
         return feed
 
+    async def catch_up(self, channel: str) -> None:
+        """Read the log of a room that is held up to its top, and return then.
+
+        Raises:
+            UnavailableError: Redis does not answer in time.
+        """
+        self._catch_up(channel, self._feeds[channel])
+        try:
+            async with asyncio.timeout(self._open_seconds):
+                await asyncio.wait([self._catching_up[channel]])
+        except TimeoutError:
+            raise UnavailableError("Redis cannot be reached.") from None
+
     def keep(self, channel: str) -> None:
         """Add a hold to a room that is active already."""
         self._feeds[channel].holds += 1
@@ -163,6 +185,9 @@ class RoomFeeds:
 
     def _receive_notice(self, channel: str, feed: RoomFeed, event: bytes) -> bool:
         """Take an event that is not of the log: dropped first under load."""
+        if not _is_event(event):
+            log.error("What is published on %s is no event; ignored", channel)
+            return False
         if event.startswith(NOTICES):
             feed.notice(event)
         if self._backlog(channel) < BACKLOG_JOBS:
@@ -209,8 +234,17 @@ class RoomFeeds:
                 del self._catching_up[channel]
             if not finished.cancelled() and (error := finished.exception()):
                 log.error("Room %s cannot be read", feed.room, exc_info=error)
+                self._fail_opening(channel)
 
         task.add_done_callback(done)
+
+    def _fail_opening(self, channel: str) -> None:
+        """Send those away who wait for a room; the next one tries anew."""
+        opening = self._opening.pop(channel, None)
+        if opening is not None and not opening.done():
+            opening.set_exception(UnavailableError("The room cannot be read."))
+            # Nobody may be waiting any more.
+            opening.exception()
 
     async def _open(
         self, channel: str, feed: RoomFeed, opening: asyncio.Future[None]
@@ -270,7 +304,8 @@ class RoomFeeds:
         if self.after_gap is None or channel in self._opening:
             return
         try:
-            await self.after_gap(channel)
+            async with self._slots:
+                await self.after_gap(channel)
         except ChatError:
             feed.notices_missed = True
             await asyncio.sleep(RETRY_SECONDS)
@@ -283,16 +318,13 @@ class RoomFeeds:
                 *(self._log.top(feed.room) for _, feed in feeds),
                 return_exceptions=True,
             )
+            await asyncio.sleep(ARRIVAL_SECONDS)
             for (channel, feed), top in zip(feeds, tops, strict=True):
                 if isinstance(top, ChatError):
                     continue
                 if isinstance(top, BaseException):
                     log.error("Room %s cannot be compared", feed.room, exc_info=top)
-                    continue
-                behind = top.offset > feed.position.offset
-                other = top.offset <= feed.position.offset and top != feed.position
-                if self._feeds.get(channel) is feed and feed.live and (behind or other):
-                    # A publication may be under way; reading the log settles it.
+                elif self._feeds.get(channel) is feed and not feed.is_up_to(top):
                     self._catch_up(channel, feed)
 
     def _next_feeds(self) -> Iterable[tuple[str, RoomFeed]]:
@@ -302,3 +334,12 @@ class RoomFeeds:
         begin = self._checked
         self._checked += CHECK_ROOMS
         return list(islice(self._feeds.items(), begin, begin + CHECK_ROOMS))
+
+
+def _is_event(payload: bytes) -> bool:
+    """Tell whether a publication is an event array; anything may be published."""
+    try:
+        found = json_codec.loads(payload)
+    except ValueError:
+        return False
+    return isinstance(found, list) and bool(found) and isinstance(found[0], str)

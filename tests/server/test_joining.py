@@ -1,0 +1,201 @@
+"""Ways in and out of a room, alone and against each other."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.members import Member, all_see, member, text_of
+from tests.nodes import Node
+from tests.waiting import wait_until
+
+STRESS_JOINS = 200
+
+
+@asynccontextmanager
+async def chatter(nodes: list[Node], room: str = "42") -> AsyncIterator[Member]:
+    """Let two talk as fast as they can, until the block ends; one is yielded."""
+    ended = False
+
+    async def talk(who: Member) -> None:
+        number = 0
+        while not ended:
+            number += 1
+            await who.send(f"{who.user}{number}", room)
+
+    async with (
+        member(nodes[0], "t1", room) as one,
+        member(nodes[-1], "t2", room) as two,
+        asyncio.TaskGroup() as talking,
+    ):
+        for who in (one, one, two, two):
+            talking.create_task(talk(who))
+        await wait_until(lambda: len(one.texts(room)) > 20, "they talk")
+        try:
+            yield one
+        finally:
+            ended = True
+
+
+async def grows(who: Member, shown: int) -> None:
+    """Return when the member has seen more messages than that."""
+    await wait_until(lambda: len(who.seen["42"]) > shown, "it is live")
+
+
+async def test_joins_in_full_traffic_miss_and_double_nothing(
+    nodes: list[Node],
+) -> None:
+    """Each ack reaches exactly up to the session's first live event.
+
+    A member checks that by itself: what follows the ack must follow on its cursor.
+    """
+
+    async def come_and_go(number: int) -> Member:
+        node = nodes[number % len(nodes)]
+        cursor = None
+        async with member(node, f"j{number}") as who:
+            for turn in range(10):
+                answer = await who.join("42", cursor)
+                assert answer["ok"], answer
+                shown = len(who.seen["42"])
+                await grows(who, shown)
+                # Else what is live while the cursor travels would come twice.
+                await who.do("leave", {"room": "42"})
+                cursor = None if turn % 4 == 3 else who.cursors["42"]
+                if turn % 4 == 3:
+                    who.seen["42"].clear()
+            return who
+
+    async with chatter(nodes) as talker:
+        joined = await asyncio.gather(*(come_and_go(n) for n in range(20)))
+    assert sum(name == "join" for who in joined for name, _ in who.timeline) == (
+        STRESS_JOINS
+    )
+    recovered = [
+        answer["recovered"]
+        for who in joined
+        for name, answer in who.timeline
+        if name == "join"
+    ]
+    assert sum(recovered) >= STRESS_JOINS // 2
+    everything = {message["offset"]: message["uid"] for message in talker.seen["42"]}
+    for who in joined:
+        for message in who.seen["42"]:
+            offset, uid = message["offset"], message["uid"]
+            assert everything.get(offset, uid) == uid
+
+
+async def test_the_ack_comes_before_the_first_live_event(nodes: list[Node]) -> None:
+    """A client knows of the room before anything happens in it."""
+    async with chatter(nodes):
+        for number in range(20):
+            async with member(nodes[number % len(nodes)], f"j{number}") as who:
+                await who.join()
+                await wait_until(lambda: len(who.timeline) > 3, "it is live")
+                assert who.timeline[0][0] == "join"
+
+
+async def test_joining_again_on_the_same_connection(nodes: list[Node]) -> None:
+    """With its cursor a session gets what it missed, which is nothing, and stays."""
+    async with (
+        member(nodes[0], "ann", "42") as ann,
+        member(nodes[-1], "bob", "42") as bob,
+    ):
+        await bob.send("one")
+        await all_see([ann, bob], ["one"])
+        again = await ann.join("42", ann.cursors["42"])
+        assert (again["recovered"], again["events"]) == (True, [])
+        await bob.send("two")
+        await all_see([ann, bob], ["one", "two"])
+
+
+async def test_two_joins_at_once(nodes: list[Node]) -> None:
+    """One counts, the other may be asked again; afterwards the room is there once."""
+    async with member(nodes[0], "ann") as ann, member(nodes[-1], "bob", "42") as bob:
+        for _ in range(10):
+            answers = await asyncio.gather(ann.join(), ann.join(), ann.join())
+            assert any(each["ok"] for each in answers)
+            for each in answers:
+                assert each["ok"] or each["error"]["temporary"], each
+            ann.seen["42"].clear()
+            await bob.send("x")
+            await wait_until(lambda: ann.texts() == ["x"], "it comes once")
+
+
+async def test_a_session_that_joins_again_may_send_meanwhile(
+    nodes: list[Node],
+) -> None:
+    """It attends all the time: a send is not refused because of a new join."""
+    async with member(nodes[0], "ann", "42") as ann:
+        for number in range(30):
+            joining = asyncio.ensure_future(ann.join("42", ann.cursors["42"]))
+            await asyncio.sleep(0)
+            answer = await ann.ask("send", text_of(f"m{number}"))
+            assert answer["ok"], answer
+            assert (await joining)["ok"]
+        await all_see([ann], [f"m{number}" for number in range(30)])
+
+
+async def test_after_leave_nothing_comes(nodes: list[Node]) -> None:
+    """Not even what was under way; the membership stays."""
+    async with chatter(nodes), member(nodes[0], "ann") as ann:
+        for _ in range(10):
+            await ann.join()
+            await ann.do("leave", {"room": "42"})
+            shown = len(ann.seen["42"])
+            await ann.do("rooms")
+            assert len(ann.seen["42"]) == shown
+        refused = await ann.refused("send", text_of("x"))
+        assert refused["code"] == "not_attending"
+        assert (await ann.do("history", {"room": "42", "limit": 1}))["messages"]
+
+
+async def test_leave_wins_over_a_join_that_it_follows(nodes: list[Node]) -> None:
+    """The later wish counts: who left is not brought back by an older join."""
+    async with member(nodes[0], "ann") as ann, member(nodes[-1], "bob", "42") as bob:
+        for number in range(20):
+            joining = asyncio.ensure_future(ann.join())
+            await asyncio.sleep(0)
+            await ann.do("leave", {"room": "42"})
+            await joining
+            ann.seen["42"].clear()
+            await bob.send(f"m{number}")
+            await bob.next("message", text=f"m{number}")
+            await ann.do("rooms")
+            assert ann.seen["42"] == []
+            ann.seen["42"].clear()
+
+
+async def test_quit_ends_it_for_all_the_user_s_sessions(nodes: list[Node]) -> None:
+    """On every node; somebody else's session of that room is not concerned."""
+    async with (
+        member(nodes[0], "ann", "42") as phone,
+        member(nodes[-1], "ann", "42", "43") as laptop,
+        member(nodes[-1], "bob", "42") as bob,
+    ):
+        await phone.do("quit", {"room": "42"})
+        assert (await phone.refused("send", text_of("x")))["code"] == "not_attending"
+        assert await bob.next("presence", user="ann", online=False)
+
+        async def out() -> bool:
+            answer = await laptop.ask("send", text_of("x"))
+            return bool(not answer["ok"] and answer["error"]["code"] == "not_attending")
+
+        await wait_until(out, "the other session is out as well")
+        await bob.send("hello")
+        await all_see([bob], ["hello"])
+        await laptop.send("still here", "43")
+        assert laptop.texts("42") == phone.texts("42") == []
+        history = await laptop.refused("history", {"room": "42"})
+        assert history["code"] == "forbidden"
+
+
+@pytest.mark.parametrize("event", ["leave", "quit"])
+async def test_repeating_the_way_out_is_fine(nodes: list[Node], event: str) -> None:
+    """Also for who was never in."""
+    async with member(nodes[0], "ann") as ann:
+        await ann.do(event, {"room": "42"})
+        await ann.join()
+        await ann.do(event, {"room": "42"})
+        await ann.do(event, {"room": "42"})
