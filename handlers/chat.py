@@ -1,6 +1,7 @@
 """The ``/chat`` namespace: one short method for each event of the catalogue."""
 
 import logging
+import time
 from collections import Counter
 from typing import Any, Final
 
@@ -13,12 +14,20 @@ from handlers.guard import Answer, Payload, error_answer, guarded
 from handlers.syncing import join_all
 from realtime import keys
 from realtime.deferred_ack import DeferredAck
-from realtime.errors import ChatError, InternalError, UnknownEventError
+from realtime.errors import (
+    ChatError,
+    InternalError,
+    RateLimitedError,
+    UnknownEventError,
+)
 from realtime.services import Services
 from realtime.sessions import Session
 from schemas.catalog import REQUESTS
 
 NAMESPACE: Final = "/chat"
+UNKNOWN: Final = "?"
+"""Stands for the names of events that do not exist: they are the client's to choose."""
+
 EXPIRED: Final = {
     "code": "unauthorized",
     "message": "The token has expired; connect again with a new one.",
@@ -60,8 +69,13 @@ class ChatNamespace(socketio.AsyncNamespace):
             lifecycle = self.on_connect if event == "connect" else self.on_disconnect
             await lifecycle(*args)
             return None
-        self.errors["?", UnknownEventError.code] += 1
-        return error_answer(UnknownEventError("There is no event of this name."))
+        error: ChatError = UnknownEventError("There is no event of this name.")
+        try:
+            self.services.rates.take(args[0], UNKNOWN, time.monotonic())
+        except RateLimitedError as limited:
+            error = limited
+        self.errors[UNKNOWN, error.code] += 1
+        return error_answer(error)
 
     async def on_connect(
         self, sid: str, environ: dict[str, Any], auth: object = None
@@ -161,7 +175,7 @@ class ChatNamespace(socketio.AsyncNamespace):
         services.user_rates.take(session.user)
         room, client_id = payload.pop("room"), payload.pop("clientId")
         if "image" in payload:
-            stored = await services.images.accept(payload["image"])
+            stored = await services.images.accept(payload["image"], owner=session.user)
             payload["image"] = services.images.describe(stored)
         done = await services.log.append(
             room=room, user=session.user, client_id=client_id, content=payload

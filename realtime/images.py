@@ -1,6 +1,7 @@
 """Images: taken from clients, stored under their hash, shown by signed addresses."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -18,6 +19,10 @@ DECODERS: Final = 2
 WAITING: Final = 16
 """Images decoded or waiting to be; further ones are refused for now, since each
 holds its bytes in memory."""
+
+OWN_WAITING: Final = 4
+"""Images of one user among the waiting ones: one sender of huge pictures leaves
+places for the others."""
 
 DECODE_SECONDS: Final = 10.0
 """Deadline of waiting and decoding; the largest image allowed takes about one."""
@@ -71,15 +76,16 @@ class Images:
         self._limit_bytes = limit_bytes
         self._limit_pixels = limit_pixels
         self._threads = ThreadPoolExecutor(DECODERS, thread_name_prefix="image")
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
 
-    async def accept(self, data: bytes) -> StoredImage:
+    async def accept(self, data: bytes, *, owner: str) -> StoredImage:
         """Check an image and store it as it is.
 
         Nothing is stripped from the file; the same bytes are stored once.
 
         Args:
             data: The file's bytes, whatever they claim to be.
+            owner: Whose it is; each may have :data:`OWN_WAITING` checked at a time.
 
         Raises:
             InvalidError: It is no PNG, JPEG, WebP or GIF, or damaged.
@@ -91,7 +97,7 @@ class Images:
                 f"The image must have {self._limit_bytes // 1024} KiB or fewer.",
                 fields={"image": ["Has too many bytes."]},
             )
-        decoded = await self._decode(data)
+        decoded = await self._decode(data, owner)
         stored = StoredImage(
             decoded.sha256, decoded.mime, len(data), decoded.width, decoded.height
         )
@@ -131,19 +137,19 @@ class Images:
         """Stop the threads; what waits for them fails, what runs is not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _decode(self, data: bytes) -> Decoded:
-        if self._waiting >= WAITING:
+    async def _decode(self, data: bytes, owner: str) -> Decoded:
+        if self._waiting.total() >= WAITING or self._waiting[owner] >= OWN_WAITING:
             raise UnavailableError(
                 "Too many images at once; try again.", retry_after_ms=BUSY_MS
             )
-        self._waiting += 1
+        self._waiting[owner] += 1
         job = self._threads.submit(
             partial(decode_image, data, limit_pixels=self._limit_pixels)
         )
         loop = asyncio.get_running_loop()
         # A thread cannot be stopped: its place is free when it has really ended, not
         # when nobody waits for it any more.
-        job.add_done_callback(partial(self._done, loop))
+        job.add_done_callback(partial(self._done, loop, owner))
         try:
             return await asyncio.wait_for(asyncio.wrap_future(job), DECODE_SECONDS)
         except TimeoutError:
@@ -151,9 +157,13 @@ class Images:
                 "The image took too long to check; try again.", retry_after_ms=BUSY_MS
             ) from None
 
-    def _done(self, loop: asyncio.AbstractEventLoop, job: "Future[Decoded]") -> None:
+    def _done(
+        self, loop: asyncio.AbstractEventLoop, owner: str, job: "Future[Decoded]"
+    ) -> None:
         if not loop.is_closed():
-            loop.call_soon_threadsafe(self._free)
+            loop.call_soon_threadsafe(self._free, owner)
 
-    def _free(self) -> None:
-        self._waiting -= 1
+    def _free(self, owner: str) -> None:
+        self._waiting[owner] -= 1
+        # Also drops users without a waiting image.
+        self._waiting = +self._waiting

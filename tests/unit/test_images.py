@@ -89,7 +89,7 @@ async def test_an_image_is_stored_as_it_is_under_its_hash(
 ) -> None:
     """The four formats are taken; the bytes come back unchanged."""
     data = picture(format_name)
-    stored = await images.accept(data)
+    stored = await images.accept(data, owner="ann")
     sha256 = hashlib.sha256(data).hexdigest()
     assert stored == (sha256, mime, len(data), 40, 30)
     described = images.describe(stored)
@@ -101,7 +101,7 @@ async def test_an_image_is_stored_as_it_is_under_its_hash(
 
 async def test_the_same_image_is_stored_once(images: Images, tmp_path: Path) -> None:
     """Who sends a picture that is known adds no file."""
-    first, second = [await images.accept(picture("PNG")) for _ in range(2)]
+    first, second = [await images.accept(picture("PNG"), owner="ann") for _ in range(2)]
     assert first == second
     assert len(files_in(tmp_path)) == 1
 
@@ -110,7 +110,7 @@ async def test_a_turned_photo_has_the_size_that_is_shown(images: Images) -> None
     """Phones store photos lying down, with a note how to turn them."""
     exif = Picture.Exif()
     exif[0x0112] = 6
-    stored = await images.accept(picture("JPEG", (40, 30), exif=exif))
+    stored = await images.accept(picture("JPEG", (40, 30), exif=exif), owner="ann")
     assert (stored.width, stored.height) == (30, 40)
 
 
@@ -119,7 +119,7 @@ async def test_animations_are_taken(images: Images) -> None:
     file = io.BytesIO()
     frames = [Picture.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
-    assert (await images.accept(file.getvalue())).mime == "image/gif"
+    assert (await images.accept(file.getvalue(), owner="ann")).mime == "image/gif"
 
 
 BMP, TIFF, ICO, PPM = (picture(name) for name in ("BMP", "TIFF", "ICO", "PPM"))
@@ -147,13 +147,13 @@ async def test_other_files_and_damaged_ones_are_invalid(
 ) -> None:
     """What is not one of the four formats, or not whole, is refused as invalid."""
     with pytest.raises(InvalidError) as caught:
-        await images.accept(data)
+        await images.accept(data, owner="ann")
     assert set(caught.value.fields or ()) == {"image"}
 
 
 async def test_a_file_that_is_an_image_and_more_stays_an_image(images: Images) -> None:
     """A PNG with a web page behind it is served as what it is: a PNG."""
-    stored = await images.accept(PNG + b"<script>alert(1)</script>")
+    stored = await images.accept(PNG + b"<script>alert(1)</script>", owner="ann")
     assert stored.mime == "image/png"
 
 
@@ -174,7 +174,7 @@ async def test_too_many_bytes_or_pixels_are_too_large(
 ) -> None:
     """A bomb is recognised by its header, before anything is decoded."""
     with pytest.raises(TooLargeError):
-        await images.accept(data)
+        await images.accept(data, owner="ann")
 
 
 async def test_junk_never_breaks_the_server(images: Images) -> None:
@@ -186,7 +186,7 @@ async def test_junk_never_breaks_the_server(images: Images) -> None:
         broken += [data[:at] + b"\xff\x00\xff" + data[at + 3 :] for at in places]
     for data in broken:
         try:
-            await images.accept(data)
+            await images.accept(data, owner="ann")
         except ChatError as error:
             assert error.code in ("invalid", "too_large")  # noqa: PT017 - either is fine
 
@@ -206,7 +206,7 @@ async def test_a_store_that_fails_is_unavailable(
     folder.rmdir()
     folder.write_text("no folder any more")
     with pytest.raises(UnavailableError):
-        await images.accept(picture("PNG"))
+        await images.accept(picture("PNG"), owner="ann")
 
 
 async def test_only_so_many_images_wait(
@@ -221,16 +221,41 @@ async def test_only_so_many_images_wait(
 
     monkeypatch.setattr(images_module, "decode_image", slow)
     taken = [
-        asyncio.create_task(images.accept(b"x")) for _ in range(images_module.WAITING)
+        asyncio.create_task(images.accept(b"x", owner=f"user{n}"))
+        for n in range(images_module.WAITING)
     ]
-    await wait_until(lambda: images._waiting == len(taken), "all are waiting")
+    await wait_until(lambda: images._waiting.total() == len(taken), "all are waiting")
     with pytest.raises(UnavailableError) as caught:
-        await images.accept(b"x")
+        await images.accept(b"x", owner="ann")
     assert caught.value.retry_after_ms
     release.set()
     assert len({stored.sha256 for stored in await asyncio.gather(*taken)}) == 1
-    await wait_until(lambda: images._waiting == 0, "the places are free again")
-    assert await images.accept(b"x")
+    await wait_until(lambda: images._waiting.total() == 0, "the places are free again")
+    assert await images.accept(b"x", owner="ann")
+
+
+async def test_one_user_leaves_places_for_others(
+    images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sends many pictures at once waits; others are served meanwhile."""
+    release = threading.Event()
+
+    def slow(_data: bytes, *, limit_pixels: int) -> Decoded:
+        release.wait(20)
+        return Decoded("0" * 64, "image/png", limit_pixels, 1)
+
+    monkeypatch.setattr(images_module, "decode_image", slow)
+    own = [
+        asyncio.create_task(images.accept(b"x", owner="ann"))
+        for _ in range(images_module.OWN_WAITING)
+    ]
+    await wait_until(lambda: images._waiting["ann"] == len(own), "all are waiting")
+    with pytest.raises(UnavailableError):
+        await images.accept(b"x", owner="ann")
+    other = asyncio.create_task(images.accept(b"x", owner="bob"))
+    await wait_until(lambda: images._waiting["bob"] == 1, "bob's is taken")
+    release.set()
+    await asyncio.gather(*own, other)
 
 
 async def test_a_decoder_that_hangs_is_given_up(
@@ -246,10 +271,10 @@ async def test_a_decoder_that_hangs_is_given_up(
     monkeypatch.setattr(images_module, "decode_image", hanging)
     monkeypatch.setattr(images_module, "DECODE_SECONDS", 0.05)
     with pytest.raises(UnavailableError):
-        await images.accept(b"x")
-    assert images._waiting == 1
+        await images.accept(b"x", owner="ann")
+    assert images._waiting.total() == 1
     release.set()
-    await wait_until(lambda: images._waiting == 0, "the place is free again")
+    await wait_until(lambda: images._waiting.total() == 0, "the place is free again")
 
 
 def test_a_store_address_is_checked_without_repeating_it(tmp_path: Path) -> None:
