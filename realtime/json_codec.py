@@ -44,9 +44,16 @@ def loads(text: str | bytes) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         try:
-            return json.loads(text, parse_int=_whole_number)
+            return json.loads(
+                text, parse_int=_whole_number, parse_constant=_no_constant
+            )
         except RecursionError as error:
             raise ValueError("JSON nested too deeply") from error
+
+
+def _no_constant(name: str) -> None:
+    """Refuse NaN and the infinities, which the standard library takes for JSON."""
+    raise ValueError(f"{name} is not JSON")
 
 
 def _whole_number(digits: str) -> int | float:

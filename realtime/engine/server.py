@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import json as standard_json
 import logging
+import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from realtime.engine.options import Options
 from realtime.engine.protocol import Reason
 from realtime.engine.requests import Endpoint
 from realtime.engine.session import Session
+from realtime.engine.websocket import NO_SOCKET
 
 _H = TypeVar("_H", bound=Handler)
 _EVENTS: Final = ("connect", "disconnect", "message")
@@ -263,12 +265,26 @@ class EngineServer:
         Sessions that are gone are skipped; one whose buffer is full is closed.
         """
         frame = b"".join([frames.message_frame(data) for data in messages])
-        packets = [protocol.encode_message(data) for data in messages]
-        find = self.hub.sessions.get
+        size = len(frame)
+        packets: list[str] | None = None
+        find, is_observed = self.hub.sessions.get, self.hub.observer is not None
         for sid in sids:
             session = find(sid)
-            if session is not None:
+            if session is None:
+                continue
+            number = session.socket_number
+            if number == NO_SOCKET or is_observed:
+                if packets is None:
+                    packets = [protocol.encode_message(data) for data in messages]
                 session.send_built(frame, packets)
+                continue
+            try:
+                written = os.write(number, frame)
+            except OSError:
+                # Full or broken: the transport finds out which.
+                written = 0
+            if written < size:
+                session.send_rest(frame[written:])
 
     def close(self, sid: str, reason: str = Reason.SERVER_DISCONNECT) -> None:
         """Close a session's transport; ``disconnect`` handlers get the reason.

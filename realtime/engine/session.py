@@ -7,7 +7,7 @@ from realtime.engine import frames, protocol
 from realtime.engine.frames import CloseCode
 from realtime.engine.polling import Polling
 from realtime.engine.protocol import PacketError, Reason
-from realtime.engine.websocket import WebSocketConnection
+from realtime.engine.websocket import NO_SOCKET, WebSocketConnection
 
 if TYPE_CHECKING:
     from realtime.engine.hub import Hub
@@ -36,6 +36,7 @@ class Session:
         "is_probed",
         "paused",
         "sid",
+        "socket_number",
     )
 
     def __init__(self, hub: "Hub", sid: str) -> None:
@@ -51,6 +52,9 @@ class Session:
         #: Whether the handshake was answered.
         self.connected = False
         self.closed = False
+        #: The descriptor of an open WebSocket behind which nothing waits: broadcasts
+        #: write to it, and touch none of the objects in between. Else ``NO_SOCKET``.
+        self.socket_number = NO_SOCKET
         #: Nothing more is to be read from the client for now.
         self.paused = False
         self._in_flight = 0
@@ -97,6 +101,11 @@ class Session:
             transport.write(frame)
         else:
             transport.send_packets(packets)
+
+    def send_rest(self, data: bytes) -> None:
+        """Send what the socket did not take of frames that were written to it."""
+        if isinstance(self._transport, WebSocketConnection):
+            self._transport.write(data)
 
     def ping(self) -> None:
         """Send the heartbeat's ping."""
@@ -216,6 +225,7 @@ class Session:
         self._candidate = None
         self._hub.upgrades.discard(self)
         self._transport = connection
+        self.socket_number = connection.socket_number()
         if polling is None:
             return
         for packet in polling.take_all():
@@ -239,6 +249,7 @@ class Session:
         if self.closed:
             return
         self.closed = True
+        self.socket_number = NO_SOCKET
         candidate, self._candidate = self._candidate, None
         if candidate is not None:
             candidate.close(code)

@@ -24,6 +24,9 @@ _CLOSING: Final = 1
 _FAILED: Final = 2
 _CLOSED: Final = 3
 
+NO_SOCKET: Final = -1
+"""No descriptor: frames go through the transport."""
+
 
 class WebSocketConnection(asyncio.Protocol):
     """The WebSocket of a session, or one that asks to become it ("Upgrade").
@@ -51,6 +54,28 @@ class WebSocketConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection over from aiohttp."""
         self._transport = transport  # type: ignore[assignment] # a stream's, always
+        # To be told as soon as the kernel does not take everything at once.
+        self._transport.set_write_buffer_limits(high=0)
+
+    def pause_writing(self) -> None:
+        """Take note that bytes wait: what is written now must go behind them."""
+        if self.session is not None:
+            self.session.socket_number = NO_SOCKET
+
+    def resume_writing(self) -> None:
+        """Take note that nothing waits any more."""
+        if self.session is not None and not self._is_upgrade:
+            self.session.socket_number = self.socket_number()
+
+    def socket_number(self) -> int:
+        """Return the descriptor that frames may be written to now, or ``NO_SOCKET``."""
+        transport = self._transport
+        if transport is None or self._state != _OPEN or transport.is_closing():
+            return NO_SOCKET
+        if transport.get_write_buffer_size() or not _is_plain(transport):
+            return NO_SOCKET
+        number: int = transport.get_extra_info("socket").fileno()
+        return number
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, and handle each whole message in order."""
@@ -208,9 +233,7 @@ class WebSocketConnection(asyncio.Protocol):
         if self._state != _CLOSED and transport is not None:
             self._state = _FAILED
             self._hub.closing.add(self)
-            # TLS cannot close one side; the deadline has to do there.
-            if transport.can_write_eof() and not transport.is_closing():
-                transport.write_eof()
+            _close_our_side(transport)
         self._leave(Reason.PARSE_ERROR)
 
     def _cut_off(self) -> None:
@@ -218,6 +241,27 @@ class WebSocketConnection(asyncio.Protocol):
         self.abort()
         if session is not None:
             session.close(Reason.SLOW_CONSUMER)
+
+
+def _is_plain(transport: asyncio.Transport) -> bool:
+    """Return whether this transport writes to its socket at once and unchanged."""
+    # Other loops keep writes back for their next turn; TLS encrypts them.
+    return (
+        isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop)
+        and transport.get_extra_info("sslcontext") is None
+        and transport.get_extra_info("socket") is not None
+    )
+
+
+def _close_our_side(transport: asyncio.Transport) -> None:
+    # TLS cannot close one side; the deadline has to do there.
+    if transport.is_closing() or not transport.can_write_eof():
+        return
+    try:
+        transport.write_eof()
+    except OSError:
+        # The client has reset the connection; asyncio is about to say so.
+        transport.abort()
 
 
 def _packet(text: str) -> protocol.Packet:
