@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { enter, person, run, say, texts, urls } from "./kit.mjs";
 
-const MESSAGES = 120;
+const MESSAGES = 90;
 
 await run(async (browser) => {
   const ben = await person(browser);

@@ -40,8 +40,8 @@ export function initials(name) {
  * @returns {string} The class that colours this name, always the same one.
  */
 export function hueOf(name) {
-  // FNV-1a, with its bits mixed once more: short names differ in few of them.
-  let hash = 0x811c9dc5;
+  // As FNV-1a, with its bits mixed once more: short names differ in few of them.
+  let hash = 0x811c9dc7;
   for (let at = 0; at < name.length; at += 1) {
     hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193);
   }
