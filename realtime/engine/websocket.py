@@ -5,7 +5,7 @@ through :meth:`WebSocketConnection.write`, which never touches a closed transpor
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from realtime.engine import frames, protocol
 from realtime.engine.detach import let_go
@@ -53,9 +53,10 @@ class WebSocketConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection over from aiohttp."""
-        self._transport = transport  # type: ignore[assignment] # a stream's, always
+        stream: asyncio.Transport = transport  # type: ignore[assignment] # always
         # To be told as soon as the kernel does not take everything at once.
-        self._transport.set_write_buffer_limits(high=0)
+        stream.set_write_buffer_limits(high=0)
+        self._transport = stream
 
     def pause_writing(self) -> None:
         """Take note that bytes wait: what is written now must go behind them."""

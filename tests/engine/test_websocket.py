@@ -2,10 +2,12 @@
 
 import asyncio
 import struct
+from socket import SO_LINGER, SOL_SOCKET
 
 import pytest
 
 from realtime.engine.protocol import Reason
+from realtime.engine.websocket import NO_SOCKET
 from tests.engine.raw_socket import (
     BINARY,
     CLOSE,
@@ -203,3 +205,57 @@ async def test_broadcasts_come_in_order_and_whole() -> None:
             assert await socket.frame() == (BINARY, b"\x01\x02")
             assert await socket.frame() == (TEXT, b"4zwei")
         assert await served.poll(polling) == (200, "4one\x1ebAQI=\x1e4zwei")
+
+
+async def test_a_broadcast_waits_behind_what_the_socket_did_not_take() -> None:
+    """Broadcasts and messages keep their order when a client reads late."""
+    async with (
+        serve(write_buffer_bytes=64_000_000) as served,
+        raw_socket(served.port, served.path("websocket")) as socket,
+    ):
+        await socket.text()
+        sid = only_sid(served)
+        sent: list[str] = []
+        while served.eio.sockets[sid].socket_number != NO_SOCKET or len(sent) < 20:
+            sent.append(f"{len(sent)}:" + "x" * 60_000)
+            served.eio.broadcast([sid], [sent[-1]])
+        for number in range(3):
+            sent += [f"broadcast {number}", f"message {number}"]
+            served.eio.broadcast([sid], [sent[-2]])
+            served.eio.write(sid, sent[-1])
+        for text in sent:
+            assert await socket.text() == f"4{text}"
+        await wait_until(
+            lambda: served.eio.sockets[sid].socket_number != NO_SOCKET,
+            "broadcasts go straight to the socket again",
+        )
+        served.eio.broadcast([sid], ["last"])
+        assert await socket.text() == "4last"
+
+
+async def test_no_broadcast_to_a_descriptor_that_was_closed() -> None:
+    """Once a session has ended nothing is written to its old descriptor."""
+    async with serve() as served:
+        async with raw_socket(served.port, served.path("websocket")) as socket:
+            await socket.text()
+            (session,) = served.eio.sockets.values()
+            assert session.socket_number != NO_SOCKET
+        await wait_until(lambda: bool(served.ended), "the session ends")
+        assert session.socket_number == NO_SOCKET
+
+
+async def test_a_broadcast_to_a_broken_connection_ends_its_session() -> None:
+    """A client that reset the connection costs the others nothing."""
+    async with serve() as served:
+        async with raw_socket(served.port, served.path("websocket")) as broken:
+            await broken.text()
+            sid = only_sid(served)
+            connection = broken.writer.get_extra_info("socket")
+            linger = struct.pack("ii", 1, 0)  # on, without waiting: a reset
+            connection.setsockopt(SOL_SOCKET, SO_LINGER, linger)
+            broken.writer.transport.abort()
+            # The loop closes the client's socket, and does not look at the server's.
+            await asyncio.sleep(0)
+            served.eio.broadcast([sid], ["into the void"])
+            await wait_until(lambda: bool(served.ended), "the session ends")
+        assert served.reasons(sid)
