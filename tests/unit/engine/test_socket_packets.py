@@ -121,7 +121,7 @@ def test_brackets_in_texts_are_not_depth() -> None:
     """A person may write as many brackets as fit, with quotes and backslashes."""
     text = '[{"' * 1_000 + "\\"
     assert parse("2" + json.dumps(["a", text])).data == ["a", text]
-    flat = [[] for _ in range(5_000)]
+    flat: list[list[object]] = [[] for _ in range(5_000)]
     assert parse("2" + json.dumps(["a", flat])).data == ["a", flat]
 
 
