@@ -119,9 +119,12 @@ async def test_texts_that_cannot_be_shown(scene: Scene) -> None:
 
 
 async def test_numbers_that_are_none(scene: Scene) -> None:
-    """Huge, negative, fractional, NaN, and strings of digits."""
+    """Huge, negative, fractional, and strings of digits.
+
+    NaN is no JSON: such a packet closes the connection (tests/engine).
+    """
     huge = "9" * 5_000
-    for number in ("0", "-1", "1.5", "1.0", "1e3", "1e999", huge, "NaN", "Infinity"):
+    for number in ("0", "-1", "1.5", "1.0", "1e3", "1e999", huge):
         for event, field in (("mark_read", "message"), ("history", "before")):
             frame = f'["{event}",{{"room":"{ROOM}","{field}":{number}}}]'
             await refused(scene, frame, "invalid", field)
