@@ -39,6 +39,7 @@ export class ChatPage {
    */
   constructor(auth, signedOut) {
     this.client = new ChatroomClient({ auth });
+    this.hasToken = "token" in auth;
     this.signedOut = signedOut;
     const { user } = this.client;
     this.announcer = new Announcer();
@@ -128,7 +129,8 @@ export class ChatPage {
     const { state, trouble } = this.client.status;
     if (state === "unauthorized") {
       // Not within the client's own event: it is about to be closed.
-      queueMicrotask(() => this.signedOut(trouble?.message ?? "Please sign in again."));
+      const reason = this.hasToken ? trouble?.message : "This server asks for a token.";
+      queueMicrotask(() => this.signedOut(reason ?? "Please sign in again."));
       return;
     }
     this.status.update();

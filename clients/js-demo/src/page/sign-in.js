@@ -47,7 +47,8 @@ export function signIn(done, problem) {
       name,
       el(
         "details",
-        {},
+        // Whoever was refused needs a token, or another one.
+        { open: Boolean(problem) },
         el("summary", {}, "Sign in with a token instead"),
         el("label", { for: "token" }, "Token"),
         token,
