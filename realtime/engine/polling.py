@@ -28,6 +28,7 @@ class Polling:
         "_closed",
         "_limit",
         "_packets",
+        "_repeatable",
         "_session",
         "_size",
         "_waiter",
@@ -42,6 +43,7 @@ class Polling:
         self._size = 0
         self._waiter: asyncio.Future[None] | None = None
         self._closed = False
+        self._repeatable: tuple[str, bytes] | None = None
         #: A GET, or a POST, of this session is being served.
         self.poll_active = False
         self.post_active = False
@@ -107,6 +109,27 @@ class Polling:
         del self._packets[:count]
         self._size -= sum(map(len, taken))
         return protocol.SEPARATOR.join(taken or [protocol.NOOP]).encode()
+
+    def remember(self, name: str | None, payload: bytes) -> None:
+        """Keep what a poll was answered with until the next one.
+
+        Args:
+            name: The poll's ``t`` parameter, which clients make anew for each poll.
+            payload: The answer.
+        """
+        self._repeatable = (name, payload) if name else None
+
+    def take_repeat(self, name: str | None) -> bytes | None:
+        """Return once more what a poll was answered with, if it is the same poll.
+
+        Browsers and HTTP libraries send a GET again, and tell nobody, when its
+        connection breaks before the answer: the answer would be lost for good.
+        """
+        if self._repeatable is None or self._repeatable[0] != name:
+            return None
+        payload = self._repeatable[1]
+        self._repeatable = None
+        return payload
 
     async def wait(self, request: web.Request) -> bool:
         """Wait until there is something to answer a GET with.

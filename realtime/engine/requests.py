@@ -203,6 +203,9 @@ class Endpoint:
         if polling.poll_active:
             session.close(Reason.TRANSPORT_ERROR)
             return refuse(responses.BAD_REQUEST)
+        again = polling.take_repeat(request.query.get("t"))
+        if again is not None:
+            return await responses.payload(again, request, self._options, {})
         polling.poll_active = True
         try:
             must_wait = polling.is_empty and not session.is_probed
@@ -236,6 +239,7 @@ class Endpoint:
         body = polling.take_payload(
             options.max_poll_packets, options.max_http_buffer_size
         )
+        polling.remember(request.query.get("t"), body)
         if polling.is_empty:
             self._hub.unlinger(sid)
         return await responses.payload(body, request, options, headers)
