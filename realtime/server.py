@@ -159,12 +159,15 @@ class ChatroomServer(NamespaceGate):
                 del self._binary_packet[eio_sid]
             return packet
         if not self._parses_text:
-            return self._from_other_serializer(data)
-        if not isinstance(data, str):
+            packet = self._from_other_serializer(data)
+        elif isinstance(data, str):
+            packet = socket_packets.parse(
+                data,
+                self.packet_class.json.loads,
+                max_attachments=self._max_attachments,
+            )
+        else:
             raise SocketPacketError("an attachment of nothing")
-        packet = socket_packets.parse(
-            data, self.packet_class.json.loads, max_attachments=self._max_attachments
-        )
         if packet.attachments:
             self._binary_packet[eio_sid] = PendingPacket(packet)
             return None
@@ -175,10 +178,13 @@ class ChatroomServer(NamespaceGate):
             packet = self.packet_class(encoded_packet=data)
         except Exception as error:
             raise SocketPacketError("the serializer refused it") from error
-        socket_packets.check_data(packet.packet_type, packet.data)
-        namespace = packet.namespace or "/"
-        return SocketPacket(
-            packet.packet_type, namespace, packet.id, packet.data, attachments=0
+        return socket_packets.checked(
+            packet.packet_type,
+            packet.namespace or "/",
+            packet.id,
+            packet.data,
+            packet.attachment_count,
+            max_attachments=self._max_attachments,
         )
 
     def _act(self, session: Session, packet: SocketPacket) -> None:

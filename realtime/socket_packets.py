@@ -116,13 +116,26 @@ def _is_too_deep(text: str) -> bool:
     return False
 
 
-def check_data(kind: int, data: Any) -> None:
-    """Check the data of a packet of a (non-binary) type.
+def checked(
+    kind: int,
+    namespace: str,
+    number: int | None,
+    data: Any,
+    attachments: int,
+    *,
+    max_attachments: int,
+) -> SocketPacket:
+    """Return a packet that another serializer has decoded.
 
     Raises:
-        SocketPacketError: when it has not the form that its type demands.
+        SocketPacketError: when its parts do not fit together.
     """
+    if attachments > max_attachments:
+        raise SocketPacketError("illegal number of attachments")
+    if kind in (BINARY_EVENT, BINARY_ACK):
+        kind -= BINARY_EVENT - EVENT
     _check(kind, data)
+    return SocketPacket(kind, namespace, number, data, attachments)
 
 
 def _check(kind: int, data: Any) -> None:

@@ -5,7 +5,7 @@ through :meth:`WebSocketConnection.write`, which never touches a closed transpor
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from realtime.engine import frames, protocol
 from realtime.engine.detach import let_go
