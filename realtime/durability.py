@@ -11,6 +11,7 @@ import re
 from typing import Final, NamedTuple
 
 from realtime.errors import ChatError, OutcomeUnknownError
+from realtime.in_turn import in_turn
 from realtime.redis_link import RedisLink
 from realtime.redis_url import ConnectionFactory
 from realtime.redis_wire import ReplyError
@@ -23,7 +24,8 @@ before this write is confirmed with it."""
 CALLS_LIMIT: Final = 8
 """Calls under way on a confirmation's own connection: two are needed."""
 
-MOST_REPLICAS: Final = 99
+UNKNOWN_COMMAND: Final = "ERR unknown command"
+"""How Redis before 7.2 answers WAITAOF."""
 
 _LEVEL: Final = re.compile(r"memory|fsync|replicas:([1-9][0-9]?)", re.ASCII)
 
@@ -145,24 +147,34 @@ class _Group:
 
     async def _ask(self) -> ChatError | None:
         """Return what stands in the way of durability, None when it is reached."""
-        if self._level.replicas:
-            wait: tuple[str | int, ...] = ("WAIT", self._level.replicas)
+        level = self._level
+        marked = self._link.call("INCR", MARK)
+        if level.replicas:
+            waited = self._link.call("WAIT", level.replicas, self._timeout_ms)
         else:
-            wait = ("WAITAOF", 1, 0)
+            waited = self._link.call("WAITAOF", 1, 0, self._timeout_ms)
         try:
-            _, reached = await asyncio.gather(
-                self._link.call("INCR", MARK),
-                self._link.call(*wait, self._timeout_ms),
-            )
-        except (ChatError, ReplyError):
+            _, reached = await in_turn(marked, waited)
+        except ReplyError as error:
+            if level.replicas or not str(error).startswith(UNKNOWN_COMMAND):
+                return OutcomeUnknownError(f"Redis cannot confirm writes: {error}")
+            return await self._ask_old_redis()
+        except ChatError:
             return OutcomeUnknownError("Redis did not confirm the write in time.")
-        if self._level.replicas:
-            enough = reached >= self._level.replicas
-        else:
-            enough = reached[0] >= 1
-        if enough:
+        count = reached if level.replicas else reached[0]
+        if count >= max(1, level.replicas):
             return None
-        return OutcomeUnknownError(f"The write is not yet safe: {self._level.name}.")
+        return OutcomeUnknownError(f"The write is not yet safe: {level.name}.")
+
+    async def _ask_old_redis(self) -> ChatError | None:
+        """Without WAITAOF the only proof is that each write is synced at once."""
+        try:
+            said = await self._link.call("CONFIG", "GET", "appendfsync")
+        except (ChatError, ReplyError) as error:
+            return OutcomeUnknownError(f"Redis cannot confirm writes: {error}")
+        if said[1:] == [b"always"]:
+            return None
+        return OutcomeUnknownError("Redis neither has WAITAOF nor syncs each write.")
 
 
 def _settle(waiting: list[asyncio.Future[None]], error: ChatError | None) -> None:

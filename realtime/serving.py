@@ -62,7 +62,9 @@ async def _with_redis(settings: Settings, stack: AsyncExitStack) -> Settings:
         )
         return replace(settings, redis_url=valkey.url)
     await check_redis(
-        settings.redis_url, timeout_seconds=settings.redis_timeout_seconds
+        settings.redis_url,
+        timeout_seconds=settings.redis_timeout_seconds,
+        durability=settings.durability,
     )
     return settings
 

@@ -45,6 +45,18 @@ async def test_a_fitting_redis_passes(redis_url: str) -> None:
     await check_redis(redis_url, timeout_seconds=TIMEOUT_SECONDS)
 
 
+async def test_fsync_needs_an_append_only_file(redis_server: RedisServer) -> None:
+    """A level that Redis cannot reach is named at start, not with each message."""
+    redis_server.admin.config_set("appendonly", "no")
+    try:
+        with pytest.raises(StartError, match="appendonly yes"):
+            await check_redis(
+                redis_server.url, timeout_seconds=TIMEOUT_SECONDS, durability="fsync"
+            )
+    finally:
+        redis_server.admin.config_set("appendonly", "yes")
+
+
 async def test_eviction_is_refused(redis_server: RedisServer) -> None:
     """A Redis that may evict keys would lose messages without a word."""
     redis_server.admin.config_set("maxmemory-policy", "allkeys-lru")
