@@ -232,6 +232,9 @@ class Attendance:
         own = self._manager.recipients(self._namespace, user_room)
         sessions = [self._sessions[sid] for sid in own if sid in self._sessions]
         await asyncio.gather(*(self.leave(session, room) for session in sessions))
+        # Whose mark counts has changed; in a large room nobody is told of marks.
+        if self._manager.feeds.get(message["room"]) is not None:
+            await self._announce(message["room"], large_rooms=False)
 
     async def end(self, session: AttendingSession) -> None:
         """Take a session whose connection ended off every room's list."""
@@ -277,10 +280,15 @@ class Attendance:
         Raises:
             UnavailableError, OutcomeUnknownError: Redis is away; ask again.
         """
+        await self._announce(channel, large_rooms=True)
+
+    async def _announce(self, channel: str, *, large_rooms: bool) -> None:
         feed = await self._manager.feeds.hold(channel)
         entry = feed.begin_entry()
         try:
             state = await self._states.read(feed.room)
+            if not (large_rooms or state.is_listed):
+                return
             state.apply(entry.notices)
             payload = orjson.dumps(["state", {"room": feed.room, **state.to_wire()}])
             packet = f"2{self._namespace},{payload.decode()}"

@@ -30,6 +30,11 @@ class RoomState:
         self._online_count = online_count
         self._member_count = member_count
 
+    @property
+    def is_listed(self) -> bool:
+        """Whether the room is small enough to list its members' marks."""
+        return self._reads is not None
+
     def apply(self, notices: Iterable[bytes]) -> None:
         """Take in what was announced while the state was being read, in order.
 

@@ -191,6 +191,17 @@ async def test_quit_ends_it_for_all_the_user_s_sessions(nodes: list[Node]) -> No
         assert history["code"] == "forbidden"
 
 
+async def test_who_quits_no_longer_counts(nodes: list[Node]) -> None:
+    """The others are told how the room stands without them, on every node."""
+    async with (
+        member(nodes[0], "ann", "42") as ann,
+        member(nodes[-1], "bob", "42") as bob,
+    ):
+        await ann.do("quit", {"room": "42"})
+        state = await bob.next("state", memberCount=1)
+        assert state["reads"].keys() == {"bob"}
+
+
 @pytest.mark.parametrize("event", ["leave", "quit"])
 async def test_repeating_the_way_out_is_fine(nodes: list[Node], event: str) -> None:
     """Also for who was never in."""
