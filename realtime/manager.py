@@ -23,6 +23,7 @@ from realtime.redis_url import connection_factory
 from realtime.room_feeds import RoomFeeds
 from realtime.room_index import RoomIndex
 from realtime.subscriber import Batch, Subscriber
+from realtime.top_check import TopCheck
 
 log = logging.getLogger(__name__)
 
@@ -97,8 +98,9 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
             connect_seconds=timeout_seconds,
             silence_seconds=silence_seconds,
         )
+        reader = message_log or MessageLog.reader(self._link)
         self.feeds = RoomFeeds(
-            message_log or MessageLog.reader(self._link),
+            reader,
             self.subscriber,
             deliver=self._deliver,
             backlog=lambda channel: self._fan_out.backlog(
@@ -106,6 +108,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
             ),
             open_seconds=timeout_seconds,
         )
+        self._top_check = TopCheck(reader, self.feeds, self.subscriber)
         self._started = False
 
     # Life.
@@ -126,11 +129,12 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
             # Confirmed before the subscriber is ready, which is what readiness asks.
             self._shared = self.subscriber.subscribe(self.channel)
             self.subscriber.start()
-            self.feeds.start()
+            self._top_check.start()
             self.control.start()
 
     async def aclose(self) -> None:
         """End all tasks and connections."""
+        await self._top_check.aclose()
         await self.feeds.aclose()
         await self.subscriber.aclose()
         await self.control.aclose()

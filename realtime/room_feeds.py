@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
-from itertools import islice
+from collections.abc import Awaitable, Callable, ItemsView
 
 import orjson
 
@@ -29,17 +28,6 @@ RETRY_SECONDS = 0.2
 BACKLOG_JOBS = 200
 """Hand-overs that may wait in a room's fan-out. Beyond it nothing more is taken from
 Pub/Sub; the log is read when the fan-out has caught up. Memory stays bounded."""
-
-CHECK_SECONDS = 1.0
-"""How often some rooms' tops are compared, so that a lost last publication is found
-without a next one."""
-
-ARRIVAL_SECONDS = 0.5
-"""Time for a publication that is under way when the top is asked for: without it each
-look at a busy room would find it behind."""
-
-CHECK_ROOMS = 200
-"""Rooms compared at once: one pipeline of HMGETs, some 5 ms of this node's time."""
 
 Deliver = Callable[[str, list[bytes]], None]
 
@@ -72,24 +60,14 @@ class RoomFeeds:
         self._feeds: dict[str, RoomFeed] = {}
         self._catching_up: dict[str, asyncio.Task[None]] = {}
         self._opening: dict[str, asyncio.Future[None]] = {}
-        self._checking: asyncio.Task[None] | None = None
-        self._checked = 0
         self._losses = 0
         self._slots = asyncio.Semaphore(CATCH_UP_ROOMS)
         self.after_gap: Callable[[str], Awaitable[None]] | None = None
         """Called after a gap in which notices were missed; may raise ChatError."""
 
-    def start(self) -> None:
-        """Begin to compare tops, in a task that :meth:`aclose` ends."""
-        if self._checking is None:
-            self._checking = asyncio.create_task(self._check(), name="feed-check")
-
     async def aclose(self) -> None:
         """End all tasks; no room is active any more."""
         tasks = [*self._catching_up.values()]
-        if self._checking is not None:
-            tasks.append(self._checking)
-            self._checking = None
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -98,6 +76,10 @@ class RoomFeeds:
 
     def __len__(self) -> int:
         return len(self._feeds)
+
+    def items(self) -> ItemsView[str, RoomFeed]:
+        """Return the active rooms by channel; not to be kept."""
+        return self._feeds.items()
 
     def get(self, channel: str) -> RoomFeed | None:
         """Return a channel's feed if the room is active here."""
@@ -145,6 +127,10 @@ class RoomFeeds:
                 await asyncio.wait([self._catching_up[channel]])
         except TimeoutError:
             raise UnavailableError("Redis cannot be reached.") from None
+
+    def read_again(self, channel: str) -> None:
+        """Have a room's log read up to its top, soon."""
+        self._catch_up(channel, self._feeds[channel])
 
     def keep(self, channel: str) -> None:
         """Add a hold to a room that is active already."""
@@ -211,7 +197,9 @@ class RoomFeeds:
 
     def _catch_up(self, channel: str, feed: RoomFeed) -> None:
         feed.live = False
-        if channel not in self._catching_up:
+        reading = self._catching_up.get(channel)
+        # One that has just ended did not see this gap.
+        if reading is None or reading.done():
             self._start_reading(channel, feed)
 
     def _start_reading(
@@ -309,31 +297,6 @@ class RoomFeeds:
         except ChatError:
             feed.notices_missed = True
             await asyncio.sleep(RETRY_SECONDS)
-
-    async def _check(self) -> None:
-        while True:
-            await asyncio.sleep(CHECK_SECONDS)
-            feeds = list(self._next_feeds())
-            tops = await asyncio.gather(
-                *(self._log.top(feed.room) for _, feed in feeds),
-                return_exceptions=True,
-            )
-            await asyncio.sleep(ARRIVAL_SECONDS)
-            for (channel, feed), top in zip(feeds, tops, strict=True):
-                if isinstance(top, ChatError):
-                    continue
-                if isinstance(top, BaseException):
-                    log.error("Room %s cannot be compared", feed.room, exc_info=top)
-                elif self._feeds.get(channel) is feed and not feed.is_up_to(top):
-                    self._catch_up(channel, feed)
-
-    def _next_feeds(self) -> Iterable[tuple[str, RoomFeed]]:
-        """Return the rooms whose turn it is, in rotation."""
-        if self._checked >= len(self._feeds):
-            self._checked = 0
-        begin = self._checked
-        self._checked += CHECK_ROOMS
-        return list(islice(self._feeds.items(), begin, begin + CHECK_ROOMS))
 
 
 def _is_event(payload: bytes) -> bool:

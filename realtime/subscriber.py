@@ -124,6 +124,11 @@ class Subscriber:
         if self._wire is not None:
             self._wire.write(pack("UNSUBSCRIBE", channel))
 
+    def drop(self, because: str) -> None:
+        """Make the connection anew: it lives, but what it brings is not enough."""
+        if self._wire is not None:
+            self._wire.abort(because)
+
     def _send_subscribe(self, channels: Iterable[str]) -> None:
         if self._wire is None:
             return
