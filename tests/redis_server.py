@@ -11,6 +11,10 @@ import redis
 from realtime.valkey_process import SOCKET_NAME, die_with_parent, valkey_command
 from tests.waiting import wait_until_sync
 
+# What Valkey calls the folder of its append-only file, and our copy of that.
+AOF_NAME = "appendonlydir"
+KEPT_NAME = "kept"
+
 
 class RedisServer:
     """A Valkey of its own, with its append-only file in a temporary folder.
@@ -65,6 +69,28 @@ class RedisServer:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
+    def sync_always(self) -> None:
+        """Write each command to disk before its answer, until the next test.
+
+        Else Valkey may hold writes back for two seconds while it syncs, and a kill
+        loses what it has answered.
+        """
+        self.admin.config_set("appendfsync", "always")
+
+    def keep(self) -> None:
+        """Keep a copy of the data as it is now, for :meth:`go_back`."""
+        self.sync_always()
+        kept = self._folder / KEPT_NAME
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.copytree(self._folder / AOF_NAME, kept)
+
+    def go_back(self) -> None:
+        """Lose all since :meth:`keep`: what a power cut or a failover may do."""
+        self.kill()
+        shutil.rmtree(self._folder / AOF_NAME)
+        shutil.copytree(self._folder / KEPT_NAME, self._folder / AOF_NAME)
+        self.start()
+
     def reset(self) -> None:
         """Make it as new: running, not paused, empty, without clients but this one."""
         if not self.running:
@@ -72,6 +98,7 @@ class RedisServer:
         self.resume()
         self.admin.client_kill_filter(skipme=True, _type="normal")
         self.admin.client_kill_filter(skipme=True, _type="pubsub")
+        self.admin.config_set("appendfsync", "everysec")
         self.admin.flushall()
         self.admin.script_flush()
         self.admin.config_resetstat()

@@ -1,0 +1,94 @@
+"""Redis lost its newest writes: everybody is told, and no two histories are mixed."""
+
+import asyncio
+from collections.abc import Sequence
+
+from tests.members import Member, all_see, member
+from tests.nodes import Node
+from tests.recording import Payload
+from tests.redis_server import RedisServer
+
+
+async def rejoin(who: Member) -> Payload:
+    """Do what a client does when it is told to reload: join without a cursor."""
+    await who.next("reload", room="42")
+    return await who.join()
+
+
+def texts_of(answer: Payload) -> list[str]:
+    """Return the texts in a join's answer."""
+    return [payload["text"] for _, payload in answer["events"]]
+
+
+async def test_attending_sessions_are_told_to_reload(
+    nodes: list[Node], redis_server: RedisServer
+) -> None:
+    """Each once for its room; then both see one history again, and go on in it."""
+    async with (
+        member(nodes[0], "ann", "42") as ann,
+        member(nodes[-1], "bob", "42") as bob,
+    ):
+        await ann.send("kept")
+        await all_see([ann, bob], ["kept"])
+        redis_server.keep()
+        await ann.send("lost one")
+        await bob.send("lost two")
+        await all_see([ann, bob], ["kept", "lost one", "lost two"])
+        redis_server.go_back()
+        answers = await asyncio.gather(rejoin(ann), rejoin(bob))
+        assert [texts_of(answer) for answer in answers] == [["kept"], ["kept"]]
+        sent = await ann.send("new")
+        assert (sent["message"], sent["offset"]) == (2, 2)
+        await all_see([ann, bob], ["kept", "new"])
+        assert not [event for event, _ in ann.kept + bob.kept if event == "reload"]
+
+
+async def test_a_room_that_lost_nothing_goes_on(
+    nodes: list[Node], redis_server: RedisServer
+) -> None:
+    """Only those rooms are reloaded whose events are gone."""
+    async with member(nodes[0], "ann", "42", "43") as ann:
+        await ann.send("kept", "43")
+        redis_server.keep()
+        await ann.send("lost", "42")
+        redis_server.go_back()
+        await ann.next("reload", room="42")
+        # The other room's state follows its reading of the log.
+        await ann.next("state", room="43")
+        assert not [p for event, p in ann.kept if event == "reload"]
+        await ann.send("more", "43")
+        await all_see([ann], ["kept", "more"], "43")
+
+
+async def test_cursors_of_what_was_lost_are_not_honoured(
+    nodes: list[Node], redis_server: RedisServer
+) -> None:
+    """Beyond the top at first, then at an offset that another event has taken."""
+    cursors: list[str] = []
+    async with member(nodes[0], "ann", "42") as ann:
+        await ann.send("kept")
+        cursors.append(ann.cursors["42"])
+        redis_server.keep()
+        for text in ("lost one", "lost two"):
+            await ann.send(text)
+            await all_see([ann], [*ann.texts()])
+        await ann.next("message", text="lost two")
+        cursors += [f"{each['offset']}:{each['uid']}" for each in ann.seen["42"][1:]]
+    redis_server.go_back()
+    assert await recovered(nodes[-1], cursors) == [True, False, False]
+    async with member(nodes[0], "ann", "42") as ann:
+        for text in ("new one", "new two", "new three"):
+            await ann.send(text)
+        await ann.next("message", text="new three")
+    assert await recovered(nodes[-1], cursors) == [True, False, False]
+
+
+async def recovered(node: Node, cursors: Sequence[str]) -> list[bool]:
+    """Return whether each cursor is honoured."""
+    found = []
+    for cursor in cursors:
+        async with member(node, "bob") as bob:
+            answer = await bob.join("42", cursor)
+            assert answer["ok"], answer
+            found.append(bool(answer["recovered"]))
+    return found
