@@ -32,7 +32,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed", type=int, help="repeats a run's decisions (default: by chance)"
     )
     parser.add_argument(
-        "--clients", type=_clients, default=8, help="how many (default: %(default)d)"
+        "--clients",
+        type=_clients,
+        default=8,
+        help="how many Python clients (default: %(default)d)",
+    )
+    parser.add_argument(
+        "--web-clients",
+        type=int,
+        choices=range(100),
+        metavar="N",
+        help="how many web clients, which need a checkout and Node (default: 2 there)",
     )
     parser.add_argument(
         "--nodes",

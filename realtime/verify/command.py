@@ -13,6 +13,10 @@ from realtime.start_error import StartError
 from realtime.verify.crowd import MakeAuth
 from realtime.verify.faults import KINDS
 from realtime.verify.trial import Plan, Tell, dev_auth, run_trial
+from realtime.verify.web_recorder import can_run
+
+DEFAULT_WEB_CLIENTS = 2
+"""Web clients where they can run: each is a process of its own."""
 
 TOKEN_SECONDS = 24 * 3600
 """Validity of the clients' tokens: longer than any run."""
@@ -55,6 +59,7 @@ def _plan(given: argparse.Namespace, settings: Settings) -> Plan:
         seed=seed,
         seconds=given.seconds,
         clients=given.clients,
+        web_clients=_web_clients(given.web_clients),
         nodes=given.nodes,
         urls=given.urls,
         kinds=kinds,
@@ -62,6 +67,14 @@ def _plan(given: argparse.Namespace, settings: Settings) -> Plan:
         make_auth=_signed(settings) if given.urls else dev_auth,
         histories=given.histories,
     )
+
+
+def _web_clients(asked: int | None) -> int:
+    if asked and not can_run():
+        raise StartError("Web clients need a checkout, `make page`, and Node.")
+    if asked is None:
+        return DEFAULT_WEB_CLIENTS if can_run() else 0
+    return asked
 
 
 def _signed(settings: Settings) -> MakeAuth:

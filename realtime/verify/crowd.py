@@ -3,10 +3,13 @@
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from aiohttp.abc import AbstractResolver
 
+from realtime.verify.history import History
 from realtime.verify.recorder import Recorder
+from realtime.verify.web_recorder import WebRecorder
 
 TRANSPORTS: tuple[tuple[str, ...], ...] = (
     ("websocket",),
@@ -31,12 +34,46 @@ RECONNECT_SHARE = 0.01
 MakeAuth = Callable[[str], Mapping[str, object]]
 
 
+class Client(Protocol):
+    """A client of either kind, as :class:`Recorder` describes it."""
+
+    history: History
+    rooms: tuple[str, ...]
+
+    @property
+    def client(self) -> str:
+        """Its name."""
+
+    def send(self, room: str, client_id: str, /) -> None:
+        """Send a message through every outage."""
+
+    async def mark_read(self, room: str, message: int) -> None:
+        """Mark a message as read."""
+
+    async def reconnect(self) -> None:
+        """Cut the connection."""
+
+    def last_message(self, room: str) -> int:
+        """Return the number of the newest message shown in a room."""
+
+    def offsets(self) -> dict[str, int]:
+        """Return the highest offset that it knows of in each room."""
+
+    def missing(self, tops: Mapping[str, int]) -> str:
+        """Say what is still to come until all rooms are at their tops."""
+
+    async def run(self) -> None:
+        """Live until cancelled."""
+
+
 class Crowd:
-    """All clients of a run, the last two of them of one user.
+    """All clients of a run, the last two Python ones of one user.
 
     Args:
         seed: The same seed gives the same clients, rooms and decisions.
-        clients: How many, at least two.
+        clients: How many Python clients, at least two.
+        web_clients: How many web clients.
+        web_url: Where web clients connect.
         rooms: Ids of the rooms; everybody attends the first one, half the others.
         nodes: Addresses of the nodes.
         make_auth: Returns a user's credentials.
@@ -49,6 +86,8 @@ class Crowd:
         seed: int,
         *,
         clients: int,
+        web_clients: int = 0,
+        web_url: str = "",
         rooms: Sequence[str],
         nodes: Sequence[str],
         make_auth: MakeAuth,
@@ -58,34 +97,45 @@ class Crowd:
         self._rng = random.Random(f"crowd {seed}")  # noqa: S311 - repeatable
         self._send_seconds = send_seconds
         self._sent = 0
-        self.recorders = [
-            self._recruit(number, min(number, clients - 1), rooms, nodes, make_auth)
+        self._rooms = tuple(rooms)
+        self._make_auth = make_auth
+        python = [
+            self._recruit(number, min(number, clients - 1), nodes)
             for number in range(1, clients + 1)
         ]
-        for recorder in self.recorders:
+        for recorder in python:
             recorder.resolver = resolver
-        self._twins = self.recorders[-2:]
+        self._twins = python[-2:]
+        web = [self._recruit_web(number, web_url) for number in range(web_clients)]
+        self.recorders: list[Client] = [*python, *web]
         self._chatting = asyncio.Event()
 
-    def _recruit(
-        self,
-        number: int,
-        user_number: int,
-        rooms: Sequence[str],
-        nodes: Sequence[str],
-        make_auth: MakeAuth,
-    ) -> Recorder:
+    def _recruit(self, number: int, user_number: int, nodes: Sequence[str]) -> Recorder:
         user = f"user-{user_number}"
-        chosen = [room for room in rooms[1:] if self._rng.random() < 0.5]
         return Recorder(
             f"client-{number}",
             user,
-            auth=make_auth(user),
+            auth=self._make_auth(user),
             nodes=nodes,
-            rooms=[rooms[0], *chosen],
+            rooms=self._choose_rooms(),
             rng=random.Random(self._rng.random()),  # noqa: S311 - repeatable
             transports=TRANSPORTS[number % len(TRANSPORTS)],
         )
+
+    def _recruit_web(self, number: int, url: str) -> WebRecorder:
+        user = f"web-user-{number + 1}"
+        return WebRecorder(
+            f"web-client-{number + 1}",
+            user,
+            auth=self._make_auth(user),
+            url=url,
+            rooms=self._choose_rooms(),
+            rng=random.Random(self._rng.random()),  # noqa: S311 - repeatable
+        )
+
+    def _choose_rooms(self) -> list[str]:
+        others = [room for room in self._rooms[1:] if self._rng.random() < 0.5]
+        return [self._rooms[0], *others]
 
     async def run(self) -> None:
         """Connect all clients, and let them chat once told, until cancelled."""
@@ -114,7 +164,7 @@ class Crowd:
             if (missing := recorder.missing(tops))
         ]
 
-    async def _chat(self, recorder: Recorder) -> None:
+    async def _chat(self, recorder: Client) -> None:
         rng = random.Random(f"{recorder.client} {self._rng.random()}")  # noqa: S311
         while True:
             await asyncio.sleep(rng.expovariate(1 / self._send_seconds))
@@ -122,13 +172,13 @@ class Crowd:
             room = rng.choice(recorder.rooms)
             self._say(recorder, room, rng)
             if rng.random() < READ_SHARE:
-                number = recorder.views[room].last_message - rng.choice((0, 0, 3))
+                number = recorder.last_message(room) - rng.choice((0, 0, 3))
                 if number > 0:
                     await recorder.mark_read(room, number)
             if rng.random() < RECONNECT_SHARE:
                 await recorder.reconnect()
 
-    def _say(self, recorder: Recorder, room: str, rng: random.Random) -> None:
+    def _say(self, recorder: Client, room: str, rng: random.Random) -> None:
         self._sent += 1
         client_id = f"{recorder.client}-{self._sent}"
         recorder.send(room, client_id)

@@ -90,6 +90,10 @@ class Recorder:
         """Messages whose outcome is not known yet."""
         return sum(len(outbox) for outbox in self._outboxes.values())
 
+    def last_message(self, room: str) -> int:
+        """Return the number of the newest message shown in a room."""
+        return self.views[room].last_message
+
     def offsets(self) -> dict[str, int]:
         """Return the highest offset that it knows of in each room."""
         return {

@@ -13,6 +13,10 @@ GARBLED = "garbled"
 """Written down in place of the clientId when a text is not what was sent."""
 
 
+UNNAMED = "*"
+"""In a text, for the clientId that its sender's client had still to choose."""
+
+
 class RoomView:
     """One room of one client.
 
@@ -66,8 +70,7 @@ class RoomView:
             self._show(name, payload)
         self.cursor = ack["cursor"]
         self.offset = int(ack["cursor"].partition(":")[0])
-        for user, message in (ack.get("reads") or {}).items():
-            self._write(Read(self._clock(), self.room, user, message))
+        self._standing(ack)
 
     def event(self, name: str, payload: dict[str, Any]) -> bool:
         """Take a live event; true if the room is to be joined again."""
@@ -81,9 +84,15 @@ class RoomView:
         if name == "read":
             number = payload["lastReadMessage"]
             self._write(Read(self._clock(), self.room, payload["user"], number))
+        elif name == "state":
+            self._standing(payload)
         elif "offset" in payload:
             self._show(name, payload)
         return False
+
+    def _standing(self, payload: dict[str, Any]) -> None:
+        for user, message in (payload.get("reads") or {}).items():
+            self._write(Read(self._clock(), self.room, user, message))
 
     def _show(self, name: str, payload: dict[str, Any]) -> None:
         is_message = name == "message"
@@ -112,5 +121,6 @@ def text_of(client_id: str, length: int) -> str:
 def _client_id(payload: dict[str, Any]) -> str:
     client_id, _, rest = str(payload.get("text")).partition("/")
     filling, _, length = rest.partition("/")
-    whole = client_id == payload["clientId"] and str(len(filling)) == length
-    return client_id if whole else GARBLED
+    named = client_id in (payload["clientId"], UNNAMED)
+    whole = named and str(len(filling)) == length
+    return str(payload["clientId"]) if whole else GARBLED

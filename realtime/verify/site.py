@@ -1,6 +1,7 @@
 """Where a run takes place, as clients see it: nodes behind lines that can be spoilt."""
 
 import asyncio
+import random
 import socket
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from realtime.start_error import StartError
-from realtime.verify.proxy import FaultProxy
+from realtime.verify.proxy import FaultProxy, Streams
 
 PORTS = {"http": 80, "https": 443}
 
@@ -113,6 +114,21 @@ class _ToProxies(AbstractResolver):
 
     async def close(self) -> None:
         """Nothing is held."""
+
+
+def switchboard(site: Site, seed: int) -> FaultProxy:
+    """Return a line that leads to another node by chance with each connection.
+
+    For clients that know one address only. Behind it are the nodes' own client
+    lines, so that faults reach these clients as well.
+    """
+    rng = random.Random(f"switchboard {seed}")  # noqa: S311 - repeatable
+    ports = [urlsplit(place.url).port for place in site.places]
+
+    async def connect() -> Streams:
+        return await asyncio.open_connection("127.0.0.1", rng.choice(ports))
+
+    return FaultProxy(connect)
 
 
 def _is_address(host: str) -> bool:

@@ -21,7 +21,7 @@ from realtime.verify.read_logs import read_history, read_log
 from realtime.verify.report import Report
 from realtime.verify.schedule import Planned
 from realtime.verify.schedule import plan as draw_schedule
-from realtime.verify.site import RemoteSite, Site
+from realtime.verify.site import RemoteSite, Site, switchboard
 
 READY_SECONDS = 20.0
 """Deadline of the first connects, before anything is at fault."""
@@ -54,7 +54,8 @@ class Plan:
     Attributes:
         seed: Decides what clients do and when which fault strikes.
         seconds: How long faults strike; starting and settling come on top.
-        clients: How many.
+        clients: How many Python clients, at least two.
+        web_clients: How many web clients; they need a checkout and Node.
         nodes: How many are started; of no matter with ``urls``.
         urls: The user's own nodes; none: the run starts its own.
         kinds: Faults that may strike.
@@ -69,6 +70,7 @@ class Plan:
     seed: int
     seconds: float
     clients: int = 8
+    web_clients: int = 0
     nodes: int = 3
     urls: Sequence[str] = ()
     kinds: Sequence[str] = KINDS
@@ -93,11 +95,15 @@ async def run_trial(plan: Plan, tell: Tell) -> Report:
     async with AsyncExitStack() as stack:
         if plan.urls:
             remote = await stack.enter_async_context(RemoteSite(plan.urls))
-            return await Trial(plan, remote, tell).run()
+            return await Trial(plan, remote, tell, web_url=plan.urls[0]).run()
         prefix = "chatroom-verify-"
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix))
         own = Deployment(Path(folder), nodes=plan.nodes, command=plan.command)
-        return await Trial(plan, await stack.enter_async_context(own), tell).run()
+        await stack.enter_async_context(own)
+        line = switchboard(own, plan.seed)
+        web_url = f"http://127.0.0.1:{await line.listen_tcp()}"
+        stack.push_async_callback(line.aclose)
+        return await Trial(plan, own, tell, web_url=web_url).run()
 
 
 class Trial:
@@ -107,9 +113,10 @@ class Trial:
         plan: What to do.
         site: Where.
         tell: Takes a line of progress now and then.
+        web_url: Where web clients connect.
     """
 
-    def __init__(self, plan: Plan, site: Site, tell: Tell) -> None:
+    def __init__(self, plan: Plan, site: Site, tell: Tell, *, web_url: str) -> None:
         self._plan = plan
         self._site = site
         self._tell = tell
@@ -118,6 +125,8 @@ class Trial:
         self.crowd = Crowd(
             plan.seed,
             clients=plan.clients,
+            web_clients=plan.web_clients,
+            web_url=web_url,
             rooms=self.rooms,
             nodes=[place.url for place in site.places],
             make_auth=plan.make_auth,
