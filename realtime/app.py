@@ -101,6 +101,7 @@ class Node:
             ping_interval=settings.ping_interval_seconds,
             ping_timeout=settings.ping_timeout_seconds,
             max_http_buffer_size=settings.payload_limit_bytes,
+            write_buffer_bytes=settings.write_buffer_bytes,
             cors_allowed_origins=list(settings.allowed_origins) or None,
         )
         self._services: Services | None = None

@@ -134,6 +134,12 @@ class Settings:
         "Largest packet that a client may send; an image and its frame must fit.",
         parsers.Integer(validate=validate.Range(min=64 * KIB)),
     )
+    write_buffer_bytes: int = option(
+        MIB,
+        "What may wait to be sent to one client; one that reads more slowly is closed"
+        " and recovers when it comes back.",
+        parsers.Integer(validate=validate.Range(min=64 * KIB)),
+    )
     drain_seconds: float = option(
         10.0,
         "Time to finish what is under way and to close all connections when the"

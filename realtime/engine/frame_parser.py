@@ -75,6 +75,11 @@ class FrameParser:
         # Only a connection in the middle of a message pays for this state.
         self._partial: _Partial | None = None
 
+    @property
+    def is_within_message(self) -> bool:
+        """Whether a message has begun and is not all there."""
+        return self._partial is not None or self._position < len(self._buffer)
+
     def feed(self, data: bytes) -> None:
         """Take what was received; call :meth:`next_message` until it says None."""
         partial = self._partial

@@ -14,11 +14,12 @@ _logger = logging.getLogger(__name__)
 
 # Due items handled before the event loop gets its turn: about a millisecond of pings.
 _CHUNK = 200
-# A ping that is sent later than this, in seconds, was held up by a blocked loop; its
-# answer's deadline then counts from the sending, not from when it was due.
-_LATE_SECONDS = 0.01
-# How often a session whose reading we paused ourselves is spared a ping timeout: its
-# pong may lie unread in the socket. After that its handlers are taken to hang.
+# A ping that is late by more than this share of the time for its answer was held up by
+# a blocked loop; the deadline then counts from the sending, not from when it was due.
+_LATE_SHARE = 0.25
+# How many ping timeouts a session is spared whose pong may be behind something else:
+# what we do not read for now, or an image on its way up. Then handlers are taken to
+# hang, or the sender to be one that only dribbles.
 _SPARED_ROUNDS = 5
 
 T = TypeVar("T", bound=Hashable)
@@ -150,7 +151,9 @@ class Wheel:
 class Beating(Hashable, Protocol):
     """What the heartbeat needs of a session."""
 
-    paused: bool
+    @property
+    def is_excused(self) -> bool:
+        """Whether its pong may be late without being lost."""
 
     def ping(self) -> None:
         """Send a ping packet."""
@@ -208,19 +211,21 @@ class Heartbeat:
             due = self._waiting.due(session)
             if due is not None:
                 due += self._pinged.seconds
-        return self._enforced and due is not None and due <= now
+        is_over = self._enforced and due is not None and due <= now
+        return is_over and not session.is_excused
 
     def _send_ping(self, session: Beating, due: float) -> None:
         now = self._wheel.time()
         if self._enforced:
-            self._pinged.add(session, due if now - due < _LATE_SECONDS else now)
+            is_late = now - due > self._pinged.seconds * _LATE_SHARE
+            self._pinged.add(session, now if is_late else due)
         else:
             self._waiting.add(session)
         session.ping()
 
     def _miss(self, session: Beating, _due: float) -> None:
         rounds = self._spared.get(session, 0)
-        if session.paused and rounds < _SPARED_ROUNDS:
+        if session.is_excused and rounds < _SPARED_ROUNDS:
             self._spared[session] = rounds + 1
             self._pinged.add(session)
             return

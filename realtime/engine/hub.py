@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
+from realtime.engine.cork import Cork
 from realtime.engine.frames import CloseCode
 from realtime.engine.heartbeat import Heartbeat, Lane, Wheel
 from realtime.engine.options import Options
@@ -55,7 +56,11 @@ class Hub:
         self.observer: Observer | None = None
         self.sessions: dict[str, Session] = {}
         self.handlers: dict[str, Handler] = {}
+        # Of ``message``: looked at once, not for each message.
+        self._known_handler: Handler | None = None
+        self._is_coroutine = False
         self.tasks: set[asyncio.Task[Any]] = set()
+        self.cork = Cork()
         self.wheel = Wheel()
         self.heartbeat = Heartbeat(
             self.wheel,
@@ -98,7 +103,10 @@ class Hub:
         if handler is None:
             return
         value = self._decoded(data)
-        if not inspect.iscoroutinefunction(handler):
+        if handler is not self._known_handler:
+            self._known_handler = handler
+            self._is_coroutine = inspect.iscoroutinefunction(handler)
+        if not self._is_coroutine:
             self._call("message", handler, session.sid, value)
         elif self.async_handlers:
             session.begin_work()

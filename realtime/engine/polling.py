@@ -56,11 +56,13 @@ class Polling:
         """Queue an encoded packet; over the bound the session ends."""
         if self._closed:
             return
-        self._packets.append(packet)
-        self._size += len(packet)
-        if self._size > self._limit and self._session is not None:
+        # One packet may be longer than the bound, if nothing waits before it.
+        over = self._packets and self._size + len(packet) > self._limit
+        if over and self._session is not None:
             self._session.close(Reason.SLOW_CONSUMER)
             return
+        self._packets.append(packet)
+        self._size += len(packet)
         self.release()
 
     def send_packets(self, packets: Sequence[str]) -> None:
@@ -81,6 +83,11 @@ class Polling:
         self._session = None
         self._packets.append(last_packet)
         self.release()
+
+    @property
+    def is_receiving(self) -> bool:
+        """Whether the body of a POST is arriving or being handled."""
+        return self.post_active
 
     @property
     def is_empty(self) -> bool:

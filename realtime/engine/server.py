@@ -259,6 +259,15 @@ class EngineServer:
         if session is not None:
             session.send(data)
 
+    def write_with_next(self, sid: str, data: str | bytes) -> None:
+        """Send a message as :meth:`write`, or in one write with what is about to come.
+
+        See :class:`~realtime.engine.cork.Cork`. The order of messages stays.
+        """
+        session = self.hub.sessions.get(sid)
+        if session is not None:
+            session.send_with_next(data)
+
     def broadcast(self, sids: Iterable[str], messages: Sequence[str | bytes]) -> None:
         """Send messages to many sessions now, encoded once, in one write each.
 
@@ -268,11 +277,16 @@ class EngineServer:
         size = len(frame)
         packets: list[str] | None = None
         find, is_observed = self.hub.sessions.get, self.hub.observer is not None
+        kept = self.hub.cork.frames
         for sid in sids:
             session = find(sid)
             if session is None:
                 continue
             number = session.socket_number
+            if kept and number != NO_SOCKET and session in kept:
+                # Its ack goes first, in the same write.
+                session.send_rest(frame)
+                continue
             if number == NO_SOCKET or is_observed:
                 if packets is None:
                     packets = [protocol.encode_message(data) for data in messages]

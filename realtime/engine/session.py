@@ -88,6 +88,16 @@ class Session:
             self._hub.observer.packets_sent(1, len(data))
         self._transport.send_message(data)
 
+    def send_with_next(self, data: str | bytes) -> None:
+        """Send a message; while the cork is in, in one write with what follows it."""
+        transport = self._transport
+        if not self._hub.cork.is_in or not isinstance(transport, WebSocketConnection):
+            self.send(data)
+            return
+        if self._hub.observer is not None:
+            self._hub.observer.packets_sent(1, len(data))
+        self._hub.cork.keep(self, frames.message_frame(data))
+
     def send_packet(self, packet: str) -> None:
         """Send an encoded packet."""
         self._transport.send_packet(packet)
@@ -134,6 +144,15 @@ class Session:
             self.close(Reason.CLIENT_DISCONNECT)
         elif kind not in (protocol.UPGRADE, protocol.NOOP):
             raise PacketError("a packet that only servers send")
+
+    @property
+    def is_excused(self) -> bool:
+        """Whether a pong may be late for a reason that is no fault of the client.
+
+        It comes behind what we do not read for now, or behind a long message, such as
+        an image, that is still arriving.
+        """
+        return self.paused or self._transport.is_receiving
 
     def begin_work(self) -> None:
         """Count a handler that began; at the bound the client waits."""
@@ -248,6 +267,7 @@ class Session:
         """
         if self.closed:
             return
+        self._hub.cork.release(self)
         self.closed = True
         self.socket_number = NO_SOCKET
         candidate, self._candidate = self._candidate, None

@@ -115,9 +115,15 @@ class WebSocketConnection(asyncio.Protocol):
         transport = self._transport
         if transport is None or self._state != _OPEN or transport.is_closing():
             return
-        transport.write(data)
-        if transport.get_write_buffer_size() > self._hub.options.write_buffer_bytes:
+        waiting = transport.get_write_buffer_size()
+        # One message may be longer than the bound, if nothing waits before it.
+        if waiting and waiting + len(data) > self._hub.options.write_buffer_bytes:
             self._cut_off()
+            return
+        kept = self._hub.cork.frames
+        if kept and self.session is not None:
+            data = kept.pop(self.session, b"") + data
+        transport.write(data)
 
     def resume(self) -> None:
         """Go on reading after the session was paused."""
@@ -128,6 +134,11 @@ class WebSocketConnection(asyncio.Protocol):
             return
         if (session is None or not session.paused) and not transport.is_reading():
             transport.resume_reading()
+
+    @property
+    def is_receiving(self) -> bool:
+        """Whether a message has begun to arrive and is not all there."""
+        return self._parser.is_within_message
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
         """Begin the closing handshake, RFC 6455 section 7.1.2; the session is let go.

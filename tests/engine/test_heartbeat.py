@@ -6,7 +6,7 @@ import time
 import pytest
 
 from realtime.engine.protocol import Reason
-from tests.engine.raw_socket import raw_socket
+from tests.engine.raw_socket import client_frame, raw_socket
 from tests.engine.serving import serve
 from tests.waiting import MS, wait_until
 
@@ -93,3 +93,24 @@ async def test_a_client_kept_waiting_by_us_is_spared() -> None:
             release.set()
             assert await socket.text() == "2"
             assert not served.ended
+
+
+async def test_a_long_message_excuses_its_sender() -> None:
+    """A pong behind an image that is still arriving is not missed; it has an end."""
+    async with (
+        serve(ping_interval=30 * MS, ping_timeout=40 * MS) as served,
+        raw_socket(served.port, served.path("websocket")) as socket,
+    ):
+        await socket.text()
+        frame = client_frame("4" + "x" * 1_000)
+        socket.writer.write(frame[:500])
+        assert await socket.text() == "2"
+        (session,) = served.eio.sockets.values()
+        spared = served.eio.hub.heartbeat._spared
+        await wait_until(lambda: spared.get(session), "a timeout was spared")
+        socket.writer.write(frame[500:])
+        socket.send("3")
+        await wait_until(lambda: served.messages, "the message is handled")
+        assert not served.ended
+        socket.writer.write(frame[:500])
+        await wait_until(lambda: served.ended, "a dribbler is not waited for")

@@ -259,3 +259,20 @@ async def test_a_broadcast_to_a_broken_connection_ends_its_session() -> None:
             served.eio.broadcast([sid], ["into the void"])
             await wait_until(lambda: bool(served.ended), "the session ends")
         assert served.reasons(sid)
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+async def test_one_message_may_be_longer_than_the_bound(transport: str) -> None:
+    """A long answer is no sign of a slow reader."""
+    async with serve(write_buffer_bytes=1_000) as served:
+        text = "x" * 20_000_000
+        if transport == "polling":
+            sid = await served.open_polling()
+            served.eio.write(sid, text)
+            assert await served.poll(sid) == (200, "4" + text)
+            return
+        async with raw_socket(served.port, served.path("websocket")) as socket:
+            await socket.text()
+            served.eio.write(only_sid(served), text)
+            assert len(await socket.text()) == len(text) + 1
+            assert not served.ended
