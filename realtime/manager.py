@@ -9,7 +9,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-import orjson
 import socketio
 from socketio import packet as socket_packet
 
@@ -95,6 +94,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
             on_batch=self._receive,
             on_lost=lambda: self.feeds.lost(),
             on_ready=lambda: self.feeds.ready(),
+            on_due=self._put_cork_in,
             connect_seconds=timeout_seconds,
             silence_seconds=silence_seconds,
         )
@@ -273,8 +273,9 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         # what concerns a session's way in must go where every node listens.
         own = data["method"] in ROOM_METHODS and _is_channel(data.get("room"))
         channel = data["room"] if own else self.channel
-        message = orjson.dumps({**data, "host_id": self.host_id})
-        await self._publish_bytes(channel, message)
+        # The answer to a callback names the node that asked.
+        message = json_codec.dumps({"host_id": self.host_id, **data})
+        await self._publish_bytes(channel, message.encode())
 
     async def _publish_bytes(self, channel: str, payload: bytes) -> None:
         if not self._started:
@@ -283,8 +284,17 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
 
     # In: from all nodes.
 
+    def _put_cork_in(self) -> None:
+        self.server.cork.is_in = True
+
     def _receive(self, batch: Batch) -> None:
-        """Take one read's publications; those of a room go out in one write."""
+        """Take one read's publications, each room's in one write with acks due."""
+        try:
+            self._sort_out(batch)
+        finally:
+            self.server.cork.pull()
+
+    def _sort_out(self, batch: Batch) -> None:
         together: dict[str, list[bytes]] = {}
         for name, payload in batch:
             channel = name.decode()
