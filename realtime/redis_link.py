@@ -186,8 +186,12 @@ class RedisLink:
         deadline = loop.time() + self._timeout_seconds
         self._waiting.append(_Call(packed, deadline, resend, reply))
         if self._wire is not None and not self._flush_planned:
-            self._flush_planned = True
-            loop.call_soon(self._flush)
+            if self._in_flight:
+                self._flush_planned = True
+                loop.call_soon(self._flush)
+            else:
+                # Redis is idle: waiting for company would cost a turn of the loop.
+                self._flush()
         return reply
 
     def _flush(self) -> None:

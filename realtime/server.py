@@ -7,7 +7,7 @@ packets and acks that are decided in the step that writes them, and keeps client
 calling the server's own handlers.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any
 
 from socketio import packet as stock_packet
@@ -15,6 +15,7 @@ from socketio import packet as stock_packet
 from realtime import json_codec, socket_packets
 from realtime.admin_ui import InstrumentedServer
 from realtime.deferred_ack import DeferredAck
+from realtime.engine.cork import Cork
 from realtime.engine.frames import CloseCode
 from realtime.engine.protocol import Reason
 from realtime.engine.session import Session
@@ -103,6 +104,12 @@ class ChatroomServer(NamespaceGate):
         """
         self.eio.broadcast(eio_sids, packets)
 
+    @property
+    def cork(self) -> Cork:
+        """Keeps acks back while fan-out is about to come that they can join."""
+        cork: Cork = self.eio.hub.cork
+        return cork
+
     def close_transport(
         self,
         sid: str,
@@ -127,7 +134,7 @@ class ChatroomServer(NamespaceGate):
             except TypeError:
                 pass  # Binary values: the library takes them out.
             else:
-                self.eio.write(eio_sid, text)
+                self.eio.write_with_next(eio_sid, text)
                 return
         self._write_packet(
             eio_sid,
@@ -251,6 +258,20 @@ class ChatroomServer(NamespaceGate):
         """Return the ack's value for a client's event whose name is reserved."""
         error = UnknownEventError(f"{event} is a reserved event name.")
         return {"ok": False, "error": error.to_wire()}
+
+    def _trigger_event(
+        self, event: str, namespace: str, *args: Any
+    ) -> Coroutine[Any, Any, Any]:
+        """Call the handler of an event; the usual one is found without a search."""
+        if namespace not in self.handlers and "*" not in self.handlers:
+            handler = self.namespace_handlers.get(namespace)
+            if handler is not None:
+                found: Coroutine[Any, Any, Any] = handler.trigger_event(event, *args)
+                return found
+        searched: Coroutine[Any, Any, Any] = super()._trigger_event(
+            event, namespace, *args
+        )
+        return searched
 
     async def _handle_event_internal(
         self,
