@@ -19,6 +19,9 @@ from realtime.redis_check import check_redis
 from realtime.settings import Settings
 from realtime.start_error import StartError
 
+# How long a connection may be idle, or take for the head of its request: longer than
+# proxies keep theirs (60 s), so that it is they who close. aiohttp's default is an hour.
+KEEPALIVE_SECONDS = 75.0
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 # Libraries that log each packet at "info".
 CHATTY_LOGGERS = ("socketio", "engineio")
@@ -76,6 +79,7 @@ async def _assemble(settings: Settings, stack: AsyncExitStack) -> web.AppRunner:
             create_app(settings),
             access_log=None,
             shutdown_timeout=settings.shutdown_seconds,
+            keepalive_timeout=KEEPALIVE_SECONDS,
         )
         stack.push_async_callback(runner.cleanup)
         await runner.setup()

@@ -12,7 +12,7 @@ from tests.waiting import MS, wait_until
 
 
 async def test_pings_come_at_their_interval() -> None:
-    """Intervals below a second are kept, to a few milliseconds."""
+    """Intervals below a second are neither dropped nor rounded up to one."""
     async with (
         serve(ping_interval=60 * MS, ping_timeout=500 * MS) as served,
         raw_socket(served.port, served.path("websocket")) as socket,
@@ -22,7 +22,7 @@ async def test_pings_come_at_their_interval() -> None:
         for _ in range(3):
             assert await socket.text() == "2"
             socket.send("3")
-        assert 0.17 <= time.monotonic() - began <= 0.6
+        assert 170 * MS <= time.monotonic() - began <= 2_500 * MS
         assert not served.ended
 
 
