@@ -11,11 +11,12 @@ from typing import Any
 from benchmarks import chart, report
 from benchmarks.cases import CASES, QUICK, Sizes
 from benchmarks.growth import GROWTH
+from benchmarks.hold import hold
 from benchmarks.load_generator import compile_programs
 from benchmarks.machine import describe
 from benchmarks.processes import raise_descriptor_limit
 from benchmarks.results import DELIVERY_PARTS, Run, judge, summarise
-from benchmarks.servers import SERVERS, Server
+from benchmarks.servers import SERVERS, Server, versions
 from benchmarks.stage import stage, write_tokens
 
 OWN = "chatroom"
@@ -24,6 +25,9 @@ DOCS = Path("docs")
 ROUNDS = 3
 MINUTES = 25
 """No round begins after this long, so that a bad day ends as well."""
+
+TOKENS = 20_000
+"""Users; further sessions are second and third devices of theirs."""
 
 CLIP_US = 40.0
 """Longest bar of the picture: stock's would flatten all others."""
@@ -44,7 +48,7 @@ class Bench:
         self._until = time.monotonic() + minutes * 60
         self._programs = compile_programs(BUILD)
         self._tokens = folder / "tokens"
-        write_tokens(self._tokens, sizes.big * 2 + 2_000)
+        write_tokens(self._tokens, TOKENS)
         self.runs: dict[str, list[Run]] = {each.name: [] for each in SERVERS}
         self.growth: dict[str, Run] = {}
         self.failures: list[str] = []
@@ -107,7 +111,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--minutes", type=float, default=MINUTES)
     parser.add_argument("--servers", nargs="+", choices=names, default=names)
-    parser.add_argument("--cases", nargs="+", choices=[*CASES, "growth"])
+    parser.add_argument("--cases", nargs="+", choices=[*CASES, "growth", "hold"])
     parser.add_argument(
         "--write", action="store_true", help="write the results under docs/"
     )
@@ -129,6 +133,9 @@ def main() -> None:
         own = next((each for each in servers if each.name == OWN), None)
         if "growth" in cases and own is not None:
             bench.grow(own)
+        if "hold" in cases and own is not None:
+            held = bench.do(own, "hold", hold)
+            print(json.dumps(held, indent=1))
     text, results = _results(bench, sizes)
     print("\n" + text)
     print(f"\n{(time.monotonic() - began) / 60:.1f} minutes")
@@ -155,6 +162,7 @@ def _results(bench: Bench, sizes: Sizes) -> tuple[str, dict[str, Any]]:
         parts.append("Failed: " + "; ".join(bench.failures))
     results = {
         "machine": describe(),
+        "versions": versions(),
         "sizes": dataclasses.asdict(sizes),
         "servers": {
             name: {key: dataclasses.asdict(each) for key, each in figures.items()}

