@@ -51,6 +51,7 @@ async def test_a_room_that_lost_nothing_goes_on(
         await ann.send("kept", "43")
         redis_server.keep()
         await ann.send("lost", "42")
+        await all_see([ann], ["lost"], "42")
         redis_server.go_back()
         await ann.next("reload", room="42")
         # The other room's state follows its reading of the log.
