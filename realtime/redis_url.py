@@ -6,11 +6,12 @@ asking the Sentinels for the primary); what happens on it afterwards is ours, in
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from redis.asyncio import ConnectionPool
-from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection
 from redis.asyncio.sentinel import Sentinel
 
 ConnectionFactory = Callable[[], AbstractConnection]
@@ -66,24 +67,54 @@ def _sentinel_factory(url: str, common: dict[str, Any]) -> ConnectionFactory:
     if "sentinel_password" in query:
         sentinel_options["password"] = query["sentinel_password"][0]
     primary = dict(common, db=int(path[0]))
-    if parts.scheme.startswith("rediss"):
-        primary["ssl"] = True
     if parts.username:
         primary["username"] = unquote(parts.username)
     if parts.password:
         primary["password"] = unquote(parts.password)
-    hosts = _sentinel_hosts(parts.netloc)
-    client = Sentinel(hosts, sentinel_kwargs=sentinel_options).master_for(
-        path[1], **primary
+    kind = _PrimaryConnection
+    if parts.scheme.startswith("rediss"):
+        kind = _SecurePrimaryConnection
+    return partial(
+        kind,
+        sentinels=_sentinel_hosts(parts.netloc),
+        service=path[1],
+        sentinel_options=sentinel_options,
+        **primary,
     )
-    pool = client.connection_pool
 
-    def make() -> AbstractConnection:
-        # The pool is referenced weakly by its connections; this closure keeps it.
-        connection: AbstractConnection = pool.make_connection()
-        return connection
 
-    return make
+class _PrimaryConnection(Connection):
+    """A connection that asks the Sentinels for the primary each time it connects.
+
+    Not redis-py's own: its pools keep a connection to each Sentinel that nobody
+    closes.
+    """
+
+    def __init__(
+        self,
+        *,
+        sentinels: list[tuple[str, int]],
+        service: str,
+        sentinel_options: dict[str, Any],
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self._sentinels = sentinels
+        self._service = service
+        self._sentinel_options = sentinel_options
+
+    async def connect(self) -> None:
+        asked = Sentinel(self._sentinels, sentinel_kwargs=self._sentinel_options)
+        try:
+            self.host, self.port = await asked.discover_master(self._service)
+        finally:
+            for client in asked.sentinels:
+                await client.aclose()
+        await super().connect()  # type: ignore[no-untyped-call]
+
+
+class _SecurePrimaryConnection(_PrimaryConnection, SSLConnection):
+    """The same with TLS to the primary."""
 
 
 def _sentinel_hosts(netloc: str) -> list[tuple[str, int]]:

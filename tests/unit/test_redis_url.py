@@ -60,16 +60,13 @@ def test_a_sentinel_address(scheme: str) -> None:
     url = f"{scheme}://ann:p%40ss@one:1001,two/4/main?sentinel_password=s%20x"
     factory = connection_factory(url, timeout_seconds=TIMEOUT_SECONDS)
     connection: Any = factory()
-    pool = connection.connection_pool
-    sentinels = pool.sentinel_manager.sentinels
-    addresses = [each.connection_pool.connection_kwargs for each in sentinels]
-    assert [(each["host"], each["port"]) for each in addresses] == [
-        ("one", 1001),
-        ("two", 26379),
-    ]
-    assert {each["password"] for each in addresses} == {"s x"}
-    assert {each["socket_timeout"] for each in addresses} == {TIMEOUT_SECONDS}
-    assert pool.service_name == "main"
+    assert connection._sentinels == [("one", 1001), ("two", 26379)]
+    assert connection._sentinel_options == {
+        "password": "s x",
+        "socket_timeout": TIMEOUT_SECONDS,
+        "socket_connect_timeout": TIMEOUT_SECONDS,
+    }
+    assert connection._service == "main"
     assert (connection.db, connection.username, connection.password) == (
         4,
         "ann",
