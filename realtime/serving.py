@@ -20,7 +20,7 @@ from realtime.settings import Settings
 from realtime.start_error import StartError
 
 # How long a connection may be idle, or take for the head of its request: longer than
-# proxies keep theirs (60 s), so that it is they who close. aiohttp's default is an hour.
+# proxies keep theirs (60 s), so that it is they who close. aiohttp allows an hour.
 KEEPALIVE_SECONDS = 75.0
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 # Libraries that log each packet at "info".
