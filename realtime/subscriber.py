@@ -35,6 +35,7 @@ class Subscriber:
     Args:
         factory: Makes the connections.
         on_batch: Takes each batch, without suspending.
+        on_due: Called when a batch came that is handed over in the loop's next turn.
         on_lost: Called when the connection ended; publications may be missed from now.
         on_ready: Called when every channel is subscribed (again).
         connect_seconds: Deadline of connecting.
@@ -49,6 +50,7 @@ class Subscriber:
         on_batch: Callable[[Batch], None],
         on_lost: Callable[[], None],
         on_ready: Callable[[], None],
+        on_due: Callable[[], None] = lambda: None,
         connect_seconds: float,
         silence_seconds: float,
     ) -> None:
@@ -56,6 +58,8 @@ class Subscriber:
         self._on_batch = on_batch
         self._on_lost = on_lost
         self._on_ready = on_ready
+        self._on_due = on_due
+        self._batch: Batch = []
         self._connect_seconds = connect_seconds
         self._silence_seconds = silence_seconds
         self._wire: RedisWire | None = None
@@ -182,8 +186,25 @@ class Subscriber:
     def _take(self, replies: list[Any]) -> None:
         self._heard_at = asyncio.get_running_loop().time()
         batch = [found for reply in replies if (found := self._sort(reply))]
-        if batch:
+        if not batch:
+            return
+        if not self._batch:
+            # In the next turn: what wakes up in this one answers its client first, and
+            # the answer can share the write with what the client is to hear.
+            self._on_due()
+            asyncio.get_running_loop().call_soon(self._hand_over)
+        self._batch += batch
+
+    def _hand_over(self) -> None:
+        batch, self._batch = self._batch, []
+        try:
             self._on_batch(batch)
+        except Exception:
+            # A defect of whoever takes the batches must not make the node deaf, and
+            # what it did not take is found once the channels are subscribed again.
+            log.exception("Redis Pub/Sub: a batch could not be taken")
+            if self._wire is not None:
+                self._wire.abort("a batch could not be taken")
 
     def _sort(self, reply: Any) -> tuple[bytes, bytes] | None:
         if isinstance(reply, Exception):

@@ -283,14 +283,14 @@ class EngineServer:
             if session is None:
                 continue
             number = session.socket_number
-            if kept and number != NO_SOCKET and session in kept:
-                # Its ack goes first, in the same write.
-                session.send_rest(frame)
-                continue
             if number == NO_SOCKET or is_observed:
                 if packets is None:
                     packets = [protocol.encode_message(data) for data in messages]
                 session.send_built(frame, packets)
+                continue
+            if kept and session in kept:
+                # What the cork kept goes first, in the same write.
+                session.send_rest(frame)
                 continue
             try:
                 written = os.write(number, frame)

@@ -1,0 +1,46 @@
+"""Frames that wait a moment for what follows, so that both leave in one write.
+
+A system call is the dearest part of a small message. Whoever knows that more is about
+to be written puts the cork in; frames that may wait are then kept, and go ahead of the
+next write to their session, or out on their own when the cork is pulled.
+"""
+
+from typing import Protocol
+
+
+class Keeps(Protocol):
+    """A session whose frames are kept."""
+
+    def send_rest(self, data: bytes) -> None:
+        """Write frames that are due."""
+
+
+class Cork:
+    """The frames that wait, of all sessions of a server.
+
+    Whoever sets ``is_in`` calls :meth:`pull` in the next turn of the event loop:
+    nothing waits longer. ``frames`` holds what waits; every other write to a session
+    must begin with what this has of it, or order is lost.
+    """
+
+    __slots__ = ("frames", "is_in")
+
+    def __init__(self) -> None:
+        self.is_in = False
+        self.frames: dict[Keeps, bytes] = {}
+
+    def keep(self, session: Keeps, frame: bytes) -> None:
+        """Keep a frame, behind those of the session that are kept already."""
+        self.frames[session] = self.frames.get(session, b"") + frame
+
+    def release(self, session: Keeps) -> None:
+        """Write what is kept of a session."""
+        if self.frames and (kept := self.frames.pop(session, None)):
+            session.send_rest(kept)
+
+    def pull(self) -> None:
+        """Write all that is kept."""
+        self.is_in = False
+        while self.frames:
+            session, kept = self.frames.popitem()
+            session.send_rest(kept)

@@ -1,0 +1,94 @@
+"""Messages that wait for what follows them: one write, and the order stays."""
+
+import asyncio
+
+from realtime.engine.protocol import Reason
+from tests.engine.raw_socket import RawSocket, raw_socket
+from tests.engine.serving import serve
+
+PATH = "/engine.io/?EIO=4&transport=websocket"
+
+
+async def test_what_is_kept_goes_with_what_follows_and_before_it() -> None:
+    """An ack and the broadcast of the same message: one packet on the network."""
+    async with serve() as served, raw_socket(served.port, PATH) as socket:
+        sid = await opened(socket)
+        served.eio.hub.cork.is_in = True
+        served.eio.write_with_next(sid, "ack 1")
+        served.eio.write_with_next(sid, "ack 2")
+        served.eio.broadcast([sid], ["broadcast"])
+        received = await asyncio.wait_for(socket.reader.read(65_536), 5)
+        assert [text(received, at) for at in range(3)] == [
+            "4ack 1",
+            "4ack 2",
+            "4broadcast",
+        ]
+        assert not served.eio.hub.cork.frames
+
+
+async def test_every_way_to_write_keeps_the_order() -> None:
+    """Whatever is written next to a session goes behind what is kept of it."""
+    async with serve() as served, raw_socket(served.port, PATH) as socket:
+        sid = await opened(socket)
+        session = served.eio.sockets[sid]
+        cork = served.eio.hub.cork
+        for number, write in enumerate(
+            (
+                lambda: served.eio.write(sid, "later"),
+                lambda: served.eio.broadcast([sid], ["later"]),
+                lambda: session.send_packet("4later"),
+                lambda: session.send_built(b"\x81\x064later", ["4later"]),
+                cork.pull,
+            )
+        ):
+            cork.is_in = True
+            served.eio.write_with_next(sid, f"kept {number}")
+            write()
+            assert await socket.text() == f"4kept {number}"
+            if write != cork.pull:
+                assert await socket.text() == "4later"
+
+
+async def test_nothing_is_kept_once_the_cork_is_pulled() -> None:
+    """Most messages have nothing to wait for."""
+    async with serve() as served, raw_socket(served.port, PATH) as socket:
+        sid = await opened(socket)
+        served.eio.hub.cork.is_in = True
+        served.eio.hub.cork.pull()
+        served.eio.write_with_next(sid, "now")
+        assert not served.eio.hub.cork.frames
+        assert await socket.text() == "4now"
+
+
+async def test_what_is_kept_is_written_before_the_end() -> None:
+    """A session that is closed meanwhile still gets its ack, and is let go."""
+    async with serve() as served, raw_socket(served.port, PATH) as socket:
+        sid = await opened(socket)
+        served.eio.hub.cork.is_in = True
+        served.eio.write_with_next(sid, "ack")
+        served.eio.close(sid, Reason.SERVER_DISCONNECT)
+        assert not served.eio.hub.cork.frames
+        assert await socket.text() == "4ack"
+        assert await socket.close_code() == 1000
+
+
+async def test_a_poll_gets_it_without_waiting() -> None:
+    """Polls are answered once with all there is: nothing is gained by waiting."""
+    async with serve() as served:
+        sid = await served.open_polling()
+        served.eio.hub.cork.is_in = True
+        served.eio.write_with_next(sid, "ack")
+        assert await served.poll(sid) == (200, "4ack")
+
+
+async def opened(socket: RawSocket) -> str:
+    """Read the handshake and return the session's id."""
+    return (await socket.text()).split('"sid":"')[1].split('"')[0]
+
+
+def text(frames: bytes, number: int) -> str:
+    """Return the payload of one of several short frames."""
+    at = 0
+    for _ in range(number):
+        at += 2 + frames[at + 1]
+    return frames[at + 2 : at + 2 + frames[at + 1]].decode()
