@@ -11,6 +11,10 @@ Name = tuple[str, str]
 """A user and a clientId: what makes a message one message within a room."""
 
 
+Span = tuple[float, float]
+"""From when to when, on the clock of the histories."""
+
+
 @dataclass(slots=True)
 class _Send:
     """All attempts to send one message, by whichever of the user's clients."""
@@ -35,14 +39,22 @@ class _Send:
         return ", ".join(sorted({each.code for each in self.answers if each.code}))
 
 
-def check_sends(histories: Sequence[History], log: FinalLog) -> Iterator[Violation]:
-    """Compare what clients sent and were answered with what a room holds."""
+def check_sends(
+    histories: Sequence[History], log: FinalLog, lost: Sequence[Span] = ()
+) -> Iterator[Violation]:
+    """Compare what clients sent and were answered with what a room holds.
+
+    Args:
+        histories: Of all clients.
+        log: The room at the end.
+        lost: Times whose acknowledged messages may be gone: Redis lost its tail.
+    """
     sends = _sends(histories, log.room)
     yield from _numbers(log)
     stored = _by_name(log)
     yield from _doubles(log.room, stored, sends)
     for name, send in sends.items():
-        yield from _outcome(log, name, send, stored.get(name, []))
+        yield from _outcome(log, name, send, stored.get(name, []), lost)
     yield from _real_time(log, sends)
 
 
@@ -97,10 +109,15 @@ def _doubles(
 
 
 def _outcome(
-    log: FinalLog, name: Name, send: _Send, entries: list[LogEntry]
+    log: FinalLog,
+    name: Name,
+    send: _Send,
+    entries: list[LogEntry],
+    lost: Sequence[Span],
 ) -> Iterator[Violation]:
     for ack in send.acks:
-        if ack.message < log.first_kept:
+        may_be_gone = any(start <= ack.at <= end for start, end in lost)
+        if ack.message < log.first_kept or may_be_gone:
             continue
         if not any(
             (ack.message, ack.offset, ack.uid) == (each.message, each.offset, each.uid)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from realtime.verify.check_reads import check_reads
-from realtime.verify.check_sends import check_sends
+from realtime.verify.check_sends import Span, check_sends
 from realtime.verify.check_shown import check_shown
 from realtime.verify.final_log import FinalLog, Violation
 from realtime.verify.history import History
@@ -29,7 +29,7 @@ def check(
     histories: Sequence[History],
     logs: Sequence[FinalLog],
     *,
-    may_begin_anew: bool = False,
+    lost: Sequence[Span] = (),
     complete: bool = True,
 ) -> list[Violation]:
     """Return every violation, those of one rule together, the gravest rule first.
@@ -37,16 +37,18 @@ def check(
     Args:
         histories: Of all clients of the run.
         logs: Of all rooms of the run.
-        may_begin_anew: As for :func:`realtime.verify.check_shown.check_shown`.
+        lost: Times in which Redis lost what was acknowledged; then clients have to
+            be told to begin anew, and what they showed before may differ.
         complete: Whether all clients had the time to catch up before the end.
     """
     found: list[Violation] = []
+    anew = bool(lost)
     for log in logs:
-        found += check_sends(histories, log)
-        found += check_shown(
-            histories, log, may_begin_anew=may_begin_anew, complete=complete
-        )
-        found += check_reads(histories, log)
+        found += check_sends(histories, log, lost)
+        found += check_shown(histories, log, may_begin_anew=anew, complete=complete)
+        if not anew:
+            # Marks are not in the room's log: nobody is told when they are lost.
+            found += check_reads(histories, log)
     return by_gravity(found)
 
 

@@ -58,7 +58,8 @@ def strike(site: Site, fault: Fault) -> AbstractAsyncContextManager[None]:
         return CLIENT_KINDS[fault.kind](site, fault)
     if not isinstance(site, Deployment):
         raise ValueError(f"{fault.kind} needs nodes of the run's own")
-    return OWN_KINDS[fault.kind](site, fault)
+    kind = _tail_lost if fault.kind == TAIL_LOST else OWN_KINDS[fault.kind]
+    return kind(site, fault)
 
 
 @asynccontextmanager
@@ -100,6 +101,16 @@ async def _start(process: NodeProcess) -> None:
 @asynccontextmanager
 async def _redis_killed(deployment: Deployment, _fault: Fault) -> AsyncIterator[None]:
     await deployment.valkey.kill()
+    yield
+    await deployment.valkey.start()
+
+
+@asynccontextmanager
+async def _tail_lost(deployment: Deployment, fault: Fault) -> AsyncIterator[None]:
+    deployment.valkey.save_tail()
+    await asyncio.sleep(fault.seconds)
+    await deployment.valkey.kill()
+    deployment.valkey.lose_tail()
     yield
     await deployment.valkey.start()
 
@@ -205,6 +216,10 @@ CLIENT_KINDS: dict[str, ClientStrike] = {
     "client-node throttle": _client_line(_SLOW),
 }
 """Faults between clients and nodes, whoever started these."""
+
+TAIL_LOST = "Redis tail lost"
+"""Redis ends and comes back without its last seconds: what was acknowledged in them is
+gone, and clients have to be told. Not among :data:`KINDS`."""
 
 KINDS = (*OWN_KINDS, *CLIENT_KINDS)
 """Every kind of fault, by the name it has in reports."""

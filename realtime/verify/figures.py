@@ -4,7 +4,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from realtime.verify.history import Answered, History, Outcome, Sent, Shown, Up, of_kind
+from realtime.verify.history import (
+    Answered,
+    Began,
+    History,
+    Outcome,
+    Sent,
+    Shown,
+    Up,
+    of_kind,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +34,7 @@ class Figures:
         attempts: Attempts to send them.
         shown: Events shown, over all clients.
         connects: Connections made.
+        begun_anew: Views of a room that could not go on where they were.
         silent: Attempts on a living connection that got no answer at all.
         recovery_seconds: For each fault, from its end (or a message's ack, if that
             is later) until the last client had the message; ascending.
@@ -36,6 +46,7 @@ class Figures:
     attempts: int
     shown: int
     connects: int
+    begun_anew: int
     silent: int
     recovery_seconds: list[float]
     answer_seconds: float
@@ -55,6 +66,9 @@ def figures(histories: Sequence[History], faults: Sequence[Ended]) -> Figures:
         attempts=len(of_kind(records, Sent)),
         shown=len(of_kind(records, Shown)),
         connects=len(of_kind(records, Up)),
+        begun_anew=len(
+            [r for r in of_kind(records, Began) if r.reload or r.refused_cursor]
+        ),
         silent=codes.pop("silent", 0),
         recovery_seconds=_recoveries(histories, faults),
         answer_seconds=max(map(_longest_answer, histories), default=0.0),

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,9 @@ LOOK_SECONDS = 0.02
 
 ADMIN_SECONDS = 2.0
 """Deadline of one command of the run's own to Valkey."""
+
+AOF_FOLDER = "appendonlydir"
+"""Where Valkey keeps its append-only file, within its folder."""
 
 READY_LINE = re.compile(rb"https?://[^\s:]+:(\d+)")
 
@@ -85,6 +89,7 @@ class ValkeyProcess(_Process):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder / "valkey.log")
         self._folder = folder
+        self._saved = folder / "saved"
         self.socket = folder / SOCKET_NAME
         self.admin = Redis(
             unix_socket_path=str(self.socket),
@@ -108,6 +113,18 @@ class ValkeyProcess(_Process):
                     await asyncio.sleep(LOOK_SECONDS)
         except TimeoutError:
             raise StartError(f"Valkey does not answer:\n{self.log_tail()}") from None
+
+    def save_tail(self) -> None:
+        """Put the data as it is now aside, for :meth:`lose_tail`."""
+        shutil.copytree(self._folder / AOF_FOLDER, self._saved, dirs_exist_ok=True)
+
+    def lose_tail(self) -> None:
+        """Go back to the data that was put aside, as a failover does to a replica's.
+
+        The process must have ended.
+        """
+        shutil.rmtree(self._folder / AOF_FOLDER)
+        self._saved.rename(self._folder / AOF_FOLDER)
 
     async def aclose(self) -> None:
         """End it."""

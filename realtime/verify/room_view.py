@@ -54,15 +54,9 @@ class RoomView:
     def joined(self, ack: dict[str, Any]) -> None:
         """Take the ack of a join that succeeded."""
         if not ack["recovered"]:
-            self._write(
-                Began(
-                    self._clock(),
-                    self.room,
-                    int(ack["cursor"].partition(":")[0]),
-                    refused_cursor=self.cursor,
-                    reload=self._reload,
-                )
-            )
+            offset = int(ack["cursor"].partition(":")[0])
+            began = Began(self._clock(), self.room, offset, self.cursor, self._reload)
+            self._write(began)
         self._reload = False
         self._asked = False
         self.attended = True
@@ -80,6 +74,8 @@ class RoomView:
         if name == "reload":
             self.cursor = None
             self._reload = True
+            # What comes until the next join belongs to a past that is not known.
+            self._asked = True
             return True
         if name == "read":
             number = payload["lastReadMessage"]

@@ -13,7 +13,7 @@ from realtime.start_error import StartError
 from realtime.verify.checker import by_gravity, check
 from realtime.verify.crowd import SEND_SECONDS, Crowd, MakeAuth
 from realtime.verify.deployment import NODE_COMMAND, Deployment
-from realtime.verify.faults import CLIENT_KINDS, KINDS, Fault, last
+from realtime.verify.faults import CLIENT_KINDS, KINDS, TAIL_LOST, Fault, last
 from realtime.verify.figures import Ended, figures
 from realtime.verify.final_log import FinalLog, Violation
 from realtime.verify.keeping import keep
@@ -165,7 +165,12 @@ class Trial:
         if self._plan.histories is not None:
             keep(self._plan.histories, histories, logs)
         self._tell("Comparing the histories with the log ...")
-        violations += check(histories, logs, complete=not unsettled)
+        lost = [
+            (fault.struck_at, fault.ended_at)
+            for fault in self._ended
+            if fault.kind == TAIL_LOST
+        ]
+        violations += check(histories, logs, lost=lost, complete=not unsettled)
         violations += [Violation("settled", "-", text) for text in unsettled]
         return Report(
             seed=self._plan.seed,

@@ -1,6 +1,7 @@
 """The checker on histories made by hand: it finds what is wrong, and only that."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -74,7 +75,7 @@ def viewer(*records: Record) -> History:
     return History("c-bob", "bob", [Began(0.0, ROOM, 0), *records])
 
 
-def rules(*histories: History, log: FinalLog, **options: bool) -> list[str]:
+def rules(*histories: History, log: FinalLog, **options: Any) -> list[str]:
     return [found.rule for found in check(histories, [log], **options)]
 
 
@@ -204,8 +205,22 @@ def test_beginning_anew_needs_a_log_that_lost_its_tail() -> None:
     told = viewer(shown(1), Began(1.0, ROOM, 3, reload=True), *page)
     assert rules(sender(3), told, log=log_of(*THREE)) == ["continuity"]
     diverged = viewer(shown(1), shown(2, uid="x"), refused, *page)
-    lost_tail = rules(sender(3), diverged, log=log_of(*THREE), may_begin_anew=True)
-    assert lost_tail == []
+    assert rules(sender(3), diverged, log=log_of(*THREE), lost=[(0.5, 0.9)]) == []
+
+
+def test_only_a_lost_tail_excuses_a_lost_message() -> None:
+    """What was acknowledged before the tail must be there all the same."""
+    ann = History("c-ann", "ann", [sent(1, 1.0), acked(1, 1.1)])
+    assert rules(ann, log=log_of(), lost=[(1.05, 2.0)]) == []
+    assert rules(ann, log=log_of(), lost=[(1.2, 2.0)]) == ["acknowledged"]
+
+
+def test_a_lost_tail_excuses_lower_marks() -> None:
+    """Marks are not in the log, so that nobody could be told."""
+    marks: list[Record] = [Read(1.0, ROOM, "cat", 2), Read(2.0, ROOM, "cat", 1)]
+    bob = History("c-bob", "bob", marks)
+    assert rules(bob, log=log_of(), lost=[(0.0, 1.0)]) == []
+    assert rules(bob, log=log_of()) == ["reads"]
 
 
 def test_acknowledged_first_comes_first() -> None:

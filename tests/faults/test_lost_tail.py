@@ -1,0 +1,31 @@
+"""Redis comes back without its last seconds, as after a failover."""
+
+from realtime.verify.faults import TAIL_LOST, Fault
+from realtime.verify.schedule import Planned
+from realtime.verify.trial import Plan, run_trial
+
+
+async def test_a_lost_tail_is_told_and_never_shows_as_different_histories() -> None:
+    """Who showed what is gone is told to reload; all end with the same room.
+
+    What was acknowledged in the lost seconds is gone, and only that.
+    """
+    schedule = [
+        Planned(0.5, Fault(TAIL_LOST, 0, 1.0)),
+        Planned(4.0, Fault("Redis CLIENT KILL pubsub", 0, 0.0)),
+        Planned(4.5, Fault(TAIL_LOST, 0, 0.5)),
+    ]
+    told: list[str] = []
+    report = await run_trial(
+        Plan(
+            seed=1,
+            seconds=7.0,
+            clients=6,
+            nodes=2,
+            schedule=schedule,
+            send_seconds=0.15,
+        ),
+        told.append,
+    )
+    assert report.good, "\n".join([*told, report.to_text()])
+    assert report.figures.begun_anew > 0
