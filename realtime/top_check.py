@@ -71,17 +71,18 @@ class TopCheck:
 
     async def _compare(self, feeds: list[tuple[str, RoomFeed]]) -> bool:
         """Catch up the rooms that are behind; true if a publication was missed."""
+        asked = [feed.position for _, feed in feeds]
         tops = await asyncio.gather(
             *(self._log.top(feed.room) for _, feed in feeds), return_exceptions=True
         )
         await asyncio.sleep(ARRIVAL_SECONDS)
         missed = False
-        for (channel, feed), top in zip(feeds, tops, strict=True):
+        for (channel, feed), before, top in zip(feeds, asked, tops, strict=True):
             if isinstance(top, ChatError):
                 continue
             if isinstance(top, BaseException):
                 log.error("Room %s cannot be compared", feed.room, exc_info=top)
-            elif self._feeds.get(channel) is feed and not feed.is_up_to(top):
+            elif self._feeds.get(channel) is feed and not feed.is_up_to(top, before):
                 missed = missed or feed.live
                 self._feeds.read_again(channel)
         return missed

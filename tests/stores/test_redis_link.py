@@ -61,6 +61,26 @@ async def test_a_cut_is_not_noticed(link: RedisLink, redis_server: RedisServer) 
     assert await link.call("SCARD", "set:rooms") == 1000
 
 
+async def test_what_is_sent_again_keeps_its_order(
+    make_link: LinkMaker, redis_server: RedisServer
+) -> None:
+    """Redis died with many calls in hand; the next one gets them in their order."""
+    async with make_link(timeout_seconds=8_000 * MS) as link:
+        await link.call("PING")
+        redis_server.pause()
+        calls = []
+        for turn in range(5):
+            calls += [link.call("RPUSH", "l:rooms", turn * 20 + n) for n in range(20)]
+            await asyncio.sleep(0)
+        redis_server.kill()
+        await wait_until(lambda: not link.connected, "the cut is noticed")
+        calls.append(link.call("RPUSH", "l:rooms", 100))
+        redis_server.start()
+        assert await asyncio.gather(*calls) == list(range(1, 102))
+        found = await link.call("LRANGE", "l:rooms", 0, -1)
+        assert [int(each) for each in found] == list(range(101))
+
+
 async def test_what_must_not_happen_twice_is_not_sent_again(
     link: RedisLink, redis_server: RedisServer
 ) -> None:

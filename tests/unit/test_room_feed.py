@@ -173,3 +173,35 @@ def test_an_entry_that_is_overtaken_is_broken_and_stays_small() -> None:
         feed.advance(place(number), event(number))
     assert entry.broken
     assert len(entry.tail) <= ENTRY_EVENTS + 1
+
+
+def test_a_feed_that_kept_up_with_the_log() -> None:
+    """The top was delivered when it was asked for, or has been since."""
+    feed = feed_at(5, delivered=5)
+    asked = feed.position
+    assert feed.is_up_to(place(5), asked)
+    assert not feed.is_up_to(place(6), asked)
+    for number in range(6, 6 + 2 * RECENT_EVENTS):
+        feed.advance(place(number), event(number))
+    assert feed.is_up_to(place(5), asked)
+    assert feed.is_up_to(place(6), asked)
+    assert feed.is_up_to(feed.position, asked)
+
+
+def test_a_feed_whose_log_is_another_one() -> None:
+    """The log's top is below what was delivered, or not what was delivered there."""
+    feed = feed_at(300, delivered=300)
+    asked = feed.position
+    assert not feed.is_up_to(place(299), asked)
+    assert not feed.is_up_to(place(2), asked)
+    assert not feed.is_up_to(place(300, "b"), asked)
+    feed.advance(place(301), event(301))
+    assert not feed.is_up_to(place(301, "b"), asked)
+    assert RoomFeed("42").is_up_to(START, START) is False
+
+
+def test_a_feed_that_is_being_read_is_not_up_to_anything() -> None:
+    """Whoever looks has it read again, if nobody reads it already."""
+    feed = feed_at(5)
+    feed.live = False
+    assert not feed.is_up_to(place(5), place(5))
