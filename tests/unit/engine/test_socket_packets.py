@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from socketio.packet import Packet
 
@@ -16,9 +16,7 @@ MAX_ATTACHMENTS = 10
 
 def parse(text: str) -> SocketPacket:
     """Parse with the server's codec."""
-    return socket_packets.parse(
-        text, json_codec.loads, max_attachments=MAX_ATTACHMENTS
-    )
+    return socket_packets.parse(text, json_codec.loads, max_attachments=MAX_ATTACHMENTS)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +46,7 @@ def test_packets_of_the_protocol(text: str, expected: tuple[Any, ...]) -> None:
     assert parse(text) == expected
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["/", "/chat", "/a/b"]),
     st.none() | st.integers(0, 2**53),
