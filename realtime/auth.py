@@ -142,7 +142,9 @@ def _load_auth(auth: object) -> dict[str, Any]:
     if isinstance(given, dict):
         given = {key: one for key, one in given.items() if one not in (None, "")}
     try:
-        loaded: dict[str, Any] = _CONNECT_AUTH.load(given)
+        loaded: dict[str, Any] = _CONNECT_AUTH.accept(given) or _CONNECT_AUTH.load(
+            given
+        )
     except ValidationError as error:
         fields = flatten_errors(error.messages)
         if "token" in fields:

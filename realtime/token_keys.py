@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from jwt import PyJWK
+from jwt.utils import base64url_encode
 
 SECRET_BYTES: Final = 32
 """Least length of an HS256 secret: that of its hash, by RFC 7518 section 3.2."""
@@ -67,7 +69,11 @@ def secret_key(secret: str) -> FixedKey:
     raw = secret.encode()
     if len(raw) < SECRET_BYTES:
         raise ValueError(f"A token secret must have {SECRET_BYTES} bytes or more.")
-    return FixedKey(VerifyKey(raw, "HS256"))
+    # As a JWK it is prepared once; bytes would be searched for PEM marks at each token.
+    prepared = PyJWK(
+        {"kty": "oct", "k": base64url_encode(raw).decode(), "alg": "HS256"}
+    )
+    return FixedKey(VerifyKey(prepared, "HS256"))
 
 
 def public_key(pem: bytes) -> FixedKey:
