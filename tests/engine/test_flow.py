@@ -175,7 +175,7 @@ async def test_nothing_stays_of_a_session(how: str) -> None:
     server = ChatroomServer(async_mode="aiohttp", close_timeout=50 * MS)
 
     def objects() -> int:
-        return sum(isinstance(each, Session) for each in gc.get_objects())
+        return sum(isinstance(each, Session | asyncio.Transport) for each in gc.get_objects())
 
     before = objects()
     async with serve_socketio(server) as port:

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.engine import frames
@@ -62,6 +62,7 @@ def test_messages_of_every_length_form(size: int, opcode: int) -> None:
     assert parsed(masked(payload, opcode)) == [expected]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.one_of(st.text(max_size=300), st.binary(max_size=300)),
@@ -85,6 +86,7 @@ def test_chunks_do_not_matter(sent: list[str | bytes], cuts: list[int]) -> None:
     assert parsed(*chunks) == sent
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=200), st.integers(1, 7))
 def test_fragments_are_joined(text: str, size: int) -> None:
     """A fragmented text is one message, also when a cut splits a character."""
