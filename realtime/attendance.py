@@ -174,12 +174,13 @@ class Attendance:
             )
 
     async def _active(self, channel: str, cursor: str | None, wish: _Wish) -> RoomFeed:
-        """Hold a room that is not behind the cursor, if there is such an event."""
+        """Hold a room that is as its log is, and not behind the cursor."""
         feeds = self._manager.feeds
         feed = await feeds.hold(channel)
         try:
-            if await self._recovery.is_ahead(feed, cursor):
-                # The session heard on another node what is still under way to this.
+            # After a gap, what this node remembers may be of a past that Redis lost. And
+            # a session may have heard on another node what is still under way to this.
+            if not feed.live or await self._recovery.is_ahead(feed, cursor):
                 await feeds.catch_up(channel)
             if wish.void:
                 raise UnavailableError("The session left meanwhile, or joined again.")
