@@ -178,8 +178,8 @@ class Attendance:
         feeds = self._manager.feeds
         feed = await feeds.hold(channel)
         try:
-            # After a gap, what this node remembers may be of a past that Redis lost. And
-            # a session may have heard on another node what is still under way to this.
+            # After a gap, what this node remembers may be of a past that Redis lost.
+            # A session may have heard elsewhere what is still under way to this node.
             if not feed.live or await self._recovery.is_ahead(feed, cursor):
                 await feeds.catch_up(channel)
             if wish.void:
