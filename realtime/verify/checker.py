@@ -18,6 +18,7 @@ RULES = {
     "continuity": "who has a valid cursor resumes from it",
     "real time": "what was acknowledged before another was sent comes before it",
     "reads": "read marks never go back",
+    "presence": "who is listed as here is here, soon after the last fault",
     "history": "`history` gives the messages of the log",
     "settled": "after the last fault everybody gets everything",
     "quiet": "no node logs a traceback",

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -151,6 +152,12 @@ class Crowd:
     def stop_chatting(self) -> None:
         """Send nothing new; what is in the outboxes still goes out."""
         self._chatting.clear()
+
+    def attending(self, room: str) -> Counter[str]:
+        """Return how many clients of each user attend a room, once all do."""
+        return Counter(
+            each.history.user for each in self.recorders if room in each.rooms
+        )
 
     def unsettled(self) -> list[str]:
         """Return what is still to come, by client; empty when all have everything."""

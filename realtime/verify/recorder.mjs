@@ -27,10 +27,11 @@ const marks = new Map();
 /** Write down each attempt to send and its answer. */
 const request = chat.connection.request.bind(chat.connection);
 chat.connection.request = (event, payload, options) => {
-  const answer = request(event, payload, options);
-  if (event !== "send") return answer;
+  if (event !== "send") return request(event, payload, options);
   const name = { room: payload.room, client_id: payload.clientId };
+  // Before it goes out: the order of sends and acks is compared by these times.
   say("sent", name);
+  const answer = request(event, payload, options);
   answer.then(
     ({ message, offset, uid, duplicate }) => {
       acked.set(payload.room, Math.max(offset, acked.get(payload.room) ?? 0));

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from realtime.start_error import StartError
+from realtime.verify.check_presence import presence_error
 from realtime.verify.checker import by_gravity, check
 from realtime.verify.crowd import SEND_SECONDS, Crowd, MakeAuth
 from realtime.verify.deployment import NODE_COMMAND, Deployment
@@ -29,6 +30,9 @@ READY_SECONDS = 20.0
 SETTLE_SECONDS = 30.0
 """Deadline after the last fault until everybody has everything. Far above what is
 promised, so that what is missing then is missing for good."""
+
+PRESENCE_SECONDS = 15.0
+"""Deadline until a killed node's sessions are off all lists, as it is promised."""
 
 LOOK_SECONDS = 0.1
 """Between two looks whether all have settled."""
@@ -144,6 +148,7 @@ class Trial:
             )
         self._ended: list[Ended] = []
         self._striking: list[str] = []
+        self._violations: list[Violation] = []
 
     async def run(self) -> Report:
         """Run to the end and check.
@@ -161,7 +166,7 @@ class Trial:
         if absent:
             raise StartError("Not all clients get connected:\n" + "\n".join(absent))
         histories = [recorder.history for recorder in self.crowd.recorders]
-        logs, violations = await self._read_logs()
+        logs = await self._read_logs()
         if self._plan.histories is not None:
             keep(self._plan.histories, histories, logs)
         self._tell("Comparing the histories with the log ...")
@@ -170,8 +175,8 @@ class Trial:
             for fault in self._ended
             if fault.kind == TAIL_LOST
         ]
-        violations += check(histories, logs, lost=lost, complete=not unsettled)
-        violations += [Violation("settled", "-", text) for text in unsettled]
+        self._violations += check(histories, logs, lost=lost, complete=not unsettled)
+        self._violations += [Violation("settled", "-", text) for text in unsettled]
         return Report(
             seed=self._plan.seed,
             seconds=self._plan.seconds,
@@ -179,7 +184,7 @@ class Trial:
             nodes=len(self._site.places),
             figures=figures(histories, self._ended),
             faults=self._ended,
-            violations=by_gravity(violations),
+            violations=by_gravity(self._violations),
         )
 
     async def _course(self) -> list[str]:
@@ -194,7 +199,10 @@ class Trial:
             await asyncio.sleep(began + self._plan.seconds - time.monotonic())
         self._tell("No more faults; waiting until everybody has everything ...")
         self.crowd.stop_chatting()
-        return await self._settled(self._plan.settle_seconds)
+        unsettled = await self._settled(self._plan.settle_seconds)
+        if not unsettled:
+            await self._check_presence()
+        return unsettled
 
     async def _strike(self, fault: Fault) -> None:
         struck_at = time.monotonic()
@@ -212,6 +220,20 @@ class Trial:
             await asyncio.sleep(LOOK_SECONDS)
         return waiting
 
+    async def _check_presence(self) -> None:
+        """Give killed nodes' sessions the time to be swept, then look who is here."""
+        if not isinstance(self._site, Deployment):
+            return
+        redis = self._site.valkey.admin
+        deadline = time.monotonic() + PRESENCE_SECONDS
+        for room in self.rooms:
+            here = self.crowd.attending(room)
+            while error := await presence_error(redis, room, here):
+                if time.monotonic() > deadline:
+                    self._violations.append(Violation("presence", room, error))
+                    break
+                await asyncio.sleep(LOOK_SECONDS)
+
     async def _tell_progress(self) -> None:
         while True:
             await asyncio.sleep(TELL_SECONDS)
@@ -219,14 +241,13 @@ class Trial:
             striking = ", ".join(self._striking) or "none now"
             self._tell(f"{shown} records; {len(self._ended)} faults over, {striking}")
 
-    async def _read_logs(self) -> tuple[list[FinalLog], list[Violation]]:
-        """Return the truth about each room, and where the server disagrees with it."""
+    async def _read_logs(self) -> list[FinalLog]:
+        """Return the truth about each room; note where the server disagrees with it."""
         resolver = self._site.resolver if isinstance(self._site, RemoteSite) else None
         member = self.crowd.recorders[0].history.user
         url = self._site.places[0].url
         auth = self._plan.make_auth(member)
         logs: list[FinalLog] = []
-        violations: list[Violation] = []
         for room in self.rooms:
             history = await read_history(url, auth, room, resolver=resolver)
             if not isinstance(self._site, Deployment):
@@ -236,8 +257,8 @@ class Trial:
             logs.append(log)
             if history.messages != log.messages:
                 text = "what `history` gives differs from the messages in the log"
-                violations.append(Violation("history", room, text))
+                self._violations.append(Violation("history", room, text))
         if isinstance(self._site, Deployment):
             for node, text in self._site.tracebacks().items():
-                violations.append(Violation("quiet", "-", f"{node}: {text}"))
-        return logs, violations
+                self._violations.append(Violation("quiet", "-", f"{node}: {text}"))
+        return logs
