@@ -125,7 +125,13 @@ class ChatroomServer(NamespaceGate):
         await self.eio.send_packet(eio_sid, eio_pkt)
 
     def _write_ack(
-        self, eio_sid: str, namespace: str, number: int, values: list[Any]
+        self,
+        eio_sid: str,
+        namespace: str,
+        number: int,
+        values: list[Any],
+        *,
+        now: bool,
     ) -> None:
         if self._parses_text:
             head = "3" if namespace == "/" else f"3{namespace},"
@@ -134,7 +140,8 @@ class ChatroomServer(NamespaceGate):
             except TypeError:
                 pass  # Binary values: the library takes them out.
             else:
-                self.eio.write_with_next(eio_sid, text)
+                write = self.eio.write if now else self.eio.write_with_next
+                write(eio_sid, text)
                 return
         self._write_packet(
             eio_sid,
@@ -286,7 +293,9 @@ class ChatroomServer(NamespaceGate):
             answer = self.reserved_event_answer(data[0])
         else:
             answer = await self._trigger_event(data[0], namespace, sid, *data[1:])
-        # Nothing may suspend from here to the write.
+        # Nothing may suspend from here to the write, nor a broadcast go ahead of an
+        # answer that was decided here.
+        decided_now = isinstance(answer, DeferredAck)
         if isinstance(answer, DeferredAck):
             answer = answer.resolve()
         if id is None or answer is self.not_handled:
@@ -295,4 +304,4 @@ class ChatroomServer(NamespaceGate):
             values = []
         else:
             values = list(answer) if isinstance(answer, tuple) else [answer]
-        self._write_ack(eio_sid, namespace, id, values)
+        self._write_ack(eio_sid, namespace, id, values, now=decided_now)

@@ -1,8 +1,8 @@
 """Frames that wait a moment for what follows, so that both leave in one write.
 
 A system call is the dearest part of a small message. Whoever knows that more is about
-to be written puts the cork in; frames that may wait are then kept, and go ahead of the
-next write to their session, or out on their own when the cork is pulled.
+to be written puts the cork in; frames that may wait are then kept, and leave with the
+next write to their session, or on their own when the cork is pulled.
 """
 
 from typing import Protocol
@@ -19,8 +19,8 @@ class Cork:
     """The frames that wait, of all sessions of a server.
 
     Whoever sets ``is_in`` calls :meth:`pull` in the next turn of the event loop:
-    nothing waits longer. ``frames`` holds what waits; every other write to a session
-    must begin with what this has of it, or order is lost.
+    nothing waits longer. ``frames`` holds what waits. A broadcast takes it along behind
+    itself; every other write must begin with what this has of its session.
     """
 
     __slots__ = ("frames", "is_in")

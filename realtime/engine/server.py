@@ -262,7 +262,8 @@ class EngineServer:
     def write_with_next(self, sid: str, data: str | bytes) -> None:
         """Send a message as :meth:`write`, or in one write with what is about to come.
 
-        See :class:`~realtime.engine.cork.Cork`. The order of messages stays.
+        Of what comes, broadcasts go ahead of it and all else behind it; see
+        :class:`~realtime.engine.cork.Cork`.
         """
         session = self.hub.sessions.get(sid)
         if session is not None:
@@ -289,8 +290,8 @@ class EngineServer:
                 session.send_built(frame, packets)
                 continue
             if kept and session in kept:
-                # What the cork kept goes first, in the same write.
-                session.send_rest(frame)
+                # The news first, then the answers to what brought it about.
+                session.send_rest(frame + kept.pop(session))
                 continue
             try:
                 written = os.write(number, frame)

@@ -9,8 +9,8 @@ from tests.engine.serving import serve
 PATH = "/engine.io/?EIO=4&transport=websocket"
 
 
-async def test_what_is_kept_goes_with_what_follows_and_before_it() -> None:
-    """An ack and the broadcast of the same message: one packet on the network."""
+async def test_a_broadcast_takes_along_what_is_kept() -> None:
+    """A message and the ack of its sender: one packet on the network."""
     async with serve() as served, raw_socket(served.port, PATH) as socket:
         sid = await opened(socket)
         served.eio.hub.cork.is_in = True
@@ -19,15 +19,15 @@ async def test_what_is_kept_goes_with_what_follows_and_before_it() -> None:
         served.eio.broadcast([sid], ["broadcast"])
         received = await asyncio.wait_for(socket.reader.read(65_536), 5)
         assert [text(received, at) for at in range(3)] == [
+            "4broadcast",
             "4ack 1",
             "4ack 2",
-            "4broadcast",
         ]
         assert not served.eio.hub.cork.frames
 
 
-async def test_every_way_to_write_keeps_the_order() -> None:
-    """Whatever is written next to a session goes behind what is kept of it."""
+async def test_all_other_ways_to_write_keep_the_order() -> None:
+    """Whatever else is written next to a session goes behind what is kept of it."""
     async with serve() as served, raw_socket(served.port, PATH) as socket:
         sid = await opened(socket)
         session = served.eio.sockets[sid]
@@ -35,7 +35,6 @@ async def test_every_way_to_write_keeps_the_order() -> None:
         for number, write in enumerate(
             (
                 lambda: served.eio.write(sid, "later"),
-                lambda: served.eio.broadcast([sid], ["later"]),
                 lambda: session.send_packet("4later"),
                 lambda: session.send_built(b"\x81\x064later", ["4later"]),
                 cork.pull,
