@@ -12,8 +12,9 @@ from realtime.engine.websocket import NO_SOCKET, WebSocketConnection
 if TYPE_CHECKING:
     from realtime.engine.hub import Hub
 
-# Ends after which the client may still fetch what was queued for it.
-_ORDERLY: Final = frozenset((Reason.SERVER_DISCONNECT,))
+# Ends after which one more GET is answered: for what was queued when the server closed,
+# or because it was on its way when the client did.
+_ORDERLY: Final = frozenset((Reason.SERVER_DISCONNECT, Reason.CLIENT_DISCONNECT))
 
 
 class Session:
@@ -262,8 +263,8 @@ class Session:
         """End the session; the ``disconnect`` handler is told the reason.
 
         Over polling a waiting GET gets ``close``, or ``noop`` when the client itself
-        closed. What is queued when the server closes can still be fetched for
-        ``close_timeout`` seconds.
+        closed. A GET that comes within ``close_timeout`` seconds gets the same, and
+        before it what was queued when the server closed.
         """
         if self.closed:
             return
@@ -278,7 +279,7 @@ class Session:
             transport.close(code)
         else:
             client_closed = reason == Reason.CLIENT_DISCONNECT
-            if reason not in _ORDERLY:
+            if reason != Reason.SERVER_DISCONNECT:
                 transport.take_all()
             transport.close(protocol.NOOP if client_closed else protocol.CLOSE)
             if reason in _ORDERLY and self.connected:

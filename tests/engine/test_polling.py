@@ -151,6 +151,16 @@ async def test_closing_releases_the_poll() -> None:
         assert served.reasons(sid) == [Reason.CLIENT_DISCONNECT]
 
 
+async def test_a_poll_that_crosses_the_close_gets_a_noop() -> None:
+    """The client may have sent both at once; only one poll is answered so."""
+    async with serve() as served:
+        sid = await served.open_polling()
+        assert (await served.post(sid, "1"))[0] == 200
+        assert await served.poll(sid) == (200, "6")
+        assert (await served.poll(sid))[0] == 400
+        assert (await served.post(sid, "4x"))[0] == 400
+
+
 async def test_what_was_sent_before_the_server_closed_can_be_fetched() -> None:
     """The next poll gets the rest and a close packet, the one after it 400."""
     async with serve() as served:
@@ -159,6 +169,19 @@ async def test_what_was_sent_before_the_server_closed_can_be_fetched() -> None:
         served.eio.close(sid)
         assert sid not in served.eio.sockets
         assert await served.poll(sid) == (200, "4farewell\x1e1")
+        assert (await served.poll(sid))[0] == 400
+
+
+async def test_all_that_was_sent_before_the_server_closed_is_fetched() -> None:
+    """Also when it takes several polls."""
+    async with serve() as served:
+        sid = await served.open_polling()
+        for number in range(20):
+            served.eio.write(sid, str(number))
+        served.eio.close(sid)
+        bodies = [(await served.poll(sid))[1] for _ in range(2)]
+        packets = [packet for body in bodies for packet in body.split("\x1e")]
+        assert packets == [*(f"4{number}" for number in range(20)), "1"]
         assert (await served.poll(sid))[0] == 400
 
 
