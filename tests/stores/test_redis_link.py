@@ -250,3 +250,13 @@ async def test_a_link_may_end_while_it_connects(
         lambda: redis_server.admin.info("clients")["connected_clients"] == 1,
         "no connection is left",
     )
+
+
+@pytest.mark.parametrize("turns", range(20))
+async def test_a_link_may_end_at_any_step_of_its_start(
+    make_link: LinkMaker, turns: int
+) -> None:
+    """A node that is stopped while it connects stops, whatever redis-py is doing."""
+    async with asyncio.timeout(5), make_link():
+        for _ in range(turns):
+            await asyncio.sleep(0)

@@ -24,12 +24,14 @@ class Listener:
     def __init__(self, url: str) -> None:
         self.batches: list[Batch] = []
         self.told: list[str] = []
+        self.wanted: list[str] = []
+        self.confirmed: list[list[str]] = []
         self.failing = False
         self.subscriber = Subscriber(
             connection_factory(url, timeout_seconds=1_000 * MS),
             on_batch=self._take,
             on_lost=lambda: self.told.append("lost"),
-            on_ready=lambda: self.told.append("ready"),
+            on_ready=self._ready,
             connect_seconds=1_000 * MS,
             silence_seconds=SILENCE_SECONDS,
         )
@@ -47,6 +49,12 @@ class Listener:
         """Subscribe, and wait until it is confirmed."""
         async with asyncio.timeout(5):
             await self.subscriber.subscribe(channel)
+        self.wanted.append(channel)
+
+    def _ready(self) -> None:
+        self.told.append("ready")
+        subscribe = self.subscriber.subscribe
+        self.confirmed.append([name for name in self.wanted if subscribe(name).done()])
 
     def _take(self, batch: Batch) -> None:
         if self.failing:
@@ -147,6 +155,21 @@ async def test_given_up_and_wanted_again(
     assert listener.heard == [str(turn) for turn in range(20)]
 
 
+async def test_the_answer_to_an_earlier_wish_confirms_nothing(
+    listener: Listener, redis_server: RedisServer
+) -> None:
+    """Redis answers the first one while the second is still under way."""
+    redis_server.pause()
+    _first = listener.subscriber.subscribe("chatroom-1")
+    listener.subscriber.unsubscribe("chatroom-1")
+    second = listener.subscriber.subscribe("chatroom-1")
+    listener.subscriber._take([[b"subscribe", b"chatroom-1", 1]])
+    assert not second.done()
+    listener.subscriber._take([[b"subscribe", b"chatroom-1", 1]])
+    assert second.done()
+    redis_server.resume()
+
+
 async def test_asking_twice_is_fine(listener: Listener) -> None:
     """While the first wish is under way, and when it was confirmed long ago."""
     first = listener.subscriber.subscribe("chatroom-1")
@@ -166,7 +189,7 @@ async def test_a_cut_is_told_and_healed(
     kill_pubsub(redis_server)
     await listener.ready(times=2)
     assert listener.told == ["ready", "lost", "ready"]
-    assert listener.subscriber.ready
+    assert listener.confirmed == [[], names]
     for name in names:
         await redis_client.publish(name, name)
     await wait_until(lambda: len(listener.heard) >= 30, "all channels are heard")
