@@ -29,7 +29,7 @@ MINUTES = 25
 TOKENS = 20_000
 """Users; further sessions are second and third devices of theirs."""
 
-CLIP_US = 40.0
+CLIP_US = 80.0
 """Longest bar of the picture: stock's would flatten all others."""
 
 

@@ -43,9 +43,9 @@ class Sizes:
 
     small: int = 1_000
     big: int = 10_000
-    warm_seconds: float = 1.5
-    seconds: float = 4.0
-    big_seconds: float = 6.0
+    warm_seconds: float = 1.2
+    seconds: float = 3.0
+    big_seconds: float = 5.0
     watch_seconds: float = 8.0
     hold_seconds: float = 600.0
     tries: int = 3
