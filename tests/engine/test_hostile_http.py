@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Iterator
 
 import pytest
 
@@ -26,12 +27,20 @@ JUNK = {
 }
 
 
+@pytest.fixture
+def _quiet() -> Iterator[None]:
+    """Log as a node does, for one test."""
+    quiet_bad_requests()
+    yield
+    logging.getLogger("aiohttp.server").filters.clear()
+
+
+@pytest.mark.usefixtures("_quiet")
 @pytest.mark.parametrize("what", JUNK)
 async def test_junk_is_answered_and_leaves_no_traceback(
     what: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The connection is closed, the log has no stack of it, others are served."""
-    quiet_bad_requests()
     caplog.set_level(logging.INFO)
     async with serve() as served:
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
