@@ -88,6 +88,7 @@ async def test_close_packet() -> None:
             sid = only_sid(served)
             socket.send("1")
             assert await socket.close_code() == 1000
+            assert len(served.eio.hub.closing) == 1, "the client's answer is awaited"
             socket.send(struct.pack(">H", 1000), CLOSE)
             assert await socket.ended()
         assert served.reasons(sid) == [Reason.CLIENT_DISCONNECT]
