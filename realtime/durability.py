@@ -8,21 +8,22 @@ confirmation covers all that were answered before it was asked for (group commit
 
 import asyncio
 import re
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 from realtime.errors import ChatError, OutcomeUnknownError
 from realtime.in_turn import in_turn
+from realtime.lua import Script
 from realtime.redis_link import RedisLink
 from realtime.redis_url import ConnectionFactory
-from realtime.redis_wire import ReplyError
+from realtime.redis_wire import Argument, ReplyError
 
 MARK: Final = "chatroom:durable"
-"""Written before each confirmation. WAIT and WAITAOF speak of what their own
-connection wrote last; replication keeps one order for all, so what was answered
-before this write is confirmed with it."""
+"""Written before each confirmation: WAIT and WAITAOF speak of the last write of their
+own connection, and a repeated ``clientId`` writes nothing."""
 
-CALLS_LIMIT: Final = 8
-"""Calls under way on a confirmation's own connection: two are needed."""
+CALLS_LIMIT: Final = 20_000
+"""Writes of one level under way at once."""
 
 UNKNOWN_COMMAND: Final = "ERR unknown command"
 """How Redis before 7.2 answers WAITAOF."""
@@ -53,7 +54,10 @@ def parse_level(text: str) -> Level:
 
 
 class Durability:
-    """Confirms that what Redis answered has become as safe as a level says.
+    """Carries writes out and waits until they are as safe as a level says.
+
+    The write and its confirmation must be of one connection. After a failover another
+    one may lead to another server, which would confirm what it never had.
 
     Args:
         factory: Makes connections; a level in use has one of its own, because the
@@ -63,45 +67,51 @@ class Durability:
     """
 
     def __init__(
-        self,
-        factory: ConnectionFactory,
-        *,
-        default: Level,
-        timeout_seconds: float,
+        self, factory: ConnectionFactory, *, default: Level, timeout_seconds: float
     ) -> None:
         self._factory = factory
         self._default = default
         self._timeout_seconds = timeout_seconds
         self._groups: dict[str, _Group] = {}
 
-    async def confirm(self, own: str | None) -> str:
-        """Wait until all that was answered before this call is safe.
+    def level(self, own: str | None) -> Level:
+        """Return the level of a room, by its own one or the default."""
+        return self._default if own is None else parse_level(own)
+
+    async def run(
+        self,
+        level: Level,
+        script: Script,
+        keys: Sequence[str],
+        args: Sequence[Argument],
+    ) -> Any:
+        """Run a script and return its reply once what it wrote is safe.
 
         Args:
-            own: The room's own level; None: the default.
-
-        Returns:
-            The name of the level that was reached.
+            level: Any but :data:`MEMORY`.
+            script: May be run again: repeating it is how an unknown outcome is settled.
+            keys: The script's keys.
+            args: The script's arguments.
 
         Raises:
-            OutcomeUnknownError: It was not confirmed in time. The write stands; the
-                same request, sent again, waits for it again.
+            UnavailableError: Nothing was written.
+            OutcomeUnknownError: It may have been written, or was and is not confirmed.
         """
-        level = self._default if own is None else parse_level(own)
-        if level == MEMORY:
-            return level.name
         group = self._groups.get(level.name)
         if group is None:
+            # Twice the time: a write may wait for the confirmation of those before.
             link = RedisLink(
                 self._factory,
                 timeout_seconds=2 * self._timeout_seconds,
                 limit_calls=CALLS_LIMIT,
+                scripts=(script,),
             )
             group = self._groups[level.name] = _Group(
                 link, level, self._timeout_seconds
             )
-        await group.confirm()
-        return level.name
+        reply = await group.link.run(script, keys, args)
+        await group.confirm(group.link.generation)
+        return reply
 
     async def aclose(self) -> None:
         """End all waits and connections."""
@@ -110,49 +120,64 @@ class Durability:
         self._groups.clear()
 
 
+class _Write(NamedTuple):
+    """A write that waits, and the connection that it was carried out on."""
+
+    generation: int
+    safe: asyncio.Future[None]
+
+
 class _Group:
     """The writes of one level that wait together."""
 
     def __init__(self, link: RedisLink, level: Level, timeout_seconds: float) -> None:
-        self._link = link
+        self.link = link
         self._level = level
         self._timeout_ms = int(timeout_seconds * 1000)
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: list[_Write] = []
         self._wake = asyncio.Event()
         link.start()
         self._running = asyncio.create_task(self._run(), name=f"durable-{level.name}")
 
-    def confirm(self) -> asyncio.Future[None]:
-        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiting)
+    def confirm(self, generation: int) -> asyncio.Future[None]:
+        safe: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Write(generation, safe))
         self._wake.set()
-        return waiting
+        return safe
 
     async def aclose(self) -> None:
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
         _settle(self._waiting, OutcomeUnknownError("This node is shutting down."))
-        await self._link.aclose()
+        await self.link.aclose()
 
     async def _run(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
             together, self._waiting = self._waiting, []
+            generation = self.link.generation
             try:
-                _settle(together, await self._ask())
+                error = await self._ask()
             except asyncio.CancelledError:
                 _settle(together, OutcomeUnknownError("This node is shutting down."))
                 raise
+            if self.link.generation != generation:
+                error = OutcomeUnknownError("The connection to Redis was cut.")
+            same = [each for each in together if each.generation == generation]
+            _settle(same, error)
+            _settle(together, OutcomeUnknownError("The connection to Redis was cut."))
 
     async def _ask(self) -> ChatError | None:
         """Return what stands in the way of durability, None when it is reached."""
         level = self._level
-        marked = self._link.call("INCR", MARK)
+        marked = self.link.call("INCR", MARK, resend=False)
         if level.replicas:
-            waited = self._link.call("WAIT", level.replicas, self._timeout_ms)
+            waited = self.link.call(
+                "WAIT", level.replicas, self._timeout_ms, resend=False
+            )
         else:
-            waited = self._link.call("WAITAOF", 1, 0, self._timeout_ms)
+            waited = self.link.call("WAITAOF", 1, 0, self._timeout_ms, resend=False)
         try:
             _, reached = await in_turn(marked, waited)
         except ReplyError as error:
@@ -169,7 +194,7 @@ class _Group:
     async def _ask_old_redis(self) -> ChatError | None:
         """Without WAITAOF the only proof is that each write is synced at once."""
         try:
-            said = await self._link.call("CONFIG", "GET", "appendfsync")
+            said = await self.link.call("CONFIG", "GET", "appendfsync")
         except (ChatError, ReplyError) as error:
             return OutcomeUnknownError(f"Redis cannot confirm writes: {error}")
         if said[1:] == [b"always"]:
@@ -177,11 +202,12 @@ class _Group:
         return OutcomeUnknownError("Redis neither has WAITAOF nor syncs each write.")
 
 
-def _settle(waiting: list[asyncio.Future[None]], error: ChatError | None) -> None:
-    for each in waiting:
-        if each.done():
+def _settle(writes: list[_Write], error: ChatError | None) -> None:
+    """Answer those that were not answered yet."""
+    for write in writes:
+        if write.safe.done():
             continue
         if error is None:
-            each.set_result(None)
+            write.safe.set_result(None)
         else:
-            each.set_exception(error)
+            write.safe.set_exception(error)

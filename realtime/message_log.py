@@ -1,15 +1,16 @@
 """The room log: messages are numbered, kept and published in one atomic step."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import orjson
 
 from realtime import keys, lua
 from realtime.cursor import START, Position
-from realtime.durability import MEMORY, Durability
+from realtime.durability import MEMORY, Durability, Level
 from realtime.errors import ForbiddenError
 from realtime.redis_link import RedisLink
+from realtime.redis_wire import Argument
 from realtime.uids import Uids
 
 
@@ -111,7 +112,7 @@ class MessageLog:
             {"room": room, "user": user, **content, "clientId": client_id}
         )[1:-1]
         names = keys.append_keys(room, user)
-        reply = await self._link.run(
+        call = (
             lua.MESSAGE_LOG_APPEND,
             (*names.room, names.sent_prefix + client_id),
             (
@@ -123,13 +124,30 @@ class MessageLog:
                 *self._limits,
             ),
         )
+        level = MEMORY if self._durability is None else self._durability.level(None)
+        reply = await self._run(level, *call)
+        if reply[0] >= 0 and self._durability is not None:
+            own_level = self._durability.level(reply[5].decode() or None)
+            if own_level != level:
+                # The room demands more, or less, than was asked for: the same call,
+                # again, waits for that and changes nothing else.
+                level = own_level
+                reply = await self._run(level, *call)
         if reply[0] < 0:
             raise ForbiddenError("You are not a member of this room.")
-        duplicate, message, offset, uid, at, own_level = reply
-        level = MEMORY.name
-        if self._durability is not None:
-            level = await self._durability.confirm(own_level.decode() or None)
-        return Appended(message, offset, uid.decode(), at, duplicate == 1, level)
+        duplicate, message, offset, uid, at, _own_level = reply
+        return Appended(message, offset, uid.decode(), at, duplicate == 1, level.name)
+
+    async def _run(
+        self,
+        level: Level,
+        script: lua.Script,
+        names: Sequence[str],
+        args: Sequence[Argument],
+    ) -> Any:
+        if self._durability is None or level == MEMORY:
+            return await self._link.run(script, names, args)
+        return await self._durability.run(level, script, names, args)
 
     async def read(
         self,

@@ -90,6 +90,9 @@ class RedisLink:
         self._flush_planned = False
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._closed = False
+        self.generation = 0
+        """Number of the connection: what was answered under another number was
+        answered, perhaps, by another server."""
         self._failure = "not connected yet"
 
     @property
@@ -250,6 +253,7 @@ class RedisLink:
             load.reply.add_done_callback(lambda done: done.exception())
         self._waiting.extendleft(reversed(loads))
         self._wire = wire
+        self.generation += 1
         self._flush()
         if self._failure:
             log.info("Redis commands: connected")

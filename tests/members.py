@@ -102,6 +102,9 @@ class Member(RecordingClient):
         self.timeline.append((event, payload))
         if event == "message":
             self._show(payload["room"], payload)
+        elif event == "reload":
+            # What was shown may be no part of the log any more.
+            self.seen[payload["room"]].clear()
 
 
 def text_of(text: str, room: str = "42", client_id: str | None = None) -> Payload:
