@@ -36,9 +36,14 @@ def run(given: argparse.Namespace, settings: Settings, tell: Tell) -> bool:
     plan = _plan(given, settings)
     tell(f"seed {plan.seed}")
     began = time.monotonic()
-    report = asyncio.run(
-        run_trial(plan, lambda line: tell(f"{time.monotonic() - began:6.1f} s  {line}"))
-    )
+
+    def tell_time(line: str) -> None:
+        tell(f"{time.monotonic() - began:6.1f} s  {line}")
+
+    try:
+        report = asyncio.run(run_trial(plan, tell_time))
+    except KeyboardInterrupt:
+        raise StartError("broken off; nothing is proven") from None
     tell(report.to_text())
     if given.report is not None:
         given.report.write_bytes(report.to_json())

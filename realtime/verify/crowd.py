@@ -32,6 +32,12 @@ TWICE_SHARE = 0.1
 RECONNECT_SHARE = 0.01
 """Reconnects of its own accord for each message that a client sends."""
 
+JOIN_AGAIN_SHARE = 0.02
+"""Repeated joins over one connection for each message that a client sends."""
+
+START_OVER_SHARE = 0.005
+"""New beginnings without a cursor for each message that a client sends."""
+
 MakeAuth = Callable[[str], Mapping[str, object]]
 
 
@@ -184,6 +190,14 @@ class Crowd:
                     await recorder.mark_read(room, number)
             if rng.random() < RECONNECT_SHARE:
                 await recorder.reconnect()
+            elif isinstance(recorder, Recorder):
+                await self._wander(recorder, room, rng)
+
+    async def _wander(self, recorder: Recorder, room: str, rng: random.Random) -> None:
+        if rng.random() < JOIN_AGAIN_SHARE:
+            recorder.join_again(room)
+        elif rng.random() < START_OVER_SHARE:
+            await recorder.start_over()
 
     def _say(self, recorder: Client, room: str, rng: random.Random) -> None:
         self._sent += 1

@@ -135,6 +135,19 @@ class Recorder:
         if self._connection is not None:
             await self._connection.close()
 
+    async def start_over(self) -> None:
+        """Forget where it was and connect anew, as a page that is opened again."""
+        await self.reconnect()
+        for view in self.views.values():
+            view.forget()
+
+    def join_again(self, room: str) -> None:
+        """Join a room that is attended already, over the same connection."""
+        view = self.views[room]
+        if view.attended:
+            view.attended = False
+            self._join_again.set()
+
     async def run(self) -> None:
         """Connect again and again, and send, until cancelled."""
         async with asyncio.TaskGroup() as tasks:

@@ -46,6 +46,11 @@ class RoomView:
             return {"room": self.room}
         return {"room": self.room, "cursor": self.cursor}
 
+    def forget(self) -> None:
+        """Begin anew with the next join, unless one is under way."""
+        if not self._asked and not self.attended:
+            self.cursor = None
+
     def lost(self) -> None:
         """The connection ended: nothing is attended, nothing is asked."""
         self.attended = False
