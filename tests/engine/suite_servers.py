@@ -1,0 +1,120 @@
+"""The servers that the protocols' official test suites want, to run them by hand.
+
+``python -m tests.engine.suite_servers engine|socket|frames [interval timeout]``; see
+``docs/conformance.md``.
+"""
+
+import asyncio
+import logging
+import sys
+from typing import Any
+
+from aiohttp import web
+
+from realtime.engine import frames
+from realtime.engine.detach import Detached, is_websocket_handshake, switch_protocols
+from realtime.engine.frame_parser import Control
+from realtime.engine.hub import Hub
+from realtime.engine.options import Options
+from realtime.engine.server import EngineServer
+from realtime.engine.websocket import WebSocketConnection
+from realtime.server import ChatroomServer
+
+# The suites' own port, and Autobahn's messages of 16 MiB with room to spare.
+PORT = 3000
+AUTOBAHN_BYTES = 64 * 2**20
+
+
+def engine(interval: float, timeout: float) -> web.Application:
+    """Echo Engine.IO messages."""
+    eio = EngineServer(
+        ping_interval=interval, ping_timeout=timeout, cors_allowed_origins="*"
+    )
+    eio.hub.json_loads = None
+
+    async def echo(sid: str, data: Any) -> None:
+        await eio.send(sid, data)
+
+    eio.on("message", echo)
+    app = web.Application()
+    eio.attach(app)
+    return app
+
+
+def socket(interval: float, timeout: float) -> web.Application:
+    """Answer Socket.IO events as the suite's text says, on ``/`` and ``/custom``."""
+    server = ChatroomServer(
+        ping_interval=interval,
+        ping_timeout=timeout,
+        connect_timeout=1,
+        cors_allowed_origins="*",
+    )
+
+    def greet(namespace: str) -> Any:
+        async def connect(sid: str, environ: Any, auth: Any) -> None:
+            async def tell() -> None:
+                await server.emit("auth", auth or {}, to=sid, namespace=namespace)
+
+            # After the answer to CONNECT, which is written when this returns.
+            asyncio.get_running_loop().call_soon(server.start_background_task, tell)
+
+        return connect
+
+    async def message(sid: str, *values: Any) -> None:
+        await server.emit("message-back", values, to=sid)
+
+    async def message_with_ack(sid: str, *values: Any) -> Any:
+        return values
+
+    for namespace in ("/", "/custom"):
+        server.on("connect", greet(namespace), namespace=namespace)
+    server.on("message", message)
+    server.on("message-with-ack", message_with_ack)
+    app = web.Application()
+    server.attach(app)
+    return app
+
+
+class Echo(WebSocketConnection):
+    """Echoes WebSocket messages as they are, for Autobahn."""
+
+    def _on_message(self, message: str | bytes | Control) -> None:
+        if isinstance(message, Control):
+            self._on_control(message)
+        elif isinstance(message, str):
+            self.write(frames.text_frame(message))
+        else:
+            self.write(frames.message_frame(message))
+
+
+def websocket(_interval: float, _timeout: float) -> web.Application:
+    """Serve the reader and writer alone, at ``/``."""
+    options = Options(
+        max_http_buffer_size=AUTOBAHN_BYTES, write_buffer_bytes=AUTOBAHN_BYTES * 4
+    )
+    hub = Hub(options, logger=logging.getLogger("echo"), async_handlers=False)
+
+    async def open_echo(request: web.Request) -> web.StreamResponse:
+        if not is_websocket_handshake(request):
+            return web.Response(status=400)
+        switch_protocols(request, Echo(hub, None, is_upgrade=False), {})
+        return Detached()
+
+    app = web.Application()
+    app.router.add_get("/", open_echo)
+    return app
+
+
+SERVERS = {"engine": engine, "socket": socket, "frames": websocket}
+
+
+def main(arguments: list[str]) -> None:
+    """Serve until interrupted."""
+    logging.basicConfig(level=logging.WARNING)
+    interval, timeout = map(float, arguments[1:3] or (0.3, 0.2))
+    app = SERVERS[arguments[0]](interval, timeout)
+    web.run_app(app, host="localhost", port=PORT, print=None, access_log=None)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
