@@ -233,7 +233,8 @@ class ChatroomServer(NamespaceGate):
             )
 
     def _own(self, work: Any) -> None:
-        _task = self.eio.hub.spawn(work)
+        """Run one of the two tasks below."""
+        _task = self.eio.hub.spawn_leaving(work)
 
     def _in_order(self, session: Session, work: Any) -> None:
         """Run a coroutine before anything else of this session is read."""
@@ -249,6 +250,7 @@ class ChatroomServer(NamespaceGate):
         except Exception:
             self.logger.exception("A packet of %s could not be handled", session.sid)
         finally:
+            self.eio.hub.leave()
             session.unhold()
 
     async def _event_task(self, session: Session, event: str, work: Any) -> None:
@@ -257,6 +259,7 @@ class ChatroomServer(NamespaceGate):
         except Exception:
             self.logger.exception("Handler of %r failed for %s", event, session.sid)
         finally:
+            self.eio.hub.leave()
             session.end_work()
 
     # events

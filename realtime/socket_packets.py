@@ -29,6 +29,12 @@ _ESCAPE = re.compile(r"\\.", re.DOTALL)
 _BRACKETS = re.compile(r"[\[{\]}]")
 
 
+# What nearly every packet begins with: an event, its namespace without a query, its id.
+_EVENT_HEAD = re.compile(
+    rf"2(?:(/[^,?]{{0,{_MAX_NAMESPACE - 1}}}),)?([0-9]{{1,{_MAX_ID_DIGITS}}})?(?=\[)"
+)
+
+
 class SocketPacketError(ValueError):
     """The client sent what is no Socket.IO packet."""
 
@@ -60,6 +66,13 @@ def parse(
     Raises:
         SocketPacketError: when it is no packet.
     """
+    usual = _EVENT_HEAD.match(text)
+    if usual is not None:
+        data = _json(text[usual.end() :], loads)
+        _check(EVENT, data)
+        namespace, digits = usual.groups()
+        number = int(digits) if digits else None
+        return SocketPacket(EVENT, namespace or "/", number, data, 0)
     kind = ord(text[0]) - 48 if text else -1
     if not CONNECT <= kind <= BINARY_ACK:
         raise SocketPacketError("unknown packet type")
@@ -95,7 +108,8 @@ def _attachments(text: str, at_most: int) -> tuple[int, int]:
 
 
 def _json(text: str, loads: Callable[[str], Any]) -> Any:
-    if text.count("[") + text.count("{") > MAX_DEPTH and _is_too_deep(text):
+    deep = len(text) > MAX_DEPTH
+    if deep and text.count("[") + text.count("{") > MAX_DEPTH and _is_too_deep(text):
         raise SocketPacketError("JSON nested too deeply")
     try:
         return loads(text)

@@ -102,7 +102,7 @@ class FrameParser:
             buffer, at = self._buffer, self._position
             partial = self._partial
             if partial is None and len(buffer) - at >= 6 and buffer[at] == _TEXT_FRAME:
-                text = self._whole_short_text(buffer, at)
+                text = self._whole_text(buffer, at)
                 if text is not None:
                     return text
             if partial is not None and partial.payload is not None:
@@ -121,14 +121,23 @@ class FrameParser:
             if message is not None:
                 return message
 
-    def _whole_short_text(self, buffer: bytes, at: int) -> str | None:
-        """The case that nearly every frame is: text, up to 125 bytes, all there."""
+    def _whole_text(self, buffer: bytes, at: int) -> str | None:
+        """The case that nearly every frame is: text, up to 64 KiB, all there.
+
+        Whatever else it is, an unmasked frame included, is left to the general way.
+        """
         size = buffer[at + 1] ^ _MASKED
-        end = at + 6 + size
-        if size > _MAX_CONTROL_PAYLOAD or end > len(buffer) or size > self._max_size:
+        start = at + 6
+        if size == _LENGTH_IS_16_BITS:
+            size = buffer[at + 2] << 8 | buffer[at + 3]
+            start = at + 8
+        elif size > _LENGTH_IS_16_BITS:
             return None
-        payload = bytearray(buffer[at + 6 : end])
-        websocket_mask(buffer[at + 2 : at + 6], payload)
+        end = start + size
+        if end > len(buffer) or size > self._max_size:
+            return None
+        payload = bytearray(buffer[start:end])
+        websocket_mask(buffer[start - 4 : start], payload)
         self._position = end
         return _text(payload)
 

@@ -88,10 +88,24 @@ class Hub:
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run a coroutine as a task that this hub owns."""
-        task = asyncio.get_running_loop().create_task(work)
-        self.tasks.add(task)
+        task = self.spawn_leaving(work)
         task.add_done_callback(self.tasks.discard)
         return task
+
+    def spawn_leaving(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """As :meth:`spawn`, for work whose last step is to call :meth:`leave`.
+
+        That saves a callback, and its turn in the event loop, for each message.
+        """
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        return task
+
+    def leave(self) -> None:
+        """Let go of the task that is running."""
+        task = asyncio.current_task()
+        if task is not None:
+            self.tasks.discard(task)
 
     def dispatch(self, session: Session, data: str | bytes) -> None:
         """Give a message to its handler.

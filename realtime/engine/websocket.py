@@ -184,16 +184,26 @@ class WebSocketConnection(asyncio.Protocol):
             transport.pause_reading()
 
     def _on_message(self, message: str | bytes | Control) -> None:
-        if isinstance(message, Control):
+        session = self.session
+        if (
+            type(message) is str
+            and message[:1] == protocol.MESSAGE
+            and session is not None
+            and not self._is_upgrade
+            and self._state == _OPEN
+        ):
+            # What nearly every frame holds.
+            session.receive(protocol.MESSAGE, message[1:])
+        elif isinstance(message, Control):
             self._on_control(message)
         elif self._state == _OPEN:
             if self._is_upgrade:
                 self._prove(message)
-            elif self.session is not None:
+            elif session is not None:
                 if isinstance(message, bytes):
-                    self.session.receive(protocol.MESSAGE, message)
+                    session.receive(protocol.MESSAGE, message)
                 else:
-                    self.session.receive(*_packet(message))
+                    session.receive(*_packet(message))
 
     def _on_control(self, control: Control) -> None:
         if control.opcode == frames.PING:
