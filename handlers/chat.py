@@ -117,13 +117,7 @@ class ChatNamespace(socketio.AsyncNamespace):
         if session is None:
             return
         self.endings[str(reason)] += 1
-        try:
-            await self.services.attendance.end(session)
-        except ChatError as error:
-            # The node's lease takes care of what could not be told to Redis.
-            _LOG.warning("Session %s ended without telling: %s", sid, error)
-        except Exception:  # noqa: BLE001 - logged; the connection lives or ends well
-            _LOG.exception("Session %s could not be ended", sid)
+        self.services.attendance.end(session)
 
     async def expire(self, session: Session) -> None:
         """Tell a session that its token has ended, and close it."""

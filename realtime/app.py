@@ -149,6 +149,8 @@ class Node:
             stack.push_async_callback(services.auth.aclose)
             stack.push_async_callback(services.sessions.aclose)
             stack.push_async_callback(services.images.aclose)
+            services.attendance.departures.start()
+            stack.push_async_callback(services.attendance.departures.aclose)
             lease = NodeLease(
                 self.link,
                 node=self.id,

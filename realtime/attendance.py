@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import orjson
 
 from realtime import keys
+from realtime.departures import Departures
 from realtime.errors import (
     ChatError,
     NotAttendingError,
@@ -95,6 +96,7 @@ class Attendance:
         # Whether a room may list a session of this node that is not in it any more:
         # Redis was away when that was to be said.
         self._lists_unsure = False
+        self.departures = Departures(presence, failed=self._doubt_lists)
         manager.control.more["quit"] = self._quit_here
         manager.feeds.after_gap = self.announce_state
 
@@ -237,20 +239,23 @@ class Attendance:
         if self._manager.feeds.get(message["room"]) is not None:
             await self._announce(message["room"], large_rooms=False)
 
-    async def end(self, session: AttendingSession) -> None:
-        """Take a session whose connection ended off every room's list."""
+    def end(self, session: AttendingSession) -> None:
+        """Take a session whose connection ended off every room's list, soon."""
         session.ended = True
         self._sessions.pop(session.sid, None)
-        rooms = list(session.rooms)
+        for room in session.rooms:
+            self.departures.add(room, session.sid)
         session.rooms.clear()
-        await asyncio.gather(*(self._unlist(session, room) for room in rooms))
 
     async def _unlist(self, session: AttendingSession, room: str) -> None:
         try:
             await self._presence.leave(room=room, sid=session.sid)
         except ChatError:
-            self._lists_unsure = True
+            self._doubt_lists()
             raise
+
+    def _doubt_lists(self) -> None:
+        self._lists_unsure = True
 
     async def reconcile(self) -> None:
         """Take off the lists what should have been, while Redis was away.

@@ -1,8 +1,7 @@
 """Presence: which sessions attend a room, over all nodes, and who is here by them."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
 from typing import Any
 
 import orjson
@@ -84,12 +83,17 @@ class Presence:
 
     async def leave(self, *, room: str, sid: str) -> None:
         """Remove a session; the user's last one is announced. Repeating is fine."""
-        await self._remove(room, sid)
-        await self._link.call("SREM", keys.node_sessions(self._node), f"{room} {sid}")
+        await self.leave_all([(room, sid)])
 
-    async def _remove(self, room: str, sid: str) -> None:
+    async def leave_all(self, departures: Sequence[tuple[str, str]]) -> None:
+        """Remove sessions, given as room and sid, in one round trip."""
+        await in_turn(*[self._remove(room, sid) for room, sid in departures])
+        entries = [f"{room} {sid}" for room, sid in departures]
+        await self._link.call("SREM", keys.node_sessions(self._node), *entries)
+
+    def _remove(self, room: str, sid: str) -> Coroutine[Any, Any, None]:
         head = orjson.dumps({"room": room})[:-1]
-        changed, users = await self._link.run(
+        removed = self._link.run(
             lua.PRESENCE_LEAVE,
             (keys.sessions(room), keys.online(room)),
             (
@@ -101,6 +105,10 @@ class Presence:
                 b',"online":false}]',
             ),
         )
+        return self._removed(room, removed)
+
+    async def _removed(self, room: str, removed: Awaitable[Any]) -> None:
+        changed, users = await removed
         # The departed one was still counted when the script chose how to announce.
         self._count(room, changed, users + 1)
 
@@ -133,10 +141,7 @@ class Presence:
             )
             if not found:
                 return swept
-            await self._remove_all(entry.decode() for entry in found)
+            pairs = [entry.decode().partition(" ") for entry in found]
+            await in_turn(*[self._remove(room, sid) for room, _, sid in pairs])
             await self._link.call("SREM", keys.node_sessions(node), *found)
             swept += len(found)
-
-    async def _remove_all(self, entries: Iterable[str]) -> None:
-        pairs = (entry.partition(" ") for entry in entries)
-        await asyncio.gather(*(self._remove(room, sid) for room, _, sid in pairs))
