@@ -60,8 +60,9 @@ class StrictSchema(Schema):
     def _load_fields(self, data: dict[str, Any]) -> dict[str, Any] | None:
         loaded: dict[str, Any] = {}
         known = 0
+        get = data.get
         for name, load, required, default in self._steps or self._plan():
-            value = data.get(name, missing)
+            value = get(name, missing)
             if value is not missing:
                 if value is None:
                     return None
@@ -107,6 +108,9 @@ def require_clean(value: str, allowed: frozenset[str] = frozenset()) -> None:
     Raises:
         ValidationError: naming the character's code point and position.
     """
+    if value.isprintable():
+        # Neither kind is, and this is the quickest way to know.
+        return
     for found in UNCLEAN.finditer(value):
         character = found.group()
         if character in allowed:

@@ -86,15 +86,16 @@ class PatternText(StrictField):
     def __init__(self, pattern: re.Pattern[str], rule: str, **options: Any) -> None:
         super().__init__(**options)
         self.pattern = pattern
+        self._matches = pattern.fullmatch
         self.rule = rule
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Any, **_options: Any
     ) -> str:
-        text = self._string(value)
-        if not self.pattern.fullmatch(text):
-            raise ValidationError(self.rule)
-        return text
+        if type(value) is str and self._matches(value):
+            return value
+        self._string(value)
+        raise ValidationError(self.rule)
 
 
 class RoomId(PatternText):
@@ -152,6 +153,12 @@ class Text(StrictField):
     def _deserialize(
         self, value: Any, attr: str | None, data: Any, **_options: Any
     ) -> str:
+        if type(value) is str and len(value) <= TEXT_CHARACTERS and value.isprintable():
+            # One line without oddities, as most are: of all that is refused or
+            # trimmed, only the space is printable to Python.
+            line = value.strip(" ")
+            if line:
+                return line
         text = self._string(value).replace("\r\n", "\n").strip(TRIMMED)
         if not text:
             raise ValidationError("Must not be empty.")

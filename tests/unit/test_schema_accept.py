@@ -1,5 +1,6 @@
 """The quick way to load a payload never judges otherwise than marshmallow's."""
 
+import sys
 from typing import Any
 
 import pytest
@@ -7,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import ValidationError, validate
 
-from schemas.base import StrictSchema
+from schemas.base import UNCLEAN, StrictSchema
 from schemas.catalog import REQUESTS
-from schemas.field_types import Text, WholeNumber
+from schemas.field_types import TRIMMED, Text, WholeNumber
 
 GOOD: dict[str, list[Any]] = {
     "room": ["42", "A_b-9"],
@@ -99,3 +100,17 @@ def test_a_field_that_needs_marshmallow_is_refused(options: dict[str, Any]) -> N
 
     with pytest.raises(TypeError, match=r"Odd\.number"):
         Odd().accept({"number": 1, "text": "x"})
+
+
+def test_what_is_printable_needs_no_cleaning() -> None:
+    """Texts are judged by that first: no character may slip through, nor be kept."""
+    odd = [
+        character
+        for character in map(chr, range(sys.maxunicode + 1))
+        if character.isprintable()
+        and (UNCLEAN.match(character) or character in TRIMMED)
+    ]
+    assert odd == [" "]
+    assert Text().deserialize("  two words ") == "two words"
+    with pytest.raises(ValidationError):
+        Text().deserialize("   ")
