@@ -23,6 +23,10 @@ from realtime.room_feed import Entry, RoomFeed
 from realtime.room_state import RoomStates
 from realtime.rooms import Rooms
 
+CATCH_UPS = 3
+"""Readings of the log that one join waits for. The first may have been under way
+before what the cursor is of was stored; the second was not."""
+
 
 class AttendingSession(Protocol):
     """What attendance needs to know of a session."""
@@ -182,8 +186,12 @@ class Attendance:
         try:
             # After a gap, what this node remembers may be of a past that Redis lost.
             # A session may have heard elsewhere what is still under way to this node.
-            if not feed.live or await self._recovery.is_ahead(feed, cursor):
+            for _ in range(CATCH_UPS):
+                if feed.live and not await self._recovery.is_ahead(feed, cursor):
+                    break
                 await feeds.catch_up(channel)
+            else:
+                raise UnavailableError("This node is behind; join again.")
             if wish.void:
                 raise UnavailableError("The session left meanwhile, or joined again.")
         except BaseException:

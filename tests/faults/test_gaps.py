@@ -1,5 +1,6 @@
 """Gaps in Pub/Sub, at the moments at which they are hard to close."""
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -57,3 +58,51 @@ async def test_messages_that_overtake_the_reading_of_the_log_come_once(
         last = await append(log)
         await wait_until(lambda: last in seen, "the last message is delivered")
         assert seen == sorted(set(seen))
+
+
+async def test_a_cursor_is_honoured_by_a_node_that_reads_behind_it(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client heard elsewhere what this node's slow line to Redis still brings."""
+    async with (
+        run_nodes(1, redis_url) as [node],
+        client(node, "ann") as ann,
+        client(node, "bob") as bob,
+    ):
+        await ann.call("join", {"room": ROOM}, namespace=NAMESPACE)
+        feeds = node.app[NODE].manager.feeds
+        feed = feeds.get(CHANNEL)
+        assert feed is not None
+        asked, answered = asyncio.Event(), asyncio.Event()
+        read = MessageLog.read
+
+        async def slow(self: MessageLog, *args: Any, **keywords: Any) -> LogPage:
+            page = await read(self, *args, **keywords)
+            asked.set()
+            await answered.wait()
+            return page
+
+        monkeypatch.setattr(MessageLog, "read", slow)
+        feeds.read_again(CHANNEL)
+        await asked.wait()
+        # Published where this node does not listen: its line is slow.
+        elsewhere = MessageLog(
+            node.app[NODE].link,
+            publish_command="SPUBLISH",
+            remember_seconds=60,
+            log_limit=100,
+            log_age_ms=60_000,
+            history_limit=100,
+        )
+        appended = await elsewhere.append(
+            room=ROOM, user="ann", client_id="c1", content={"text": "hello"}
+        )
+        holds = feed.holds
+        cursor = f"{appended.offset}:{appended.uid}"
+        joining = asyncio.create_task(
+            bob.call("join", {"room": ROOM, "cursor": cursor}, namespace=NAMESPACE)
+        )
+        await wait_until(lambda: feed.holds > holds, "the join is under way")
+        answered.set()
+        ack = await joining
+        assert (ack["recovered"], ack["cursor"]) == (True, cursor)
