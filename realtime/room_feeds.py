@@ -274,7 +274,8 @@ class RoomFeeds:
         # the log that it reads. Only what is seen meanwhile may be ahead.
         feed.highest_seen = 0
         page = await self._log.read(feed.room, feed.position, limit=CATCH_UP_EVENTS)
-        if not page.proved:
+        cut_off = not page.events and page.top.offset > feed.position.offset
+        if not page.proved or cut_off:
             log.warning("The log of room %s lost what was delivered", feed.room)
             feed.restart(page.top)
             self._deliver(channel, [orjson.dumps(["reload", {"room": feed.room}])])

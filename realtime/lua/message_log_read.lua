@@ -17,6 +17,10 @@ local refused = {0, tonumber(top_offset), top_uid, {}}
 if offset > tonumber(top_offset) then
   return refused
 end
+if offset == tonumber(top_offset) then
+  -- The top needs no entry to prove it: the log itself may have been deleted.
+  return uid == top_uid and {1, offset, top_uid, {}} or refused
+end
 if offset == 0 then
   if uid ~= '' then
     return refused

@@ -9,16 +9,19 @@ from contextlib import asynccontextmanager
 import pytest
 from redis.asyncio import Redis
 
+from realtime import keys
 from realtime.app import NODE
 from realtime.message_log import MessageLog
 from tests.members import Member, all_see, member, members
-from tests.nodes import Node
+from tests.nodes import Node, run_nodes
 from tests.recording import recording
 from tests.server.test_recovery import append_unpublished
 from tests.waiting import MS, wait_until
 
 # A top is compared every second; then the log is read.
 FOUND_SECONDS = 5_000 * MS
+# Well below the three seconds that a room's opening may take.
+REFUSED_SECONDS = 2_000 * MS
 
 
 @asynccontextmanager
@@ -87,10 +90,15 @@ async def test_a_lost_last_publication_is_found(nodes: list[Node]) -> None:
 
 
 async def test_a_lost_publication_is_read_before_the_next_one(
-    nodes: list[Node],
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The hole is filled first, so the order stays."""
-    async with members(nodes, ["ann", "bob", "cid"], "42") as everybody:
+    """The hole is filled at once and first, so the order stays."""
+    # Nobody looks at the tops meanwhile.
+    monkeypatch.setattr("realtime.top_check.CHECK_SECONDS", 3600)
+    async with (
+        run_nodes(3, redis_url) as nodes,
+        members(nodes, ["ann", "bob", "cid"], "42") as everybody,
+    ):
         for number in range(5):
             await append_unpublished(nodes[0], f"unheard{number}")
             await everybody[0].send(f"heard{number}")
@@ -205,14 +213,37 @@ async def test_a_room_whose_reading_failed_is_read_again(
 async def test_a_room_that_cannot_be_opened_may_be_tried_again(
     redis_client: Redis, three: list[Node], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What is in the log's place is no log: refused at once, and mended later."""
+    """Something else is in its place: refused at once, and mended later."""
     caplog.set_level(logging.CRITICAL, "realtime.room_feeds")
-    await redis_client.hset("{chatroom-42}:meta", mapping={"offset": 1, "uid": "x"})
-    await redis_client.xadd("{chatroom-42}:log", {"a": "b", "c": "d", "e": "f"}, "1-0")
+    await redis_client.set(keys.meta("42"), "no hash")
     async with recording(three[0], "ann") as ann:
-        refused = await ann.ask("join", {"room": "42"})
-        assert refused["ok"] or refused["error"]["code"] in {"unavailable", "internal"}
-        await redis_client.delete("{chatroom-42}:meta", "{chatroom-42}:log")
+        async with asyncio.timeout(REFUSED_SECONDS):
+            refused = await ann.refused("join", {"room": "42"})
+        assert refused["code"] == "unavailable"
+        await redis_client.delete(keys.meta("42"))
         await ann.do("join", {"room": "42"})
     feeds = three[0].app[NODE].manager.feeds
     await wait_until(lambda: len(feeds) == 0, "nothing is held")
+
+
+@pytest.mark.parametrize("lost", ["all", "the last"])
+async def test_a_log_that_was_damaged_is_told_once(
+    nodes: list[Node], redis_client: Redis, lost: str
+) -> None:
+    """Somebody deletes from the log by hand: one ``reload``, and then it goes on."""
+    async with member(nodes[0], "ann", "42") as ann:
+        await ann.send("one")
+        await all_see([ann], ["one"])
+        if lost == "all":
+            await redis_client.delete(keys.log("42"))
+            await append_unpublished(nodes[0], "two")
+        else:
+            gone = {"offset": "2", "uid": "gone"}
+            await redis_client.hset(keys.meta("42"), mapping=gone)
+        await ann.next("reload", room="42")
+        assert (await ann.join())["cursor"].startswith("2:")
+        await redis_client.client_kill_filter(_type="pubsub")
+        await ann.next("state", room="42")
+        await ann.send("three")
+        await ann.next("message", text="three")
+        assert not [event for event, _ in ann.kept if event == "reload"]

@@ -86,6 +86,21 @@ async def test_cursors_of_what_was_lost_are_not_honoured(
     assert await recovered(nodes[-1], cursors) == [True, False, False]
 
 
+async def test_a_node_s_memory_proves_nothing_after_a_cut(
+    nodes: list[Node], redis_server: RedisServer
+) -> None:
+    """A join right after the loss waits until the node knows the log again."""
+    async with member(nodes[-1], "cid", "42") as cid, member(nodes[-1], "bob") as bob:
+        await cid.send("kept")
+        redis_server.keep()
+        await cid.send("lost")
+        await all_see([cid], ["kept", "lost"])
+        redis_server.go_back()
+        answer = await bob.join("42", cid.cursors["42"])
+        assert (answer["ok"], answer.get("recovered")) == (True, False), answer
+        assert texts_of(answer) == ["kept"]
+
+
 async def recovered(node: Node, cursors: Sequence[str]) -> list[bool]:
     """Return whether each cursor is honoured."""
     found = []

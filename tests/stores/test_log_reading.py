@@ -98,6 +98,17 @@ async def test_a_trimmed_cursor_proves_nothing(
     assert offsets(await log.read("42", places[4], limit=100)) == [5, 6]
 
 
+async def test_the_top_is_proved_without_its_event(
+    log: MessageLog, send: Send, redis_client: Redis
+) -> None:
+    """Somebody deleted the log by hand: whoever has seen all has missed nothing."""
+    places = await fill(send, 3)
+    await redis_client.delete(keys.log("42"))
+    assert await log.read("42", places[3], limit=10) == LogPage(True, places[3], [])
+    assert not (await log.read("42", Position(3, "other"), limit=10)).proved
+    assert not (await log.read("42", places[2], limit=10)).proved
+
+
 async def test_an_empty_room(log: MessageLog) -> None:
     """Its cursor is ``0:``, and any other one is of another log."""
     assert await log.top("42") == START
