@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from realtime import keys
 from realtime.app import NODE
 from realtime.message_log import MessageLog
-from tests.members import Member, all_see, member, members
+from tests.members import Member, all_see, member, members, text_of
 from tests.nodes import Node, run_nodes
 from tests.recording import recording
 from tests.server.test_recovery import append_unpublished
@@ -231,19 +231,20 @@ async def test_a_log_that_was_damaged_is_told_once(
     nodes: list[Node], redis_client: Redis, lost: str
 ) -> None:
     """Somebody deletes from the log by hand: one ``reload``, and then it goes on."""
-    async with member(nodes[0], "ann", "42") as ann:
-        await ann.send("one")
-        await all_see([ann], ["one"])
+    async with recording(nodes[0], "ann") as ann:
+        await ann.do("join", {"room": "42"})
+        await ann.do("send", text_of("one"))
+        await ann.next("message", text="one")
         if lost == "all":
             await redis_client.delete(keys.log("42"))
             await append_unpublished(nodes[0], "two")
         else:
-            gone = {"offset": "2", "uid": "gone"}
-            await redis_client.hset(keys.meta("42"), mapping=gone)
+            meta = keys.meta("42")
+            await redis_client.execute_command("HSET", meta, "offset", 2, "uid", "gone")
         await ann.next("reload", room="42")
-        assert (await ann.join())["cursor"].startswith("2:")
+        assert (await ann.do("join", {"room": "42"}))["cursor"].startswith("2:")
         await redis_client.client_kill_filter(_type="pubsub")
         await ann.next("state", room="42")
-        await ann.send("three")
+        await ann.do("send", text_of("three"))
         await ann.next("message", text="three")
         assert not [event for event, _ in ann.kept if event == "reload"]
