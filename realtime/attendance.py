@@ -23,6 +23,10 @@ from realtime.room_feed import Entry, RoomFeed
 from realtime.room_state import RoomStates
 from realtime.rooms import Rooms
 
+RELIST_SESSIONS = 100
+"""Sessions listed again in one round trip: 50,000 take about a second, which the
+renewal of the lease can wait."""
+
 CATCH_UPS = 3
 """Readings of the log that one join waits for. The first may have been under way
 before what the cursor is of was stored; the second was not."""
@@ -284,9 +288,21 @@ class Attendance:
             raise
 
     async def relist(self) -> None:
-        """List all of this node's sessions again, after others cleared them."""
-        for session in list(self._sessions.values()):
-            await in_turn(*[self._list(session, room) for room in session.rooms])
+        """List all of this node's sessions again, and see to it that no others are.
+
+        Others may have cleared the lists, or Redis may have gone back to older ones.
+        """
+        self._doubt_lists()
+        sessions = list(self._sessions.values())
+        for start in range(0, len(sessions), RELIST_SESSIONS):
+            together = sessions[start : start + RELIST_SESSIONS]
+            await in_turn(
+                *[
+                    self._list(session, room)
+                    for session in together
+                    for room in list(session.rooms)
+                ]
+            )
 
     async def announce_state(self, channel: str) -> None:
         """Tell this node's sessions how a room stands, after a gap in its notices.

@@ -23,8 +23,9 @@ class NodeLease:
         link: The commands' connection.
         node: Id of this node.
         presence: Clears a dead node's sessions.
-        relist: Called when this node's own lease was found gone (it was paused, or
-            Redis lost it): others may have cleared its sessions, list them again.
+        relist: Called when this node's lists may not be as it left them: its lease
+            was found gone (it was paused: others have cleared them), or the
+            connection to Redis is another one.
         reconcile: Called after each renewal: mends what an outage left on the lists.
         lease_seconds: Length of a lease; a dead node's sessions are gone after this
             and a quarter more.
@@ -47,6 +48,7 @@ class NodeLease:
         self._reconcile = reconcile
         self._lease_seconds = lease_seconds
         self._known = False
+        self._generation = 0
         self._running: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -84,8 +86,12 @@ class NodeLease:
             (keys.NODES,),
             (self._node, int(self._lease_seconds * 1000)),
         )
-        if self._known and not held:
+        generation = self._link.generation
+        # Over another connection Redis may be one that lost its last seconds: what it
+        # lists then is of the past.
+        if self._known and (not held or generation != self._generation):
             await self._relist()
+        self._generation = generation
         self._known = True
         await self._reconcile()
         for name in expired:
