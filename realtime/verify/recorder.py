@@ -186,13 +186,16 @@ class Recorder:
             await self._join(connection)
             async with self._changed:
                 self._changed.notify_all()
-            lost = asyncio.ensure_future(connection.lost.wait())
-            again = asyncio.ensure_future(self._join_again.wait())
+            waiting = (
+                asyncio.ensure_future(connection.lost.wait()),
+                asyncio.ensure_future(self._join_again.wait()),
+            )
             try:
-                await asyncio.wait((lost, again), return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                lost.cancel()
-                again.cancel()
+                for each in waiting:
+                    each.cancel()
+                await asyncio.gather(*waiting, return_exceptions=True)
             if connection.lost.is_set():
                 return
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pytest
 from redis.asyncio import Redis
 
 from realtime import keys
@@ -18,6 +19,7 @@ ROOM = "tail"
 LEASE_SECONDS = 400 * MS
 
 
+@pytest.mark.timeout(60)
 async def test_a_lost_tail_is_told_and_never_shows_as_different_histories() -> None:
     """Who showed what is gone is told to reload; all end with the same room.
 
