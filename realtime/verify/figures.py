@@ -128,11 +128,14 @@ def _acked(histories: Sequence[History]) -> dict[tuple[str, int], float]:
 
 
 def _everywhere(histories: Sequence[History]) -> dict[tuple[str, int], float]:
-    """Return when the last client showed each event, by room and offset."""
+    """Return when the last client first showed each event, by room and offset."""
     latest: dict[tuple[str, int], float] = {}
     for history in histories:
-        for record in history.records:
-            if isinstance(record, Shown):
-                name = (record.room, record.offset)
+        seen: set[tuple[str, int]] = set()
+        for record in of_kind(history.records, Shown):
+            name = (record.room, record.offset)
+            # A client that begins anew shows a page that it has shown before.
+            if name not in seen:
+                seen.add(name)
                 latest[name] = max(record.at, latest.get(name, record.at))
     return latest

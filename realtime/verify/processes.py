@@ -161,6 +161,7 @@ class NodeProcess(_Process):
         self._command = (*command, "serve", *flags)
         self._variables = variables
         self._output: asyncio.Task[None] | None = None
+        self._descriptors_at_start = 0
         self.port = 0
 
     async def start(self) -> None:
@@ -176,11 +177,20 @@ class NodeProcess(_Process):
             raise StartError("The node's output cannot be read.")
         try:
             async with asyncio.timeout(READY_SECONDS):
-                self.port = await _announced_port(process.stdout)
+                port = await _announced_port(process.stdout)
         except (TimeoutError, ValueError):
             await self.kill()
             raise StartError(f"A node does not start:\n{self.log_tail()}") from None
+        # Counted before anybody is told where to connect.
+        self._descriptors_at_start = _descriptors(process.pid)
+        self.port = port
         self._output = asyncio.create_task(_drain(process.stdout), name="node-output")
+
+    def descriptors_more(self) -> int:
+        """Return how many more descriptors are open than at the start; 0 if unknown."""
+        if self._process is None or not self.running:
+            return 0
+        return _descriptors(self._process.pid) - self._descriptors_at_start
 
     async def ended(self) -> int | None:
         """Wait for the end and return the exit code."""
@@ -188,6 +198,14 @@ class NodeProcess(_Process):
         if self._output is not None:
             await self._output
         return code
+
+
+def _descriptors(pid: int) -> int:
+    """Return how many descriptors a process has open, 0 where that cannot be seen."""
+    try:
+        return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    except OSError:
+        return 0
 
 
 async def _announced_port(output: asyncio.StreamReader) -> int:

@@ -34,6 +34,12 @@ promised, so that what is missing then is missing for good."""
 PRESENCE_SECONDS = 15.0
 """Deadline until a killed node's sessions are off all lists, as it is promised."""
 
+RELEASED_SECONDS = 10.0
+"""Deadline until nodes have let go of connections: over two heartbeats of theirs."""
+
+SPARE_DESCRIPTORS = 3
+"""What a node may open later than its start: a connection to Redis that was away."""
+
 LOOK_SECONDS = 0.1
 """Between two looks whether all have settled."""
 
@@ -165,6 +171,7 @@ class Trial:
             telling.cancel()
         if absent:
             raise StartError("Not all clients get connected:\n" + "\n".join(absent))
+        await self._check_released()
         histories = [recorder.history for recorder in self.crowd.recorders]
         logs = await self._read_logs()
         if self._plan.histories is not None:
@@ -231,6 +238,20 @@ class Trial:
             while error := await presence_error(redis, room, here):
                 if time.monotonic() > deadline:
                     self._violations.append(Violation("presence", room, error))
+                    break
+                await asyncio.sleep(LOOK_SECONDS)
+
+    async def _check_released(self) -> None:
+        """When all clients are gone, look what the nodes still hold."""
+        if not isinstance(self._site, Deployment):
+            return
+        deadline = time.monotonic() + RELEASED_SECONDS
+        for slot in self._site.slots:
+            while slot.process.descriptors_more() > SPARE_DESCRIPTORS:
+                if time.monotonic() > deadline:
+                    more = slot.process.descriptors_more()
+                    text = f"{slot.name} has {more} more descriptors open than at first"
+                    self._violations.append(Violation("released", "-", text))
                     break
                 await asyncio.sleep(LOOK_SECONDS)
 
