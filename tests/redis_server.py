@@ -69,17 +69,8 @@ class RedisServer:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
-    def sync_always(self) -> None:
-        """Write each command to disk before its answer, until the next test.
-
-        Else Valkey may hold writes back for two seconds while it syncs, and a kill
-        loses what it has answered.
-        """
-        self.admin.config_set("appendfsync", "always")
-
     def keep(self) -> None:
         """Keep a copy of the data as it is now, for :meth:`go_back`."""
-        self.sync_always()
         kept = self._folder / KEPT_NAME
         shutil.rmtree(kept, ignore_errors=True)
         shutil.copytree(self._folder / AOF_NAME, kept)
@@ -98,7 +89,6 @@ class RedisServer:
         self.resume()
         self.admin.client_kill_filter(skipme=True, _type="normal")
         self.admin.client_kill_filter(skipme=True, _type="pubsub")
-        self.admin.config_set("appendfsync", "everysec")
         self.admin.flushall()
         self.admin.script_flush()
         self.admin.config_resetstat()

@@ -42,7 +42,6 @@ async def test_a_kill_and_restart_while_messages_flow(
     impatient: list[Node], redis_server: RedisServer
 ) -> None:
     """Temporary errors while it is away; then all is there once, in one order."""
-    redis_server.sync_always()
     ended = False
     refused: list[Payload] = []
 
@@ -64,7 +63,6 @@ async def test_a_kill_and_restart_while_messages_flow(
                 redis_server.kill()
                 await wait_until(lambda: len(refused) > 5, "sends are refused")
                 redis_server.start()
-                redis_server.sync_always()
                 await grow(told, 20)
                 refused.clear()
             ended = True
@@ -90,7 +88,6 @@ async def test_the_codes_of_an_outage(
 ) -> None:
     """Each request gets its clear temporary error in time; joins as well."""
     async with member(impatient[0], "ann", "42") as ann:
-        redis_server.sync_always()
         await ann.send("before")
         redis_server.kill()
         for event, payload in (

@@ -59,22 +59,12 @@ async def append(
         await each.aclose()
 
 
-@pytest.fixture
-async def synced(redis_client: Redis) -> AsyncIterator[None]:
-    """Redis syncs each write at once, so that the tests need not wait a second."""
-    await redis_client.config_set("appendfsync", "always")
-    yield
-    await redis_client.config_set("appendfsync", "everysec")
-
-
-@pytest.mark.usefixtures("synced")
 async def test_fsync_is_reached_with_an_append_only_file(append: Append) -> None:
     """Redis says itself that the file on disk has the write."""
     done = await append("fsync")
     assert (done.message, done.durability) == (1, "fsync")
 
 
-@pytest.mark.usefixtures("synced")
 async def test_many_writes_wait_together(append: Append, redis_client: Redis) -> None:
     """A hundred acks cost a few confirmations, not a hundred."""
     await append("fsync", "first")
