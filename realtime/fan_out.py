@@ -86,6 +86,11 @@ class FanOut:
         for job in self._jobs.get(room, ()):
             job.remaining.pop(sid, None)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits for any room: most of the time."""
+        return not self._jobs
+
     def backlog(self, room: str) -> int:
         """Return how many hand-overs of a room are still going out."""
         return len(self._jobs.get(room, ()))

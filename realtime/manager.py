@@ -103,9 +103,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
             reader,
             self.subscriber,
             deliver=self._deliver,
-            backlog=lambda channel: self._fan_out.backlog(
-                _order(self._namespace, channel)
-            ),
+            backlog=self._backlog,
             open_seconds=timeout_seconds,
         )
         self._top_check = TopCheck(reader, self.feeds, self.subscriber)
@@ -309,7 +307,15 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
 
     def _deliver(self, channel: str, events: list[bytes]) -> None:
         packets = [self._prefix + event.decode() for event in events]
-        self.send_local(self._namespace, channel, packets)
+        members = self._members(self._namespace, channel)
+        if members:
+            order = _order(self._namespace, channel)
+            self._fan_out.send(order, members, packets)
+
+    def _backlog(self, channel: str) -> int:
+        if self._fan_out.is_idle:
+            return 0
+        return self._fan_out.backlog(_order(self._namespace, channel))
 
     def send_local(
         self,

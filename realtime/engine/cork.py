@@ -5,14 +5,10 @@ to be written puts the cork in; frames that may wait are then kept, and leave wi
 next write to their session, or on their own when the cork is pulled.
 """
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-
-class Keeps(Protocol):
-    """A session whose frames are kept."""
-
-    def send_rest(self, data: bytes) -> None:
-        """Write frames that are due."""
+if TYPE_CHECKING:
+    from realtime.engine.session import Session
 
 
 class Cork:
@@ -27,13 +23,13 @@ class Cork:
 
     def __init__(self) -> None:
         self.is_in = False
-        self.frames: dict[Keeps, bytes] = {}
+        self.frames: dict[Session, bytes] = {}
 
-    def keep(self, session: Keeps, frame: bytes) -> None:
+    def keep(self, session: "Session", frame: bytes) -> None:
         """Keep a frame, behind those of the session that are kept already."""
         self.frames[session] = self.frames.get(session, b"") + frame
 
-    def release(self, session: Keeps) -> None:
+    def release(self, session: "Session") -> None:
         """Write what is kept of a session."""
         if self.frames and (kept := self.frames.pop(session, None)):
             session.send_rest(kept)
