@@ -31,8 +31,17 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 
+-- What a repeated clientId gets: the first result.
+local function remembered(result, durability)
+  local n, o, u, a = string.match(result, '^(%d+) (%d+) (%S+) (%d+)$')
+  -- The same uid is the same call, sent again after its answer was lost.
+  return {u == uid and 0 or 1, tonumber(n), tonumber(o), u, tonumber(a), durability}
+end
+
 if redis.call('HEXISTS', members, user) == 0 then
-  return {-1}
+  -- Stored while they were a member, and asked for after they quit.
+  local before = redis.call('GET', sent)
+  return before and remembered(before, '') or {-1}
 end
 local known = redis.call('HMGET', meta, 'offset', 'lastMessage', 'at', 'durability',
   'oldestAt')
@@ -49,9 +58,7 @@ local offset_text, number_text, at_text = digits(offset), digits(number), digits
 local result = number_text .. ' ' .. offset_text .. ' ' .. uid .. ' ' .. at_text
 local first = redis.call('SET', sent, result, 'EX', sent_ttl, 'NX', 'GET')
 if first then
-  local n, o, u, a = string.match(first, '^(%d+) (%d+) (%S+) (%d+)$')
-  -- The same uid is the same call, sent again after its answer was lost.
-  return {u == uid and 0 or 1, tonumber(n), tonumber(o), u, tonumber(a), durability}
+  return remembered(first, durability)
 end
 
 local message = '{"offset":' .. offset_text .. ',"uid":"' .. uid
