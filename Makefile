@@ -13,11 +13,12 @@ BROWSER := $(shell command -v chromium chromium-browser google-chrome 2>/dev/nul
 # One flag of the project's own commands to pass on: make run ARGS="--port 6000"
 ARGS ?=
 
-.PHONY: help run nodes test check check-page format lock install page browser bench bench-quick clean
+.PHONY: help run nodes verify test check check-page format lock install page browser bench bench-quick clean
 
 help:
 	@echo "make run      start one node on http://localhost:5000"
 	@echo "make nodes    start two nodes, on ports 5000 and 5001, on one Valkey"
+	@echo "make verify   prove order and no loss under faults, on nodes started for it"
 	@echo "make test     install what the tests need and run them"
 	@echo "make check    lint, types and who may import whom"
 	@echo "make format   format the code"
@@ -31,6 +32,9 @@ nodes: install page
 	$(BIN)/chatroom serve --port 5001 & second=$$!; \
 	trap 'kill $$first $$second 2>/dev/null' INT TERM; \
 	wait $$first; wait $$second; wait
+
+verify: install page
+	@exec $(BIN)/chatroom verify $(ARGS)
 
 test: $(VENV)/.dev page browser
 	$(BIN)/pytest -n auto $(ARGS)
