@@ -15,13 +15,14 @@ from benchmarks.hold import hold
 from benchmarks.load_generator import compile_programs
 from benchmarks.machine import describe
 from benchmarks.processes import raise_descriptor_limit
-from benchmarks.results import DELIVERY_PARTS, Run, judge, summarise
+from benchmarks.results import DELIVERY_PARTS, Run, judge, restore, summarise
 from benchmarks.servers import SERVERS, Server, versions
 from benchmarks.stage import stage, write_tokens
 
 OWN = "chatroom"
 BUILD = Path("build/benchmarks")
 DOCS = Path("docs")
+RESULTS = "benchmarks.json"
 ROUNDS = 3
 MINUTES = 25
 """No round begins after this long, so that a bad day ends as well."""
@@ -115,6 +116,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--write", action="store_true", help="write the results under docs/"
     )
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="what is not measured this time is kept from the last results",
+    )
     return parser.parse_args()
 
 
@@ -136,18 +142,25 @@ def main() -> None:
         if "hold" in cases and own is not None:
             held = bench.do(own, "hold", hold)
             print(json.dumps(held, indent=1))
-    text, results = _results(bench, sizes)
+    kept = json.loads((DOCS / RESULTS).read_text()) if given.keep else {}
+    text, results = _results(bench, sizes, kept)
     print("\n" + text)
     print(f"\n{(time.monotonic() - began) / 60:.1f} minutes")
     if given.write:
         _write(bench, text, results)
 
 
-def _results(bench: Bench, sizes: Sizes) -> tuple[str, dict[str, Any]]:
+def _results(
+    bench: Bench, sizes: Sizes, kept: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
     titles = {each.name: each.title for each in SERVERS}
+    old = kept.get("servers", {})
     summary = {
-        name: found for name, runs in bench.runs.items() if (found := summarise(runs))
+        name: found
+        for name, runs in bench.runs.items()
+        if (found := restore(old.get(name, {})) | summarise(runs))
     }
+    growth = kept.get("growth", {}) | bench.growth
     verdicts = judge(summary, OWN)
     parts = [
         "### Server CPU, µs a delivery\n\n" + report.cpu_table(summary, titles),
@@ -156,8 +169,8 @@ def _results(bench: Bench, sizes: Sizes) -> tuple[str, dict[str, Any]]:
         "### Against the targets\n\n" + report.target_table(verdicts),
         "### How far to trust it\n\n" + report.trust_table(summary, titles),
     ]
-    if bench.growth:
-        parts.append("### Growth\n\n" + report.growth_table(bench.growth))
+    if growth:
+        parts.append("### Growth\n\n" + report.growth_table(growth))
     if bench.failures:
         parts.append("Failed: " + "; ".join(bench.failures))
     results = {
@@ -169,8 +182,11 @@ def _results(bench: Bench, sizes: Sizes) -> tuple[str, dict[str, Any]]:
             for name, figures in summary.items()
         },
         "growth": {
-            name: {at: point["cpu_us_a_delivery"] for at, point in points.items()}
-            for name, points in bench.growth.items()
+            name: {
+                at: {key: point[key] for key in ("cpu_us_a_delivery", "clean")}
+                for at, point in points.items()
+            }
+            for name, points in growth.items()
         },
         "failures": bench.failures,
     }
@@ -179,7 +195,7 @@ def _results(bench: Bench, sizes: Sizes) -> tuple[str, dict[str, Any]]:
 
 def _write(bench: Bench, text: str, results: dict[str, Any]) -> None:
     report.write_into(DOCS / "benchmarks.md", text)
-    (DOCS / "benchmarks.json").write_text(json.dumps(results, indent=1) + "\n")
+    (DOCS / RESULTS).write_text(json.dumps(results, indent=1) + "\n")
     cpu = {
         name: {
             part: figures[f"{part} cpu"]["median"]
@@ -192,10 +208,12 @@ def _write(bench: Bench, text: str, results: dict[str, Any]) -> None:
         "Server CPU, µs a delivery (less is better)", DELIVERY_PARTS, cpu, CLIP_US
     )
     (DOCS / "benchmarks.svg").write_text(picture)
-    if bench.growth:
-        picture = chart.curves(
-            "Server CPU, µs a delivery, as it grows", results["growth"]
-        )
+    lines = {
+        name: {at: point["cpu_us_a_delivery"] for at, point in points.items()}
+        for name, points in results["growth"].items()
+    }
+    if lines:
+        picture = chart.curves("Server CPU, µs a delivery, as it grows", lines)
         (DOCS / "benchmarks-growth.svg").write_text(picture)
 
 

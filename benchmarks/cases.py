@@ -30,7 +30,7 @@ class Sizes:
     """How large and long everything is; the quick form is a taste.
 
     Attributes:
-        small: Sessions of cases A, B, D and D2.
+        small: Sessions of cases A, B, B4, D and D2.
         big: Sessions of the large room and of the idle case.
         warm_seconds: Unmeasured run before each measured one.
         seconds: A measured run.
@@ -101,17 +101,29 @@ def _with_costs(figures: Figures, group: int) -> Figures:
     }
 
 
-def rooms_of_thousands(stage: Stage, sizes: Sizes) -> Figures:
-    """Cases A and D (one room), B and D2 (rooms of ten)."""
-    small = sizes.small
-    found: Figures = {}
-    one = stage.load.connect(small, 1, "one-")["group"]
-    for name, mode in (("A", "closed 1"), ("D", f"rate {20_000 / small}")):
-        found[name] = send(stage, one, mode, sizes, seconds=sizes.seconds)
-    many = stage.load.connect(small, small // ROOM_SESSIONS, "many-")["group"]
-    for name, mode in (("B", "closed 4"), ("D2", f"rate {5_000 / ROOM_SESSIONS}")):
-        found[name] = send(stage, many, mode, sizes, seconds=sizes.seconds)
-    return found
+def one_room(stage: Stage, sizes: Sizes) -> Figures:
+    """Cases A and D: one room of 1,000."""
+    group = stage.load.connect(sizes.small, 1, "one-")["group"]
+    modes = {"A": "closed 1", "D": f"rate {20_000 / sizes.small}"}
+    return {
+        name: send(stage, group, mode, sizes, seconds=sizes.seconds)
+        for name, mode in modes.items()
+    }
+
+
+def many_rooms(stage: Stage, sizes: Sizes) -> Figures:
+    """Cases B, B4 and D2: a hundred rooms of ten."""
+    rooms = sizes.small // ROOM_SESSIONS
+    group = stage.load.connect(sizes.small, rooms, "many-")["group"]
+    modes = {
+        "B": f"closed {4 * rooms}",
+        "B4": "closed 4",
+        "D2": f"rate {5_000 / ROOM_SESSIONS}",
+    }
+    return {
+        name: send(stage, group, mode, sizes, seconds=sizes.seconds)
+        for name, mode in modes.items()
+    }
 
 
 def one_large_room(stage: Stage, sizes: Sizes) -> Figures:
@@ -203,7 +215,8 @@ def _watch_loss(stage: Stage, seconds: float, files: int) -> Figures:
 
 Case = Callable[[Stage, Sizes], Figures]
 CASES: dict[str, Case] = {
-    "rooms": rooms_of_thousands,
+    "one": one_room,
+    "many": many_rooms,
     "large": one_large_room,
     "idle": idle_and_lost,
 }

@@ -8,7 +8,7 @@ from typing import Any
 Run = dict[str, Any]
 """What one case gave in one round: part → figures."""
 
-DELIVERY_PARTS = ("A", "D", "C", "B", "D2")
+DELIVERY_PARTS = ("A", "D", "C", "B", "B4", "D2")
 
 # name of a figure → the part that has it and the way to it
 FIGURES: dict[str, tuple[str, ...]] = {
@@ -72,6 +72,14 @@ def summarise(runs: Iterable[Run]) -> dict[str, Figure]:
     return found
 
 
+def restore(figures: dict[str, Any]) -> dict[str, Figure]:
+    """Return the figures of one server as they were written down."""
+    return {
+        name: Figure(each["median"], tuple(each["values"]), each["clean"])
+        for name, each in figures.items()
+    }
+
+
 def _at(figures: Any, path: Iterable[str]) -> float | None:
     for step in path:
         figures = figures[step]
@@ -104,7 +112,7 @@ TARGETS = (
     ),
     *(
         Target(f"{part} cpu", factor, peer)
-        for part in ("B", "D2")
+        for part in ("B", "B4", "D2")
         for peer, factor in (("node", 0.5), ("bun", 0.7), ("stock", 0.05))
     ),
     Target("D p50", 1.0, "node", _MS),

@@ -44,7 +44,7 @@ class Server:
     command: Callable[[Start], list[str]]
     environment: Callable[[Start], dict[str, str]] = lambda _start: {}
     ready_path: str | None = None
-    cases: tuple[str, ...] = ("rooms", "large", "idle")
+    cases: tuple[str, ...] = ("one", "many", "large", "idle")
     once: tuple[str, ...] = ()
 
 
@@ -89,7 +89,7 @@ SERVERS = (
         name="raw",
         title="raw C, one send() a delivery, no Redis",
         command=lambda start: [str(start.raw_program), str(start.port)],
-        cases=("rooms", "large"),
+        cases=("one", "many", "large"),
     ),
     Server(
         name="bun",

@@ -8,7 +8,7 @@
 #include "histogram.h"
 
 #define MAX_GROUPS 32
-#define MAX_SLOTS 256
+#define MAX_SLOTS 4096
 #define NO_SLOT 0xffffffffu
 #define NAME_BYTES 64
 

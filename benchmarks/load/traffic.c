@@ -37,7 +37,9 @@ static uint32_t pick_sender(struct load *load, struct group *group, uint32_t roo
 
 static void send_one(struct load *load, uint32_t number, uint32_t slot, int64_t when) {
     struct group *group = &load->groups[number];
-    uint32_t room = group->next_room++ % group->rooms;
+    /* With a slot or more for each room, each room keeps its own; else all take turns. */
+    int own = slot != NO_SLOT && group->in_flight >= group->rooms;
+    uint32_t room = (own ? slot : group->next_room++) % group->rooms;
     uint32_t sender = pick_sender(load, group, room);
     if (sender == NO_SLOT) return;
     if (!salt) salt = (uint32_t)now_ns() | 1;
