@@ -162,7 +162,12 @@ def _results(
     }
     growth = kept.get("growth", {}) | bench.growth
     verdicts = judge(summary, OWN)
+    results: dict[str, Any] = {
+        "machine": kept.get("machine") or describe(),
+        "versions": kept.get("versions") or versions(),
+    }
     parts = [
+        report.where(results["machine"], results["versions"]),
         "### Server CPU, µs a delivery\n\n" + report.cpu_table(summary, titles),
         "### Latency\n\n" + report.latency_table(summary, titles),
         "### Sessions\n\n" + report.session_table(summary, titles),
@@ -173,9 +178,7 @@ def _results(
         parts.append("### Growth\n\n" + report.growth_table(growth))
     if bench.failures:
         parts.append("Failed: " + "; ".join(bench.failures))
-    results = {
-        "machine": describe(),
-        "versions": versions(),
+    results |= {
         "sizes": dataclasses.asdict(sizes),
         "servers": {
             name: {key: dataclasses.asdict(each) for key, each in figures.items()}

@@ -184,6 +184,7 @@ def idle_and_lost(stage: Stage, sizes: Sizes) -> Figures:
             "sockets_closed_seconds": lost["sockets_closed_seconds"],
             "cpu_seconds": lost["server_cpu_seconds"],
             "quiet_again_seconds": lost["quiet_again_seconds"],
+            "longest_answer_ms": lost["longest_answer_ms"],
             "calm_ack": calm["groups"][probe["group"]]["ack"],
             "ack": lost["groups"][probe["group"]]["ack"],
             "clean": is_clean(lost),
@@ -195,10 +196,11 @@ def _watch_loss(stage: Stage, seconds: float, files: int) -> Figures:
     """Run while the sessions are lost; see when their sockets and work are gone."""
     stage.load.start(f"run {seconds} 5.0")
     began = time.monotonic()
-    closed = quiet = 0.0
+    closed = quiet = longest = 0.0
     while time.monotonic() - began < seconds:
         before = stage.cpu(), time.monotonic()
         time.sleep(POLL_SECONDS)
+        longest = max(longest, stage.answer_seconds())
         now = time.monotonic()
         share = (stage.cpu() - before[0]) / (now - before[1])
         after = now - began - LOST_AFTER_SECONDS
@@ -210,6 +212,7 @@ def _watch_loss(stage: Stage, seconds: float, files: int) -> Figures:
         **stage.load.finish(seconds + 5),
         "sockets_closed_seconds": closed or None,
         "quiet_again_seconds": quiet,
+        "longest_answer_ms": longest * 1e3 or None,
     }
 
 

@@ -17,6 +17,16 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def where(machine: dict[str, object], versions: dict[str, str]) -> str:
+    """Say on what and with what it was measured."""
+    parts = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return (
+        f"Measured on a virtual machine: {machine['cores']} cores of {machine['cpu']},"
+        f" {machine['memory_gib']} GiB, Linux {machine['kernel']};"
+        f" Python {machine['python']} ({machine['python_compiler']}); {parts}."
+    )
+
+
 def cpu_table(summary: Summary, titles: dict[str, str]) -> str:
     """Server CPU a delivery, by case; in brackets the least and the most."""
     head = ["server", *(f"{part}" for part in DELIVERY_PARTS)]
@@ -58,6 +68,7 @@ def session_table(summary: Summary, titles: dict[str, str]) -> str:
         "idle KB",
         "lost: sockets closed, s",
         "lost: quiet again, s",
+        "lost: longest answer of /healthz, ms",
         "lost: longest ack of others, ms",
     ]
     figures = (
@@ -67,7 +78,8 @@ def session_table(summary: Summary, titles: dict[str, str]) -> str:
         ("idle bytes", 1e-3, 1),
         ("lost seconds", 1, 2),
         ("lost quiet", 1, 2),
-        ("lost block", 1e-3, 1),
+        ("lost answer", 1, 1),
+        ("lost ack", 1e-3, 1),
     )
     rows = [
         [titles[name], *(_scaled(mine.get(each), by, to) for each, by, to in figures)]

@@ -35,6 +35,7 @@ class Server:
         command: Returns its command line.
         environment: Returns its variables.
         ready_path: Path that answers 200 once it serves; None: when it listens.
+        alive_path: Path that is answered without Redis, if there is one.
         cases: The cases it takes part in.
         once: Those that it runs in the first round only, because they take long.
     """
@@ -44,6 +45,7 @@ class Server:
     command: Callable[[Start], list[str]]
     environment: Callable[[Start], dict[str, str]] = lambda _start: {}
     ready_path: str | None = None
+    alive_path: str | None = None
     cases: tuple[str, ...] = ("one", "many", "large", "idle")
     once: tuple[str, ...] = ()
 
@@ -129,5 +131,6 @@ SERVERS = (
         command=lambda _start: [sys.executable, "-m", "realtime", "serve"],
         environment=_chatroom_environment,
         ready_path="/readyz",
+        alive_path="/healthz",
     ),
 )

@@ -3,6 +3,7 @@
 import contextlib
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ TOKEN_SECONDS = 4 * 3600
 NOISE_LIMIT = 0.05
 """Share of the server's core that others may take before a figure is not believed."""
 
+ANSWER_SECONDS = 10.0
+"""Longest wait for a sign of life: beyond it the case has failed."""
+
 LOAD_LIMIT = 0.90
 """Share of its core above which the load generator may be what is measured."""
 
@@ -48,9 +52,12 @@ class Stage:
         process: subprocess.Popen[str],
         redis: subprocess.Popen[str],
         load: LoadGenerator,
+        *,
+        port: int,
     ) -> None:
         self.server = server
         self.load = load
+        self._port = port
         self._process = process
         self._redis = redis
 
@@ -70,6 +77,19 @@ class Stage:
     def descriptors(self) -> int:
         """Return how many descriptors the server has open."""
         return descriptors(self.pid)
+
+    def answer_seconds(self) -> float:
+        """Return how long the server takes to say that it lives; 0 if it has no way.
+
+        No Redis is involved: it is as long as the event loop does something else.
+        """
+        if self.server.alive_path is None:
+            return 0.0
+        began = time.monotonic()
+        url = f"http://127.0.0.1:{self._port}{self.server.alive_path}"
+        with urllib.request.urlopen(url, timeout=ANSWER_SECONDS) as answer:
+            answer.read()
+        return time.monotonic() - began
 
     def measured(self, work: Callable[[], Figures]) -> Figures:
         """Do something under load and add what it cost to its figures."""
@@ -165,4 +185,4 @@ def stage(
                 piped=True,
             )
         )
-        yield Stage(server, process, redis, LoadGenerator(load))
+        yield Stage(server, process, redis, LoadGenerator(load), port=port)
