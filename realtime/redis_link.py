@@ -15,12 +15,9 @@ from realtime.errors import OutcomeUnknownError, UnavailableError
 from realtime.lua import Script
 from realtime.redis_url import ConnectionFactory
 from realtime.redis_wire import Argument, RedisWire, ReplyError, WireError, pack
+from realtime.wire_keeper import WireKeeper
 
 log = logging.getLogger(__name__)
-
-RECONNECT_SECONDS = 0.1
-"""Pause between two attempts to connect: constant, because a longer one costs
-messages' time and a refused connect on one's own network costs nothing."""
 
 WATCH_SECONDS = 0.25
 """How often deadlines are looked at; a deadline is late by this much at most."""
@@ -80,7 +77,6 @@ class RedisLink:
         limit_calls: int,
         scripts: Sequence[Script] = (),
     ) -> None:
-        self._factory = factory
         self._timeout_seconds = timeout_seconds
         self._limit_calls = limit_calls
         self._scripts = tuple(scripts)
@@ -93,7 +89,13 @@ class RedisLink:
         self.generation = 0
         """Number of the connection: what was answered under another number was
         answered, perhaps, by another server."""
-        self._failure = "not connected yet"
+        self._keeper = WireKeeper(
+            "Redis commands",
+            factory,
+            connect_seconds=timeout_seconds,
+            serve=self._serve,
+            lost=self._lost,
+        )
 
     @property
     def connected(self) -> bool:
@@ -118,13 +120,13 @@ class RedisLink:
     @property
     def failure(self) -> str:
         """Why there is no connection, in the words of the operating system."""
-        return self._failure
+        return self._keeper.failure
 
     def start(self) -> None:
         """Begin to connect, in tasks that :meth:`aclose` ends."""
         if not self._tasks:
             self._tasks = (
-                asyncio.create_task(self._run(), name="redis-link"),
+                asyncio.create_task(self._keeper.run(), name="redis-link"),
                 asyncio.create_task(self._watch(), name="redis-link-deadlines"),
             )
 
@@ -208,33 +210,9 @@ class RedisLink:
         self._in_flight.extend(batch)
         self._wire.write(b"".join([call.packed for call in batch]))
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                wire = await RedisWire.connect(
-                    self._factory, timeout_seconds=self._timeout_seconds
-                )
-            except WireError as error:
-                self._note_failure(error)
-                await asyncio.sleep(RECONNECT_SECONDS)
-                continue
-            try:
-                await self._serve(wire)
-            except WireError as error:
-                self._note_failure(error)
-            except Exception:
-                # An answer that belongs to no call, say: the order is lost.
-                log.exception("Redis commands: the connection is given up")
-                await asyncio.sleep(RECONNECT_SECONDS)
-            finally:
-                self._wire = None
-                self._recover_calls()
-                await wire.close()
-
-    def _note_failure(self, error: WireError) -> None:
-        if str(error) != self._failure:
-            log.warning("Redis commands: %s", error)
-        self._failure = str(error)
+    def _lost(self) -> None:
+        self._wire = None
+        self._recover_calls()
 
     async def _serve(self, wire: RedisWire) -> None:
         loop = asyncio.get_running_loop()
@@ -255,9 +233,7 @@ class RedisLink:
         self._wire = wire
         self.generation += 1
         self._flush()
-        if self._failure:
-            log.info("Redis commands: connected")
-        self._failure = ""
+        self._keeper.works()
         await wire.serve(self._settle_all)
 
     async def _watch(self) -> None:

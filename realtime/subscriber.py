@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from realtime.errors import UnavailableError
-from realtime.redis_link import RECONNECT_SECONDS
 from realtime.redis_url import ConnectionFactory
 from realtime.redis_wire import RedisWire, WireError, pack
+from realtime.wire_keeper import WireKeeper
 
 log = logging.getLogger(__name__)
 
@@ -54,13 +54,11 @@ class Subscriber:
         connect_seconds: float,
         silence_seconds: float,
     ) -> None:
-        self._factory = factory
         self._on_batch = on_batch
         self._on_lost = on_lost
         self._on_ready = on_ready
         self._on_due = on_due
         self._batch: Batch = []
-        self._connect_seconds = connect_seconds
         self._silence_seconds = silence_seconds
         self._wire: RedisWire | None = None
         self._wanted: set[str] = set()
@@ -70,7 +68,13 @@ class Subscriber:
         self._ready = False
         self._heard_at = 0.0
         self._pinged_at = 0.0
-        self._failure = ""
+        self._keeper = WireKeeper(
+            "Redis Pub/Sub",
+            factory,
+            connect_seconds=connect_seconds,
+            serve=self._serve,
+            lost=self._lost,
+        )
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     @property
@@ -82,7 +86,7 @@ class Subscriber:
         """Begin to connect, in tasks that :meth:`aclose` ends."""
         if not self._tasks:
             self._tasks = (
-                asyncio.create_task(self._run(), name="subscriber"),
+                asyncio.create_task(self._keeper.run(), name="subscriber"),
                 asyncio.create_task(self._watch(), name="subscriber-deadline"),
             )
 
@@ -142,35 +146,11 @@ class Subscriber:
             self._asked[name] = self._asked.get(name, 0) + 1
         self._wire.write(pack("SUBSCRIBE", *channels))
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                wire = await RedisWire.connect(
-                    self._factory, timeout_seconds=self._connect_seconds
-                )
-            except WireError as error:
-                self._note_failure(error)
-                await asyncio.sleep(RECONNECT_SECONDS)
-                continue
-            try:
-                await self._serve(wire)
-            except WireError as error:
-                self._note_failure(error)
-            except Exception:
-                # A defect of whoever takes the batches must not make the node deaf.
-                log.exception("Redis Pub/Sub: a batch could not be taken")
-                await asyncio.sleep(RECONNECT_SECONDS)
-            finally:
-                self._wire = None
-                self._ready = False
-                self._asked.clear()
-                self._on_lost()
-                await wire.close()
-
-    def _note_failure(self, error: WireError) -> None:
-        if str(error) != self._failure:
-            log.warning("Redis Pub/Sub: %s", error)
-        self._failure = str(error)
+    def _lost(self) -> None:
+        self._wire = None
+        self._ready = False
+        self._asked.clear()
+        self._on_lost()
 
     async def _serve(self, wire: RedisWire) -> None:
         self._wire = wire
@@ -234,7 +214,7 @@ class Subscriber:
     def _check_ready(self) -> None:
         if self._resubscribing <= 0 and not self._ready:
             self._ready = True
-            self._failure = ""
+            self._keeper.works()
             log.info("Redis Pub/Sub: subscribed to %d channels", len(self._wanted))
             self._on_ready()
 
