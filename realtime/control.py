@@ -12,6 +12,7 @@ from socketio import packet as socket_packet
 
 from realtime import json_codec
 from realtime.errors import ChatError
+from realtime.owned_task import end_task
 
 if TYPE_CHECKING:
     from realtime.manager import ChatroomManager
@@ -46,10 +47,8 @@ class ControlMessages:
 
     async def aclose(self) -> None:
         """Stop; what waits is dropped, its sessions are closing too."""
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
-            self._running = None
+        await end_task(self._running)
+        self._running = None
 
     def emission(
         self,

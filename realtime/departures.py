@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from realtime.errors import ChatError
+from realtime.owned_task import end_task
 from realtime.presence import Presence
 
 log = logging.getLogger(__name__)
@@ -40,10 +41,8 @@ class Departures:
 
     async def aclose(self) -> None:
         """Stop; what waits is swept with the node's lease."""
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
-            self._running = None
+        await end_task(self._running)
+        self._running = None
 
     def add(self, room: str, sid: str) -> None:
         """Have a session taken off a room's list, soon."""

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from realtime.errors import ChatError, OutcomeUnknownError
 from realtime.in_turn import in_turn
 from realtime.lua import Script
+from realtime.owned_task import end_task
 from realtime.redis_link import RedisLink
 from realtime.redis_url import ConnectionFactory
 from realtime.redis_wire import Argument, ReplyError
@@ -146,8 +147,7 @@ class _Group:
         return safe
 
     async def aclose(self) -> None:
-        self._running.cancel()
-        await asyncio.gather(self._running, return_exceptions=True)
+        await end_task(self._running)
         _settle(self._waiting, OutcomeUnknownError("This node is shutting down."))
         await self.link.aclose()
 

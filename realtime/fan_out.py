@@ -9,6 +9,8 @@ import logging
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+from realtime.owned_task import end_task
+
 log = logging.getLogger(__name__)
 
 Packet = str | bytes
@@ -47,10 +49,8 @@ class FanOut:
     async def aclose(self) -> None:
         """Drop what waits and stop; sessions are closed by their engine."""
         self._jobs.clear()
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
-            self._running = None
+        await end_task(self._running)
+        self._running = None
 
     def send(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from realtime import keys, lua
 from realtime.errors import ChatError
+from realtime.owned_task import end_task
 from realtime.presence import Presence
 from realtime.redis_link import RedisLink
 
@@ -60,8 +61,7 @@ class NodeLease:
         """Stop renewing and give the lease back; Redis may be away."""
         if self._running is None:
             return
-        self._running.cancel()
-        await asyncio.gather(self._running, return_exceptions=True)
+        await end_task(self._running)
         self._running = None
         try:
             await self._presence.sweep(self._node)

@@ -307,10 +307,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
 
     def _deliver(self, channel: str, events: list[bytes]) -> None:
         packets = [self._prefix + event.decode() for event in events]
-        members = self._members(self._namespace, channel)
-        if members:
-            order = _order(self._namespace, channel)
-            self._fan_out.send(order, members, packets)
+        self.send_local(self._namespace, channel, packets)
 
     def _backlog(self, channel: str) -> int:
         if self._fan_out.is_idle:

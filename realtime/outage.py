@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from realtime.owned_task import end_task
+
 LOOK_SECONDS: Final = 0.25
 """How often the parts are asked. They answer from memory."""
 
@@ -41,10 +43,8 @@ class OutageWatch:
 
     async def aclose(self) -> None:
         """Stop watching."""
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
-            self._running = None
+        await end_task(self._running)
+        self._running = None
 
     def look(self) -> None:
         """Compare once, and tell what changed."""

@@ -7,6 +7,7 @@ import orjson
 
 from realtime import keys
 from realtime.errors import ChatError
+from realtime.owned_task import end_task
 from realtime.redis_link import RedisLink
 
 log = logging.getLogger(__name__)
@@ -38,10 +39,8 @@ class PresenceCounts:
 
     async def aclose(self) -> None:
         """Stop; what was not announced yet another node's next change will tell."""
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
-            self._running = None
+        await end_task(self._running)
+        self._running = None
 
     def changed(self, room: str) -> None:
         """Have a room's count announced soon."""

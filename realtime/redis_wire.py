@@ -97,11 +97,6 @@ class RedisWire(asyncio.Protocol):
         """Queue bytes for sending; errors show up in :meth:`serve`."""
         self._transport.write(packed)
 
-    @property
-    def unsent_bytes(self) -> int:
-        """Bytes written that the kernel has not taken yet."""
-        return self._transport.get_write_buffer_size()
-
     async def serve(self, take: Take) -> None:
         """Hand replies over until the connection ends. To be called once, at once.
 

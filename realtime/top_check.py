@@ -6,6 +6,7 @@ from itertools import islice
 
 from realtime.errors import ChatError
 from realtime.message_log import MessageLog
+from realtime.owned_task import end_task
 from realtime.room_feed import RoomFeed
 from realtime.room_feeds import RoomFeeds
 from realtime.subscriber import Subscriber
@@ -53,10 +54,8 @@ class TopCheck:
 
     async def aclose(self) -> None:
         """Stop looking."""
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
-            self._running = None
+        await end_task(self._running)
+        self._running = None
 
     async def _run(self) -> None:
         deaf_rounds = 0

@@ -13,6 +13,7 @@ from typing import Final
 
 from realtime import keys, lua
 from realtime.errors import ChatError
+from realtime.owned_task import end_task
 from realtime.rates import Buckets, Rate, too_many
 from realtime.redis_link import RedisLink
 
@@ -55,10 +56,8 @@ class UserRates:
 
     async def aclose(self) -> None:
         """Stop reporting."""
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
-            self._running = None
+        await end_task(self._running)
+        self._running = None
 
     def take(self, user: str) -> None:
         """Count one message of a user.
