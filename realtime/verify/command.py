@@ -12,7 +12,8 @@ from realtime.settings import Settings
 from realtime.start_error import StartError
 from realtime.verify.crowd import MakeAuth
 from realtime.verify.faults import KINDS
-from realtime.verify.trial import Plan, Tell, dev_auth, run_trial
+from realtime.verify.plan import Plan, Tell, dev_auth
+from realtime.verify.runs import run_trial
 from realtime.verify.web_recorder import can_run
 
 DEFAULT_WEB_CLIENTS = 2

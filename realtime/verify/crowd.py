@@ -151,6 +151,11 @@ class Crowd:
                 tasks.create_task(recorder.run(), name=recorder.client)
                 tasks.create_task(self._chat(recorder), name=f"{recorder.client} chats")
 
+    @property
+    def histories(self) -> list[History]:
+        """What each client wrote down."""
+        return [recorder.history for recorder in self.recorders]
+
     def start_chatting(self) -> None:
         """Send from now on."""
         self._chatting.set()

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
+from redis.asyncio import Redis
+
 from realtime.verify.processes import NodeProcess, ValkeyProcess
 from realtime.verify.proxy import FaultProxy, Streams
 
@@ -90,12 +92,18 @@ class Deployment:
             NodeSlot(number, folder, self.valkey, command)
             for number in range(1, nodes + 1)
         ]
+        self.resolver = None
         self._stack = AsyncExitStack()
 
     @property
     def places(self) -> Sequence[NodeSlot]:
         """The nodes, as clients see them."""
         return self.slots
+
+    @property
+    def redis(self) -> Redis:
+        """Where the rooms are kept."""
+        return self.valkey.admin
 
     async def __aenter__(self) -> Self:
         try:

@@ -3,15 +3,17 @@
 import asyncio
 import random
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Protocol, Self
 from urllib.parse import urlsplit
 
 from aiohttp.abc import AbstractResolver, ResolveResult
+from redis.asyncio import Redis
 
 from realtime.start_error import StartError
+from realtime.verify.deployment import NodeSlot
 from realtime.verify.proxy import FaultProxy, Streams
 
 PORTS = {"http": 80, "https": 443}
@@ -34,7 +36,22 @@ class Site(Protocol):
 
     @property
     def places(self) -> Sequence[Place]:
-        """The nodes."""
+        """The nodes, as clients see them."""
+
+    @property
+    def slots(self) -> Sequence[NodeSlot]:
+        """The nodes as processes of the run's own; none of the user's own."""
+
+    @property
+    def redis(self) -> Redis | None:
+        """Where the rooms are kept; None if only the nodes can be asked."""
+
+    @property
+    def resolver(self) -> Callable[[], AbstractResolver] | None:
+        """Makes what clients look names up with; the usual one if None."""
+
+    def tracebacks(self) -> Mapping[str, str]:
+        """Return the first traceback in the log of each node that can be read."""
 
 
 class RemotePlace:
@@ -74,6 +91,9 @@ class RemoteSite:
         urls: Addresses of its nodes, or of what stands in front of them.
     """
 
+    slots: Sequence[NodeSlot] = ()
+    redis: Redis | None = None
+
     def __init__(self, urls: Sequence[str]) -> None:
         self.places = [RemotePlace(url) for url in urls]
         self._stack = AsyncExitStack()
@@ -92,6 +112,10 @@ class RemoteSite:
         return _ToProxies(
             {(place.host, place.port): place.proxy_port for place in self.places}
         )
+
+    def tracebacks(self) -> dict[str, str]:
+        """Return nothing: the logs are the user's own."""
+        return {}
 
 
 class _ToProxies(AbstractResolver):

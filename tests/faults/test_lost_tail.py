@@ -9,8 +9,9 @@ from realtime import keys
 from realtime.app import NODE
 from realtime.verify.check_presence import presence_error
 from realtime.verify.faults import TAIL_LOST, Fault
+from realtime.verify.plan import Plan
+from realtime.verify.runs import run_trial
 from realtime.verify.schedule import Planned
-from realtime.verify.trial import Plan, run_trial
 from tests.nodes import NAMESPACE, client, run_nodes
 from tests.redis_server import RedisServer
 from tests.waiting import MS, wait_until

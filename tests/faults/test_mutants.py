@@ -5,8 +5,9 @@ import sys
 import pytest
 
 from realtime.verify.faults import Fault
+from realtime.verify.plan import Plan
+from realtime.verify.runs import run_trial
 from realtime.verify.schedule import Planned
-from realtime.verify.trial import Plan, run_trial
 from tests.faults.mutants import MUTANTS
 
 # A mutant that one short run does not show is given another one.

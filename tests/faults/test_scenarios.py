@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import pytest
 
 from realtime.verify.faults import CLIENT_KINDS, OWN_KINDS, Fault
+from realtime.verify.plan import Plan
+from realtime.verify.runs import run_trial
 from realtime.verify.schedule import MOMENTARY, Planned
-from realtime.verify.trial import Plan, run_trial
 
 SEED = 1
 NODES = 2

@@ -3,8 +3,9 @@
 import pytest
 
 from realtime.verify.faults import TAIL_LOST, Fault
+from realtime.verify.plan import Plan
+from realtime.verify.runs import run_trial
 from realtime.verify.schedule import Planned
-from realtime.verify.trial import Plan, run_trial
 from tests.client.javascript import require_node
 
 FAULTS = [

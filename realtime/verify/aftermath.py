@@ -1,0 +1,95 @@
+"""What is looked at once all is calm: who is here, what is stored, what nodes hold."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from realtime.verify.check_presence import presence_error
+from realtime.verify.final_log import FinalLog, Violation
+from realtime.verify.read_logs import read_history, read_log
+from realtime.verify.site import Site
+
+PRESENCE_SECONDS = 15.0
+"""Deadline until a killed node's sessions are off all lists, as it is promised."""
+
+RELEASED_SECONDS = 10.0
+"""Deadline until nodes have let go of connections: over two heartbeats of theirs."""
+
+SPARE_DESCRIPTORS = 3
+"""What a node may open later than its start: a connection to Redis that was away."""
+
+LOOK_SECONDS = 0.1
+"""Between two looks."""
+
+
+async def check_presence(
+    site: Site, attending: Mapping[str, Counter[str]]
+) -> list[Violation]:
+    """Give killed nodes' sessions the time to be swept, then look who is here.
+
+    Args:
+        site: Where; nothing is looked at where Redis cannot be.
+        attending: Who is here, by room: how many sessions of each user.
+    """
+    found: list[Violation] = []
+    redis = site.redis
+    if redis is None:
+        return found
+    deadline = time.monotonic() + PRESENCE_SECONDS
+    for room, here in attending.items():
+        while error := await presence_error(redis, room, here):
+            if time.monotonic() > deadline:
+                found.append(Violation("presence", room, error))
+                break
+            await asyncio.sleep(LOOK_SECONDS)
+    return found
+
+
+async def check_released(site: Site) -> list[Violation]:
+    """When all clients are gone, look what the nodes still hold."""
+    found: list[Violation] = []
+    deadline = time.monotonic() + RELEASED_SECONDS
+    for slot in site.slots:
+        while slot.process.descriptors_more() > SPARE_DESCRIPTORS:
+            if time.monotonic() > deadline:
+                more = slot.process.descriptors_more()
+                text = f"{slot.name} has {more} more descriptors open than at first"
+                found.append(Violation("released", "-", text))
+                break
+            await asyncio.sleep(LOOK_SECONDS)
+    return found
+
+
+async def read_logs(
+    site: Site, rooms: Sequence[str], auth: Mapping[str, object]
+) -> tuple[list[FinalLog], list[Violation]]:
+    """Return the truth about each room, and where the server disagrees with it.
+
+    Args:
+        site: Where.
+        rooms: Their ids.
+        auth: Of somebody who may read them.
+    """
+    url = site.places[0].url
+    logs: list[FinalLog] = []
+    found: list[Violation] = []
+    for room in rooms:
+        history = await read_history(url, auth, room, resolver=site.resolver)
+        if site.redis is None:
+            logs.append(history)
+            continue
+        log = await read_log(site.redis, room)
+        logs.append(log)
+        if history.messages != log.messages:
+            text = "what `history` gives differs from the messages in the log"
+            found.append(Violation("history", room, text))
+    return logs, found
+
+
+def check_quiet(site: Site) -> list[Violation]:
+    """Look for tracebacks in the logs of the nodes."""
+    return [
+        Violation("quiet", "-", f"{node}: {text}")
+        for node, text in site.tracebacks().items()
+    ]
