@@ -17,16 +17,19 @@ from realtime.attendance import Attendance
 from realtime.auth import Authenticator, choose_keys
 from realtime.drain import Drain
 from realtime.durability import Durability, parse_level
+from realtime.holdings import count_objects
 from realtime.image_links import ImageLinks
 from realtime.image_store import ImageStore
 from realtime.images import Images
 from realtime.leases import NodeLease
+from realtime.loop_lag import LoopLag
 from realtime.manager import ChatroomManager
 from realtime.message_log import MessageLog
 from realtime.metrics import Metrics
 from realtime.outage import OutageWatch
 from realtime.presence import Presence
 from realtime.presence_counts import PresenceCounts
+from realtime.process_metrics import ProcessMetrics
 from realtime.rates import USER, RequestRates, parse_rates
 from realtime.read_state import ReadState
 from realtime.recovery import Recovery
@@ -107,6 +110,8 @@ class Node:
         self._services: Services | None = None
         self._namespace: ChatNamespace | None = None
         self._metrics: Metrics | None = None
+        self._lag = LoopLag()
+        self._process: ProcessMetrics | None = None
         self._draining = False
 
     @property
@@ -129,13 +134,15 @@ class Node:
 
     def metrics_text(self) -> bytes:
         """Return the node's numbers; there are none before the start."""
-        if self._metrics is None:
+        if self._metrics is None or self._process is None:
             raise web.HTTPServiceUnavailable
-        return self._metrics.text()
+        return self._metrics.text() + self._process.text()
 
     async def run(self, _app: web.Application) -> AsyncIterator[None]:
         """Start all parts; after the ``yield`` end them in the opposite order."""
         async with AsyncExitStack() as stack:
+            self._lag.start()
+            stack.callback(self._lag.close)
             self.link.start()
             stack.push_async_callback(self.link.aclose)
             stack.push_async_callback(self.durability.aclose)
@@ -163,6 +170,15 @@ class Node:
             stack.push_async_callback(lease.aclose)
             self._namespace = register(self.server, services)
             self._metrics = self._make_metrics(self._namespace, services)
+            self._process = ProcessMetrics(
+                self._lag,
+                objects=lambda: count_objects(
+                    self.server,
+                    services,
+                    counts=self.counts,
+                    durability=self.durability,
+                ),
+            )
             self._services = services
             stack.push_async_callback(self.server.shutdown)
             outage = OutageWatch(

@@ -108,6 +108,14 @@ class Attendance:
         manager.control.more["quit"] = self._quit_here
         manager.feeds.after_gap = self.announce_state
 
+    def held(self) -> dict[str, int]:
+        """Return what is kept of sessions in rooms, counted by kind."""
+        return {
+            "attending_sessions": len(self._sessions),
+            "attending_wishes": len(self._wishes),
+            "departures": len(self.departures),
+        }
+
     def attends(self, sid: str, room: str) -> bool:
         """Tell whether a session of this node receives a room's events."""
         members = self._manager.recipients(self._namespace, keys.channel(room))

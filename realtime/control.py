@@ -40,6 +40,9 @@ class ControlMessages:
         self.more: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {}
         """Handlers of further methods, by name: what the chat adds to the stock API."""
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     def start(self) -> None:
         """Begin to carry out, in a task that :meth:`aclose` ends."""
         if self._running is None:

@@ -44,6 +44,9 @@ class Departures:
         await end_task(self._running)
         self._running = None
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     def add(self, room: str, sid: str) -> None:
         """Have a session taken off a room's list, soon."""
         self._waiting.append((room, sid))

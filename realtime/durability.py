@@ -75,6 +75,10 @@ class Durability:
         self._timeout_seconds = timeout_seconds
         self._groups: dict[str, _Group] = {}
 
+    def __len__(self) -> int:
+        """Return how many writes wait until they are safe."""
+        return sum(map(len, self._groups.values()))
+
     def level(self, own: str | None) -> Level:
         """Return the level of a room, by its own one or the default."""
         return self._default if own is None else parse_level(own)
@@ -139,6 +143,9 @@ class _Group:
         self._wake = asyncio.Event()
         link.start()
         self._running = asyncio.create_task(self._run(), name=f"durable-{level.name}")
+
+    def __len__(self) -> int:
+        return len(self._waiting)
 
     def confirm(self, generation: int) -> asyncio.Future[None]:
         safe: asyncio.Future[None] = asyncio.get_running_loop().create_future()

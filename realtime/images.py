@@ -78,6 +78,11 @@ class Images:
         self._threads = ThreadPoolExecutor(DECODERS, thread_name_prefix="image")
         self._waiting: Counter[str] = Counter()
 
+    @property
+    def slots_taken(self) -> int:
+        """Images that are decoded or wait to be."""
+        return self._waiting.total()
+
     async def accept(self, data: bytes, *, owner: str) -> StoredImage:
         """Check an image and store it as it is.
 

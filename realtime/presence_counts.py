@@ -42,6 +42,9 @@ class PresenceCounts:
         await end_task(self._running)
         self._running = None
 
+    def __len__(self) -> int:
+        return len(self._changed)
+
     def changed(self, room: str) -> None:
         """Have a room's count announced soon."""
         self._changed.add(room)

@@ -112,6 +112,9 @@ class RequestRates:
         self._rates = dict(rates)
         self._buckets = Buckets()
 
+    def __len__(self) -> int:
+        return len(self._buckets)
+
     def take(self, sid: str, event: str, now: float) -> None:
         """Count one request of a connection.
 

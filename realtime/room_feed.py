@@ -97,6 +97,10 @@ class RoomFeed:
         self._recent_bytes = 0
         self._entries: set[Entry] = set()
 
+    def held(self) -> tuple[int, int, int]:
+        """Return how many recent events it keeps, their bytes, and its entries."""
+        return len(self._recent), self._recent_bytes, len(self._entries)
+
     def judge(self, position: Position) -> Verdict:
         """Say what an event that arrived by publication means."""
         self.highest_seen = max(self.highest_seen, position.offset)

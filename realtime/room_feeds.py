@@ -77,6 +77,18 @@ class RoomFeeds:
     def __len__(self) -> int:
         return len(self._feeds)
 
+    def held(self) -> dict[str, int]:
+        """Return what is kept of active rooms, counted by kind."""
+        feeds = [feed.held() for feed in self._feeds.values()]
+        return {
+            "feeds": len(feeds),
+            "feeds_opening": len(self._opening),
+            "feeds_catching_up": len(self._catching_up),
+            "feed_events": sum(events for events, _, _ in feeds),
+            "feed_bytes": sum(size for _, size, _ in feeds),
+            "feed_entries": sum(entries for _, _, entries in feeds),
+        }
+
     def items(self) -> ItemsView[str, RoomFeed]:
         """Return the active rooms by channel; not to be kept."""
         return self._feeds.items()

@@ -32,6 +32,19 @@ class RoomIndex:
         self._sids: dict[str, dict[str, str]] = {}
         self._rooms_of: dict[str, dict[str, tuple[str, ...]]] = {}
 
+    def held(self) -> dict[str, int]:
+        """Return what is kept of sessions and rooms, counted by kind."""
+        pending = (*self.pending_connect.values(), *self.pending_disconnect.values())
+        rooms = [room for each in self.rooms.values() for room in each.values()]
+        return {
+            "socketio_sessions": sum(map(len, self._sids.values())),
+            "socketio_rooms": len(rooms),
+            "socketio_entries": sum(map(len, rooms)),
+            "socketio_sessions_in_rooms": sum(map(len, self._rooms_of.values())),
+            "socketio_pending": sum(map(len, pending)),
+            "socketio_callbacks": sum(map(len, self.callbacks.values())),
+        }
+
     # Sessions.
 
     def _register(self, eio_sid: str, namespace: str) -> str | None:

@@ -91,6 +91,15 @@ class ChatroomServer(NamespaceGate):
         """Report to the Socket.IO admin UI; arguments as ``socketio.AsyncServer``."""
         return InstrumentedServer(self, *args, **keywords)
 
+    def held(self) -> dict[str, int]:
+        """Return what is held for connections, counted by kind."""
+        environments, binary = len(self.environ), len(self._binary_packet)
+        return {
+            **self.eio.hub.held(),
+            "socketio_environments": environments,
+            "socketio_half_packets": binary,
+        }
+
     # out
 
     def fan_out(self, eio_sids: Iterable[str], packets: Sequence[str | bytes]) -> None:

@@ -84,6 +84,10 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
+    def held(self) -> dict[str, int]:
+        """Return what is kept of sessions, counted by kind."""
+        return {"sessions": len(self._sessions), "session_ends": len(self._ends)}
+
     def __iter__(self) -> Iterator[Session]:
         return iter(list(self._sessions.values()))
 

@@ -82,6 +82,14 @@ class Subscriber:
         """Whether all channels are subscribed and Redis was heard in time."""
         return self._ready
 
+    def held(self) -> dict[str, int]:
+        """Return what is kept of channels, counted by kind."""
+        return {
+            "channels": len(self._wanted),
+            "channels_asked": len(self._asked) + len(self._confirmations),
+            "channel_batch": len(self._batch),
+        }
+
     def start(self) -> None:
         """Begin to connect, in tasks that :meth:`aclose` ends."""
         if not self._tasks:

@@ -59,6 +59,14 @@ class UserRates:
         await end_task(self._running)
         self._running = None
 
+    def held(self) -> dict[str, int]:
+        """Return what is kept of users, counted by kind."""
+        return {
+            "user_buckets": len(self._buckets),
+            "user_reports": len(self._unreported),
+            "user_blocks": len(self._blocked_until),
+        }
+
     def take(self, user: str) -> None:
         """Count one message of a user.
 

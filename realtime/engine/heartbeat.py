@@ -107,6 +107,9 @@ class Wheel:
         self._lanes.append(lane)  # type: ignore[arg-type] # lanes differ in their items
         return lane
 
+    def __len__(self) -> int:
+        return sum(map(len, self._lanes))
+
     def time(self) -> float:
         """Return the loop's time in seconds."""
         return self._running_loop().time()
