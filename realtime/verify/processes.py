@@ -29,7 +29,7 @@ AOF_FOLDER = "appendonlydir"
 READY_LINE = re.compile(rb"https?://[^\s:]+:(\d+)")
 
 
-class _Process:
+class ChildProcess:
     """A child that dies with this process, its output in a file."""
 
     def __init__(self, log_path: Path) -> None:
@@ -41,9 +41,10 @@ class _Process:
         """Whether the process lives, stopped or not."""
         return self._process is not None and self._process.returncode is None
 
-    async def _spawn(
+    async def spawn(
         self, command: Sequence[str], *, stdout: int | None, env: Mapping[str, str]
     ) -> asyncio.subprocess.Process:
+        """Start it, its output in the log but where ``stdout`` says otherwise."""
         with self.log_path.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *command,
@@ -79,7 +80,7 @@ class _Process:
         return "\n".join(text.splitlines()[-lines:])
 
 
-class ValkeyProcess(_Process):
+class ValkeyProcess(ChildProcess):
     """A Valkey with an append-only file, to be killed and started again.
 
     Args:
@@ -104,7 +105,7 @@ class ValkeyProcess(_Process):
             StartError: It does not answer.
         """
         command = valkey_command(self._folder, self.socket)
-        process = await self._spawn(command, stdout=None, env=os.environ)
+        process = await self.spawn(command, stdout=None, env=os.environ)
         try:
             async with asyncio.timeout(READY_SECONDS):
                 while not await self._answers():
@@ -138,12 +139,12 @@ class ValkeyProcess(_Process):
             return False
 
 
-class NodeProcess(_Process):
+class NodeProcess(ChildProcess):
     """One node, started by a command that ends with ``serve`` and its flags.
 
     Args:
         command: What runs the ``chatroom`` command.
-        redis_url: Where its Redis is.
+        redis_url: Where its Redis is; may be changed until it starts.
         log_path: Takes its log, over all starts.
         variables: Environment variables.
     """
@@ -157,8 +158,8 @@ class NodeProcess(_Process):
         variables: Mapping[str, str],
     ) -> None:
         super().__init__(log_path)
-        flags = ("--host", "127.0.0.1", "--port", "0", "--redis-url", redis_url)
-        self._command = (*command, "serve", *flags)
+        self.redis_url = redis_url
+        self._command = (*command, "serve", "--host", "127.0.0.1", "--port", "0")
         self._variables = variables
         self._output: asyncio.Task[None] | None = None
         self._descriptors_at_start = 0
@@ -170,8 +171,10 @@ class NodeProcess(_Process):
         Raises:
             StartError: It ended, or says nothing.
         """
-        process = await self._spawn(
-            self._command, stdout=asyncio.subprocess.PIPE, env=self._variables
+        process = await self.spawn(
+            (*self._command, "--redis-url", self.redis_url),
+            stdout=asyncio.subprocess.PIPE,
+            env=self._variables,
         )
         if process.stdout is None:
             raise StartError("The node's output cannot be read.")
