@@ -84,6 +84,17 @@ class Hub:
         self._held_ends: dict[Session, str] = {}
         self._is_announcing = False
 
+    def held(self) -> dict[str, int]:
+        """Return what the engine holds for its connections, counted by kind."""
+        return {
+            "engine_sessions": len(self.sessions),
+            "engine_tasks": len(self.tasks),
+            "engine_deadlines": len(self.wheel),
+            "engine_ends": len(self._ends) + len(self._held_ends),
+            "engine_lingering": len(self._lingering),
+            "engine_corked": len(self.cork.frames),
+        }
+
     # handlers
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
@@ -96,17 +107,6 @@ class Hub:
         """As :meth:`spawn`, for work whose last step is to call :meth:`leave`.
 
         That saves a callback, and its turn in the event loop, for each message.
-    def held(self) -> dict[str, int]:
-        """Return what the engine holds for its connections, counted by kind."""
-        return {
-            "engine_sessions": len(self.sessions),
-            "engine_tasks": len(self.tasks),
-            "engine_deadlines": len(self.wheel),
-            "engine_ends": len(self._ends) + len(self._held_ends),
-            "engine_lingering": len(self._lingering),
-            "engine_corked": len(self.cork.frames),
-        }
-
         """
         task = asyncio.get_running_loop().create_task(work)
         self.tasks.add(task)
