@@ -5,8 +5,9 @@ import signal
 import threading
 import time
 from bisect import bisect_left
+from collections.abc import Callable
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 PROBE_SECONDS: Final = 0.02
 """Between two probes: a block of 100 ms is seen wherever it falls, and 50 timers a
@@ -102,7 +103,7 @@ class _Continuations:
     """
 
     _listening: Final[set[LoopLag]] = set()
-    _before: signal._HANDLER = signal.SIG_DFL
+    _before: Callable[[int, FrameType | None], Any] | int | None = signal.SIG_DFL
 
     @classmethod
     def listen(cls, lag: LoopLag) -> None:
