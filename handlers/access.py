@@ -16,25 +16,37 @@ FULL_RETRY_MS: Final = 5_000
 """When to try a full node again, in milliseconds: by then a balancer knows."""
 
 
-def require_place(services: Services, user_sessions: int) -> None:
+def require_place(
+    services: Services, *, user_sessions: int, address_sessions: int
+) -> None:
     """Let a new session in if there is a place for it.
 
     Args:
         services: The sessions there are, and the limits.
         user_sessions: Sessions of the same user at this node.
+        address_sessions: Sessions of the same address; 0 if it is not limited.
 
     Raises:
         UnavailableError: The node is full.
-        RateLimitedError: The user has too many sessions.
+        RateLimitedError: The user, or the address, has too many sessions.
     """
     if len(services.sessions) >= services.limits.node_sessions:
         raise UnavailableError(
-            "This node is full; try again.", retry_after_ms=FULL_RETRY_MS
+            "This node is full; try again.",
+            retry_after_ms=FULL_RETRY_MS,
+            limit="node_sessions",
+        )
+    if address_sessions >= services.limits.address_sessions:
+        raise RateLimitedError(
+            "Your address has too many open connections; try again.",
+            retry_after_ms=FULL_RETRY_MS,
+            limit="address_sessions",
         )
     if user_sessions >= services.limits.user_sessions:
         raise RateLimitedError(
             "You have too many open connections; close one.",
             retry_after_ms=FULL_RETRY_MS,
+            limit="user_sessions",
         )
 
 

@@ -74,8 +74,14 @@ class ChatNamespace(socketio.AsyncNamespace):
             self.services.rates.take(args[0], UNKNOWN, time.monotonic())
         except RateLimitedError as limited:
             error = limited
-        self.errors[UNKNOWN, error.code] += 1
+        self.count(UNKNOWN, error)
         return error_answer(error)
+
+    def count(self, event: str, error: ChatError) -> None:
+        """Take note of an answer that is an error."""
+        self.errors[event, error.code] += 1
+        if error.limit is not None:
+            self.services.limited[error.limit] += 1
 
     async def on_connect(
         self, sid: str, environ: dict[str, Any], auth: object = None
@@ -90,9 +96,13 @@ class ChatNamespace(socketio.AsyncNamespace):
             identity = await self.services.auth.authenticate(auth)
             own = keys.user_sessions_room(identity.user)
             others = self.server.manager.recipients(NAMESPACE, own)
-            require_place(self.services, len(others))
+            require_place(
+                self.services,
+                user_sessions=len(others),
+                address_sessions=self._sessions_of_address(sid),
+            )
         except ChatError as error:
-            self.errors["connect", error.code] += 1
+            self.count("connect", error)
             raise RefusedError(error.message, error.to_wire()) from None
         except Exception:  # noqa: BLE001 - logged; the connection lives or ends well
             _LOG.exception("Session %s could not be authenticated", sid)
@@ -144,7 +154,12 @@ class ChatNamespace(socketio.AsyncNamespace):
 
         A room that is denied carries its own ``error``; the others are joined.
         """
-        return await join_all(self.services.attendance, session, payload["rooms"])
+        return await join_all(
+            self.services.attendance,
+            session,
+            payload["rooms"],
+            count=lambda error: self.count("sync", error),
+        )
 
     @guarded
     async def on_leave(self, session: Session, payload: Payload) -> Answer:
@@ -251,6 +266,12 @@ class ChatNamespace(socketio.AsyncNamespace):
     def _encoded(self, message: bytes) -> orjson.Fragment:
         """Pass a stored message on as it is, with a fresh address of its image."""
         return orjson.Fragment(self.services.images.resign(message))
+
+    def _sessions_of_address(self, sid: str) -> int:
+        eio_sid = self.server.manager.eio_sid_from_sid(sid, NAMESPACE)
+        connection = self.server.eio.sockets.get(eio_sid)
+        address = connection and connection.address
+        return address.sessions if address and address.is_limited else 0
 
     def _is_connected(self, sid: str) -> bool:
         return bool(self.server.manager.is_connected(sid, NAMESPACE))

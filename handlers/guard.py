@@ -36,6 +36,10 @@ class Guarded(Protocol):
     under_way: int
     """Requests that wait for their answer."""
 
+    def count(self, event: str, error: ChatError) -> None:
+        """Take note of an answer that is an error."""
+        ...
+
 
 Handler = Callable[[Any, Session, Payload], Awaitable[Answer]]
 Entry = Callable[..., Awaitable[object]]
@@ -55,7 +59,7 @@ def guarded(handler: Handler) -> Entry:
 
     @functools.wraps(handler)
     async def entry(namespace: Guarded, sid: str, *arguments: object) -> object:
-        answers = _Answers(namespace.errors, request.name, sid)
+        answers = _Answers(namespace.count, request.name, sid)
         namespace.under_way += 1
         try:
             session = namespace.services.sessions.find(sid)
@@ -113,10 +117,12 @@ def error_answer(error: ChatError) -> dict[str, object]:
 class _Answers:
     """Builds the answer to one event, and counts and logs what went wrong."""
 
-    __slots__ = ("_errors", "_event", "_sid")
+    __slots__ = ("_count", "_event", "_sid")
 
-    def __init__(self, errors: Counter[tuple[str, str]], event: str, sid: str) -> None:
-        self._errors = errors
+    def __init__(
+        self, count: Callable[[str, ChatError], None], event: str, sid: str
+    ) -> None:
+        self._count = count
         self._event = event
         self._sid = sid
 
@@ -129,7 +135,7 @@ class _Answers:
                 "%s of session %s failed", self._event, self._sid, exc_info=error
             )
             error = InternalError("The server failed at this; it is in its log.")
-        self._errors[self._event, error.code] += 1
+        self._count(self._event, error)
         return error_answer(error)
 
     def resolve(self, deferred: DeferredAck) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from handlers.guard import error_answer
@@ -20,7 +20,11 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 async def join_all(
-    attendance: Attendance, session: Session, rooms: Sequence[Mapping[str, Any]]
+    attendance: Attendance,
+    session: Session,
+    rooms: Sequence[Mapping[str, Any]],
+    *,
+    count: Callable[[ChatError], None],
 ) -> DeferredAck:
     """Join all rooms; a room that is denied does not keep the others back.
 
@@ -28,6 +32,7 @@ async def join_all(
         attendance: Carries out each join.
         session: Who joins.
         rooms: ``{room, cursor?}`` each, no room twice.
+        count: Takes note of each room's error.
     """
     slots = asyncio.Semaphore(JOINS_TOGETHER)
 
@@ -37,6 +42,16 @@ async def join_all(
                 return await attendance.join(session, item["room"], item.get("cursor"))
             except Exception as error:  # noqa: BLE001 - logged, answered by room
                 return _told(error, session)
+
+    def answer(room: str, pending: PendingJoin | ChatError) -> dict[str, object]:
+        try:
+            if isinstance(pending, PendingJoin):
+                return {"ok": True, **pending.finish()}
+            error = pending
+        except Exception as failure:  # noqa: BLE001 - logged, answered by room
+            error = _told(failure, session)
+        count(error)
+        return {"room": room, **error_answer(error)}
 
     tasks = [asyncio.ensure_future(join(item)) for item in rooms]
     try:
@@ -49,23 +64,11 @@ async def join_all(
         names = [item["room"] for item in rooms]
         return {
             "rooms": [
-                _answer(room, each, session)
-                for room, each in zip(names, pending, strict=True)
+                answer(room, each) for room, each in zip(names, pending, strict=True)
             ]
         }
 
     return DeferredAck(finish)
-
-
-def _answer(
-    room: str, pending: PendingJoin | ChatError, session: Session
-) -> dict[str, object]:
-    if isinstance(pending, ChatError):
-        return {"room": room, **error_answer(pending)}
-    try:
-        return {"ok": True, **pending.finish()}
-    except Exception as error:  # noqa: BLE001 - logged, answered by room
-        return {"room": room, **error_answer(_told(error, session))}
 
 
 async def _give_up(tasks: Sequence["asyncio.Future[PendingJoin | ChatError]"]) -> None:

@@ -13,6 +13,7 @@ from handlers.chat import NAMESPACE, ChatNamespace
 from handlers.http import add_routes
 from handlers.images import image_routes
 from realtime import json_codec, keys, lua
+from realtime.addresses import Addresses, parse_networks
 from realtime.attendance import Attendance
 from realtime.auth import Authenticator, choose_keys
 from realtime.drain import Drain
@@ -22,6 +23,7 @@ from realtime.image_links import ImageLinks
 from realtime.image_store import ImageStore
 from realtime.images import Images
 from realtime.leases import NodeLease
+from realtime.limits import new_counts
 from realtime.loop_lag import LoopLag
 from realtime.manager import ChatroomManager
 from realtime.message_log import MessageLog
@@ -90,8 +92,10 @@ class Node:
         self.user_rates = UserRates(
             self.link, self.rates.get(USER), clock=time.monotonic
         )
+        self.limited = new_counts()
         self.manager = ChatroomManager(
             settings.redis_url,
+            limited=self.limited,
             link=self.link,
             message_log=self.log,
             timeout_seconds=timeout_seconds,
@@ -105,6 +109,10 @@ class Node:
             ping_timeout=settings.ping_timeout_seconds,
             max_http_buffer_size=settings.payload_limit_bytes,
             write_buffer_bytes=settings.write_buffer_bytes,
+            addresses=Addresses(parse_networks(settings.trusted_proxies)),
+            limited=self.limited,
+            address_unauthenticated=settings.address_unauthenticated,
+            node_unauthenticated=settings.node_unauthenticated,
             cors_allowed_origins=list(settings.allowed_origins) or None,
         )
         self._services: Services | None = None
@@ -195,6 +203,7 @@ class Node:
         return Metrics(
             gauges={
                 "sessions": lambda: len(services.sessions),
+                "unauthenticated": lambda: self.server.eio.hub.addresses.strangers,
                 "rooms": lambda: len(manager.feeds),
                 "requests": lambda: namespace.under_way,
                 "redis_calls": lambda: self.link.under_way,
@@ -204,6 +213,7 @@ class Node:
             },
             errors=namespace.errors,
             endings=namespace.endings,
+            limited=self.limited,
         )
 
     async def drain(self) -> None:
@@ -245,6 +255,7 @@ class Node:
                     secret=settings.jwt_secret,
                     public_key_pem=pem,
                     jwks_url=settings.jwks_url,
+                    jwks_stale_seconds=settings.jwks_stale_seconds,
                 ),
                 issuer=settings.jwt_issuer,
                 audience=settings.jwt_audience,
@@ -270,8 +281,10 @@ class Node:
             user_rates=self.user_rates,
             limits=Limits(
                 user_sessions=settings.user_sessions,
+                address_sessions=settings.address_sessions,
                 node_sessions=settings.node_sessions,
             ),
+            limited=self.limited,
         )
 
     async def _make_images(self) -> Images:

@@ -1,6 +1,7 @@
 """Attendance: how a session enters a room with nothing missed, and leaves it."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
@@ -100,6 +101,8 @@ class Attendance:
         self._session_rooms_limit = session_rooms_limit
         self._namespace = namespace
         self._sessions: dict[str, AttendingSession] = {}
+        # By sid, rooms that are being joined and are not among the session's yet.
+        self._coming: Counter[str] = Counter()
         self._wishes: dict[tuple[str, str], _Wish] = {}
         # Whether a room may list a session of this node that is not in it any more:
         # Redis was away when that was to be said.
@@ -137,8 +140,19 @@ class Attendance:
             NotAttendingError: The session ended meanwhile.
             TooLargeError: The session attends too many rooms.
         """
-        if len(session.rooms) >= self._session_rooms_limit:
-            self._require_known(session, room)
+        if room in session.rooms:
+            return await self._join(session, room, cursor)
+        self._reserve(session)
+        try:
+            return await self._join(session, room, cursor)
+        finally:
+            self._coming[session.sid] -= 1
+            if not self._coming[session.sid]:
+                del self._coming[session.sid]
+
+    async def _join(
+        self, session: AttendingSession, room: str, cursor: str | None
+    ) -> PendingJoin:
         channel = keys.channel(room)
         wish = self._wish(session, room)
         try:
@@ -185,11 +199,15 @@ class Attendance:
             present=self._present,
         )
 
-    def _require_known(self, session: AttendingSession, room: str) -> None:
-        if room not in session.rooms:
+    def _reserve(self, session: AttendingSession) -> None:
+        """Keep a place for one more room, so that joins at once keep to the limit."""
+        coming = self._coming[session.sid]
+        if len(session.rooms) + coming >= self._session_rooms_limit:
             raise TooLargeError(
-                f"A session may attend {self._session_rooms_limit} rooms; leave one."
+                f"A session may attend {self._session_rooms_limit} rooms; leave one.",
+                limit="session_rooms",
             )
+        self._coming[session.sid] = coming + 1
 
     async def _active(self, channel: str, cursor: str | None, wish: _Wish) -> RoomFeed:
         """Hold a room that is as its log is, and not behind the cursor."""

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from marshmallow import ValidationError
 
 from realtime.errors import InvalidError
-from realtime.jwks import JwksKeys
+from realtime.jwks import STALE_SECONDS, JwksKeys
 from realtime.token_keys import TokenKeys, public_key, secret_key
 from realtime.tokens import (
     TokenError,
@@ -112,6 +112,7 @@ def choose_keys(
     secret: str | None = None,
     public_key_pem: bytes | None = None,
     jwks_url: str | None = None,
+    jwks_stale_seconds: float = STALE_SECONDS,
 ) -> TokenKeys | None:
     """Return what verifies tokens; None, development mode, if nothing is given.
 
@@ -127,7 +128,7 @@ def choose_keys(
     if public_key_pem:
         return public_key(public_key_pem)
     if jwks_url:
-        return JwksKeys(jwks_url)
+        return JwksKeys(jwks_url, stale_seconds=jwks_stale_seconds)
     return None
 
 

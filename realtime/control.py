@@ -95,6 +95,7 @@ class ControlMessages:
             except (ValueError, KeyError, TypeError, IndexError) as error:
                 log.error("A control message cannot be emitted: %r", error)
         elif len(self._waiting) >= WAITING_LIMIT:
+            self._manager.limited["control_messages"] += 1
             log.error("Too many control messages wait; %s was dropped", method)
         else:
             self._waiting.append(message)

@@ -32,6 +32,7 @@ class ChatError(Exception):
             other users.
         fields: The field's path to what is wrong with it, for invalid payloads.
         retry_after_ms: Milliseconds after which a retry makes sense.
+        limit: The limit of :mod:`realtime.limits` that was met; it is counted.
     """
 
     code: ClassVar[str] = "internal"
@@ -43,11 +44,13 @@ class ChatError(Exception):
         *,
         fields: Fields | None = None,
         retry_after_ms: int | None = None,
+        limit: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.fields = fields
         self.retry_after_ms = retry_after_ms
+        self.limit = limit
 
     def to_wire(self) -> dict[str, object]:
         """Return the ``error`` object of an ack, by ``docs/protocol.md``."""

@@ -97,4 +97,5 @@ def _too_many(limit_pixels: int) -> TooLargeError:
     return TooLargeError(
         f"The image must have {limit_pixels // 1_000_000} megapixels or fewer.",
         fields={"image": ["Has too many pixels."]},
+        limit="image_limit_pixels",
     )

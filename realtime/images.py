@@ -101,6 +101,7 @@ class Images:
             raise TooLargeError(
                 f"The image must have {self._limit_bytes // 1024} KiB or fewer.",
                 fields={"image": ["Has too many bytes."]},
+                limit="image_limit_bytes",
             )
         decoded = await self._decode(data, owner)
         stored = StoredImage(
@@ -145,7 +146,9 @@ class Images:
     async def _decode(self, data: bytes, owner: str) -> Decoded:
         if self._waiting.total() >= WAITING or self._waiting[owner] >= OWN_WAITING:
             raise UnavailableError(
-                "Too many images at once; try again.", retry_after_ms=BUSY_MS
+                "Too many images at once; try again.",
+                retry_after_ms=BUSY_MS,
+                limit="images_waiting",
             )
         self._waiting[owner] += 1
         job = self._threads.submit(

@@ -2,7 +2,8 @@
 
 The set is fetched when it is first needed, again when it is old, and again (not more
 often than every few seconds) when a token names a key that is not in it. While the
-key server fails the keys of the last success stay in use.
+key server fails the keys of the last success stay in use, for a bounded time: else
+whoever can cut it off would keep a revoked key in use for ever.
 """
 
 import asyncio
@@ -24,6 +25,10 @@ FETCH_SECONDS: Final = 5.0
 FRESH_SECONDS: Final = 600.0
 """Age after which the set is fetched again: a revoked key is refused this soon."""
 
+STALE_SECONDS: Final = 86_400.0
+"""A day: longer than most failures of a key server, and soon enough for a key that was
+revoked meanwhile."""
+
 PAUSE_SECONDS: Final = 5.0
 """Least time between two fetches, so that tokens with made-up key ids cannot turn
 this server against the key server."""
@@ -42,13 +47,19 @@ class JwksKeys:
 
     Args:
         url: Where the set is; ``http`` or ``https``.
+        stale_seconds: Time for which keys serve that cannot be fetched anew.
         clock: Returns seconds that never go back.
     """
 
     def __init__(
-        self, url: str, *, clock: Callable[[], float] = time.monotonic
+        self,
+        url: str,
+        *,
+        stale_seconds: float = STALE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = url
+        self._stale_seconds = stale_seconds
         self._clock = clock
         self._keys: dict[str | None, VerifyKey] | None = None
         self._fetched_at = float("-inf")
@@ -62,10 +73,15 @@ class JwksKeys:
         once, while the set is fetched anew beside it.
 
         Raises:
-            UnavailableError: The set could never be fetched.
+            UnavailableError: The set could never be fetched, or not for too long.
         """
-        if self._keys is None:
+        if self._keys is None or self._is_stale():
             await self._fetch_soon()
+            if self._is_stale():
+                raise UnavailableError(
+                    "Tokens cannot be verified now; try again.",
+                    limit="jwks_stale_seconds",
+                )
         elif self._clock() - self._fetched_at > FRESH_SECONDS:
             self._start_fetch()
         key = self._lookup(header)
@@ -81,6 +97,10 @@ class JwksKeys:
         if self._fetching is not None:
             self._fetching.cancel()
             await asyncio.gather(self._fetching, return_exceptions=True)
+
+    def _is_stale(self) -> bool:
+        age_seconds = self._clock() - self._fetched_at
+        return self._keys is not None and age_seconds > self._stale_seconds
 
     def _lookup(self, header: Mapping[str, object]) -> VerifyKey | None:
         keys = self._keys or {}

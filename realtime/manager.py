@@ -6,6 +6,7 @@ while it has a session in that room.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from realtime import json_codec, keys, lua
 from realtime.control import ControlMessages
 from realtime.cursor import position_of
 from realtime.fan_out import FanOut, Packet
+from realtime.limits import new_counts
 from realtime.message_log import MessageLog
 from realtime.redis_link import RedisLink
 from realtime.redis_url import connection_factory
@@ -54,6 +56,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         namespace: The namespace that plain event arrays belong to.
         timeout_seconds: Deadline of Redis commands and connects.
         silence_seconds: Silence after which the Pub/Sub connection is given up.
+        limited: Counts how often a limit of :mod:`realtime.limits` was met.
     """
 
     name = "chatroom"
@@ -70,6 +73,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         namespace: str = "/chat",
         timeout_seconds: float = 3.0,
         silence_seconds: float = 2.0,
+        limited: Counter[str] | None = None,
     ) -> None:
         # Past AsyncRedisManager's own constructor, which would open a client.
         super(socketio.AsyncRedisManager, self).__init__(
@@ -87,6 +91,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         )
         self._namespace = namespace
         self._prefix = f"2{namespace},"
+        self.limited = new_counts() if limited is None else limited
         self.control = ControlMessages(self)
         self._fan_out = FanOut(self._write)
         self.subscriber = Subscriber(

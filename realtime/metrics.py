@@ -1,7 +1,7 @@
 """What the node can tell a Prometheus: one table, read from the parts when asked.
 
 Nothing is counted twice for it: the parts keep their own numbers, and a scrape reads
-them. Every limit of the server shows here, by the code that it answers with.
+them. Every limit of the server shows here, by its name or by the code of its answer.
 """
 
 from collections import Counter
@@ -16,6 +16,7 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 GAUGES: Final[Mapping[str, str]] = {
     "sessions": "Authenticated sessions of this node.",
+    "unauthenticated": "Connections of this node that are nobody's yet.",
     "rooms": "Rooms with a session at this node.",
     "requests": "Requests that wait for their answer.",
     "redis_calls": "Redis calls under way.",
@@ -33,6 +34,7 @@ class Metrics:
         gauges: By the names of :data:`GAUGES`, what returns the value now.
         errors: Event and code to how often a request was answered so.
         endings: Reason to how many sessions ended for it.
+        limited: Limit of :mod:`realtime.limits` to how often it was met.
     """
 
     def __init__(
@@ -41,11 +43,12 @@ class Metrics:
         gauges: Mapping[str, Callable[[], float]],
         errors: Counter[tuple[str, str]],
         endings: Counter[str],
+        limited: Counter[str],
     ) -> None:
         if gauges.keys() != GAUGES.keys():
             raise ValueError("the gauges are not those of the table")
         self._registry = CollectorRegistry()
-        self._registry.register(_Numbers(gauges, errors, endings))
+        self._registry.register(_Numbers(gauges, errors, endings, limited))
 
     def text(self) -> bytes:
         """Return all numbers in Prometheus's text format."""
@@ -58,10 +61,12 @@ class _Numbers(Collector):
         gauges: Mapping[str, Callable[[], float]],
         errors: Counter[tuple[str, str]],
         endings: Counter[str],
+        limited: Counter[str],
     ) -> None:
         self._gauges = gauges
         self._errors = errors
         self._endings = endings
+        self._limited = limited
 
     def collect(self) -> Iterable[Metric]:
         for name, read in self._gauges.items():
@@ -78,6 +83,12 @@ class _Numbers(Collector):
         for reason, count in self._endings.items():
             endings.add_metric((reason,), count)
         yield endings
+        limited = CounterMetricFamily(
+            "chatroom_limited", "Times that a limit was met.", labels=("limit",)
+        )
+        for limit, count in self._limited.items():
+            limited.add_metric((limit,), count)
+        yield limited
 
 
 _LABELS: Final = ("event", "code")

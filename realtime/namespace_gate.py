@@ -44,6 +44,10 @@ class NamespaceGate(socketio.AsyncServer):
         self._without_namespace = self.eio.hub.wheel.lane(
             connect_timeout, self._close_unjoined
         )
+        # Connections that were in a namespace and have left the last one.
+        self._out_of_namespaces = self.eio.hub.wheel.lane(
+            connect_timeout, self._close_unjoined
+        )
 
     def _engineio_server_class(self) -> type[EngineServer]:
         return EngineServer
@@ -62,10 +66,12 @@ class NamespaceGate(socketio.AsyncServer):
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         self._without_namespace.discard(eio_sid)
+        self._out_of_namespaces.discard(eio_sid)
         self._binary_packet.pop(eio_sid, None)
         await super()._handle_eio_disconnect(eio_sid, reason)
 
     def _close_unjoined(self, eio_sid: str, _due: float) -> None:
+        self.eio.hub.limited["connect_seconds"] += 1
         self.eio.close(eio_sid)
 
     # in
@@ -118,8 +124,12 @@ class NamespaceGate(socketio.AsyncServer):
             socket_packets.CONNECT, {"sid": sid}, namespace=namespace
         )
         self._write_packet(eio_sid, packet)
+        session = self.eio.sockets.get(eio_sid)
+        if session is not None:
+            self.eio.hub.prove(session)
         await self.manager.connect(sid, namespace)
         self._without_namespace.discard(eio_sid)
+        self._out_of_namespaces.discard(eio_sid)
         environ = self.environ.get(eio_sid)
         if isinstance(environ, Environ):
             environ.pack()
@@ -197,4 +207,16 @@ class NamespaceGate(socketio.AsyncServer):
         except Exception:
             self.logger.exception("disconnect handler of %s failed", namespace)
         finally:
+            eio_sid = self.manager.eio_sid_from_sid(sid, namespace)
             await self.manager.disconnect(sid, namespace=namespace, ignore_queue=True)
+            self._look_after(eio_sid)
+
+    def _look_after(self, eio_sid: str | None) -> None:
+        """Give a connection that is in no namespace any more the time to enter one."""
+        session = self.eio.sockets.get(eio_sid)
+        if session is None:
+            return
+        namespaces = list(self.manager.get_namespaces())
+        if not any(self.manager.sid_from_eio_sid(eio_sid, each) for each in namespaces):
+            self.eio.hub.estrange(session)
+            self._out_of_namespaces.add(session.sid)

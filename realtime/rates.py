@@ -127,12 +127,14 @@ class RequestRates:
                 continue
             wait = self._buckets.take((sid, name), rate, now)
             if wait > 0:
-                raise too_many(wait)
+                is_total = name == CONNECTION
+                raise too_many(wait, "rate_connection" if is_total else "rate_event")
 
 
-def too_many(wait_seconds: float) -> RateLimitedError:
+def too_many(wait_seconds: float, limit: str) -> RateLimitedError:
     """Return the error for whoever must wait."""
     return RateLimitedError(
         "You are doing this too often; wait a little.",
         retry_after_ms=max(1, round(wait_seconds * 1000)),
+        limit=limit,
     )

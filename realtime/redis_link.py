@@ -185,7 +185,9 @@ class RedisLink:
             return reply
         if self.under_way >= self._limit_calls:
             reply.set_exception(
-                UnavailableError("This node has too many requests under way.")
+                UnavailableError(
+                    "This node has too many requests under way.", limit="redis_calls"
+                )
             )
             return reply
         deadline = loop.time() + self._timeout_seconds

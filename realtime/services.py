@@ -1,5 +1,6 @@
 """What the handlers are given: the parts that carry requests out."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -48,6 +49,7 @@ class Limits(NamedTuple):
     """How much of something there may be at this node."""
 
     user_sessions: int
+    address_sessions: int
     node_sessions: int
 
 
@@ -67,3 +69,5 @@ class Services:
     rates: RequestRates
     user_rates: UserRates
     limits: Limits
+    limited: Counter[str]
+    """How often each limit of :mod:`realtime.limits` was met."""

@@ -16,6 +16,7 @@ from marshmallow import validate
 from realtime.rates import CONNECTION, USER
 from realtime.settings_parsers import (
     Listed,
+    Networks,
     PathText,
     RatesText,
     RedisUrl,
@@ -101,6 +102,11 @@ class Settings:
         "Address of a JSON Web Key Set with the keys of the tokens.",
         parsers.Url(schemes={"http", "https"}, require_tld=False),
     )
+    jwks_stale_seconds: int = option(
+        DAY_SECONDS,
+        "Time for which the keys last fetched serve while new ones cannot be fetched.",
+        parsers.Integer(validate=validate.Range(min=600)),
+    )
     jwt_audience: str | None = option(
         None, "The `aud` that tokens must name.", parsers.String()
     )
@@ -172,6 +178,28 @@ class Settings:
         100_000,
         "Sessions of a node.",
         parsers.Integer(validate=validate.Range(min=1)),
+    )
+    node_unauthenticated: int = option(
+        10_000,
+        "Connections of a node that have not proven yet whose they are.",
+        parsers.Integer(validate=validate.Range(min=1)),
+    )
+    address_sessions: int = option(
+        1000,
+        "Sessions of one address at a node: an IPv4 address, or the /64 of an IPv6"
+        " address. Many people of one office or mobile network have the same.",
+        parsers.Integer(validate=validate.Range(min=1)),
+    )
+    address_unauthenticated: int = option(
+        500,
+        "Connections of one address that have not proven yet whose they are.",
+        parsers.Integer(validate=validate.Range(min=1)),
+    )
+    trusted_proxies: str = option(
+        "127.0.0.1, ::1",
+        "Proxies whose `X-Forwarded-For` is believed: addresses and networks, separated"
+        " by commas; `none` for none.",
+        Networks(),
     )
 
     # Redis.

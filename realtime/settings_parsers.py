@@ -4,6 +4,7 @@ from pathlib import Path
 
 from marshmallow import ValidationError, fields, validate
 
+from realtime.addresses import parse_networks
 from realtime.rates import parse_rates
 from realtime.redis_url import connection_factory
 
@@ -59,6 +60,19 @@ class RatesText(fields.Field[str]):
             raise ValidationError("Not a list of rates.")
         try:
             parse_rates(value, self._names)
+        except ValueError as error:
+            raise ValidationError(f"Not usable: {error}.") from None
+        return value
+
+
+class Networks(fields.Field[str]):
+    """Addresses and networks separated by commas, or ``none``."""
+
+    def _deserialize(self, value: object, *_: object, **__: object) -> str:
+        if not isinstance(value, str):
+            raise ValidationError("Not a list of networks.")
+        try:
+            parse_networks(value)
         except ValueError as error:
             raise ValidationError(f"Not usable: {error}.") from None
         return value

@@ -81,7 +81,7 @@ class UserRates:
         if wait <= 0:
             wait = self._buckets.take(user, rate, now)
         if wait > 0:
-            raise too_many(wait)
+            raise too_many(wait, "rate_user")
         if self._buckets.taken(user, rate, now) > rate.burst * REPORT_SHARE:
             self._unreported[user] = self._unreported.get(user, 0) + 1
 

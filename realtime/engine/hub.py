@@ -4,10 +4,11 @@ import asyncio
 import inspect
 import json
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
+from realtime.addresses import Addresses
 from realtime.engine.cork import Cork
 from realtime.engine.frames import CloseCode
 from realtime.engine.heartbeat import Heartbeat, Lane, Wheel
@@ -16,6 +17,7 @@ from realtime.engine.polling import Polling
 from realtime.engine.protocol import Reason
 from realtime.engine.session import Session
 from realtime.engine.websocket import WebSocketConnection
+from realtime.limits import new_counts
 
 Handler = Callable[..., Any]
 
@@ -43,14 +45,24 @@ class Hub:
         logger: Where handlers' failures go, each once.
         async_handlers: Whether the messages of one session may be handled side by
             side.
+        addresses: Where connections come from.
+        limited: Counts how often a limit was met.
     """
 
     def __init__(
-        self, options: Options, *, logger: logging.Logger, async_handlers: bool
+        self,
+        options: Options,
+        *,
+        logger: logging.Logger,
+        async_handlers: bool,
+        addresses: Addresses | None = None,
+        limited: Counter[str] | None = None,
     ) -> None:
         self.options = options
         self.logger = logger
         self.async_handlers = async_handlers
+        self.addresses = Addresses() if addresses is None else addresses
+        self.limited = new_counts() if limited is None else limited
         #: Decoder of text messages; None: texts are handed on as they are.
         self.json_loads: Callable[[str], Any] | None = json.loads
         self.observer: Observer | None = None
@@ -177,6 +189,22 @@ class Hub:
         except Exception:
             self.logger.exception("%s handler of %s failed", event, arguments[0])
 
+    # who is who
+
+    def prove(self, session: Session) -> None:
+        """Take note that it is known whose a session is."""
+        if session.is_stranger:
+            session.is_stranger = False
+            if session.address is not None:
+                self.addresses.prove(session.address)
+
+    def estrange(self, session: Session) -> None:
+        """Take note that a session's connection is nobody's any more."""
+        if not session.is_stranger:
+            session.is_stranger = True
+            if session.address is not None:
+                self.addresses.lose(session.address)
+
     # ends of sessions
 
     def forget(self, session: Session, reason: str) -> None:
@@ -184,6 +212,12 @@ class Hub:
         self.sessions.pop(session.sid, None)
         self.heartbeat.stop(session)
         self.upgrades.discard(session)
+        self.estrange(session)
+        address, session.address = session.address, None
+        if address is not None:
+            self.addresses.leave(address)
+        if reason == Reason.SLOW_CONSUMER:
+            self.limited["write_buffer_bytes"] += 1
         if not session.connected:
             return
         if session.is_held:

@@ -52,6 +52,11 @@ class Options:
     close_timeout: float = 5
     #: Seconds for the whole body of a request to arrive.
     body_timeout: float = 20
+    #: Connections of one address that have no session yet (python-socketio's CONNECT
+    #: was not accepted); None: any number.
+    address_unauthenticated: int | None = None
+    #: The same of all addresses together.
+    node_unauthenticated: int | None = None
     ping_grace: float = field(default=0, init=False)
 
     def __post_init__(self) -> None:

@@ -98,6 +98,11 @@ def decode_packet(text: str) -> Packet:
     return kind, text[1:]
 
 
+def count_packets(body: bytes) -> int:
+    """Return how many packets a POST body has."""
+    return body.count(b"\x1e") + 1
+
+
 def decode_payload(body: bytes, max_packets: int) -> list[Packet]:
     """Return the packets of a POST body, section "HTTP long-polling".
 
@@ -109,7 +114,7 @@ def decode_payload(body: bytes, max_packets: int) -> list[Packet]:
         PacketError: when the body is empty, not UTF-8, has too many packets, or one
             of them is none. Nothing of the payload counts then.
     """
-    if body.count(b"\x1e") >= max_packets:
+    if count_packets(body) > max_packets:
         raise PacketError("too many packets in a payload")
     try:
         text = body.decode("utf-8")

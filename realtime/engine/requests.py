@@ -9,6 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
+from realtime.addresses import Address
 from realtime.engine import protocol, responses
 from realtime.engine.cors import OriginPolicy
 from realtime.engine.detach import Detached, is_websocket_handshake, switch_protocols
@@ -96,7 +97,15 @@ class Endpoint:
         if self.is_closed:
             return refuse(responses.SHUTTING_DOWN)
         hub = self._hub
+        address = hub.addresses.find(
+            request.remote, request.headers.getall("X-Forwarded-For", [])
+        )
+        full = self._is_full(address)
+        if full is not None:
+            return refuse(full)
         session = Session(hub, self._new_sid())
+        session.address = address
+        hub.addresses.enter(address)
         hub.sessions[session.sid] = session
         hub.heartbeat.start(session, hub.wheel.time())
         try:
@@ -117,6 +126,19 @@ class Endpoint:
         finally:
             if not session.connected:
                 session.close(Reason.TRANSPORT_ERROR)
+
+    def _is_full(self, address: Address) -> Refusal | None:
+        """Return what a stranger is told while there are too many of them."""
+        here, limited = self._hub.addresses, self._hub.limited
+        limit = self._options.address_unauthenticated
+        if limit is not None and address.is_limited and address.strangers >= limit:
+            limited["address_unauthenticated"] += 1
+            return responses.ADDRESS_FULL
+        limit = self._options.node_unauthenticated
+        if limit is not None and here.strangers >= limit:
+            limited["node_unauthenticated"] += 1
+            return responses.NODE_FULL
+        return None
 
     def _handshake(self, sid: str, *, websocket: bool) -> str:
         options = self._options
@@ -254,8 +276,13 @@ class Endpoint:
         try:
             body = await self._read_body(request)
             if isinstance(body, Refusal):
+                too_large = body is responses.BODY_TOO_LARGE
+                name = "payload_limit_bytes" if too_large else "body_seconds"
+                self._hub.limited[name] += 1
                 session.close(Reason.PARSE_ERROR)
                 return refuse(body)
+            if protocol.count_packets(body) > self._options.max_payload_packets:
+                self._hub.limited["payload_packets"] += 1
             packets = protocol.decode_payload(body, self._options.max_payload_packets)
             for kind, data in packets:
                 if session.paused:

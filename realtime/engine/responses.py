@@ -18,6 +18,7 @@ class Refusal(NamedTuple):
     status: int
     code: int
     message: str
+    retry_after_seconds: int = 0
 
 
 UNKNOWN_TRANSPORT: Final = Refusal(400, 0, "Transport unknown")
@@ -29,6 +30,9 @@ BAD_VERSION: Final = Refusal(400, 5, "Unsupported protocol version")
 BODY_TOO_LARGE: Final = Refusal(413, 3, "Payload too large")
 BODY_TOO_SLOW: Final = Refusal(408, 3, "Request body took too long")
 SHUTTING_DOWN: Final = Refusal(503, 3, "Server is shutting down")
+# By then what others began is authenticated, or was sent away.
+ADDRESS_FULL: Final = Refusal(429, 3, "Too many connections of your address", 5)
+NODE_FULL: Final = Refusal(503, 3, "Too many connections", 5)
 
 # Polls and their answers must not be kept by any cache.
 _NO_STORE: Final = {"Cache-Control": "no-store"}
@@ -41,8 +45,12 @@ _COMPRESSION_LEVEL: Final = 6
 def refuse(refusal: Refusal) -> web.Response:
     """Return the answer to a request that the protocol does not allow."""
     said = json.dumps({"code": refusal.code, "message": refusal.message})
+    wait_seconds = refusal.retry_after_seconds
     return web.Response(
-        status=refusal.status, text=said, content_type="application/json"
+        status=refusal.status,
+        text=said,
+        content_type="application/json",
+        headers={"Retry-After": str(wait_seconds)} if wait_seconds else None,
     )
 
 

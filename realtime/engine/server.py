@@ -8,12 +8,14 @@ import json as standard_json
 import logging
 import os
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar, overload
 
 from aiohttp import web
 
+from realtime.addresses import Addresses
 from realtime.engine import frames, protocol
 from realtime.engine.hub import Handler, Hub
 from realtime.engine.options import Options
@@ -46,6 +48,8 @@ class EngineServer:
             lists and mappings; the standard library's by default.
         async_handlers: Whether a coroutine handler of ``message`` may run beside
             others of the same session.
+        addresses: Where connections come from; None: no proxy is trusted.
+        limited: Counts how often a limit of :mod:`realtime.limits` was met.
         settings: Fields of :class:`~realtime.engine.options.Options`. Other keywords
             are ignored, as python-engineio does.
 
@@ -64,6 +68,8 @@ class EngineServer:
         logger: logging.Logger | bool = False,
         json: Any = None,
         async_handlers: bool = True,
+        addresses: Addresses | None = None,
+        limited: Counter[str] | None = None,
         **settings: Any,
     ) -> None:
         if async_mode not in (None, "aiohttp"):
@@ -76,7 +82,13 @@ class EngineServer:
         options = Options(**chosen)
         self.async_mode = "aiohttp"
         self.logger = _logger_for(logger)
-        self.hub = Hub(options, logger=self.logger, async_handlers=async_handlers)
+        self.hub = Hub(
+            options,
+            logger=self.logger,
+            async_handlers=async_handlers,
+            addresses=addresses,
+            limited=limited,
+        )
         self._json = json
         if json is not None:
             self.hub.json_loads = json.loads

@@ -10,6 +10,7 @@ from realtime.engine.protocol import PacketError, Reason
 from realtime.engine.websocket import NO_SOCKET, WebSocketConnection
 
 if TYPE_CHECKING:
+    from realtime.addresses import Address
     from realtime.engine.hub import Hub
 
 # Ends after which one more GET is answered: for what was queued when the server closed,
@@ -32,9 +33,11 @@ class Session:
         "_transport",
         "_user_session",
         "_waiter",
+        "address",
         "closed",
         "connected",
         "is_probed",
+        "is_stranger",
         "paused",
         "sid",
         "socket_number",
@@ -53,6 +56,10 @@ class Session:
         #: Whether the handshake was answered.
         self.connected = False
         self.closed = False
+        #: Where it comes from, while it is counted there.
+        self.address: Address | None = None
+        #: Whether nobody has proven yet whose it is.
+        self.is_stranger = True
         #: The descriptor of an open WebSocket behind which nothing waits: broadcasts
         #: write to it, and touch none of the objects in between. Else ``NO_SOCKET``.
         self.socket_number = NO_SOCKET
@@ -183,9 +190,12 @@ class Session:
         return self._is_held
 
     def _set_paused(self) -> None:
-        busy = self._is_held or self._in_flight >= self._hub.options.max_in_flight
+        is_full = self._in_flight >= self._hub.options.max_in_flight
+        busy = self._is_held or is_full
         if busy == self.paused:
             return
+        if is_full:
+            self._hub.limited["requests_under_way"] += 1
         self.paused = busy
         if busy:
             return

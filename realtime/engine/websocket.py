@@ -174,6 +174,8 @@ class WebSocketConnection(asyncio.Protocol):
                     return
                 self._on_message(message)
         except FrameError as error:
+            if error.code == CloseCode.TOO_BIG:
+                self._hub.limited["payload_limit_bytes"] += 1
             self._fail(error.code, str(error))
         except PacketError as error:
             self._fail(CloseCode.PROTOCOL_ERROR, str(error))

@@ -1,0 +1,168 @@
+"""Who connects from where: a connection's address, and how much each address holds.
+
+An address is counted as one network subscriber: an IPv4 address, or the /64 of an IPv6
+address, of which every household has one.
+"""
+
+import ipaddress
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_IP = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+SUBSCRIBER_BITS: Final = 64
+"""Prefix of an IPv6 address that a subscriber has for themselves (RFC 6177)."""
+
+NO_NETWORKS: Final = "none"
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """Return the networks of a list such as ``127.0.0.1, 10.0.0.0/8``.
+
+    Raises:
+        ValueError: Something in it is no network.
+    """
+    if text.strip() == NO_NETWORKS:
+        return ()
+    return tuple(ipaddress.ip_network(part.strip()) for part in text.split(","))
+
+
+class Address:
+    """What one address holds at this node.
+
+    Attributes:
+        name: The address, or the prefix; empty for all that are not limited.
+        sessions: Connections that have proven whose they are.
+        strangers: Connections that have not.
+    """
+
+    __slots__ = ("name", "sessions", "strangers")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.sessions = 0
+        self.strangers = 0
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether it stands for one subscriber, not for a proxy or this machine."""
+        return bool(self.name)
+
+
+class Addresses:
+    """The addresses that hold connections of this node.
+
+    A peer of this machine or of a private network has no limit unless a trusted proxy
+    names it: it may be a proxy, or a container's gateway, with everybody behind it.
+
+    Args:
+        trusted: Proxies whose ``X-Forwarded-For`` is believed.
+    """
+
+    def __init__(self, trusted: Sequence[Network] = ()) -> None:
+        self._trusted = trusted
+        self._held: dict[str, Address] = {}
+        self._has_warned = False
+        self.strangers = 0
+        """Connections of the node that have not proven whose they are."""
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def find(self, peer: str | None, forwarded: Sequence[str] = ()) -> Address:
+        """Return the address of a request.
+
+        Args:
+            peer: The other end of its connection.
+            forwarded: The values of its ``X-Forwarded-For`` headers.
+        """
+        name = self._name(peer, forwarded)
+        return self._held.get(name) or Address(name)
+
+    def enter(self, address: Address) -> None:
+        """Count a connection that has not proven whose it is."""
+        self._held[address.name] = address
+        address.strangers += 1
+        self.strangers += 1
+
+    def prove(self, address: Address) -> None:
+        """Count one of the address's strangers as a session."""
+        address.strangers -= 1
+        self.strangers -= 1
+        address.sessions += 1
+
+    def lose(self, address: Address) -> None:
+        """Count one of the address's sessions as a stranger again."""
+        address.sessions -= 1
+        address.strangers += 1
+        self.strangers += 1
+
+    def leave(self, address: Address) -> None:
+        """Forget one of the address's strangers; who is a session is lost first."""
+        address.strangers -= 1
+        self.strangers -= 1
+        if not address.strangers and not address.sessions:
+            self._held.pop(address.name, None)
+
+    def _name(self, peer: str | None, forwarded: Sequence[str]) -> str:
+        hop = _parse(peer or "")
+        if hop is None:
+            # A UNIX socket: whoever may open it.
+            return ""
+        if forwarded and self._trusts(hop):
+            return self._forwarded_name(forwarded)
+        if hop.is_private or hop.is_loopback or hop.is_link_local:
+            if forwarded and not self._has_warned:
+                self._has_warned = True
+                _LOG.warning(
+                    "X-Forwarded-For from %s is not believed, so limits by address do"
+                    " not hold: name it in CHATROOM_TRUSTED_PROXIES.",
+                    hop,
+                )
+            return ""
+        return _subscriber(hop)
+
+    def _forwarded_name(self, forwarded: Sequence[str]) -> str:
+        """Return the right-most hop that is no trusted proxy: who it came from.
+
+        Each proxy appends whom it saw; what stands left of that is the client's word.
+        """
+        found = ""
+        for part in reversed(",".join(forwarded).split(",")):
+            hop = _parse(_without_port(part.strip()))
+            if hop is None:
+                break
+            found = _subscriber(hop)
+            if not self._trusts(hop):
+                break
+        return found
+
+    def _trusts(self, hop: _IP) -> bool:
+        return any(hop in network for network in self._trusted)
+
+
+def _parse(text: str) -> _IP | None:
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return mapped or found
+
+
+def _without_port(text: str) -> str:
+    """Some proxies say ``1.2.3.4:567`` or ``[2001:db8::1]:567``."""
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text
+
+
+def _subscriber(hop: _IP) -> str:
+    if isinstance(hop, ipaddress.IPv4Address):
+        return str(hop)
+    network = ipaddress.ip_network((int(hop), SUBSCRIBER_BITS), strict=False)
+    return str(network)

@@ -1,0 +1,40 @@
+"""The limits that say no, by name: what ``chatroom_limited_total`` counts.
+
+A name is that of the setting in small letters where there is one.
+``docs/limits.md`` says what each answers; limits that are rules of a payload
+(``invalid``) are counted by their code.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final
+
+LIMITS: Final[Mapping[str, str]] = {
+    "address_sessions": "Sessions of one address.",
+    "address_unauthenticated": "Connections of one address that are nobody's yet.",
+    "body_seconds": "Time for the body of a POST.",
+    "connect_seconds": "Time of a connection without a session.",
+    "control_messages": "Control messages that wait at a node.",
+    "image_limit_bytes": "Bytes of an image.",
+    "image_limit_pixels": "Pixels of an image.",
+    "images_waiting": "Images that wait to be checked.",
+    "jwks_stale_seconds": "Age of a key set that cannot be fetched anew.",
+    "node_sessions": "Sessions of a node.",
+    "node_unauthenticated": "Connections of a node that are nobody's yet.",
+    "payload_limit_bytes": "Bytes of a packet.",
+    "payload_packets": "Packets of a POST.",
+    "rate_connection": "Requests of a connection by time.",
+    "rate_event": "Requests of one kind by time.",
+    "rate_user": "Messages of a user by time.",
+    "redis_calls": "Redis calls under way.",
+    "requests_under_way": "Requests of a connection under way.",
+    "session_rooms": "Rooms of a session.",
+    "user_sessions": "Sessions of a user.",
+    "write_buffer_bytes": "Bytes that wait for a client.",
+}
+"""Name to what is limited."""
+
+
+def new_counts() -> Counter[str]:
+    """Return how often each limit was met: never."""
+    return Counter(dict.fromkeys(LIMITS, 0))
