@@ -45,9 +45,15 @@ RECONNECT_ON = frozenset({"READONLY", "MASTERDOWN"})
 
 
 class _Call:
-    """One command on its way."""
+    """One command on its way.
 
-    __slots__ = ("deadline", "packed", "reply", "resend", "written")
+    Attributes:
+        written: Whether it was handed to a connection.
+        doubtful: Whether it was handed to an earlier connection as well, and may have
+            been carried out there: a later refusal does not prove the contrary.
+    """
+
+    __slots__ = ("deadline", "doubtful", "packed", "reply", "resend", "written")
 
     def __init__(
         self, packed: bytes, deadline: float, resend: bool, reply: asyncio.Future[Any]
@@ -57,6 +63,7 @@ class _Call:
         self.resend = resend
         self.reply = reply
         self.written = False
+        self.doubtful = False
 
 
 class RedisLink:
@@ -155,7 +162,7 @@ class RedisLink:
             OutcomeUnknownError: It may have been carried out.
             ReplyError: Redis refused it as wrong: a defect of the caller.
         """
-        return self._enqueue(pack(*command), resend)
+        return self._enqueue(pack(*command), resend).reply
 
     def run(
         self, script: Script, keys: Sequence[str], args: Sequence[Argument]
@@ -166,32 +173,30 @@ class RedisLink:
         return self._outcome(self._enqueue(packed, True), script, head)
 
     async def _outcome(
-        self, reply: asyncio.Future[Any], script: Script, head: tuple[Argument, ...]
+        self, call: _Call, script: Script, head: tuple[Argument, ...]
     ) -> Any:
         try:
-            return await reply
+            return await call.reply
         except ReplyError as error:
             if error.code != "NOSCRIPT":
                 raise
         # SCRIPT FLUSH, or a failover to a replica that never saw the script.
         packed = pack("EVAL", script.source, *head)
-        return await self._enqueue(packed, True)
+        return await self._enqueue(packed, True, doubtful=call.doubtful).reply
 
-    def _enqueue(self, packed: bytes, resend: bool) -> asyncio.Future[Any]:
+    def _enqueue(self, packed: bytes, resend: bool, *, doubtful: bool = False) -> _Call:
         loop = asyncio.get_running_loop()
-        reply: asyncio.Future[Any] = loop.create_future()
-        if self._closed:
-            reply.set_exception(UnavailableError("This node is shutting down."))
-            return reply
-        if self.under_way >= self._limit_calls:
-            reply.set_exception(
-                UnavailableError(
-                    "This node has too many requests under way.", limit="redis_calls"
-                )
-            )
-            return reply
         deadline = loop.time() + self._timeout_seconds
-        self._waiting.append(_Call(packed, deadline, resend, reply))
+        call = _Call(packed, deadline, resend, loop.create_future())
+        call.doubtful = doubtful
+        if self._closed:
+            _refuse(call, "This node is shutting down.")
+            return call
+        if self.under_way >= self._limit_calls:
+            because = "This node has too many requests under way."
+            _refuse(call, because, limit="redis_calls")
+            return call
+        self._waiting.append(call)
         if self._wire is not None and not self._flush_planned:
             if self._in_flight:
                 self._flush_planned = True
@@ -199,7 +204,7 @@ class RedisLink:
             else:
                 # Redis is idle: waiting for company would cost a turn of the loop.
                 self._flush()
-        return reply
+        return call
 
     def _flush(self) -> None:
         self._flush_planned = False
@@ -219,6 +224,9 @@ class RedisLink:
     async def _serve(self, wire: RedisWire) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout_seconds
+        if self._waiting:
+            # Deadlines are looked at in order: no call must wait longer for these.
+            deadline = min(deadline, self._waiting[0].deadline)
         loads = [
             _Call(
                 pack("SCRIPT", "LOAD", script.source),
@@ -259,10 +267,10 @@ class RedisLink:
             _resolve(call, reply)
             return
         if reply.code in RECONNECT_ON:
-            _reject(call, UnavailableError("Redis has no primary at the moment."))
+            _refuse(call, "Redis has no primary at the moment.")
             raise WireError(f"Redis is not the primary any more: {reply}")
         if reply.code in REFUSED:
-            _reject(call, UnavailableError("Redis cannot take this at the moment."))
+            _refuse(call, "Redis cannot take this at the moment.")
             log.error("Redis refuses commands: %s", reply)
         else:
             _reject(call, reply)
@@ -273,6 +281,7 @@ class RedisLink:
         again = []
         for call in self._in_flight:
             if call.resend and call.deadline > now:
+                call.doubtful = True
                 again.append(call)
             else:
                 self._give_up(call)
@@ -289,12 +298,21 @@ class RedisLink:
         if call.written:
             _reject(call, OutcomeUnknownError("Redis did not answer in time."))
         else:
-            _reject(call, UnavailableError("Redis cannot be reached."))
+            _refuse(call, "Redis cannot be reached.")
 
 
 def _resolve(call: _Call, reply: Any) -> None:
     if not call.reply.done():
         call.reply.set_result(reply)
+
+
+def _refuse(call: _Call, because: str, *, limit: str | None = None) -> None:
+    """Answer that nothing was done, unless an earlier connection may have done it."""
+    if call.doubtful:
+        because = f"{because} It may have been done before."
+        _reject(call, OutcomeUnknownError(because, limit=limit))
+    else:
+        _reject(call, UnavailableError(because, limit=limit))
 
 
 def _reject(call: _Call, error: Exception) -> None:

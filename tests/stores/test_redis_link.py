@@ -1,13 +1,16 @@
 """The commands' connection: in order, repaired by itself, and honest when it cannot."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from realtime.errors import OutcomeUnknownError, UnavailableError
 from realtime.lua import Script
 from realtime.redis_link import WATCH_SECONDS, RedisLink
+from realtime.redis_url import connection_factory
 from realtime.redis_wire import ReplyError
+from realtime.verify.proxy import Direction, FaultProxy, Line
 from tests.redis_server import RedisServer
 from tests.stores.conftest import TIMEOUT_SECONDS, LinkMaker
 from tests.waiting import MS, wait_until
@@ -260,3 +263,39 @@ async def test_a_link_may_end_at_any_step_of_its_start(
     async with asyncio.timeout(5), make_link():
         for _ in range(turns):
             await asyncio.sleep(0)
+
+
+async def test_a_refusal_after_a_cut_proves_nothing(
+    make_link: LinkMaker, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    """The answer was lost with its connection, and the next one refuses: unknown.
+
+    ``unavailable`` promises that nothing was stored, which is not true here.
+    """
+    path = tmp_path / "proxy.sock"
+    proxy = FaultProxy(lambda: asyncio.open_unix_connection(redis_server.url[7:]))
+    await proxy.listen_unix(path)
+    link = RedisLink(
+        connection_factory(f"unix://{path}", timeout_seconds=TIMEOUT_SECONDS),
+        timeout_seconds=8_000 * MS,
+        limit_calls=100,
+        scripts=(SCRIPT,),
+    )
+    link.start()
+    try:
+        await link.call("PING")
+        await proxy.set_line(Line(stalled=frozenset({Direction.DOWN})))
+        call = asyncio.ensure_future(link.run(SCRIPT, ["n:rooms"], []))
+        await wait_until(lambda: redis_server.admin.get("n:rooms"), "it is done")
+        redis_server.admin.config_set("min-replicas-to-write", "1")
+        proxy.reset()
+        await proxy.set_line(Line())
+        with pytest.raises(OutcomeUnknownError):
+            await call
+        with pytest.raises(UnavailableError):
+            await link.run(SCRIPT, ["n:rooms"], [])
+    finally:
+        redis_server.admin.config_set("min-replicas-to-write", "0")
+        await link.aclose()
+        await proxy.aclose()
+    assert redis_server.admin.get("n:rooms") == b"1"
