@@ -26,6 +26,13 @@ own connection, and a repeated ``clientId`` writes nothing."""
 CALLS_LIMIT: Final = 20_000
 """Writes of one level under way at once."""
 
+WRITE_SHARE: Final = 1.5
+"""Deadline of a write, in deadlines of a confirmation: one may be in its way."""
+
+TOTAL_SHARE: Final = 2.0
+"""Deadline of a write and its confirmation together, in the same unit: 4 s, so that
+a send is answered within 5 s."""
+
 UNKNOWN_COMMAND: Final = "ERR unknown command"
 """How Redis before 7.2 answers WAITAOF."""
 
@@ -104,18 +111,23 @@ class Durability:
         """
         group = self._groups.get(level.name)
         if group is None:
-            # Twice the time: a write may wait for the confirmation of those before.
+            # More time: a write may wait for the confirmation of those before.
             link = RedisLink(
                 self._factory,
-                timeout_seconds=2 * self._timeout_seconds,
+                timeout_seconds=WRITE_SHARE * self._timeout_seconds,
                 limit_calls=CALLS_LIMIT,
                 scripts=(script,),
             )
             group = self._groups[level.name] = _Group(
                 link, level, self._timeout_seconds
             )
-        reply = await group.link.run(script, keys, args)
-        await group.confirm(group.link.generation)
+        try:
+            # Each step has a deadline of its own; together they must not add up.
+            async with asyncio.timeout(TOTAL_SHARE * self._timeout_seconds):
+                reply = await group.link.run(script, keys, args)
+                await group.confirm(group.link.generation)
+        except TimeoutError:
+            raise OutcomeUnknownError("Redis did not confirm in time.") from None
         return reply
 
     async def aclose(self) -> None:

@@ -8,7 +8,7 @@ import orjson
 from realtime import keys, lua
 from realtime.cursor import START, Position
 from realtime.durability import MEMORY, Durability, Level
-from realtime.errors import ForbiddenError
+from realtime.errors import ForbiddenError, OutcomeUnknownError, UnavailableError
 from realtime.redis_link import RedisLink
 from realtime.redis_wire import Argument
 from realtime.uids import Uids
@@ -132,7 +132,11 @@ class MessageLog:
                 # The room demands more, or less, than was asked for: the same call,
                 # again, waits for that and changes nothing else.
                 level = own_level
-                reply = await self._run(level, *call)
+                try:
+                    reply = await self._run(level, *call)
+                except UnavailableError as error:
+                    # Said of the second call only: the first one has stored it.
+                    raise OutcomeUnknownError(error.message) from error
         if reply[0] < 0:
             raise ForbiddenError("You are not a member of this room.")
         duplicate, message, offset, uid, at, _own_level = reply

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
@@ -117,6 +118,31 @@ async def test_a_cut_between_write_and_confirmation_is_unknown(
     redis_server.admin.client_kill_filter(_type="normal", skipme=True)
     with pytest.raises(OutcomeUnknownError):
         await waiting
+
+
+async def test_a_room_s_own_level_out_of_reach_is_unknown(
+    link: RedisLink, rooms: Rooms, redis_client: Redis, tmp_path: Path
+) -> None:
+    """The server's level was reached, so the message is stored: not `unavailable`."""
+    await rooms.admit("42", "ann")
+    await redis_client.hset(keys.meta("42"), "durability", "fsync")
+    nowhere = connection_factory(f"unix://{tmp_path}/none", timeout_seconds=1_000 * MS)
+    durability = Durability(
+        nowhere, default=parse_level("memory"), timeout_seconds=TIMEOUT_SECONDS
+    )
+    log = MessageLog(
+        link,
+        remember_seconds=60,
+        log_limit=100,
+        log_age_ms=100_000,
+        history_limit=100,
+        durability=durability,
+    )
+    content = {"type": "text", "text": "hello"}
+    with pytest.raises(OutcomeUnknownError):
+        await log.append(room="42", user="ann", client_id="c", content=content)
+    assert (await log.top("42")).offset == 1
+    await durability.aclose()
 
 
 @pytest.mark.parametrize("text", ["", "disk", "replicas:0", "replicas:100", "fsync "])
