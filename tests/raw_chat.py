@@ -59,6 +59,11 @@ class RawChat:
                     return str(message.data)
                 self.received.append(message.data)
 
+    @property
+    def close_code(self) -> int | None:
+        """What the server closed the connection with."""
+        return self._ws.close_code
+
     async def closed(self) -> None:
         """Return when the server has closed the connection."""
         async with asyncio.timeout(DEADLINE_SECONDS):
@@ -67,13 +72,22 @@ class RawChat:
 
 
 @asynccontextmanager
-async def raw_chat(node: Node, auth: object = None) -> AsyncIterator[RawChat]:
-    """Open a raw connection; with ``auth`` it has joined the namespace."""
+async def raw_chat(
+    node: Node, auth: object = None, *, address: str | None = None
+) -> AsyncIterator[RawChat]:
+    """Open a raw connection; with ``auth`` it has joined the namespace.
+
+    Args:
+        node: Where to.
+        auth: What to join with.
+        address: Where a proxy on this machine says that it comes from.
+    """
+    headers = {"X-Forwarded-For": address} if address else None
     url = f"{node.url}/socket.io/?EIO=4&transport=websocket"
     timeout = aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS)
     async with (
         aiohttp.ClientSession() as http,
-        http.ws_connect(url, timeout=timeout) as ws,
+        http.ws_connect(url, timeout=timeout, headers=headers) as ws,
     ):
         chat = RawChat(ws)
         await chat.frame("0")

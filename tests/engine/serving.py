@@ -55,6 +55,11 @@ class Served:
         assert polling is not None
         return polling
 
+    @property
+    def limits_met(self) -> dict[str, int]:
+        """Which limits were met, and how often."""
+        return {name: count for name, count in self.eio.hub.limited.items() if count}
+
     def reasons(self, sid: str) -> list[str]:
         """Return why a session ended, once for each time its end was told."""
         return [reason for ended, reason in self.ended if ended == sid]

@@ -34,6 +34,7 @@ async def test_handlers_of_a_session_are_bounded() -> None:
             (session,) = served.eio.sockets.values()
             assert session.paused
             assert begun == ["n0", "n1", "n2"]
+            assert served.limits_met == {"requests_under_way": 1}
             release.set()
             await wait_until(lambda: len(begun) == 50, "all are handled")
             assert begun == [f"n{n}" for n in range(50)]

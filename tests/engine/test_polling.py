@@ -70,6 +70,7 @@ async def test_too_many_packets_end_the_session() -> None:
         sid = await served.open_polling()
         assert (await served.post(sid, "4a\x1e4b\x1e4c"))[0] == 200
         assert (await served.post(sid, "4a\x1e4b\x1e4c\x1e4d"))[0] == 400
+        assert served.limits_met == {"payload_packets": 1}
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -86,6 +87,7 @@ async def test_a_body_over_the_limit(chunked: bool) -> None:
         async with served.http.post(served.url(sid=sid), data=body) as response:
             assert response.status == 413
         assert (await served.poll(sid))[0] == 400
+        assert served.limits_met == {"payload_limit_bytes": 1}
 
 
 async def test_a_body_that_dribbles_in() -> None:
@@ -98,6 +100,7 @@ async def test_a_body_that_dribbles_in() -> None:
         assert b" 408 " in await reader.readline()
         writer.close()
         await wait_until(lambda: served.ended, "the session ends")
+        assert served.limits_met == {"body_seconds": 1}
 
 
 async def test_two_polls_at_once_end_the_session() -> None:
@@ -193,6 +196,7 @@ async def test_a_client_that_does_not_poll_is_a_slow_consumer() -> None:
             served.eio.write(sid, "x" * 100)
         await wait_until(lambda: served.ended, "the session ends")
         assert served.reasons(sid) == [Reason.SLOW_CONSUMER]
+        assert served.limits_met == {"write_buffer_bytes": 1}
         assert (await served.poll(sid))[0] == 400
 
 

@@ -99,6 +99,35 @@ async def test_connect_timeout() -> None:
             assert await socket.text() == "431[]"
 
 
+async def test_who_leaves_the_last_namespace_is_a_stranger_again() -> None:
+    """A connection that was let in once is not kept for ever without a session."""
+    async with chat(connect_timeout=50 * MS) as running, running.open() as socket:
+        strangers = running.server.eio.hub.addresses
+        socket.send("40/custom,")
+        assert (await socket.text()).startswith("40/custom,")
+        assert strangers.strangers == 0
+        socket.send("41")
+        socket.send('42/custom,1["echo"]')
+        assert await socket.text() == "43/custom,1[]"
+        assert strangers.strangers == 0
+        socket.send("41/custom,")
+        socket.send('42/custom,["echo"]')
+        assert await socket.close_code() == 1000
+        assert running.server.eio.hub.limited["connect_seconds"] == 1
+        assert strangers.strangers == 0
+
+
+async def test_who_comes_back_to_a_namespace_stays() -> None:
+    """Leaving and entering on one connection is part of the protocol."""
+    async with chat(connect_timeout=50 * MS) as running, running.open() as socket:
+        socket.send("41")
+        socket.send("40")
+        assert (await socket.text()).startswith("40{")
+        server = running.server
+        assert not server._out_of_namespaces
+        assert server.eio.hub.addresses.strangers == 0
+
+
 async def test_acks_with_text_and_binary() -> None:
     """Values come back as they were sent, attachments in order."""
     async with chat() as running, running.open() as socket:

@@ -191,6 +191,7 @@ async def test_a_reader_that_stops_is_cut_off() -> None:
 
         await wait_until(flooded, "the session ends")
         assert served.reasons(sid) == [Reason.SLOW_CONSUMER]
+        assert served.limits_met == {"write_buffer_bytes": 1}
         served.eio.write(sid, "into the void")
 
 

@@ -12,7 +12,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from realtime.auth import Authenticator, TokenError
 from realtime.errors import UnavailableError
-from realtime.jwks import FRESH_SECONDS, LIMIT_BYTES, PAUSE_SECONDS, JwksKeys
+from realtime.jwks import (
+    FRESH_SECONDS,
+    LIMIT_BYTES,
+    PAUSE_SECONDS,
+    STALE_SECONDS,
+    JwksKeys,
+)
 from tests.waiting import wait_until
 
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -150,6 +156,20 @@ async def test_old_keys_serve_while_the_key_server_fails(
     clock.now += FRESH_SECONDS + 1
     assert (await auth.authenticate(ANN)).user == "ann"
     await wait_until(lambda: server.fetches == 2, "the set is fetched again")
+    assert (await auth.authenticate(ANN)).user == "ann"
+
+
+async def test_old_keys_do_not_serve_for_ever(
+    auth: Authenticator, server: KeyServer, clock: Clock
+) -> None:
+    """Whoever cuts off the key server does not keep a revoked key in use."""
+    await auth.authenticate(ANN)
+    server.status = 500
+    clock.now += STALE_SECONDS + 1
+    with pytest.raises(UnavailableError):
+        await auth.authenticate(ANN)
+    server.status = 200
+    clock.now += PAUSE_SECONDS
     assert (await auth.authenticate(ANN)).user == "ann"
 
 
