@@ -5,8 +5,10 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from realtime.verify.census import Census, NodeCalm, counts
 from realtime.verify.check_presence import presence_error
 from realtime.verify.final_log import FinalLog, Violation
+from realtime.verify.node_watch import NodeWatch
 from realtime.verify.read_logs import read_history, read_log
 from realtime.verify.site import Site
 
@@ -15,9 +17,6 @@ PRESENCE_SECONDS = 15.0
 
 RELEASED_SECONDS = 10.0
 """Deadline until nodes have let go of connections: over two heartbeats of theirs."""
-
-SPARE_DESCRIPTORS = 3
-"""What a node may open later than its start: a connection to Redis that was away."""
 
 LOOK_SECONDS = 0.1
 """Between two looks."""
@@ -46,19 +45,30 @@ async def check_presence(
     return found
 
 
-async def check_released(site: Site) -> list[Violation]:
-    """When all clients are gone, look what the nodes still hold."""
+async def check_released(
+    watch: NodeWatch, census: Census
+) -> tuple[list[NodeCalm], list[Violation]]:
+    """When all clients are gone, look what the nodes still hold.
+
+    Returns:
+        What is left at the nodes that tell, and what of it is too much.
+    """
+    calm: list[NodeCalm] = []
     found: list[Violation] = []
     deadline = time.monotonic() + RELEASED_SECONDS
-    for slot in site.slots:
-        while slot.process.descriptors_more() > SPARE_DESCRIPTORS:
-            if time.monotonic() > deadline:
-                more = slot.process.descriptors_more()
-                text = f"{slot.name} has {more} more descriptors open than at first"
-                found.append(Violation("released", "-", text))
+    for slot in watch.slots:
+        while True:
+            numbers = await watch.look(slot)
+            over = time.monotonic() > deadline
+            if over or (numbers and not census.too_much(slot.name, numbers)):
                 break
             await asyncio.sleep(LOOK_SECONDS)
-    return found
+        if numbers is not None:
+            found += census.take(slot.name, numbers)
+            peak = watch.peaks[slot.name]
+            held = counts(numbers)
+            calm.append(NodeCalm(slot.name, numbers.memory_bytes, peak, held))
+    return calm, found
 
 
 async def read_logs(

@@ -32,6 +32,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed", type=int, help="repeats a run's decisions (default: by chance)"
     )
     parser.add_argument(
+        "--rounds",
+        type=int,
+        choices=range(1, 1000),
+        default=1,
+        metavar="N",
+        help="repeat this on the same nodes with the next seeds, and look what they"
+        " keep of clients that have gone; node 1 is never killed then"
+        " (default: %(default)d)",
+    )
+    parser.add_argument(
         "--clients",
         type=_clients,
         default=8,
@@ -64,7 +74,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help="only faults with this in their name, for example 'Redis'",
     )
-    parser.add_argument("--report", type=Path, help="write the report there, as JSON")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        help="write the report there, as JSON; after each round, if there are several",
+    )
     parser.add_argument(
         "--histories", type=Path, help="keep what each client wrote down in this folder"
     )

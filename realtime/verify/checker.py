@@ -21,7 +21,7 @@ RULES = {
     "presence": "who is listed as here is here, soon after the last fault",
     "history": "`history` gives the messages of the log",
     "settled": "after the last fault everybody gets everything",
-    "released": "nodes hold no descriptors of connections that have ended",
+    "released": "nodes hold nothing of clients that have gone",
     "quiet": "no node logs a traceback",
 }
 """The promises, by the names that violations carry."""

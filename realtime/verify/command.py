@@ -13,7 +13,9 @@ from realtime.start_error import StartError
 from realtime.verify.crowd import MakeAuth
 from realtime.verify.faults import KINDS
 from realtime.verify.plan import Plan, Tell, dev_auth
-from realtime.verify.runs import run_trial
+from realtime.verify.report import Report
+from realtime.verify.rounds_report import RoundsReport
+from realtime.verify.runs import run_rounds, run_trial
 from realtime.verify.web_recorder import can_run
 
 DEFAULT_WEB_CLIENTS = 2
@@ -41,13 +43,22 @@ def run(given: argparse.Namespace, settings: Settings, tell: Tell) -> bool:
     def tell_time(line: str) -> None:
         tell(f"{time.monotonic() - began:6.1f} s  {line}")
 
+    def keep(report: Report | RoundsReport) -> None:
+        if given.report is not None:
+            given.report.write_bytes(report.to_json())
+
+    report: Report | RoundsReport
     try:
-        report = asyncio.run(run_trial(plan, tell_time))
+        if given.rounds > 1:
+            running = run_rounds(plan, given.rounds, tell_time, keep=keep)
+            report = asyncio.run(running)
+        else:
+            report = asyncio.run(run_trial(plan, tell_time))
+            keep(report)
     except KeyboardInterrupt:
-        raise StartError("broken off; nothing is proven") from None
+        proven = "what is in the report" if given.rounds > 1 else "nothing"
+        raise StartError(f"broken off; {proven} is proven") from None
     tell(report.to_text())
-    if given.report is not None:
-        given.report.write_bytes(report.to_json())
     return report.good
 
 

@@ -102,6 +102,8 @@ class Crowd:
         resolver: Callable[[], AbstractResolver] | None = None,
     ) -> None:
         self._rng = random.Random(f"crowd {seed}")  # noqa: S311 - repeatable
+        # Each round has users of its own: what is kept of one must not hide the next.
+        self._suffix = f"-{seed}"
         self._send_seconds = send_seconds
         self._sent = 0
         self._rooms = tuple(rooms)
@@ -118,7 +120,7 @@ class Crowd:
         self._chatting = asyncio.Event()
 
     def _recruit(self, number: int, user_number: int, nodes: Sequence[str]) -> Recorder:
-        user = f"user-{user_number}"
+        user = f"user-{user_number}{self._suffix}"
         return Recorder(
             f"client-{number}",
             user,
@@ -130,7 +132,7 @@ class Crowd:
         )
 
     def _recruit_web(self, number: int, url: str) -> WebRecorder:
-        user = f"web-user-{number + 1}"
+        user = f"web-user-{number + 1}{self._suffix}"
         return WebRecorder(
             f"web-client-{number + 1}",
             user,

@@ -40,6 +40,7 @@ class Plan:
         make_auth: Returns a user's credentials.
         settle_seconds: Time after the last fault until everybody has everything.
         histories: Folder for the histories and the logs, to look into afterwards.
+        spared: Indexes of nodes that no fault ends; all others strike them.
     """
 
     seed: int
@@ -55,3 +56,4 @@ class Plan:
     make_auth: MakeAuth = field(default=dev_auth)
     settle_seconds: float = SETTLE_SECONDS
     histories: Path | None = None
+    spared: frozenset[int] = frozenset()

@@ -85,11 +85,13 @@ class ValkeyProcess(ChildProcess):
 
     Args:
         folder: Of its data, its socket and its log.
+        lazy: Whether it answers before a write is on disk, as is common.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, lazy: bool = False) -> None:
         super().__init__(folder / "valkey.log")
         self._folder = folder
+        self._options = ("--appendfsync", "everysec") if lazy else ()
         self._saved = folder / "saved"
         self.socket = folder / SOCKET_NAME
         self.admin = Redis(
@@ -104,7 +106,7 @@ class ValkeyProcess(ChildProcess):
         Raises:
             StartError: It does not answer.
         """
-        command = valkey_command(self._folder, self.socket)
+        command = [*valkey_command(self._folder, self.socket), *self._options]
         process = await self.spawn(command, stdout=None, env=os.environ)
         try:
             async with asyncio.timeout(READY_SECONDS):
@@ -162,7 +164,6 @@ class NodeProcess(ChildProcess):
         self._command = (*command, "serve", "--host", "127.0.0.1", "--port", "0")
         self._variables = variables
         self._output: asyncio.Task[None] | None = None
-        self._descriptors_at_start = 0
         self.port = 0
 
     async def start(self) -> None:
@@ -184,16 +185,8 @@ class NodeProcess(ChildProcess):
         except (TimeoutError, ValueError):
             await self.kill()
             raise StartError(f"A node does not start:\n{self.log_tail()}") from None
-        # Counted before anybody is told where to connect.
-        self._descriptors_at_start = _descriptors(process.pid)
         self.port = port
         self._output = asyncio.create_task(_drain(process.stdout), name="node-output")
-
-    def descriptors_more(self) -> int:
-        """Return how many more descriptors are open than at the start; 0 if unknown."""
-        if self._process is None or not self.running:
-            return 0
-        return _descriptors(self._process.pid) - self._descriptors_at_start
 
     async def ended(self) -> int | None:
         """Wait for the end and return the exit code."""
@@ -201,14 +194,6 @@ class NodeProcess(ChildProcess):
         if self._output is not None:
             await self._output
         return code
-
-
-def _descriptors(pid: int) -> int:
-    """Return how many descriptors a process has open, 0 where that cannot be seen."""
-    try:
-        return len(list(Path(f"/proc/{pid}/fd").iterdir()))
-    except OSError:
-        return 0
 
 
 async def _announced_port(output: asyncio.StreamReader) -> int:

@@ -3,12 +3,15 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import orjson
 
+from realtime.verify.census import NodeCalm
 from realtime.verify.checker import RULES
 from realtime.verify.figures import Ended, Figures, percentile
 from realtime.verify.final_log import Violation
+from realtime.verify.node_numbers import LagFigures
 
 SHOWN_VIOLATIONS = 3
 """Violations of one rule that the text tells of; the rest are in the JSON."""
@@ -26,6 +29,8 @@ class Report:
         figures: What it amounted to.
         faults: Those that struck.
         violations: Broken promises, the gravest first; none in a good run.
+        lag: How late the event loops of nodes were; nothing of the user's own nodes.
+        calm: What nodes held when all clients were gone.
     """
 
     seed: int
@@ -35,6 +40,8 @@ class Report:
     figures: Figures
     faults: Sequence[Ended]
     violations: Sequence[Violation]
+    lag: LagFigures
+    calm: Sequence[NodeCalm]
 
     @property
     def good(self) -> bool:
@@ -43,6 +50,10 @@ class Report:
 
     def to_json(self) -> bytes:
         """Return everything, for programs."""
+        return orjson.dumps(self.members(), option=orjson.OPT_INDENT_2)
+
+    def members(self) -> dict[str, Any]:
+        """Return everything, to be encoded."""
         members = asdict(self)
         members["faults"] = dict(self._fault_counts())
         recovery = members["figures"].pop("recovery_seconds")
@@ -52,7 +63,7 @@ class Report:
             "worst_seconds": percentile(recovery, 1.0),
         }
         members["good"] = self.good
-        return orjson.dumps(members, option=orjson.OPT_INDENT_2)
+        return members
 
     def to_text(self) -> str:
         """Return what a person wants to know."""
@@ -70,9 +81,23 @@ class Report:
             f"longest answer to a send {figures.answer_seconds:.2f} s;"
             f" {figures.silent} without an answer; answers:"
             f" {_counts(figures.refusals) or 'all well'}",
+            *self._node_lines(),
             *self._verdict(),
         ]
         return "\n".join(lines)
+
+    def _node_lines(self) -> list[str]:
+        lines = []
+        if self.lag.probes:
+            lines.append(f"event loops late by {lag_text(self.lag)}")
+        lines += [
+            f"{each.node}: {each.memory_bytes / 1e6:.1f} MB at the end,"
+            f" {each.peak_bytes / 1e6:.1f} MB at most;"
+            f" {each.held['descriptors']} descriptors,"
+            f" {each.held.get('asyncio_tasks', 0)} tasks"
+            for each in self.calm
+        ]
+        return lines
 
     def _verdict(self) -> list[str]:
         if self.good:
@@ -93,6 +118,15 @@ class Report:
 
     def _fault_list(self) -> str:
         return _counts(self._fault_counts())
+
+
+def lag_text(lag: LagFigures) -> str:
+    """Return how late event loops were, in one clause."""
+    return (
+        f"p99.9 {lag.p99_9_seconds * 1000:.0f} ms,"
+        f" worst {lag.worst_seconds * 1000:.0f} ms"
+        f" ({lag.worst_busy_seconds * 1000:.0f} ms of it computing)"
+    )
 
 
 def _counts(counts: dict[str, int]) -> str:

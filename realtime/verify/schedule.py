@@ -15,6 +15,9 @@ GAP_SECONDS = (0.5, 4.0)
 OVERLAP_CHANCE = 0.15
 """Share of faults that strike together with the one before."""
 
+ENDINGS = ("node SIGKILL", "node SIGTERM")
+"""Faults after which a node is another process."""
+
 MOMENTARY = ("reset", "cut in", "CLIENT KILL")
 """Parts of the names of faults that are over at once."""
 
@@ -28,7 +31,12 @@ class Planned:
 
 
 def plan(
-    seed: int, *, seconds: float, nodes: int, kinds: Sequence[str] = KINDS
+    seed: int,
+    *,
+    seconds: float,
+    nodes: int,
+    kinds: Sequence[str] = KINDS,
+    spared: frozenset[int] = frozenset(),
 ) -> list[Planned]:
     """Return the faults of a run, in order; all end before it does.
 
@@ -40,6 +48,8 @@ def plan(
         seconds: How long faults may strike.
         nodes: How many nodes there are.
         kinds: Which faults.
+        spared: Indexes of nodes that are not to be ended, never all of them unless
+            none of :data:`ENDINGS` is among the faults.
     """
     rng = random.Random(f"faults {seed}")  # noqa: S311 - repeatable, not secret
     planned: list[Planned] = []
@@ -49,7 +59,7 @@ def plan(
         if not bag:
             bag = list(kinds)
             rng.shuffle(bag)
-        fault = _draw(rng, bag.pop(), nodes)
+        fault = _draw(rng, bag.pop(), nodes, spared)
         if at + fault.seconds > seconds:
             break
         planned.append(Planned(at, fault))
@@ -58,10 +68,13 @@ def plan(
     return _without_clashes(planned)
 
 
-def _draw(rng: random.Random, kind: str, nodes: int) -> Fault:
+def _draw(rng: random.Random, kind: str, nodes: int, spared: frozenset[int]) -> Fault:
     momentary = any(part in kind for part in MOMENTARY)
     seconds = 0.0 if momentary else round(rng.uniform(*SECONDS), 2)
-    return Fault(kind, rng.randrange(nodes), seconds)
+    node = rng.randrange(nodes)
+    if kind in ENDINGS and node in spared:
+        node = rng.choice([each for each in range(nodes) if each not in spared])
+    return Fault(kind, node, seconds)
 
 
 def _without_clashes(planned: list[Planned]) -> list[Planned]:

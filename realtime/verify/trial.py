@@ -12,12 +12,14 @@ from realtime.verify.aftermath import (
     check_released,
     read_logs,
 )
+from realtime.verify.census import Census
 from realtime.verify.checker import by_gravity, check
 from realtime.verify.crowd import Crowd
 from realtime.verify.faults import CLIENT_KINDS, TAIL_LOST, Fault, last
 from realtime.verify.figures import Ended, figures
 from realtime.verify.final_log import Violation
 from realtime.verify.keeping import keep
+from realtime.verify.node_watch import NodeWatch
 from realtime.verify.plan import Plan, Tell
 from realtime.verify.report import Report
 from realtime.verify.schedule import plan as draw_schedule
@@ -41,12 +43,25 @@ class Trial:
         site: Where.
         tell: Takes a line of progress now and then.
         web_url: Where web clients connect.
+        watch: Reads the nodes' numbers.
+        census: Knows what nodes may hold when all clients are gone.
     """
 
-    def __init__(self, plan: Plan, site: Site, tell: Tell, *, web_url: str) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        site: Site,
+        tell: Tell,
+        *,
+        web_url: str,
+        watch: NodeWatch,
+        census: Census,
+    ) -> None:
         self._plan = plan
         self._site = site
         self._tell = tell
+        self._watch = watch
+        self._census = census
         name = f"verify-{secrets.token_hex(4)}"
         self.rooms = [f"{name}-{number}" for number in range(1, ROOMS + 1)]
         self.crowd = Crowd(
@@ -68,6 +83,7 @@ class Trial:
                 seconds=plan.seconds,
                 nodes=len(site.places),
                 kinds=[kind for kind in plan.kinds if own or kind in CLIENT_KINDS],
+                spared=plan.spared,
             )
         self._ended: list[Ended] = []
         self._striking: list[str] = []
@@ -79,6 +95,7 @@ class Trial:
         Raises:
             StartError: Not all clients get connected, before any fault.
         """
+        self._watch.begin()
         async with asyncio.TaskGroup() as tasks:
             chatting = tasks.create_task(self.crowd.run(), name="crowd")
             telling = tasks.create_task(self._tell_progress(), name="progress")
@@ -88,7 +105,9 @@ class Trial:
             telling.cancel()
         if absent:
             raise StartError("Not all clients get connected:\n" + "\n".join(absent))
-        self._violations += await check_released(self._site)
+        self._tell("All clients leave; looking what nodes still hold ...")
+        calm, kept = await check_released(self._watch, self._census)
+        self._violations += kept
         await self._compare(unsettled)
         return Report(
             seed=self._plan.seed,
@@ -98,6 +117,8 @@ class Trial:
             figures=figures(self.crowd.histories, self._ended),
             faults=self._ended,
             violations=by_gravity(self._violations),
+            lag=self._watch.lag(),
+            calm=calm,
         )
 
     async def _course(self) -> list[str]:
