@@ -1,18 +1,20 @@
-"""A deployment made for a run: nodes on one Valkey, a proxy in every line."""
+"""A deployment made for a run: nodes on a Redis, a proxy in every line."""
 
 import asyncio
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 from typing import Self
 
 from redis.asyncio import Redis
 
+from realtime.verify.failovers import Failover
 from realtime.verify.processes import NodeProcess, ValkeyProcess
 from realtime.verify.proxy import FaultProxy, Streams
+from realtime.verify.redis_ways import RedisWay, SentinelWay, SocketWay
+from realtime.verify.sentinel_group import SentinelGroup
 
 NODE_COMMAND = (sys.executable, "-m", "realtime")
 
@@ -40,26 +42,17 @@ class NodeSlot:
         url: Where clients connect, whatever the node's port.
     """
 
-    def __init__(
-        self, number: int, folder: Path, valkey: ValkeyProcess, command: Sequence[str]
-    ) -> None:
+    def __init__(self, number: int, way: RedisWay, process: NodeProcess) -> None:
         self.name = f"node {number}"
-        self._socket = folder / f"node{number}.sock"
-        self.redis_line = FaultProxy(
-            partial(asyncio.open_unix_connection, valkey.socket)
-        )
+        self._way = way
+        self.redis_line = way.line
         self.client_line = FaultProxy(self._connect)
-        self.process = NodeProcess(
-            command,
-            redis_url=f"unix://{self._socket}",
-            log_path=folder / f"node{number}.log",
-            variables=_variables(folder),
-        )
+        self.process = process
         self.url = ""
 
     async def start(self) -> None:
         """Open the lines and start the node."""
-        await self.redis_line.listen_unix(self._socket)
+        self.process.redis_url = await self._way.open()
         self.url = f"http://127.0.0.1:{await self.client_line.listen_tcp()}"
         await self.process.start()
 
@@ -67,14 +60,19 @@ class NodeSlot:
         """End the node and close the lines."""
         await self.process.kill()
         await self.client_line.aclose()
-        await self.redis_line.aclose()
+        await self._way.aclose()
 
     async def _connect(self) -> Streams:
         return await asyncio.open_connection("127.0.0.1", self.process.port)
 
 
 class Deployment:
-    """One Valkey and several nodes, from the start of a run to its end.
+    """A Redis and several nodes, from the start of a run to its end.
+
+    Attributes:
+        group: The servers and Sentinels; None where the Redis is one Valkey.
+        failovers: Those that there were.
+        durability: What the nodes acknowledge.
 
     Args:
         folder: An empty folder for data, sockets and logs; its path must be short,
@@ -82,18 +80,55 @@ class Deployment:
         nodes: How many.
         command: What runs the ``chatroom`` command; another one for a node with a
             deliberate defect.
+        sentinel: Whether the Redis is a primary with replicas under Sentinels.
+        durability: ``CHATROOM_DURABILITY`` of the nodes.
     """
 
     def __init__(
-        self, folder: Path, *, nodes: int, command: Sequence[str] = NODE_COMMAND
+        self,
+        folder: Path,
+        *,
+        nodes: int,
+        command: Sequence[str] = NODE_COMMAND,
+        sentinel: bool = False,
+        durability: str = "memory",
     ) -> None:
-        self.valkey = ValkeyProcess(folder)
+        self.group = SentinelGroup(folder) if sentinel else None
+        # Acks that wait for the disk prove nothing on a server that always does.
+        self._valkey = ValkeyProcess(folder, lazy=durability == "fsync")
+        self.failovers: list[Failover] = []
+        self.durability = durability
         self.slots = [
-            NodeSlot(number, folder, self.valkey, command)
+            NodeSlot(
+                number,
+                self._way(folder, number),
+                NodeProcess(
+                    command,
+                    redis_url="",
+                    log_path=folder / f"node{number}.log",
+                    variables=_variables(folder, durability),
+                ),
+            )
             for number in range(1, nodes + 1)
         ]
         self.resolver = None
         self._stack = AsyncExitStack()
+
+    def _way(self, folder: Path, number: int) -> RedisWay:
+        if self.group is not None:
+            return SentinelWay(self.group)
+        return SocketWay(self._valkey.socket, folder / f"node{number}.sock")
+
+    @property
+    def valkey(self) -> ValkeyProcess:
+        """The one Valkey.
+
+        Raises:
+            ValueError: There are several servers.
+        """
+        if self.group is not None:
+            raise ValueError("this site has Sentinels")
+        return self._valkey
 
     @property
     def places(self) -> Sequence[NodeSlot]:
@@ -103,12 +138,15 @@ class Deployment:
     @property
     def redis(self) -> Redis:
         """Where the rooms are kept."""
-        return self.valkey.admin
+        if self.group is not None:
+            return self.group.admin(self.group.primary)
+        return self._valkey.admin
 
     async def __aenter__(self) -> Self:
         try:
-            self._stack.push_async_callback(self.valkey.aclose)
-            await self.valkey.start()
+            redis = self._valkey if self.group is None else self.group
+            self._stack.push_async_callback(redis.aclose)
+            await redis.start()
             for slot in self.slots:
                 self._stack.push_async_callback(slot.aclose)
             await asyncio.gather(*(slot.start() for slot in self.slots))
@@ -131,12 +169,16 @@ class Deployment:
         return found
 
 
-def _variables(folder: Path) -> dict[str, str]:
+def _variables(folder: Path, durability: str) -> dict[str, str]:
     """Return the environment of a node: nothing of the user's own settings."""
     inherited = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("CHATROOM_")
     }
-    data = {"CHATROOM_DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1"}
-    return {**inherited, **NODE_SETTINGS, **data}
+    own = {
+        "CHATROOM_DATA_DIR": str(folder),
+        "CHATROOM_DURABILITY": durability,
+        "PYTHONUNBUFFERED": "1",
+    }
+    return {**inherited, **NODE_SETTINGS, **own}

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from realtime.start_error import StartError
 from realtime.verify.deployment import Deployment
+from realtime.verify.failovers import GROUP_KINDS
 from realtime.verify.processes import NodeProcess
-from realtime.verify.proxy import BOTH, Direction, FaultProxy, Line
+from realtime.verify.proxy import BOTH, Direction, Line
+from realtime.verify.redis_ways import RedisLine
 from realtime.verify.site import Site
 
 START_TRIES = 20
@@ -58,6 +60,12 @@ def strike(site: Site, fault: Fault) -> AbstractAsyncContextManager[None]:
         return CLIENT_KINDS[fault.kind](site, fault)
     if not isinstance(site, Deployment):
         raise ValueError(f"{fault.kind} needs nodes of the run's own")
+    if fault.kind in GROUP_KINDS:
+        if site.group is None:
+            raise ValueError(f"{fault.kind} needs Sentinels")
+        begin = GROUP_KINDS[fault.kind]
+        note = site.failovers.append
+        return begin(site.group, fault.node, fault.seconds, note)
     kind = _tail_lost if fault.kind == TAIL_LOST else OWN_KINDS[fault.kind]
     return kind(site, fault)
 
@@ -124,13 +132,13 @@ async def _redis_stopped(deployment: Deployment, _fault: Fault) -> AsyncIterator
 
 @asynccontextmanager
 async def _pubsub_killed(deployment: Deployment, _fault: Fault) -> AsyncIterator[None]:
-    await deployment.valkey.admin.client_kill_filter(_type="pubsub")
+    await deployment.redis.client_kill_filter(_type="pubsub")
     yield
 
 
 @asynccontextmanager
 async def _clients_killed(deployment: Deployment, _fault: Fault) -> AsyncIterator[None]:
-    await deployment.valkey.admin.client_kill_filter(_type="normal", skipme=True)
+    await deployment.redis.client_kill_filter(_type="normal", skipme=True)
     yield
 
 
@@ -162,7 +170,7 @@ def _client_line(line: Line | None = None, *ways: Direction) -> ClientStrike:
 
 @asynccontextmanager
 async def _spoilt(
-    proxy: FaultProxy, line: Line | None, ways: Iterable[Direction]
+    proxy: RedisLine, line: Line | None, ways: Iterable[Direction]
 ) -> AsyncIterator[None]:
     """Spoil a line for a while; without one reset it, or cut it in the next bytes."""
     if line is not None:
@@ -222,7 +230,38 @@ TAIL_LOST = "Redis tail lost"
 gone, and clients have to be told. Not among :data:`KINDS`."""
 
 KINDS = (*OWN_KINDS, *CLIENT_KINDS)
-"""Every kind of fault, by the name it has in reports."""
+"""Every kind of fault of nodes on one Valkey, by the name it has in reports."""
+
+SINGLE_KINDS = frozenset({"Redis SIGKILL", "Redis SIGSTOP", "Redis CLIENT PAUSE"})
+"""Faults of one server. With Sentinels there are those of the primary instead; a pause
+would stop the Sentinels' own questions as well, and be the same as SIGSTOP."""
+
+SENTINEL_KINDS = (*GROUP_KINDS, *(each for each in KINDS if each not in SINGLE_KINDS))
+"""Every kind of fault of nodes on a primary with replicas under Sentinels."""
+
+TURN_SECONDS = 60.0
+"""Deadline until a group is whole again after a fault of it."""
+
+
+@asynccontextmanager
+async def turn(site: Site, fault: Fault) -> AsyncIterator[None]:
+    """Wait until what a fault strikes is whole again after an earlier one.
+
+    Raises:
+        StartError: It is not in time.
+        TimeoutError: An earlier fault does not end.
+    """
+    group = site.group if isinstance(site, Deployment) else None
+    if group is None or fault.kind not in GROUP_KINDS:
+        yield
+        return
+    async with asyncio.timeout(TURN_SECONDS):
+        await group.turn.acquire()
+    try:
+        await group.whole()
+        yield
+    finally:
+        group.turn.release()
 
 
 async def last(site: Site, fault: Fault) -> None:
