@@ -12,7 +12,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection
+from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 
 ConnectionFactory = Callable[[], AbstractConnection]
 
@@ -61,8 +65,14 @@ def _sentinel_factory(url: str, common: dict[str, Any]) -> ConnectionFactory:
     if len(path) != 2 or not path[0].isdigit() or not path[1]:
         raise ValueError("a Sentinel URL ends with /<db>/<service name>")
     query = parse_qs(parts.query)
-    sentinel_options = {
-        name: common[name] for name in ("socket_timeout", "socket_connect_timeout")
+    hosts = _sentinel_hosts(parts.netloc)
+    # One that is down, perhaps with the machine of the primary, must leave time to
+    # ask the others and to connect; redis-py would ask it again and again.
+    share = common["socket_timeout"] / (len(hosts) + 1)
+    sentinel_options: dict[str, Any] = {
+        "socket_timeout": share,
+        "socket_connect_timeout": share,
+        "retry": Retry(NoBackoff(), 0),
     }
     if "sentinel_password" in query:
         sentinel_options["password"] = query["sentinel_password"][0]
@@ -76,7 +86,7 @@ def _sentinel_factory(url: str, common: dict[str, Any]) -> ConnectionFactory:
         kind = _SecurePrimaryConnection
     return partial(
         kind,
-        sentinels=_sentinel_hosts(parts.netloc),
+        sentinels=hosts,
         service=path[1],
         sentinel_options=sentinel_options,
         **primary,
@@ -87,7 +97,7 @@ class _PrimaryConnection(Connection):
     """A connection that asks the Sentinels for the primary each time it connects.
 
     Not redis-py's own: its pools keep a connection to each Sentinel that nobody
-    closes.
+    closes. Connections share ``sentinels``, and ask the one first that answered last.
     """
 
     def __init__(
@@ -104,13 +114,30 @@ class _PrimaryConnection(Connection):
         self._sentinel_options = sentinel_options
 
     async def connect(self) -> None:
-        asked = Sentinel(self._sentinels, sentinel_kwargs=self._sentinel_options)
+        self.host, self.port = await self._ask_sentinels()
+        await super().connect()  # type: ignore[no-untyped-call]
+
+    async def _ask_sentinels(self) -> tuple[str, int]:
+        failure: Exception = RedisConnectionError("no Sentinel was named")
+        for address in list(self._sentinels):
+            try:
+                found = await self._ask(address)
+            except (RedisError, OSError, TimeoutError) as error:
+                failure = error
+                continue
+            # In one step: another connection may have put them in order meanwhile.
+            self._sentinels.sort(key=lambda each: each != address)
+            return found
+        raise failure
+
+    async def _ask(self, address: tuple[str, int]) -> tuple[str, int]:
+        asked = Sentinel([address], sentinel_kwargs=self._sentinel_options)
         try:
-            self.host, self.port = await asked.discover_master(self._service)
+            found: tuple[str, int] = await asked.discover_master(self._service)
         finally:
             for client in asked.sentinels:
                 await client.aclose()
-        await super().connect()  # type: ignore[no-untyped-call]
+        return found
 
 
 class _SecurePrimaryConnection(_PrimaryConnection, SSLConnection):

@@ -2,11 +2,14 @@
 
 import asyncio
 import itertools
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 
+from realtime.redis_url import connection_factory
+from realtime.redis_wire import RedisWire
 from tests.members import Member, all_see, member, members
 from tests.nodes import run_nodes
 from tests.sentinel import SentinelGroup
@@ -97,5 +100,31 @@ async def test_a_failover_loses_nothing_that_was_replicated(
                 while not (await later.ask("send", last))["ok"]:
                     await asyncio.sleep(50 * MS)
                 await wait_until(lambda: "bye" in bob.texts("42"), "one room still")
+    finally:
+        await asyncio.to_thread(group.stop)
+
+
+@pytest.mark.timeout(60)
+async def test_a_sentinel_that_is_down_keeps_nobody_from_the_primary() -> None:
+    """The first one named is gone, or silent with its machine: the next one is asked.
+
+    Sentinels often run where the primary runs, and go down with it.
+    """
+    group = SentinelGroup()
+    await asyncio.to_thread(group.start)
+    try:
+        with (
+            socket.create_server(("127.0.0.1", 0)) as silent,
+            socket.create_server(("127.0.0.1", 0)) as gone,
+        ):
+            down = [each.getsockname()[1] for each in (silent, gone)]
+            gone.close()
+            named = "".join(f"127.0.0.1:{port}," for port in down)
+            url = group.url.replace("sentinel://", f"sentinel://{named}")
+            factory = connection_factory(url, timeout_seconds=3_000 * MS)
+            # By more than one connection, as a node does.
+            for _ in range(2):
+                wire = await RedisWire.connect(factory, timeout_seconds=3_000 * MS)
+                await wire.close()
     finally:
         await asyncio.to_thread(group.stop)
