@@ -60,6 +60,8 @@ class WireKeeper:
                 self._note(error)
                 await asyncio.sleep(RECONNECT_SECONDS)
                 continue
+            loop = asyncio.get_running_loop()
+            pause_until = loop.time() + RECONNECT_SECONDS
             try:
                 await self._serve(wire)
             except WireError as error:
@@ -68,10 +70,13 @@ class WireKeeper:
                 # A defect of whoever takes the replies must not end the connection
                 # for good: the node would be deaf, or mute.
                 log.exception("%s: the connection is given up", self._name)
-                await asyncio.sleep(RECONNECT_SECONDS)
+                pause_until = loop.time() + RECONNECT_SECONDS
             finally:
                 self._lost()
                 await wire.close()
+            # One that ended at once (SUBSCRIBE is not allowed, no primary any more)
+            # will do so again: not a thousand times a second.
+            await asyncio.sleep(max(0.0, pause_until - loop.time()))
 
     def _note(self, error: WireError) -> None:
         if str(error) != self.failure:

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from realtime.errors import UnavailableError
 from realtime.redis_url import connection_factory
 from realtime.subscriber import CHANNELS_PER_COMMAND, Batch, Subscriber
+from realtime.wire_keeper import RECONNECT_SECONDS
 from tests.redis_server import RedisServer
 from tests.waiting import MS, wait_until
 
@@ -270,6 +271,29 @@ async def test_a_defect_above_does_not_make_it_deaf(
     await redis_client.publish("chatroom-1", "x")
     await wait_until(lambda: listener.heard == ["x"], "it hears")
     assert "a defect above" in caplog.text
+
+
+async def test_a_subscription_that_is_refused_is_no_storm(
+    redis_server: RedisServer,
+) -> None:
+    """A Redis user without the channels: tried again, with a pause, and said once."""
+    redis_server.admin.acl_setuser(
+        "deaf", enabled=True, passwords=["+p"], categories=["+@all"], keys=["*"]
+    )
+    listener = Listener(redis_server.url.replace("unix://", "unix://deaf:p@"))
+    stats = redis_server.admin.info
+    before = stats("stats")["total_connections_received"]
+    begin = asyncio.get_running_loop().time()
+    _never = listener.subscriber.subscribe("chatroom-42")
+    listener.subscriber.start()
+    try:
+        await wait_until(lambda: len(listener.told) > 5, "it was tried again")
+        tried = stats("stats")["total_connections_received"] - before
+        passed = asyncio.get_running_loop().time() - begin
+        assert tried <= 2 + passed / RECONNECT_SECONDS
+    finally:
+        await listener.subscriber.aclose()
+        redis_server.admin.acl_deluser("deaf")
 
 
 async def test_its_end_fails_who_waits(
