@@ -225,6 +225,8 @@ class Node:
         drain = Drain(
             tell=self._tell,
             close=lambda sid: self.server.close_transport(sid, NAMESPACE),
+            refuse_new=self.server.eio.refuse_new,
+            end=self.server.eio.shutdown,
             sids=lambda: [session.sid for session in services.sessions],
             under_way=lambda: namespace.under_way,
             seconds=self._settings.drain_seconds,

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,8 @@ class Drain:
     Args:
         tell: Writes an event with its payload to a session, now.
         close: Closes a session's transport, not its namespace: the client comes back.
+        refuse_new: Lets no new connection in.
+        end: Ends what connections are left; takes the seconds there are for it.
         sids: Returns the sessions there are.
         under_way: Returns how many requests wait for their ack.
         seconds: Time for all of it.
@@ -43,6 +45,8 @@ class Drain:
         *,
         tell: Callable[[str, str, dict[str, object]], None],
         close: Callable[[str], None],
+        refuse_new: Callable[[], None],
+        end: Callable[[float], Awaitable[None]],
         sids: Callable[[], Iterable[str]],
         under_way: Callable[[], int],
         seconds: float,
@@ -50,6 +54,9 @@ class Drain:
     ) -> None:
         self._tell = tell
         self._close = close
+        self._refuse_new = refuse_new
+        self._end = end
+        self._told: set[str] = set()
         self._sids = sids
         self._under_way = under_way
         self._seconds = seconds
@@ -63,6 +70,8 @@ class Drain:
         """
         loop = asyncio.get_running_loop()
         begin = loop.time()
+        # Who comes back must meet another node, however late a balancer notices.
+        self._refuse_new()
         count = sum(1 for _ in self._sids())
         spread = min(self._seconds, count / RETURNS_PER_SECOND)
         told = await self._each(lambda sid: self._tell_closing(sid, spread))
@@ -74,15 +83,20 @@ class Drain:
             await asyncio.sleep(LOOK_SECONDS)
         if left := self._under_way():
             log.error("%d requests were not finished in time", left)
-        await self._each(self._close)
-        deadline = begin + self._seconds
-        while any(self._sids()) and loop.time() < deadline:  # noqa: ASYNC110
-            await asyncio.sleep(LOOK_SECONDS)
+        await self._each(self._send_away)
+        await self._end(max(0.0, begin + self._seconds - loop.time()))
         log.info("Drained %d sessions in %.1f s", told, loop.time() - begin)
 
     def _tell_closing(self, sid: str, spread_seconds: float) -> None:
         retry_after_ms = int(self._jitter() * spread_seconds * 1000)
+        self._told.add(sid)
         self._tell(sid, "closing", {"reason": "drain", "retryAfter": retry_after_ms})
+
+    def _send_away(self, sid: str) -> None:
+        if sid not in self._told:
+            # It was on its way in when the others were told.
+            self._tell_closing(sid, 0.0)
+        self._close(sid)
 
     async def _each(self, act: Callable[[str], None]) -> int:
         """Do something to every session there is, and return how many there were."""

@@ -275,14 +275,14 @@ class Hub:
 
     # the end of all
 
-    async def close_all(self) -> None:
-        """Close every session and wait, at most ``close_timeout`` seconds, for it."""
+    async def close_all(self, seconds: float) -> None:
+        """Close every session and wait, at most so many seconds, for it."""
         for count, session in enumerate(list(self.sessions.values()), start=1):
             session.close(Reason.SERVER_DISCONNECT, CloseCode.GOING_AWAY)
             if count % _ENDS_A_TURN == 0:
                 await asyncio.sleep(0)
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.options.close_timeout
+        deadline = loop.time() + seconds
         # Looking now and then, once in a server's life: an event would not pay.
         while (self.closing or self._ends) and loop.time() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(_SHUTDOWN_LOOK_SECONDS)

@@ -29,7 +29,7 @@ FORBIDDEN_ORIGIN: Final = Refusal(400, 3, "Origin is not accepted")
 BAD_VERSION: Final = Refusal(400, 5, "Unsupported protocol version")
 BODY_TOO_LARGE: Final = Refusal(413, 3, "Payload too large")
 BODY_TOO_SLOW: Final = Refusal(408, 3, "Request body took too long")
-SHUTTING_DOWN: Final = Refusal(503, 3, "Server is shutting down")
+SHUTTING_DOWN: Final = Refusal(503, 3, "Server is shutting down", 1)
 # By then what others began is authenticated, or was sent away.
 ADDRESS_FULL: Final = Refusal(429, 3, "Too many connections of your address", 5)
 NODE_FULL: Final = Refusal(503, 3, "Too many connections", 5)

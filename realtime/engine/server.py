@@ -219,13 +219,21 @@ class EngineServer:
         """Answer a request; a handler for aiohttp's router."""
         return await self._endpoint.handle(request)
 
-    async def shutdown(self) -> None:
+    def refuse_new(self) -> None:
+        """Answer handshakes with 503 from now on; sessions go on."""
+        self._endpoint.is_closed = True
+
+    async def shutdown(self, seconds: float | None = None) -> None:
         """Close all sessions, wait for them a moment, and stop the timer.
 
         ``disconnect`` handlers are run first. Handshakes are refused from now on.
+
+        Args:
+            seconds: Longest wait, if it is shorter than ``close_timeout``.
         """
-        self._endpoint.is_closed = True
-        await self.hub.close_all()
+        self.refuse_new()
+        at_most = self.options.close_timeout
+        await self.hub.close_all(at_most if seconds is None else min(seconds, at_most))
 
     def start_background_task(
         self, target: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any
