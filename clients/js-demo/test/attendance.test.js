@@ -66,10 +66,25 @@ test("a hole is filled by one sync, and the event that showed it comes once", as
   attendance.event("message", message(4));
   await tick();
   assert.deepEqual(asked[1].rooms, [{ room: "42", cursor: "1:u1" }]);
-  await asked[1].answer([joinAck([message(2), message(3)], { recovered: true })]);
+  const missed = [message(2), message(3), message(4)];
+  await asked[1].answer([joinAck(missed, { recovered: true })]);
   attendance.event("message", message(5));
   assert.deepEqual(shown, [2, 3, 4, 5]);
   assert.equal(attendance.attends("42"), true);
+});
+
+test("an event of a past that was lost is not put into the one that is there", async (t) => {
+  const { attendance, asked, shown, state, tick } = kit(t);
+  attendance.add(state);
+  await tick();
+  await asked[0].answer([joinAck([message(1)])]);
+  // 2 and 3 were lost with the server's newest data; 3 was on its way here.
+  attendance.event("message", message(3, { uid: "lost" }));
+  await tick();
+  await asked[1].answer([joinAck([message(2)], { recovered: true })]);
+  attendance.event("message", message(3, { uid: "new" }));
+  assert.deepEqual(shown, [2, 3]);
+  assert.equal(state.cursorText, "3:new");
 });
 
 test("a room is asked for again when a reload comes during its sync", async (t) => {

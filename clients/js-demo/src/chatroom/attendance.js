@@ -5,9 +5,6 @@ import { ChatRequestError } from "./errors.js";
 
 /** Rooms asked for in one `sync`, so that one ack stays of a size to be read at once. */
 const ROOMS_A_SYNC = 50;
-/** Live events held while a room is being synchronised. More of them than this make
- * another `sync` cheaper than the memory. */
-const HELD_EVENTS = 500;
 
 /**
  * @typedef {object} Wiring
@@ -23,7 +20,6 @@ const HELD_EVENTS = 500;
  * @typedef {object} Seat
  * @property {import("./room-state.js").RoomState} state
  * @property {"wanted" | "asked" | "attended"} step
- * @property {[string, any][]} held Live events that wait for the room's ack.
  * @property {boolean} again Ask once more, for something was found missing meanwhile.
  */
 
@@ -44,7 +40,7 @@ export class Attendance {
 
   /** @param {import("./room-state.js").RoomState} state */
   add(state) {
-    this.#seats.set(state.room, { state, step: "wanted", held: [], again: false });
+    this.#seats.set(state.room, { state, step: "wanted", again: false });
     this.#plan(0);
   }
 
@@ -70,7 +66,6 @@ export class Attendance {
     this.#failures = 0;
     for (const seat of this.#seats.values()) {
       seat.step = "wanted";
-      seat.held = [];
       seat.again = false;
     }
     this.#plan(0);
@@ -95,25 +90,19 @@ export class Attendance {
   }
 
   /**
-   * An event of a room's log came over the connection.
+   * An event of a room's log came over the connection. While the room is not up to date
+   * it is left alone: the ack reaches up to whatever was sent before it. After a loss of
+   * the server's newest data it may also be of a past that the ack does not continue.
    *
    * @param {string} name
    * @param {any} payload
    */
   event(name, payload) {
     const seat = this.#seats.get(payload.room);
-    if (!seat) return;
-    if (seat.step !== "attended") {
-      if (seat.held.length < HELD_EVENTS) seat.held.push([name, payload]);
-      else seat.again = true;
-      return;
-    }
+    if (seat?.step !== "attended") return;
     const outcome = seat.state.applyEvent(name, payload);
     if (outcome === "applied") this.wiring.onEvent(seat.state, name, payload);
-    else if (outcome === "hole") {
-      seat.held.push([name, payload]);
-      this.need(payload.room);
-    }
+    else if (outcome === "hole") this.need(payload.room);
   }
 
   /** @param {number} delayMs */
@@ -188,11 +177,8 @@ export class Attendance {
    */
   #seatTaken(seat, answer) {
     this.wiring.onJoined(seat.state, answer);
-    const { held, again } = seat;
-    seat.held = [];
+    seat.step = seat.again ? "wanted" : "attended";
     seat.again = false;
-    seat.step = again ? "wanted" : "attended";
-    for (const [name, payload] of held) this.event(name, payload);
   }
 
   /**
