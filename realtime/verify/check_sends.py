@@ -5,14 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from realtime.verify.final_log import FinalLog, LogEntry, Violation
-from realtime.verify.history import Answered, History, Outcome, Sent
+from realtime.verify.history import Answered, History, Outcome, Sent, Span
 
 Name = tuple[str, str]
 """A user and a clientId: what makes a message one message within a room."""
-
-
-Span = tuple[float, float]
-"""From when to when, on the clock of the histories."""
 
 
 @dataclass(slots=True)
@@ -23,6 +19,7 @@ class _Send:
     first_at: float
     tries: int = 0
     answers: list[Answered] = field(default_factory=list)
+    asked_at: dict[Answered, float] = field(default_factory=dict)
 
     @property
     def acks(self) -> list[Answered]:
@@ -61,6 +58,7 @@ def check_sends(
 def _sends(histories: Iterable[History], room: str) -> dict[Name, _Send]:
     sends: dict[Name, _Send] = {}
     for history in histories:
+        asked_at: dict[str, float] = {}
         for record in history.records:
             if not isinstance(record, Sent | Answered) or record.room != room:
                 continue
@@ -69,8 +67,10 @@ def _sends(histories: Iterable[History], room: str) -> dict[Name, _Send]:
             if isinstance(record, Sent):
                 send.tries += 1
                 send.first_at = min(send.first_at, record.at)
+                asked_at[record.client_id] = record.at
             else:
                 send.answers.append(record)
+                send.asked_at[record] = asked_at.get(record.client_id, record.at)
     return sends
 
 
@@ -116,7 +116,9 @@ def _outcome(
     lost: Sequence[Span],
 ) -> Iterator[Violation]:
     for ack in send.acks:
-        may_be_gone = any(start <= ack.at <= end for start, end in lost)
+        # It was stored somewhen between the attempt and its answer.
+        asked_at = send.asked_at[ack]
+        may_be_gone = any(asked_at <= end and start <= ack.at for start, end in lost)
         if ack.message < log.first_kept or may_be_gone:
             continue
         if not any(
@@ -166,7 +168,9 @@ def _real_time(log: FinalLog, sends: dict[Name, _Send]) -> Iterator[Violation]:
                 f" {entry.message} was sent, but comes after it"
             )
             yield Violation("real time", log.room, text)
-        acked_at = min((each.at for each in send.acks), default=None)
+        # After a lost tail a message may have been stored, and acknowledged, anew.
+        here = [each for each in send.acks if each.uid == entry.uid]
+        acked_at = min((each.at for each in here), default=None)
         if acked_at is not None and (
             earliest_ack is None or acked_at < earliest_ack[0]
         ):

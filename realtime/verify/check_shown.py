@@ -1,10 +1,16 @@
 """Checks of what was shown: the log from its first number on, once and in order."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
 from realtime.verify.final_log import FinalLog, LogEntry, Violation
-from realtime.verify.history import Began, History, Shown
+from realtime.verify.history import Began, History, Shown, Span
+
+Position = tuple[int, str]
+"""Offset and uid of an event."""
+
+TOLD_SECONDS = 8.0
+"""Deadline after a lost tail within which all who show it are told."""
 
 
 @dataclass(slots=True)
@@ -19,7 +25,7 @@ def check_shown(
     histories: Sequence[History],
     log: FinalLog,
     *,
-    may_begin_anew: bool = False,
+    anew: Sequence[Span] = (),
     complete: bool = True,
 ) -> Iterator[Violation]:
     """Compare what each client showed of a room with its log.
@@ -27,18 +33,26 @@ def check_shown(
     Args:
         histories: Of all clients.
         log: The room at the end.
-        may_begin_anew: Whether the log lost a tail during the run, so that clients
-            had to be told to begin anew, and what they showed before may differ.
+        anew: Times in which the log lost a tail: clients had to be told to begin
+            anew, and the end of what they showed before may be what was lost.
         complete: Whether all clients had the time to catch up before the end.
     """
+    kept = {(entry.offset, entry.uid) for entry in log.entries}
     for history in histories:
         views = _views(history, log.room)
+        last: Position | None = None
         for index, view in enumerate(views):
             is_last = index == len(views) - 1
-            if not may_begin_anew:
+            during = any(a <= view.began.at <= b + TOLD_SECONDS for a, b in anew)
+            after_loss = any(start <= view.began.at for start, _ in anew)
+            if not during and (not after_loss or last in kept):
                 yield from _continuity(history, log.room, view)
-            if is_last or not may_begin_anew:
-                yield from _same(history, log, view, to_end=is_last and complete)
+            if view.shown:
+                last = (view.shown[-1].offset, view.shown[-1].uid)
+            if anew and not is_last:
+                view, past = _parted(view, kept)
+                yield from _told(history, log.room, view, past, kept)
+            yield from _same(history, log, view, to_end=is_last and complete)
 
 
 def _views(history: History, room: str) -> list[_View]:
@@ -51,6 +65,37 @@ def _views(history: History, room: str) -> list[_View]:
                 views.append(_View(Began(record.at, room, record.offset - 1)))
             views[-1].shown.append(record)
     return views
+
+
+def _parted(view: _View, kept: Set[Position]) -> tuple[_View, list[Shown]]:
+    """Part a view at the first event that the log does not hold any more."""
+    for position, seen in enumerate(view.shown):
+        if (seen.offset, seen.uid) not in kept:
+            return _View(view.began, view.shown[:position]), view.shown[position:]
+    return view, []
+
+
+def _told(
+    history: History, room: str, view: _View, past: list[Shown], kept: Set[Position]
+) -> Iterator[Violation]:
+    """What was lost was one past too, up to where the client was told."""
+    before = view.shown[-1].offset if view.shown else None
+    for seen in past:
+        if (seen.offset, seen.uid) in kept:
+            text = (
+                f"{history.client} saw {_name(seen)} after {_name(past[0])} (uid"
+                f" {past[0].uid}), which was lost, and was not told in between"
+            )
+            yield Violation("shown", room, text)
+            return
+        paged = seen.offset <= view.began.offset
+        if before is not None and not (
+            seen.offset > before if paged else seen.offset == before + 1
+        ):
+            text = f"{history.client} saw {_name(seen)} after offset {before}"
+            yield Violation("shown", room, f"{text}, in a past that was lost")
+            return
+        before = seen.offset
 
 
 def _continuity(history: History, room: str, view: _View) -> Iterator[Violation]:

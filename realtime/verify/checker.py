@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
+from realtime.verify.check_durability import check_durability
 from realtime.verify.check_reads import check_reads
-from realtime.verify.check_sends import Span, check_sends
+from realtime.verify.check_sends import check_sends
 from realtime.verify.check_shown import check_shown
 from realtime.verify.final_log import FinalLog, Violation
-from realtime.verify.history import History
+from realtime.verify.history import History, Span
 
 RULES = {
     "acknowledged": "what was acknowledged is in the log under that number",
+    "durability": "each ack tells the durability that was asked for",
     "contiguous": "numbers go up by one",
     "once": "one clientId is one message",
     "genuine": "what is in the log was sent by somebody",
@@ -32,6 +34,8 @@ def check(
     logs: Sequence[FinalLog],
     *,
     lost: Sequence[Span] = (),
+    replaced: Sequence[Span] = (),
+    durability: str | None = None,
     complete: bool = True,
 ) -> list[Violation]:
     """Return every violation, those of one rule together, the gravest rule first.
@@ -41,13 +45,18 @@ def check(
         logs: Of all rooms of the run.
         lost: Times in which Redis lost what was acknowledged; then clients have to
             be told to begin anew, and what they showed before may differ.
+        replaced: Times in which another server took the primary's place: what was
+            not acknowledged yet may be gone, and clients have to be told as well.
+        durability: What acks have to tell; None if that is not known.
         complete: Whether all clients had the time to catch up before the end.
     """
     found: list[Violation] = []
-    anew = bool(lost)
+    anew = (*lost, *replaced)
     for log in logs:
         found += check_sends(histories, log, lost)
-        found += check_shown(histories, log, may_begin_anew=anew, complete=complete)
+        found += check_shown(histories, log, anew=anew, complete=complete)
+        if durability is not None:
+            found += check_durability(histories, log.room, durability)
         if not anew:
             # Marks are not in the room's log: nobody is told when they are lost.
             found += check_reads(histories, log)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
+from realtime.verify.history import Span
 from realtime.verify.sentinel_group import SENTINELS, SentinelGroup
 
 LAG_SECONDS = 1.0
@@ -19,9 +20,6 @@ former one lives again. What it took until then is lost with it."""
 
 TAIL_SHARE = 0.4
 """Part of a fault in which replicas miss what is written, before the primary dies."""
-
-Span = tuple[float, float]
-"""From when to when, on the clock of the histories."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,7 @@ class Answered:
     offset: int = 0
     uid: str = ""
     duplicate: bool = False
+    durability: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,9 @@ class Read:
 Record = Up | Down | Sent | Answered | Shown | Began | Read
 
 T = TypeVar("T", bound=Record)
+
+Span = tuple[float, float]
+"""From when to when, on the clock of the histories."""
 
 _KINDS: dict[str, type[Record]] = {
     each.kind: each for each in (Up, Down, Sent, Answered, Shown, Began, Read)

@@ -92,6 +92,7 @@ class Outbox:
                     offset=ack["offset"],
                     uid=ack["uid"],
                     duplicate=ack["duplicate"],
+                    durability=ack["durability"],
                 )
             )
             return None

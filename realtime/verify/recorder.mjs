@@ -33,9 +33,9 @@ chat.connection.request = (event, payload, options) => {
   say("sent", name);
   const answer = request(event, payload, options);
   answer.then(
-    ({ message, offset, uid, duplicate }) => {
+    ({ message, offset, uid, duplicate, durability }) => {
       acked.set(payload.room, Math.max(offset, acked.get(payload.room) ?? 0));
-      say("answered", { ...name, outcome: "acked", message, offset, uid, duplicate });
+      say("answered", { ...name, outcome: "acked", message, offset, uid, duplicate, durability });
     },
     ({ code }) => say("answered", { ...name, outcome: UNSURE.has(code) ? "unknown" : "refused", code }),
   );
