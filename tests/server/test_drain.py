@@ -70,8 +70,11 @@ async def test_clients_do_not_come_back_all_at_once(redis_url: str) -> None:
         assert all(0 <= after <= 100 for after in told)
 
 
-async def test_a_send_in_progress_is_acknowledged(redis_server: RedisServer) -> None:
+async def test_a_send_in_progress_is_acknowledged(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The connection stays until the answer is out, however long Redis takes."""
+    monkeypatch.setattr("realtime.drain.GRACE_SECONDS", 0)
     async with (
         run_nodes(1, redis_server.url) as (node,),
         recording(node, "ann") as ann,
@@ -122,7 +125,7 @@ async def test_nobody_is_let_in_any_more(
 ) -> None:
     """A handshake is sent elsewhere; who was on the way in is told to go."""
     async with (
-        run_nodes(1, redis_server.url) as (node,),
+        run_nodes(1, redis_server.url, drain_seconds=2.0) as (node,),
         recording(node, "ann") as ann,
         raw_chat(node) as late,
     ):
