@@ -15,9 +15,6 @@ from realtime.verify.site import Site
 PRESENCE_SECONDS = 15.0
 """Deadline until a killed node's sessions are off all lists, as it is promised."""
 
-RELEASED_SECONDS = 10.0
-"""Deadline until nodes have let go of connections: over two heartbeats of theirs."""
-
 LOOK_SECONDS = 0.1
 """Between two looks."""
 
@@ -46,16 +43,21 @@ async def check_presence(
 
 
 async def check_released(
-    watch: NodeWatch, census: Census
+    watch: NodeWatch, census: Census, *, seconds: float
 ) -> tuple[list[NodeCalm], list[Violation]]:
     """When all clients are gone, look what the nodes still hold.
+
+    Args:
+        watch: Reads the nodes' numbers.
+        census: Knows what they may hold.
+        seconds: The time that they have to let go of the rest.
 
     Returns:
         What is left at the nodes that tell, and what of it is too much.
     """
     calm: list[NodeCalm] = []
     found: list[Violation] = []
-    deadline = time.monotonic() + RELEASED_SECONDS
+    deadline = time.monotonic() + seconds
     for slot in watch.slots:
         while True:
             numbers = await watch.look(slot)

@@ -13,6 +13,9 @@ SETTLE_SECONDS = 30.0
 """Deadline after the last fault until everybody has everything. Far above what is
 promised, so that what is missing then is missing for good."""
 
+RELEASED_SECONDS = 10.0
+"""Deadline until nodes have let go of connections: over two heartbeats of theirs."""
+
 Tell = Callable[[str], None]
 """Takes a line of progress."""
 
@@ -39,7 +42,11 @@ class Plan:
         command: What runs the ``chatroom`` command of the nodes.
         make_auth: Returns a user's credentials.
         settle_seconds: Time after the last fault until everybody has everything.
+        released_seconds: Time after the clients have gone until nodes hold nothing
+            of them.
         histories: Folder for the histories and the logs, to look into afterwards.
+        sentinel: Whether the nodes' Redis is a primary with replicas under Sentinels.
+        durability: ``CHATROOM_DURABILITY`` of the nodes.
         spared: Indexes of nodes that no fault ends; all others strike them.
     """
 
@@ -55,5 +62,8 @@ class Plan:
     command: Sequence[str] = NODE_COMMAND
     make_auth: MakeAuth = field(default=dev_auth)
     settle_seconds: float = SETTLE_SECONDS
+    released_seconds: float = RELEASED_SECONDS
     histories: Path | None = None
+    sentinel: bool = False
+    durability: str = "memory"
     spared: frozenset[int] = frozenset()

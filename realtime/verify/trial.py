@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from collections.abc import Sequence
 
 from realtime.start_error import StartError
 from realtime.verify.aftermath import (
@@ -15,7 +16,9 @@ from realtime.verify.aftermath import (
 from realtime.verify.census import Census
 from realtime.verify.checker import by_gravity, check
 from realtime.verify.crowd import Crowd
-from realtime.verify.faults import CLIENT_KINDS, TAIL_LOST, Fault, last
+from realtime.verify.failover_figures import failover_figures
+from realtime.verify.failovers import Failover, lost_spans
+from realtime.verify.faults import CLIENT_KINDS, TAIL_LOST, Fault, last, turn
 from realtime.verify.figures import Ended, figures
 from realtime.verify.final_log import Violation
 from realtime.verify.keeping import keep
@@ -85,6 +88,7 @@ class Trial:
                 kinds=[kind for kind in plan.kinds if own or kind in CLIENT_KINDS],
                 spared=plan.spared,
             )
+        self._known_failovers = len(site.failovers)
         self._ended: list[Ended] = []
         self._striking: list[str] = []
         self._violations: list[Violation] = []
@@ -106,7 +110,9 @@ class Trial:
         if absent:
             raise StartError("Not all clients get connected:\n" + "\n".join(absent))
         self._tell("All clients leave; looking what nodes still hold ...")
-        calm, kept = await check_released(self._watch, self._census)
+        calm, kept = await check_released(
+            self._watch, self._census, seconds=self._plan.released_seconds
+        )
         self._violations += kept
         await self._compare(unsettled)
         return Report(
@@ -117,9 +123,17 @@ class Trial:
             figures=figures(self.crowd.histories, self._ended),
             faults=self._ended,
             violations=by_gravity(self._violations),
+            failovers=failover_figures(
+                self.crowd.histories, self._failovers, self._ended
+            ),
             lag=self._watch.lag(),
             calm=calm,
         )
+
+    @property
+    def _failovers(self) -> Sequence[Failover]:
+        """Those of this round."""
+        return self._site.failovers[self._known_failovers :]
 
     async def _course(self) -> list[str]:
         """From the first message until all have settled; returns what has not."""
@@ -127,10 +141,12 @@ class Trial:
         self.crowd.start_chatting()
         self._tell(f"{len(self.crowd.recorders)} clients chat; faults strike.")
         async with asyncio.TaskGroup() as faults:
+            until = began + self._plan.seconds
             for planned in self._schedule or ():
                 await asyncio.sleep(began + planned.at - time.monotonic())
-                faults.create_task(self._strike(planned.fault), name=planned.fault.kind)
-            await asyncio.sleep(began + self._plan.seconds - time.monotonic())
+                striking = self._strike(planned.fault, until)
+                faults.create_task(striking, name=planned.fault.kind)
+            await asyncio.sleep(until - time.monotonic())
         self._tell("No more faults; waiting until everybody has everything ...")
         self.crowd.stop_chatting()
         unsettled = await self._settled(self._plan.settle_seconds)
@@ -139,14 +155,18 @@ class Trial:
             self._violations += await check_presence(self._site, attending)
         return unsettled
 
-    async def _strike(self, fault: Fault) -> None:
-        struck_at = time.monotonic()
-        self._striking.append(fault.kind)
-        try:
-            await last(self._site, fault)
-        finally:
-            self._striking.remove(fault.kind)
-        self._ended.append(Ended(fault.kind, struck_at, time.monotonic()))
+    async def _strike(self, fault: Fault, until: float) -> None:
+        async with turn(self._site, fault):
+            struck_at = time.monotonic()
+            if struck_at > until:
+                # What it strikes was not whole again in time.
+                return
+            self._striking.append(fault.kind)
+            try:
+                await last(self._site, fault)
+            finally:
+                self._striking.remove(fault.kind)
+            self._ended.append(Ended(fault.kind, struck_at, time.monotonic()))
 
     async def _settled(self, seconds: float) -> list[str]:
         deadline = time.monotonic() + seconds
@@ -164,12 +184,22 @@ class Trial:
         if self._plan.histories is not None:
             keep(self._plan.histories, histories, logs)
         self._tell("Comparing the histories with the log ...")
+        durability = self._site.durability
         lost = [
             (fault.struck_at, fault.ended_at)
             for fault in self._ended
             if fault.kind == TAIL_LOST
         ]
-        self._violations += check(histories, logs, lost=lost, complete=not unsettled)
+        for each in self._failovers:
+            lost += lost_spans(each, durability or "memory")
+        self._violations += check(
+            histories,
+            logs,
+            lost=lost,
+            replaced=[(each.struck_at, each.whole_at) for each in self._failovers],
+            durability=durability,
+            complete=not unsettled,
+        )
         self._violations += [Violation("settled", "-", text) for text in unsettled]
 
     async def _tell_progress(self) -> None:

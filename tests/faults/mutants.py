@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from realtime import lua
+from realtime.attendance import Attendance, AttendingSession
 from realtime.lua import Script
 from realtime.redis_link import RedisLink
 from realtime.redis_wire import Argument
@@ -123,6 +124,17 @@ def unknown_told_as_refused() -> None:
     RedisLink._give_up = lie  # type: ignore[method-assign]
 
 
+def sessions_kept() -> None:
+    """Of each session that attended a room something is kept when it has ended."""
+    end = Attendance.end
+
+    def keep(self: Attendance, session: AttendingSession) -> None:
+        end(self, session)
+        self._sessions[session.sid] = session
+
+    Attendance.end = keep  # type: ignore[method-assign]
+
+
 MUTANTS: dict[str, Callable[[], None]] = {
     mutant.__name__: mutant
     for mutant in (
@@ -132,6 +144,7 @@ MUTANTS: dict[str, Callable[[], None]] = {
         publish_before_store,
         reads_go_backwards,
         resubscribe_without_catch_up,
+        sessions_kept,
         unknown_told_as_refused,
     )
 }

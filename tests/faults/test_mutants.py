@@ -27,6 +27,7 @@ SHOWN_BY: dict[str, tuple[set[str], list[Planned]]] = {
     "publish_before_store": ({"shown"}, []),
     "reads_go_backwards": ({"reads"}, []),
     "resubscribe_without_catch_up": ({"shown"}, CUTS),
+    "sessions_kept": ({"released"}, []),
     "unknown_told_as_refused": ({"refused"}, LOST_ANSWERS),
 }
 """For each mutant: a rule that must be broken, and the faults that bring it out."""
@@ -49,6 +50,7 @@ async def test_each_mutant_is_flagged(mutant: str) -> None:
                 schedule=schedule,
                 send_seconds=0.1,
                 settle_seconds=1.0,
+                released_seconds=1.0,
                 command=command,
             ),
             told.append,

@@ -1,0 +1,64 @@
+"""The event loop's lag: a blocked loop shows in ``/metrics``, a stopped process not."""
+
+import time
+from pathlib import Path
+
+import aiohttp
+
+from realtime.loop_lag import BUCKETS, LoopLag
+from realtime.verify.node_numbers import NodeNumbers, parse_numbers
+from tests.nodes import NodeProcess, run_process
+from tests.waiting import MS, wait_until
+
+BLOCK_SECONDS = 300 * MS
+STOP_SECONDS = 1_500 * MS
+
+
+async def test_a_blocked_loop_is_noticed() -> None:
+    """It counts as all the probes that could not be made meanwhile."""
+    lag = LoopLag()
+    lag.start()
+    try:
+        await wait_until(lambda: sum(lag.counts) > 0, "the loop is probed")
+        time.sleep(BLOCK_SECONDS)  # noqa: ASYNC251 - this blocks the loop, on purpose
+        await wait_until(lambda: lag.worst_seconds > 0.8 * BLOCK_SECONDS, "it is seen")
+    finally:
+        lag.close()
+    late = sum(
+        count
+        for bound, count in zip(BUCKETS, lag.counts, strict=False)
+        if bound > BLOCK_SECONDS / 3
+    )
+    assert late > 5
+
+
+async def test_a_stopped_process_has_not_blocked_its_loop(redis_url: str) -> None:
+    """SIGSTOP and SIGCONT leave no mark, however long it was stopped."""
+    async with run_process("--redis-url", redis_url) as node:
+        before = await numbers(node)
+        node.pause()
+        await wait_until(lambda: _state(node.pid) == "T", "it is stopped")
+        stopped_at = time.monotonic()
+        await wait_until(
+            lambda: time.monotonic() > stopped_at + STOP_SECONDS, "it was for long"
+        )
+        node.resume()
+
+        async def probed() -> bool:
+            return (await numbers(node)).lags.total() > before.lags.total() + 5
+
+        await wait_until(probed, "it is probed again")
+        assert (await numbers(node)).worst_lag < STOP_SECONDS / 2
+
+
+async def numbers(node: NodeProcess) -> NodeNumbers:
+    async with (
+        aiohttp.ClientSession() as http,
+        http.get(f"{node.url}/metrics") as answer,
+    ):
+        return parse_numbers(await answer.text())
+
+
+def _state(pid: int) -> str:
+    """Return a process's state letter; its name, before it, may hold anything."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
