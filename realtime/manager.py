@@ -299,19 +299,23 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
 
     def _sort_out(self, batch: Batch) -> None:
         together: dict[str, list[bytes]] = {}
-        for name, payload in batch:
-            channel = name.decode()
-            if payload[:1] == b"{":
-                if events := together.pop(channel, None):
-                    self._deliver(channel, events)
-                self.control.receive(payload)
-            elif self.feeds.receive(channel, payload):
-                together.setdefault(channel, []).append(payload)
-        for channel, events in together.items():
-            self._deliver(channel, events)
+        try:
+            for name, payload in batch:
+                channel = name.decode()
+                if payload[:1] == b"{":
+                    if events := together.pop(channel, None):
+                        self._deliver(channel, events)
+                    self.control.receive(payload)
+                elif self.feeds.receive(channel, payload):
+                    together.setdefault(channel, []).append(payload)
+        finally:
+            # Whatever else fails: to the feeds these count as delivered.
+            for channel, events in together.items():
+                self._deliver(channel, events)
 
     def _deliver(self, channel: str, events: list[bytes]) -> None:
-        packets = [self._prefix + event.decode() for event in events]
+        # Somebody else may publish what is no UTF-8; it must not hold up the rest.
+        packets = [self._prefix + event.decode(errors="replace") for event in events]
         self.send_local(self._namespace, channel, packets)
 
     def _backlog(self, channel: str) -> int:
