@@ -1,6 +1,7 @@
 """The flags of ``chatroom verify``. Imports nothing that takes its time."""
 
 import argparse
+import re
 from pathlib import Path
 
 DEFAULT_SECONDS = 60.0
@@ -63,6 +64,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="nodes started for the run (default: %(default)d)",
     )
     parser.add_argument(
+        "--sentinel",
+        action="store_true",
+        help="start a primary with two replicas under three Sentinels in place of one"
+        " Valkey, and strike these as well",
+    )
+    parser.add_argument(
+        "--durability",
+        type=_durability,
+        default="memory",
+        metavar="LEVEL",
+        help="memory, fsync or replicas:N of nodes started for the run"
+        " (default: %(default)s)",
+    )
+    parser.add_argument(
         "--rate",
         type=_positive,
         default=2.0,
@@ -89,6 +104,14 @@ def _positive(text: str) -> float:
     if not number > 0:
         raise argparse.ArgumentTypeError("must be above 0")
     return number
+
+
+def _durability(text: str) -> str:
+    if not re.fullmatch("memory|fsync|replicas:[12]", text):
+        raise argparse.ArgumentTypeError(
+            "must be memory, fsync, replicas:1 or replicas:2"
+        )
+    return text
 
 
 def _clients(text: str) -> int:

@@ -11,12 +11,15 @@ import jwt
 from realtime.settings import Settings
 from realtime.start_error import StartError
 from realtime.verify.crowd import MakeAuth
-from realtime.verify.faults import KINDS
+from realtime.verify.faults import KINDS, SENTINEL_KINDS
 from realtime.verify.plan import Plan, Tell, dev_auth
 from realtime.verify.report import Report
 from realtime.verify.rounds_report import RoundsReport
 from realtime.verify.runs import run_rounds, run_trial
 from realtime.verify.web_recorder import can_run
+
+MEMORY = "memory"
+"""Durability of nodes that are not told otherwise."""
 
 DEFAULT_WEB_CLIENTS = 2
 """Web clients where they can run: each is a process of its own."""
@@ -63,12 +66,7 @@ def run(given: argparse.Namespace, settings: Settings, tell: Tell) -> bool:
 
 
 def _plan(given: argparse.Namespace, settings: Settings) -> Plan:
-    kinds = [kind for kind in KINDS if given.faults in kind]
-    if not kinds:
-        names = ", ".join(KINDS)
-        raise StartError(
-            f"No fault has {given.faults!r} in its name. There are: {names}"
-        )
+    kinds = _kinds(given)
     seed = given.seed
     if seed is None:
         seed = random.SystemRandom().randrange(1_000_000)
@@ -83,7 +81,24 @@ def _plan(given: argparse.Namespace, settings: Settings) -> Plan:
         send_seconds=1 / given.rate,
         make_auth=_signed(settings) if given.urls else dev_auth,
         histories=given.histories,
+        sentinel=given.sentinel,
+        durability=given.durability,
     )
+
+
+def _kinds(given: argparse.Namespace) -> list[str]:
+    if given.urls and (given.sentinel or given.durability != MEMORY):
+        raise StartError("--sentinel and --durability are for nodes of the run's own.")
+    if given.durability.startswith("replicas") and not given.sentinel:
+        raise StartError("One Valkey has no replicas: replicas:N needs --sentinel.")
+    known = SENTINEL_KINDS if given.sentinel else KINDS
+    kinds = [kind for kind in known if given.faults in kind]
+    if not kinds:
+        names = ", ".join(known)
+        raise StartError(
+            f"No fault has {given.faults!r} in its name. There are: {names}"
+        )
+    return kinds
 
 
 def _web_clients(asked: int | None) -> int:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from realtime.verify.failovers import FAILOVER_KINDS
 from realtime.verify.history import (
     Answered,
     Began,
@@ -14,6 +15,9 @@ from realtime.verify.history import (
     Up,
     of_kind,
 )
+
+Event = tuple[str, int, str]
+"""A room, an offset and a uid: after a lost tail the offset alone is another event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,40 +104,42 @@ def _recoveries(histories: Sequence[History], faults: Sequence[Ended]) -> list[f
     """Return how long after each fault's end the last late message was everywhere.
 
     A message counts for the last fault that ended before it was everywhere; if
-    another fault was at work by then it counts for none.
+    another fault was at work by then it counts for none. Failovers are measured by
+    themselves.
     """
-    latest = dict.fromkeys(faults, 0.0)
-    everywhere = _everywhere(histories)
-    for name, acked_at in _acked(histories).items():
-        shown_at = everywhere.get(name, acked_at)
+    latest = {each: 0.0 for each in faults if each.kind not in FAILOVER_KINDS}
+    shown = everywhere(histories)
+    for name, ack in acked(histories).items():
+        shown_at = shown.get(name, ack.at)
         if any(each.struck_at < shown_at < each.ended_at for each in faults):
             continue
-        over = [each for each in faults if each.ended_at <= shown_at]
+        over = [each for each in latest if each.ended_at <= shown_at]
         if over:
             fault = max(over, key=lambda each: each.ended_at)
-            late = shown_at - max(acked_at, fault.ended_at)
+            late = shown_at - max(ack.at, fault.ended_at)
             latest[fault] = max(latest[fault], late)
     return sorted(latest.values())
 
 
-def _acked(histories: Sequence[History]) -> dict[tuple[str, int], float]:
-    """Return when each message was first acknowledged, by room and offset."""
-    acked: dict[tuple[str, int], float] = {}
+def acked(histories: Sequence[History]) -> dict[Event, Answered]:
+    """Return the first ack of each message."""
+    first: dict[Event, Answered] = {}
     for history in histories:
-        for record in history.records:
-            if isinstance(record, Answered) and record.outcome is Outcome.ACKED:
-                name = (record.room, record.offset)
-                acked[name] = min(record.at, acked.get(name, record.at))
-    return acked
+        for record in of_kind(history.records, Answered):
+            if record.outcome is Outcome.ACKED:
+                name = (record.room, record.offset, record.uid)
+                if name not in first or record.at < first[name].at:
+                    first[name] = record
+    return first
 
 
-def _everywhere(histories: Sequence[History]) -> dict[tuple[str, int], float]:
-    """Return when the last client first showed each event, by room and offset."""
-    latest: dict[tuple[str, int], float] = {}
+def everywhere(histories: Sequence[History]) -> dict[Event, float]:
+    """Return when the last client first showed each event."""
+    latest: dict[Event, float] = {}
     for history in histories:
-        seen: set[tuple[str, int]] = set()
+        seen: set[Event] = set()
         for record in of_kind(history.records, Shown):
-            name = (record.room, record.offset)
+            name = (record.room, record.offset, record.uid)
             # A client that begins anew shows a page that it has shown before.
             if name not in seen:
                 seen.add(name)

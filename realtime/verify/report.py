@@ -9,6 +9,7 @@ import orjson
 
 from realtime.verify.census import NodeCalm
 from realtime.verify.checker import RULES
+from realtime.verify.failover_figures import FailoverFigures
 from realtime.verify.figures import Ended, Figures, percentile
 from realtime.verify.final_log import Violation
 from realtime.verify.node_numbers import LagFigures
@@ -29,6 +30,7 @@ class Report:
         figures: What it amounted to.
         faults: Those that struck.
         violations: Broken promises, the gravest first; none in a good run.
+        failovers: How long they took.
         lag: How late the event loops of nodes were; nothing of the user's own nodes.
         calm: What nodes held when all clients were gone.
     """
@@ -40,6 +42,7 @@ class Report:
     figures: Figures
     faults: Sequence[Ended]
     violations: Sequence[Violation]
+    failovers: FailoverFigures
     lag: LagFigures
     calm: Sequence[NodeCalm]
 
@@ -81,10 +84,24 @@ class Report:
             f"longest answer to a send {figures.answer_seconds:.2f} s;"
             f" {figures.silent} without an answer; answers:"
             f" {_counts(figures.refusals) or 'all well'}",
+            *self._failover_lines(),
             *self._node_lines(),
             *self._verdict(),
         ]
         return "\n".join(lines)
+
+    def _failover_lines(self) -> list[str]:
+        promoted = self.failovers.promoted_seconds
+        recovered = self.failovers.recovered_seconds
+        if not promoted:
+            return []
+        return [
+            f"{len(promoted)} failovers, from the moment each struck: another primary"
+            f" in {percentile(promoted, 0.5):.2f} s, worst"
+            f" {percentile(promoted, 1.0):.2f} s; every member has everything in"
+            f" {percentile(recovered, 0.5):.2f} s, worst"
+            f" {percentile(recovered, 1.0):.2f} s"
+        ]
 
     def _node_lines(self) -> list[str]:
         lines = []

@@ -120,7 +120,13 @@ async def _site_of(plan: Plan) -> AsyncIterator[tuple[Site, str]]:
             return
         prefix = "chatroom-verify-"
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix))
-        own = Deployment(Path(folder), nodes=plan.nodes, command=plan.command)
+        own = Deployment(
+            Path(folder),
+            nodes=plan.nodes,
+            command=plan.command,
+            sentinel=plan.sentinel,
+            durability=plan.durability,
+        )
         await stack.enter_async_context(own)
         line = switchboard(own, plan.seed)
         web_url = f"http://127.0.0.1:{await line.listen_tcp()}"

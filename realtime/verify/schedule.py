@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from realtime.verify.failovers import FAILOVER_KINDS, FAILOVER_SECONDS, GROUP_KINDS
 from realtime.verify.faults import KINDS, Fault
 
 SECONDS = (0.3, 4.0)
@@ -70,7 +71,8 @@ def plan(
 
 def _draw(rng: random.Random, kind: str, nodes: int, spared: frozenset[int]) -> Fault:
     momentary = any(part in kind for part in MOMENTARY)
-    seconds = 0.0 if momentary else round(rng.uniform(*SECONDS), 2)
+    lengths = FAILOVER_SECONDS if kind in FAILOVER_KINDS else SECONDS
+    seconds = 0.0 if momentary else round(rng.uniform(*lengths), 2)
     node = rng.randrange(nodes)
     if kind in ENDINGS and node in spared:
         node = rng.choice([each for each in range(nodes) if each not in spared])
@@ -97,4 +99,6 @@ def _same(one: Planned, other: Planned) -> bool:
 def _thing(fault: Fault) -> str:
     """Return what a fault takes in hand: Redis, a node or a line."""
     part = fault.kind.partition(" ")[0]
-    return part if part == "Redis" else f"{part} {fault.node}"
+    if fault.kind in GROUP_KINDS or part == "Redis":
+        return "Redis"
+    return f"{part} {fault.node}"

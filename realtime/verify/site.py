@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from realtime.start_error import StartError
 from realtime.verify.deployment import NodeSlot
+from realtime.verify.failovers import Failover
 from realtime.verify.proxy import FaultProxy, Streams
 
 PORTS = {"http": 80, "https": 443}
@@ -45,6 +46,14 @@ class Site(Protocol):
     @property
     def redis(self) -> Redis | None:
         """Where the rooms are kept; None if only the nodes can be asked."""
+
+    @property
+    def failovers(self) -> Sequence[Failover]:
+        """Those that there were, over all rounds."""
+
+    @property
+    def durability(self) -> str | None:
+        """What acks tell; None if that is not known."""
 
     @property
     def resolver(self) -> Callable[[], AbstractResolver] | None:
@@ -93,6 +102,8 @@ class RemoteSite:
 
     slots: Sequence[NodeSlot] = ()
     redis: Redis | None = None
+    failovers: Sequence[Failover] = ()
+    durability: str | None = None
 
     def __init__(self, urls: Sequence[str]) -> None:
         self.places = [RemotePlace(url) for url in urls]
