@@ -30,7 +30,7 @@ async def test_garbage_in_one_room_takes_nothing_from_another(
                 *("chatroom-43", "PUBLISH", "ann", "u1", said, *AMPLE),
             )
             for command in (("PUBLISH", "chatroom-42", garbage), append):
-                together.execute_command(*command)  # type: ignore[no-untyped-call]
+                together.execute_command(*command)
             await together.execute()
         await all_see([ann], ["hello"], "43")
         await ann.send("more", "43")
