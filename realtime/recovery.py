@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from realtime.cursor import START, Position, offset_of_message, parse_cursor
+from realtime.errors import UnavailableError
 from realtime.message_log import MessageLog
 from realtime.room_feed import Entry, RoomFeed, as_log_event
 
@@ -72,7 +73,12 @@ class Recovery:
     async def _missed(
         self, room: str, cursor: Position, start: Position
     ) -> list[bytes] | None:
-        """Read the events between a cursor and the entry, None if not provable."""
+        """Read the events between a cursor and the entry, None if not provable.
+
+        Raises:
+            UnavailableError: The log is not, or not any more, what this node has
+                delivered: it is about to notice.
+        """
         if cursor.offset > start.offset:
             return None
         events: list[bytes] = []
@@ -83,9 +89,12 @@ class Recovery:
             if not page.proved:
                 return None
             events += page.events
-            if len(page.events) < RECOVERY_EVENTS:
+            if page.events:
+                cursor, _ = as_log_event(page.events[-1])
+            if cursor == start:
                 return events
-            cursor, _ = as_log_event(page.events[-1])
+            if len(page.events) < RECOVERY_EVENTS:
+                raise UnavailableError("The room changed meanwhile; join again.")
 
     async def _newest(self, room: str, start: Position) -> list[bytes]:
         """Return the newest messages up to the entry, as event arrays."""

@@ -1,0 +1,49 @@
+"""Recovery from the log: all that was missed, or none of it."""
+
+import pytest
+
+from realtime.cursor import Position
+from realtime.errors import UnavailableError
+from realtime.message_log import MessageLog
+from realtime.recovery import Past, Recovery
+from realtime.room_feed import RoomFeed
+from realtime.rooms import Rooms
+from tests.stores.conftest import Send
+
+
+async def past(log: MessageLog, cursor: Position, start: Position) -> Past:
+    """Return what a session is told that enters after ``start``."""
+    feed = RoomFeed("42")
+    feed.restart(start)
+    entry = feed.begin_entry()
+    # The node's memory has nothing of it.
+    return await Recovery(log).past(feed, entry, str(cursor))
+
+
+async def test_all_between_the_cursor_and_the_entry(
+    log: MessageLog, rooms: Rooms, send: Send
+) -> None:
+    """Up to the entry, not up to the log's top: what follows is collected."""
+    await rooms.admit("42", "ann")
+    sent = [await send(f"text {number}") for number in range(4)]
+    places = [Position(each.offset, each.uid) for each in sent]
+    found = await past(log, places[0], places[2])
+    assert found.recovered
+    assert [b"text 1" in found.events[0], b"text 2" in found.events[1]] == [True, True]
+    assert len(found.events) == 2
+    assert (await past(log, places[2], places[2])).events == []
+
+
+async def test_a_log_that_lost_its_tail_gives_no_part_of_what_was_missed(
+    log: MessageLog, rooms: Rooms, send: Send
+) -> None:
+    """The node has delivered what Redis lost and does not know of the loss yet.
+
+    Half of what was missed, called all of it, would be a hole for good.
+    """
+    await rooms.admit("42", "ann")
+    sent = [await send(f"text {number}") for number in range(3)]
+    cursor = Position(sent[0].offset, sent[0].uid)
+    for lost in (Position(5, "lost"), Position(sent[2].offset, "lost")):
+        with pytest.raises(UnavailableError):
+            await past(log, cursor, lost)
