@@ -127,6 +127,16 @@ async def test_a_node_that_lost_its_lease_lists_its_sessions_again(
         assert member.relisted == 1
 
 
+async def test_a_node_that_overslept_its_lease_lists_its_sessions_again(
+    link: RedisLink, redis_client: Redis
+) -> None:
+    """Another has begun to sweep them and may never finish: it was killed as well."""
+    async with running(link, "n1") as member:
+        await wait_until(lambda: member.renewed, "it has a lease")
+        await redis_client.zadd(keys.NODES, {"n1": 1})
+        await wait_until(lambda: member.relisted, "it lists its sessions")
+
+
 async def test_a_pause_of_redis_ends_no_node(
     link: RedisLink, redis_server: RedisServer, redis_client: Redis
 ) -> None:
