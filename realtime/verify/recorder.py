@@ -10,11 +10,9 @@ from aiohttp.abc import AbstractResolver
 
 from realtime.verify.connection import Connection, LostError, SilentError
 from realtime.verify.history import Down, History, Read, Record, Up
+from realtime.verify.joining import ANSWER_SECONDS, join_rooms
 from realtime.verify.outbox import Outbox
 from realtime.verify.room_view import RoomView, text_of
-
-ANSWER_SECONDS = 6.0
-"""Silence after which a request counts as unanswered: the server promises 5 s."""
 
 RECONNECT_SECONDS = (0.05, 0.4)
 """Range of the pause before a reconnect: spread, as those of many clients are."""
@@ -183,7 +181,12 @@ class Recorder:
         """Join all rooms, and again when the server asks for it."""
         while True:
             self._join_again.clear()
-            await self._join(connection)
+            await join_rooms(
+                connection,
+                self.views.values(),
+                pause=lambda: self._rng.uniform(*RECONNECT_SECONDS),
+                trouble=self._note_trouble,
+            )
             async with self._changed:
                 self._changed.notify_all()
             waiting = (
@@ -199,25 +202,8 @@ class Recorder:
             if connection.lost.is_set():
                 return
 
-    async def _join(self, connection: Connection) -> None:
-        wanted = [view for view in self.views.values() if not view.attended]
-        while wanted:
-            asked = [view.ask() for view in wanted]
-            ack = await connection.request(
-                "sync", {"rooms": asked}, seconds=ANSWER_SECONDS, on_ack=self._joined
-            )
-            if not ack.get("ok"):
-                self.trouble = str(ack)
-            wanted = [view for view in wanted if not view.attended]
-            if wanted:
-                await asyncio.sleep(self._rng.uniform(*RECONNECT_SECONDS))
-
-    def _joined(self, ack: dict[str, Any]) -> None:
-        for answer in ack.get("rooms", ()):
-            if answer.get("ok"):
-                self.views[answer["room"]].joined(answer)
-            else:
-                self.trouble = str(answer)
+    def _note_trouble(self, text: str) -> None:
+        self.trouble = text
 
     def _event(self, name: str, payload: Any) -> None:
         if name == "closing":
