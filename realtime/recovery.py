@@ -1,7 +1,9 @@
 """Recovery: exactly the events that a session missed, or the newest page."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 from realtime.cursor import START, Position, offset_of_message, parse_cursor
 from realtime.errors import UnavailableError
@@ -35,6 +37,8 @@ class Recovery:
 
     def __init__(self, log: MessageLog) -> None:
         self._log = log
+        # One session of a room reads its log at a time; there while one does.
+        self._reading: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def is_ahead(self, feed: RoomFeed, cursor: str | None) -> bool:
         """Tell whether a cursor may be of events that this node has not heard of yet.
@@ -48,32 +52,44 @@ class Recovery:
         top = await self._log.top(feed.room)
         return position.offset <= top.offset
 
-    async def past(self, feed: RoomFeed, entry: Entry, cursor: str | None) -> Past:
+    def past(
+        self, feed: RoomFeed, entry: Entry, cursor: str | None
+    ) -> Coroutine[Any, Any, Past]:
         """Return the events up to an entry's start.
 
         A cursor is honoured if this node's memory or the log proves that it is of
-        this room's past; there is no partial recovery.
+        this room's past; there is no partial recovery. Memory is looked at when this
+        is called, which must be in the step that began the entry.
 
         Raises:
             UnavailableError, OutcomeUnknownError: Redis is away.
         """
         position = None if cursor is None else parse_cursor(cursor)
+        missed = None
         if position is not None:
-            # The entry began in this very step, or the log is asked.
-            recent = None
-            if entry.start == feed.position:
-                recent = feed.recent_after(position)
-            missed = recent
-            if missed is None:
-                missed = await self._missed(feed.room, position, entry.start)
-            if missed is not None:
-                return Past(True, missed)
-        return Past(False, await self._newest(feed.room, entry.start))
+            missed = feed.recent_after(position, upto=entry.start.offset)
+        return self._past(feed, entry.start, position, missed)
+
+    async def _past(
+        self,
+        feed: RoomFeed,
+        start: Position,
+        cursor: Position | None,
+        missed: list[bytes] | None,
+    ) -> Past:
+        if cursor is not None and missed is None:
+            missed = await self._missed(feed, cursor, start)
+        if missed is not None:
+            return Past(True, missed)
+        return Past(False, await self._newest(feed.room, start))
 
     async def _missed(
-        self, room: str, cursor: Position, start: Position
+        self, feed: RoomFeed, cursor: Position, start: Position
     ) -> list[bytes] | None:
         """Read the events between a cursor and the entry, None if not provable.
+
+        When a node dies hundreds may come back to one room. The first one reads the
+        log; the others find in memory what it has read.
 
         Raises:
             UnavailableError: The log is not, or not any more, what this node has
@@ -81,6 +97,19 @@ class Recovery:
         """
         if cursor.offset > start.offset:
             return None
+        lock = self._reading.setdefault(feed.room, asyncio.Lock())
+        async with lock:
+            known = feed.recent_after(cursor, upto=start.offset)
+            if known is not None:
+                return known
+            events = await self._read(feed.room, cursor, start)
+            if events is not None:
+                feed.remember(cursor, events)
+            return events
+
+    async def _read(
+        self, room: str, cursor: Position, start: Position
+    ) -> list[bytes] | None:
         events: list[bytes] = []
         while True:
             page = await self._log.read(

@@ -154,19 +154,52 @@ class RoomFeed:
         for entry in self._entries:
             entry.broken = True
 
-    def recent_after(self, cursor: Position) -> list[bytes] | None:
-        """Return the events after a cursor, None if memory cannot prove them."""
+    def recent_after(
+        self, cursor: Position, *, upto: int | None = None
+    ) -> list[bytes] | None:
+        """Return the events after a cursor, None if memory cannot prove them.
+
+        Args:
+            cursor: The last event that is known.
+            upto: Offset of the last event wanted, not beyond the position; None: all.
+        """
+        if upto is None:
+            upto = self.position.offset
+        if cursor.offset > upto:
+            return None
         if cursor == self.position:
             return []
-        if cursor == self._since:
-            return [event for _, event in self._recent]
         # Offsets are contiguous, so the cursor's place is known.
-        if not self._recent:
+        first = self._since.offset + 1
+        index = cursor.offset - first
+        if cursor != self._since and (
+            not 0 <= index < len(self._recent) or self._recent[index][0] != cursor
+        ):
             return None
-        index = cursor.offset - self._recent[0][0].offset
-        if not 0 <= index < len(self._recent) or self._recent[index][0] != cursor:
-            return None
-        return [self._recent[i][1] for i in range(index + 1, len(self._recent))]
+        return [self._recent[i][1] for i in range(index + 1, upto + 1 - first)]
+
+    def remember(self, since: Position, events: list[bytes]) -> None:
+        """Keep what was read from the log for one session for those who come next.
+
+        Args:
+            since: The event before the first one.
+            events: Contiguous events of this log; those that reach up to what is in
+                memory are kept, as far as there is room.
+        """
+        older = self._since.offset - since.offset
+        if not 0 < older <= len(events):
+            return
+        positioned = [as_log_event(event) for event in events[:older]]
+        if positioned[-1][0] != self._since:
+            return
+        while positioned:
+            _, event = positioned[-1]
+            size = self._recent_bytes + len(event)
+            if len(self._recent) >= RECENT_EVENTS or size > RECENT_BYTES:
+                return
+            self._recent.appendleft(positioned.pop())
+            self._recent_bytes = size
+            self._since = positioned[-1][0] if positioned else since
 
     def begin_entry(self) -> Entry:
         """Start to collect for a session that will enter after this position."""

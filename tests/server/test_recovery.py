@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +80,29 @@ async def test_however_much_was_missed(three: list[Node]) -> None:
             answer = await bob.join("42", past.cursors[known])
         assert answer["recovered"]
         assert texts_of(answer) == past.texts[known:]
+
+
+@pytest.mark.parametrize("warm", [False, True])
+async def test_the_log_is_read_for_the_room_not_for_each_who_comes_back(
+    three: list[Node], redis_client: Redis, warm: bool
+) -> None:
+    """When a node dies its clients come at once: Redis is not asked for each."""
+    past = await fill(three[0], 20)
+    async with AsyncExitStack() as stack:
+        if warm:
+            await stack.enter_async_context(member(three[1], "cid", "42"))
+        users = [
+            await stack.enter_async_context(member(three[1], f"user-{number}"))
+            for number in range(12)
+        ]
+        await redis_client.config_resetstat()
+        answers = await asyncio.gather(*(u.join("42", past.cursors[5]) for u in users))
+        stats = await redis_client.info("commandstats")
+    for answer in answers:
+        assert answer["recovered"]
+        assert texts_of(answer) == past.texts[5:]
+    # One reading is two of them: the proof, and what came after it.
+    assert stats["cmdstat_xrange"]["calls"] <= 4
 
 
 async def test_without_a_cursor_the_newest_page(nodes: list[Node]) -> None:

@@ -136,6 +136,36 @@ def test_memory_is_bounded_in_bytes() -> None:
     assert feed.recent_after(place(18)) is None
 
 
+def stored(offset: int, lineage: str = "a") -> bytes:
+    """Return an event as the log holds it."""
+    return b'["message",{"offset":%d,"uid":"%s%d"}]' % (
+        offset,
+        lineage.encode(),
+        offset,
+    )
+
+
+@given(st.integers(0, 40), st.integers(0, 300), st.integers(0, 30), st.data())
+def test_what_one_session_read_is_there_for_the_next(
+    since: int, read: int, passed: int, data: st.DataObject
+) -> None:
+    """Events from the log join memory where they meet it, and nowhere else."""
+    feed = feed_at(since + read)
+    top = since + read + passed
+    for number in range(since + read + 1, top + 1):
+        feed.advance(place(number), stored(number))
+    lineage = data.draw(st.sampled_from("ab"))
+    events = [stored(n, lineage) for n in range(since + 1, since + read + 1)]
+    feed.remember(place(since) if since else START, events)
+    known = data.draw(st.integers(since, top))
+    upto = data.draw(st.integers(known, top))
+    found = feed.recent_after(place(known) if known else START, upto=upto)
+    if found is not None:
+        assert found == [stored(n) for n in range(known + 1, upto + 1)]
+    elif lineage == "a":
+        assert top - known > RECENT_EVENTS
+
+
 def test_a_restart_forgets_the_other_history() -> None:
     """What was delivered is not this log's past: it proves nothing any more."""
     feed = feed_at(5, delivered=5)
