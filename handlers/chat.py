@@ -16,7 +16,9 @@ from realtime import keys
 from realtime.deferred_ack import DeferredAck
 from realtime.errors import (
     ChatError,
+    ForbiddenError,
     InternalError,
+    NotAttendingError,
     RateLimitedError,
     UnknownEventError,
 )
@@ -177,8 +179,8 @@ class ChatNamespace(socketio.AsyncNamespace):
     async def on_send(self, session: Session, payload: Payload) -> Answer:
         """A text or an image → its place in the room. Broadcasts ``message``.
 
-        Errors: ``not_attending``, ``forbidden``, ``too_large``, ``unavailable``
-        (nothing was stored), ``unknown`` (repeat with the same ``clientId``).
+        Errors: ``not_attending``, ``too_large``, ``unavailable`` (nothing was
+        stored), ``unknown`` (repeat with the same ``clientId``).
         """
         services = self.services
         services.user_rates.take(session.user)
@@ -186,9 +188,15 @@ class ChatNamespace(socketio.AsyncNamespace):
         if "image" in payload:
             stored = await services.images.accept(payload["image"], owner=session.user)
             payload["image"] = services.images.describe(stored)
-        done = await services.log.append(
-            room=room, user=session.user, client_id=client_id, content=payload
-        )
+        try:
+            done = await services.log.append(
+                room=room, user=session.user, client_id=client_id, content=payload
+            )
+        except ForbiddenError:
+            # It attends, and the user is no member: Redis lost the membership with its
+            # newest data, or this node missed that they quit. The way back is `join`.
+            await services.attendance.leave(session, room)
+            raise NotAttendingError("Join the room first.") from None
         return {
             "message": done.message,
             "offset": done.offset,

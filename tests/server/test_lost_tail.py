@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from tests.members import Member, all_see, member
+from tests.members import Member, all_see, member, text_of
 from tests.nodes import Node
 from tests.recording import Payload
 from tests.redis_server import RedisServer
@@ -99,6 +99,21 @@ async def test_a_node_s_memory_proves_nothing_after_a_cut(
         answer = await bob.join("42", cid.cursors["42"])
         assert (answer["ok"], answer.get("recovered")) == (True, False), answer
         assert texts_of(answer) == ["kept"]
+
+
+async def test_a_membership_that_was_lost_is_had_again_by_a_join(
+    nodes: list[Node], redis_server: RedisServer
+) -> None:
+    """Whoever attends and is no member now is not shut out, but asked to join."""
+    async with member(nodes[0], "ann", "42"):
+        redis_server.keep()
+        async with member(nodes[-1], "bob", "42") as bob:
+            redis_server.go_back()
+            await bob.next("state", room="42")
+            error = await bob.refused("send", text_of("too early"))
+            assert error["code"] == "not_attending"
+            assert (await bob.join("42", bob.cursors["42"]))["recovered"]
+            await bob.send("hello")
 
 
 async def recovered(node: Node, cursors: Sequence[str]) -> list[bool]:
