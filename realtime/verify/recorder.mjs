@@ -10,7 +10,7 @@ const { module, url, user, auth, rooms } = JSON.parse(process.argv[2]);
 const { ChatroomClient } = await import(module);
 
 /** Codes after which a message may be stored: others say that nothing was. */
-const UNSURE = new Set(["unknown", "internal", "timeout", "offline", "closed"]);
+const UNSURE = new Set(["unknown", "internal", "timeout", "interrupted", "offline", "closed"]);
 /** The next look at the standing; what changes more often is told together. */
 const STANDING_MS = 50;
 /** Stands for the clientId that the client chooses after the text is made. */

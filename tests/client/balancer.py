@@ -1,10 +1,16 @@
-"""One address before several nodes: new connections go to the first that lives."""
+"""One address before several nodes: new connections go to one that lives."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
+import aiohttp
+
 from tests.nodes import HOST
+from tests.waiting import MS
+
+# Far more often than real ones look; yet a node goes between two looks.
+HEALTH_SECONDS = 100 * MS
 
 CHUNK_BYTES = 65_536
 
@@ -40,13 +46,17 @@ class Balancer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:
-            for port in self.ports:
+            for port in self._candidates():
                 with suppress(OSError):
                     there = await asyncio.open_connection(HOST, port)
                     await self._join((reader, writer), there)
                     return
         finally:
             await _abort(writer)
+
+    def _candidates(self) -> list[int]:
+        """Return the ports to try for a new connection, in this order."""
+        return self.ports
 
     async def _join(
         self,
@@ -65,6 +75,47 @@ class Balancer:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
             await _abort(there[1])
+
+
+class HealthBalancer(Balancer):
+    """Spreads connections over the nodes whose ``/readyz`` was green of late."""
+
+    def __init__(self, ports: Sequence[int]) -> None:
+        super().__init__(ports)
+        self.ready: set[int] = set()
+        self._turn = 0
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["HealthBalancer"]:
+        """Listen on a free port, and look at the nodes, until the block ends."""
+        async with aiohttp.ClientSession() as http, super().running():
+            await self._look(http)
+            looking = asyncio.create_task(self._look_on(http))
+            try:
+                yield self
+            finally:
+                looking.cancel()
+                await asyncio.gather(looking, return_exceptions=True)
+
+    def _candidates(self) -> list[int]:
+        self._turn += 1
+        start = self._turn % len(self.ports)
+        turned = self.ports[start:] + self.ports[:start]
+        return sorted(turned, key=lambda port: port not in self.ready)
+
+    async def _look_on(self, http: aiohttp.ClientSession) -> None:
+        while True:
+            await asyncio.sleep(HEALTH_SECONDS)
+            await self._look(http)
+
+    async def _look(self, http: aiohttp.ClientSession) -> None:
+        ready = set()
+        for port in self.ports:
+            with suppress(aiohttp.ClientError, OSError):
+                async with http.get(f"http://{HOST}:{port}/readyz") as answer:
+                    if answer.status == 200:
+                        ready.add(port)
+        self.ready = ready
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

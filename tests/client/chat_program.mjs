@@ -40,19 +40,26 @@ chat.on("presence", ({ room }) => say("presence", { room, online: [...(chat.room
 chat.on("typing", ({ room }) => say("typing", { room, users: chat.typing(room) }));
 chat.on("refused", ({ room, error }) => say("refused", { room, code: error.code }));
 
-/** Send a numbered text every few milliseconds. */
+let stop = () => {};
+
+/** Send a numbered text every few milliseconds, until `count` or `hush`. */
 function flow({ room, count, everyMs, prefix }) {
   let sent = 0;
   const timer = setInterval(() => {
     chat.send(room, { text: `${prefix}${(sent += 1)}` });
-    if (sent === count) clearInterval(timer);
+    if (sent === count) stop();
   }, everyMs);
+  stop = () => {
+    clearInterval(timer);
+    say("hushed", { count: sent });
+  };
 }
 
 const commands = {
   join: ({ room }) => chat.join(room).then(() => say("joined", { room }), (error) => say("not_joined", { room, code: error.code })),
   send: ({ room, text, image }) => chat.send(room, image ? { image: Uint8Array.from(Buffer.from(image, "base64")), text } : { text }),
   flow,
+  hush: () => stop(),
   read: ({ room, message }) => chat.markRead(room, message),
   typing: ({ room, on }) => chat.setTyping(room, on),
   history: ({ room, limit }) => chat.history(room, limit).then((page) => say("history", { ...page, held: chat.room(room).messages.map(({ message }) => message) })),

@@ -29,7 +29,7 @@ import { Emitter } from "./chatroom/emitter.js";
 import { ChatRequestError } from "./chatroom/errors.js";
 import { fetchMessage, fetchOlder } from "./chatroom/history.js";
 import { readClaims } from "./chatroom/ids.js";
-import { Outbox } from "./chatroom/outbox.js";
+import { Outbox, WOKEN_BY_CONNECTION } from "./chatroom/outbox.js";
 import { defaultStorage } from "./chatroom/outbox-storage.js";
 import { ReadMarks } from "./chatroom/read-marks.js";
 import { RoomState } from "./chatroom/room-state.js";
@@ -41,6 +41,9 @@ export { MemoryOutboxStorage, WebOutboxStorage } from "./chatroom/outbox-storage
 
 /** Messages a page of history. */
 const PAGE_MESSAGES = 50;
+const SERVICE_AWAY = new ChatRequestError("unavailable", "The server cannot serve now.", {
+  temporary: true,
+});
 
 /**
  * @typedef {import("./chatroom/room-state.js").Message} Message
@@ -54,6 +57,8 @@ export class ChatroomClient {
   #rooms = new Rooms();
   /** @type {OutboxItem["error"]} The latest word of the server on sending. */
   #trouble;
+  /** Whether the node has what it needs to serve. */
+  #isServed = true;
 
   /** @param {Options} options */
   constructor(options) {
@@ -114,7 +119,8 @@ export class ChatroomClient {
     const { state, error } = this.connection;
     const isCatchingUp = state === "online" && !this.attendance.isComplete;
     const { sending, failed } = this.waiting.counts;
-    const trouble = (error ?? (sending > 0 && this.#trouble)) || null;
+    const away = state === "online" && !this.#isServed && SERVICE_AWAY;
+    const trouble = (error ?? (sending > 0 && this.#trouble)) || away || null;
     return { state, isCatchingUp, sending, failed, trouble };
   }
 
@@ -277,6 +283,7 @@ export class ChatroomClient {
   #disconnected() {
     this.attendance.disconnected();
     this.typingUsers.clear();
+    this.#isServed = true;
     this.#emitStatus();
   }
 
@@ -285,6 +292,7 @@ export class ChatroomClient {
    * @param {any} payload
    */
   #event(name, payload) {
+    if (name === "service") this.#served(payload?.available !== false);
     const room = payload?.room;
     const state = this.#rooms.get(room);
     if (!state) return;
@@ -305,6 +313,13 @@ export class ChatroomClient {
       if (payload.user === this.user) this.readMarks.known(room, payload.lastReadMessage);
       this.#emitter.emit("reads", { room });
     }
+  }
+
+  /** @param {boolean} isServed */
+  #served(isServed) {
+    this.#isServed = isServed;
+    if (isServed) for (const room of this.roomIds) this.waiting.resume(room);
+    this.#emitStatus();
   }
 
   /**
@@ -366,7 +381,7 @@ export class ChatroomClient {
   /** @param {OutboxItem} item */
   #outboxChanged(item) {
     // Shown until a message gets through.
-    if (item.step === "waiting" && item.error && item.error.code !== "offline") {
+    if (item.step === "waiting" && item.error && !WOKEN_BY_CONNECTION.has(item.error.code)) {
       this.#trouble = item.error;
     } else if (item.step === "sent") this.#trouble = undefined;
     this.#emitter.emit("outbox", { room: item.room, item });

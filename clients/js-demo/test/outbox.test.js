@@ -85,6 +85,21 @@ for (const code of ["unavailable", "unknown", "timeout", "rate_limited"]) {
   });
 }
 
+for (const code of ["offline", "interrupted"]) {
+  test(`after "${code}" the next connection is waited for, and no longer`, async () => {
+    const box = outbox();
+    box.add("42", { text: "one" });
+    await settled();
+    sent[0].reject(temporary(code));
+    await settled();
+    assert.equal(sent.length, 1);
+    box.resume("42");
+    await settled();
+    assert.equal(sent.length, 2);
+    assert.equal(sent[1].payload.clientId, sent[0].payload.clientId);
+  });
+}
+
 test("the server's retryAfter is waited for", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const box = outbox();

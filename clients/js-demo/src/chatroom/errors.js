@@ -4,6 +4,8 @@
  * Codes that the module makes itself; all others come from the server.
  *
  * - `offline`: not connected, nothing was sent (temporary)
+ * - `interrupted`: sent, the connection ended before the answer; the outcome is not
+ *   known (temporary)
  * - `timeout`: sent, no answer in time; the outcome is not known (temporary)
  * - `closed`: the client object was closed
  * - `outbox_full`: too much is waiting to be sent

@@ -12,6 +12,8 @@ export const MAX_BYTES = 40 * 2 ** 20;
 /** The server remembers a `clientId` for 24 h after the first try; with a margin for
  * clocks, what was tried longer ago is not sent again without asking. */
 const SAFE_REPEAT_MS = 23 * 3_600_000;
+/** Errors after which the next connection is what is waited for. */
+export const WOKEN_BY_CONNECTION = new Set(["offline", "interrupted"]);
 /** An image takes its time on a slow line: 8 MiB at 1 Mbit/s. */
 const IMAGE_TIMEOUT_MS = 75_000;
 
@@ -221,7 +223,7 @@ export class Outbox {
     item.error = error.toJSON();
     // Without a connection the next one wakes the outbox. `not_attending`: the rejoin.
     if (error.code === "not_attending") this.wiring.rejoin(item.room);
-    else if (error.code !== "offline") this.#pause(item.room, error.retryAfter);
+    else if (!WOKEN_BY_CONNECTION.has(error.code)) this.#pause(item.room, error.retryAfter);
     this.wiring.changed(item);
   }
 

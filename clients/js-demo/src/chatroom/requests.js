@@ -30,11 +30,9 @@ export function request(socket, event, payload, { timeoutMs, onOk } = {}) {
       .timeout(timeoutMs ?? ACK_TIMEOUT_MS)
       .emit(event, payload, (/** @type {Error | null} */ lost, /** @type {any} */ ack) => {
         if (lost) {
-          reject(
-            new ChatRequestError("timeout", "No answer from the server.", {
-              temporary: true,
-            }),
-          );
+          // Also called when the connection ends: no trouble of the server's.
+          const code = socket.connected ? "timeout" : "interrupted";
+          reject(new ChatRequestError(code, "No answer from the server.", { temporary: true }));
         } else if (ack?.ok === true) {
           onOk?.(ack);
           resolve(ack);

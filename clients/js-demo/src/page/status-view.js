@@ -17,6 +17,9 @@ export function describe({ state, isCatchingUp, sending, trouble }) {
       if (sending > 0 && trouble) {
         return { tone: "busy", text: `Sending ${sending}…`, detail: `The server cannot take messages right now; still trying. (${trouble.code})` };
       }
+      if (trouble) {
+        return { tone: "busy", text: "Waiting for the server…", detail: `Messages may be late; nothing is lost. (${trouble.code})` };
+      }
       if (isCatchingUp) return { tone: "busy", text: "Catching up…" };
       return sending > 0 ? { tone: "busy", text: `Sending ${sending}…` } : { tone: "good", text: "Online" };
     case "connecting":
