@@ -159,10 +159,10 @@ class Deployment:
         await self._stack.aclose()
 
     def tracebacks(self) -> dict[str, str]:
-        """Return the first traceback in each node's log, by the node's name."""
+        """Return the first traceback in each node's log since the last call."""
         found = {}
         for slot in self.slots:
-            text = slot.process.log_path.read_text(errors="replace")
+            text = slot.process.new_log()
             _, mark, rest = text.partition("Traceback (most recent call last)")
             if mark:
                 found[slot.name] = mark + rest[:3000]

@@ -40,14 +40,15 @@ class LagFigures:
         probes: How many there were.
         p99_9_seconds: Upper bound of the bucket that the 99.9th percentile is in.
         worst_seconds: The longest one.
-        worst_busy_seconds: CPU time of that loop's thread in it.
+        worst_busy_seconds: CPU time of that loop's thread in it; None where the
+            process had a longer one before, so that only the bucket is known.
         counts: Probes by upper bound.
     """
 
     probes: int = 0
     p99_9_seconds: float = 0.0
     worst_seconds: float = 0.0
-    worst_busy_seconds: float = 0.0
+    worst_busy_seconds: float | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -92,7 +93,8 @@ def lag_figures(
         spans: Of each process the numbers before, if it was there before, and after.
     """
     total: Counter[float] = Counter()
-    worst, busy = 0.0, 0.0
+    worst: float = 0.0
+    busy: float | None = None
     for before, after in spans:
         lags = after.lags - (before.lags if before else Counter())
         total += lags
@@ -111,7 +113,7 @@ def together(parts: Sequence[LagFigures]) -> LagFigures:
     return _figures(total, worst.worst_seconds, worst.worst_busy_seconds)
 
 
-def _figures(total: Counter[float], worst: float, busy: float) -> LagFigures:
+def _figures(total: Counter[float], worst: float, busy: float | None) -> LagFigures:
     return LagFigures(
         probes=total.total(),
         p99_9_seconds=min(_bound_of(total, 0.999), worst),
@@ -123,11 +125,11 @@ def _figures(total: Counter[float], worst: float, busy: float) -> LagFigures:
 
 def _worst(
     before: NodeNumbers | None, after: NodeNumbers, lags: Counter[float]
-) -> tuple[float, float]:
-    """Return the worst lag of a span; of an earlier record only the bucket is known."""
+) -> tuple[float, float | None]:
+    """Return the worst lag of a span, and the CPU time in it where that is known."""
     if before is None or after.worst_lag > before.worst_lag:
         return after.worst_lag, after.worst_lag_busy
-    return min(max(lags, default=0.0), after.worst_lag), 0.0
+    return min(max(lags, default=0.0), after.worst_lag), None
 
 
 def _bound_of(counts: Counter[float], share: float) -> float:

@@ -34,6 +34,7 @@ class ChildProcess:
 
     def __init__(self, log_path: Path) -> None:
         self.log_path = log_path
+        self._read_log = 0
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -71,6 +72,14 @@ class ChildProcess:
     async def ended(self) -> int | None:
         """Wait for the end and return the exit code."""
         return None if self._process is None else await self._process.wait()
+
+    def new_log(self) -> str:
+        """Return what was logged since the last call."""
+        with self.log_path.open("rb") as log:
+            log.seek(self._read_log)
+            text = log.read()
+        self._read_log += len(text)
+        return text.decode(errors="replace")
 
     def log_tail(self, lines: int = 15) -> str:
         """Return the last lines of the log."""

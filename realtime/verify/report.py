@@ -139,11 +139,13 @@ class Report:
 
 def lag_text(lag: LagFigures) -> str:
     """Return how late event loops were, in one clause."""
-    return (
+    text = (
         f"p99.9 {lag.p99_9_seconds * 1000:.0f} ms,"
         f" worst {lag.worst_seconds * 1000:.0f} ms"
-        f" ({lag.worst_busy_seconds * 1000:.0f} ms of it computing)"
     )
+    if lag.worst_busy_seconds is None:
+        return text
+    return f"{text} ({lag.worst_busy_seconds * 1000:.0f} ms of it computing)"
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -60,7 +60,7 @@ class Site(Protocol):
         """Makes what clients look names up with; the usual one if None."""
 
     def tracebacks(self) -> Mapping[str, str]:
-        """Return the first traceback in the log of each node that can be read."""
+        """Return each node's first traceback since the last call, if it can be read."""
 
 
 class RemotePlace:
