@@ -1,8 +1,7 @@
 """Redis addresses: a URL becomes a factory of redis-py connections.
 
-redis-py does what is hard about a connection (TLS, unix sockets, authentication,
-asking the Sentinels for the primary); what happens on it afterwards is ours, in
-:mod:`realtime.redis_wire`.
+redis-py does what is hard about a connection (TLS, unix sockets, authentication); what
+happens on it afterwards is ours, in :mod:`realtime.redis_wire`.
 """
 
 from collections.abc import Callable
@@ -12,11 +11,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection
-from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+
+from realtime.sentinels import Primary, Sentinels
 
 ConnectionFactory = Callable[[], AbstractConnection]
 
@@ -65,82 +61,47 @@ def _sentinel_factory(url: str, common: dict[str, Any]) -> ConnectionFactory:
     if len(path) != 2 or not path[0].isdigit() or not path[1]:
         raise ValueError("a Sentinel URL ends with /<db>/<service name>")
     query = parse_qs(parts.query)
-    hosts = _sentinel_hosts(parts.netloc)
-    # One that is down, perhaps with the machine of the primary, must leave time to
-    # ask the others and to connect; redis-py would ask it again and again.
-    share = common["socket_timeout"] / (len(hosts) + 1)
-    sentinel_options: dict[str, Any] = {
-        "socket_timeout": share,
-        "socket_connect_timeout": share,
-        "retry": Retry(NoBackoff(), 0),
-    }
-    if "sentinel_password" in query:
-        sentinel_options["password"] = query["sentinel_password"][0]
     primary = dict(common, db=int(path[0]))
     if parts.username:
         primary["username"] = unquote(parts.username)
     if parts.password:
         primary["password"] = unquote(parts.password)
-    kind = _PrimaryConnection
+    kind = PrimaryConnection
     if parts.scheme.startswith("rediss"):
         kind = _SecurePrimaryConnection
-    return partial(
-        kind,
-        sentinels=hosts,
-        service=path[1],
-        sentinel_options=sentinel_options,
-        **primary,
+    sentinels = Sentinels(
+        _sentinel_hosts(parts.netloc),
+        path[1],
+        # One step of three; the others are the connection to the primary.
+        timeout_seconds=common["socket_timeout"] / 3,
+        password=query.get("sentinel_password", [None])[0],
     )
+    return partial(kind, sentinels=sentinels, **primary)
 
 
-class _PrimaryConnection(Connection):
-    """A connection that asks the Sentinels for the primary each time it connects.
+class PrimaryConnection(Connection):
+    """A connection that asks the Sentinels for the primary each time it connects."""
 
-    Not redis-py's own: its pools keep a connection to each Sentinel that nobody
-    closes. Connections share ``sentinels``, and ask the one first that answered last.
-    """
-
-    def __init__(
-        self,
-        *,
-        sentinels: list[tuple[str, int]],
-        service: str,
-        sentinel_options: dict[str, Any],
-        **options: Any,
-    ) -> None:
+    def __init__(self, *, sentinels: Sentinels, **options: Any) -> None:
         super().__init__(**options)
-        self._sentinels = sentinels
-        self._service = service
-        self._sentinel_options = sentinel_options
+        self.sentinels = sentinels
+        self._primary: Primary | None = None
 
     async def connect(self) -> None:
-        self.host, self.port = await self._ask_sentinels()
+        """Connect to the present primary."""
+        self._primary = await self.sentinels.primary()
+        _, self.host, self.port = self._primary
         await super().connect()  # type: ignore[no-untyped-call]
 
-    async def _ask_sentinels(self) -> tuple[str, int]:
-        failure: Exception = RedisConnectionError("no Sentinel was named")
-        for address in list(self._sentinels):
-            try:
-                found = await self._ask(address)
-            except (RedisError, OSError, TimeoutError) as error:
-                failure = error
-                continue
-            # In one step: another connection may have put them in order meanwhile.
-            self._sentinels.sort(key=lambda each: each != address)
-            return found
-        raise failure
-
-    async def _ask(self, address: tuple[str, int]) -> tuple[str, int]:
-        asked = Sentinel([address], sentinel_kwargs=self._sentinel_options)
-        try:
-            found: tuple[str, int] = await asked.discover_master(self._service)
-        finally:
-            for client in asked.sentinels:
-                await client.aclose()
-        return found
+    async def replaced(self) -> str:
+        """Wait until this leads to the primary no longer; return why, in words."""
+        if self._primary is None:
+            raise ValueError("not connected")
+        _, host, port = await self.sentinels.replaced(self._primary)
+        return f"the primary is {host}:{port} now"
 
 
-class _SecurePrimaryConnection(_PrimaryConnection, SSLConnection):
+class _SecurePrimaryConnection(PrimaryConnection, SSLConnection):
     """The same with TLS to the primary."""
 
 

@@ -13,7 +13,7 @@ import hiredis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
-from realtime.redis_url import ConnectionFactory
+from realtime.redis_url import ConnectionFactory, PrimaryConnection
 
 Argument = str | bytes | int | float
 """A word of a command."""
@@ -125,6 +125,14 @@ class RedisWire(asyncio.Protocol):
                 self._take(replies)
         except Exception as error:  # noqa: BLE001 - raised by `serve`
             self._end(error)
+
+    async def leave_former_primary(self) -> None:
+        """Cut the connection once the Sentinels name another primary, if there are any.
+
+        The former one may serve on for many seconds: what it takes then is lost.
+        """
+        if isinstance(self._connection, PrimaryConnection):
+            self.abort(await self._connection.replaced())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take note of the end. Called by the event loop."""

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from realtime.owned_task import end_task
 from realtime.redis_url import ConnectionFactory
 from realtime.redis_wire import RedisWire, WireError
 
@@ -62,6 +63,7 @@ class WireKeeper:
                 continue
             loop = asyncio.get_running_loop()
             pause_until = loop.time() + RECONNECT_SECONDS
+            leaving = asyncio.create_task(self._leave_former(wire), name="wire-leaving")
             try:
                 await self._serve(wire)
             except WireError as error:
@@ -73,10 +75,17 @@ class WireKeeper:
                 pause_until = loop.time() + RECONNECT_SECONDS
             finally:
                 self._lost()
+                await end_task(leaving)
                 await wire.close()
             # One that ended at once (SUBSCRIBE is not allowed, no primary any more)
             # will do so again: not a thousand times a second.
             await asyncio.sleep(max(0.0, pause_until - loop.time()))
+
+    async def _leave_former(self, wire: RedisWire) -> None:
+        try:
+            await wire.leave_former_primary()
+        except Exception:
+            log.exception("%s: the Sentinels cannot be understood", self._name)
 
     def _note(self, error: WireError) -> None:
         if str(error) != self.failure:

@@ -207,9 +207,13 @@ class SentinelGroup:
         for port in self.sentinel_ports:
             try:
                 state: Any = await self._clients[port].sentinel_master(SERVICE)
+                # In the middle of a failover this is the promoted one already.
+                address: Any = await self._clients[
+                    port
+                ].sentinel_get_master_addr_by_name(SERVICE)
             except (RedisError, OSError):
                 continue
-            told = int(state["config-epoch"]), int(state["port"])
+            told = int(state["config-epoch"]), int(address[1])
             newest = told if newest is None else max(newest, told)
         return None if newest is None else newest[1]
 

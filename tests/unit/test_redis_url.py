@@ -60,13 +60,14 @@ def test_a_sentinel_address(scheme: str) -> None:
     url = f"{scheme}://ann:p%40ss@one:1001,two/4/main?sentinel_password=s%20x"
     factory = connection_factory(url, timeout_seconds=TIMEOUT_SECONDS)
     connection: Any = factory()
-    assert connection._sentinels == [("one", 1001), ("two", 26379)]
-    asked = connection._sentinel_options
+    sentinels = connection.sentinels
+    assert sentinels.hosts == (("one", 1001), ("two", 26379))
+    assert sentinels.service == "main"
+    asked = sentinels._options
     assert asked["password"] == "s x"
-    # One that is silent leaves time to ask the other, and to connect.
+    # One that is silent leaves time to connect.
     for step in ("socket_timeout", "socket_connect_timeout"):
         assert asked[step] == TIMEOUT_SECONDS / 3
-    assert connection._service == "main"
     assert (connection.db, connection.username, connection.password) == (
         4,
         "ann",
