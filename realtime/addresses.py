@@ -83,6 +83,14 @@ class Addresses:
         name = self._name(peer, forwarded)
         return self._held.get(name) or Address(name)
 
+    def peer_name(self, peer: str) -> str:
+        """Return whom a connection belongs to that has asked for nothing yet.
+
+        Empty for proxies, trusted or possible: everybody comes through them.
+        """
+        hop = _parse(peer)
+        return "" if hop is None or self._trusts(hop) else self._name(peer, ())
+
     def enter(self, address: Address) -> None:
         """Count a connection that has not proven whose it is."""
         self._held[address.name] = address

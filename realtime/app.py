@@ -19,6 +19,7 @@ from realtime.auth import Authenticator, choose_keys
 from realtime.drain import Drain
 from realtime.durability import Durability, parse_level
 from realtime.holdings import count_objects
+from realtime.http_doors import HttpDoors
 from realtime.image_links import ImageLinks
 from realtime.image_store import ImageStore
 from realtime.images import Images
@@ -93,6 +94,7 @@ class Node:
             self.link, self.rates.get(USER), clock=time.monotonic
         )
         self.limited = new_counts()
+        self.addresses = Addresses(parse_networks(settings.trusted_proxies))
         self.manager = ChatroomManager(
             settings.redis_url,
             limited=self.limited,
@@ -109,7 +111,7 @@ class Node:
             ping_timeout=settings.ping_timeout_seconds,
             max_http_buffer_size=settings.payload_limit_bytes,
             write_buffer_bytes=settings.write_buffer_bytes,
-            addresses=Addresses(parse_networks(settings.trusted_proxies)),
+            addresses=self.addresses,
             limited=self.limited,
             address_unauthenticated=settings.address_unauthenticated,
             node_unauthenticated=settings.node_unauthenticated,
@@ -128,6 +130,19 @@ class Node:
         if self._services is None:
             raise web.HTTPServiceUnavailable
         return self._services.images
+
+    def http_doors(self) -> HttpDoors:
+        """Return what keeps one address from holding any number of connections."""
+        settings = self._settings
+
+        def refused() -> None:
+            self.limited["address_connections"] += 1
+
+        return HttpDoors(
+            self.addresses.peer_name,
+            at_most=settings.address_sessions + settings.address_unauthenticated,
+            refused=refused,
+        )
 
     def not_ready(self) -> list[str]:
         """Return why the node cannot serve right now; empty if it can."""
@@ -203,7 +218,7 @@ class Node:
         return Metrics(
             gauges={
                 "sessions": lambda: len(services.sessions),
-                "unauthenticated": lambda: self.server.eio.hub.addresses.strangers,
+                "unauthenticated": lambda: self.addresses.strangers,
                 "rooms": lambda: len(manager.feeds),
                 "requests": lambda: namespace.under_way,
                 "redis_calls": lambda: self.link.under_way,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 LIMITS: Final[Mapping[str, str]] = {
+    "address_connections": "HTTP connections of one address.",
     "address_sessions": "Sessions of one address.",
     "address_unauthenticated": "Connections of one address that are nobody's yet.",
     "body_seconds": "Time for the body of a POST.",

@@ -83,6 +83,8 @@ async def _assemble(settings: Settings, stack: AsyncExitStack) -> web.AppRunner:
         )
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
+        if runner.server is not None:
+            runner.app[NODE].http_doors().guard(runner.server)
     except (ValueError, OSError, ChatError) as error:
         # What a part says of a key, a file or an address that it cannot use.
         log.debug("A part does not start.", exc_info=True)
