@@ -87,7 +87,7 @@ async def read_logs(
     logs: list[FinalLog] = []
     found: list[Violation] = []
     for room in rooms:
-        history = await read_history(url, auth, room, resolver=site.resolver)
+        history = await read_history(url, auth, room, connector=site.connector)
         if site.redis is None:
             logs.append(history)
             continue

@@ -24,6 +24,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " Valkey are started for the run",
     )
     parser.add_argument(
+        "--ca",
+        type=Path,
+        metavar="FILE",
+        help="certificates to trust besides the usual ones, as PEM, for --url https://…",
+    )
+    parser.add_argument(
+        "--redis",
+        dest="redis_url",
+        metavar="URL",
+        help="the Redis of the nodes of --url: connections to it are then killed and"
+        " paused as well, those of others too, and the log is read from it",
+    )
+    parser.add_argument(
         "--seconds",
         type=_positive,
         default=DEFAULT_SECONDS,

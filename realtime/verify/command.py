@@ -4,14 +4,14 @@ import argparse
 import asyncio
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jwt
 
 from realtime.settings import Settings
 from realtime.start_error import StartError
 from realtime.verify.crowd import MakeAuth
-from realtime.verify.faults import KINDS, SENTINEL_KINDS
+from realtime.verify.faults import CLIENT_KINDS, KINDS, REDIS_KINDS, SENTINEL_KINDS
 from realtime.verify.plan import Plan, Tell, dev_auth
 from realtime.verify.report import Report
 from realtime.verify.rounds_report import RoundsReport
@@ -77,6 +77,8 @@ def _plan(given: argparse.Namespace, settings: Settings) -> Plan:
         web_clients=_web_clients(given.web_clients),
         nodes=given.nodes,
         urls=given.urls,
+        redis_url=given.redis_url,
+        ca=given.ca,
         kinds=kinds,
         send_seconds=1 / given.rate,
         make_auth=_signed(settings) if given.urls else dev_auth,
@@ -91,7 +93,13 @@ def _kinds(given: argparse.Namespace) -> list[str]:
         raise StartError("--sentinel and --durability are for nodes of the run's own.")
     if given.durability.startswith("replicas") and not given.sentinel:
         raise StartError("One Valkey has no replicas: replicas:N needs --sentinel.")
-    known = SENTINEL_KINDS if given.sentinel else KINDS
+    if (given.redis_url or given.ca) and not given.urls:
+        raise StartError("--redis and --ca are for nodes of your own: --url.")
+    if given.ca is not None and not given.ca.is_file():
+        raise StartError(f"--ca: there is no file {given.ca}.")
+    known: Sequence[str] = SENTINEL_KINDS if given.sentinel else KINDS
+    if given.urls:
+        known = (*CLIENT_KINDS, *(REDIS_KINDS if given.redis_url else ()))
     kinds = [kind for kind in known if given.faults in kind]
     if not kinds:
         names = ", ".join(known)

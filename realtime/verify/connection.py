@@ -6,7 +6,6 @@ from typing import Any
 
 import aiohttp
 import socketio
-from aiohttp.abc import AbstractResolver
 from socketio.exceptions import SocketIOError
 
 NAMESPACE = "/chat"
@@ -37,18 +36,18 @@ class Connection:
 
     Args:
         on_event: Takes each event of the namespace.
-        resolver: Makes what looks names up; the usual one if None.
+        connector: Makes what it goes through; the usual one if None.
     """
 
     def __init__(
         self,
         on_event: OnEvent,
         *,
-        resolver: Callable[[], AbstractResolver] | None = None,
+        connector: Callable[[], aiohttp.TCPConnector] | None = None,
     ) -> None:
         self._on_event = on_event
         self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(resolver=resolver and resolver())
+            connector=aiohttp.TCPConnector() if connector is None else connector()
         )
         self._sio = socketio.AsyncClient(
             reconnection=False,

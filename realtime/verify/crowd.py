@@ -4,9 +4,10 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
-from aiohttp.abc import AbstractResolver
+from aiohttp import TCPConnector
 
 from realtime.verify.history import History
 from realtime.verify.recorder import Recorder
@@ -81,11 +82,12 @@ class Crowd:
         clients: How many Python clients, at least two.
         web_clients: How many web clients.
         web_url: Where web clients connect.
+        ca: Certificates that web clients trust besides the usual ones.
         rooms: Ids of the rooms; everybody attends the first one, half the others.
         nodes: Addresses of the nodes.
         make_auth: Returns a user's credentials.
         send_seconds: Mean time between two messages of one client.
-        resolver: Makes the resolver of a connection; the usual one if None.
+        connector: Makes what a connection goes through; the usual one if None.
     """
 
     def __init__(
@@ -95,11 +97,12 @@ class Crowd:
         clients: int,
         web_clients: int = 0,
         web_url: str = "",
+        ca: Path | None = None,
         rooms: Sequence[str],
         nodes: Sequence[str],
         make_auth: MakeAuth,
         send_seconds: float = SEND_SECONDS,
-        resolver: Callable[[], AbstractResolver] | None = None,
+        connector: Callable[[], TCPConnector] | None = None,
     ) -> None:
         self._rng = random.Random(f"crowd {seed}")  # noqa: S311 - repeatable
         # Each round has users of its own: what is kept of one must not hide the next.
@@ -113,9 +116,9 @@ class Crowd:
             for number in range(1, clients + 1)
         ]
         for recorder in python:
-            recorder.resolver = resolver
+            recorder.connector = connector
         self._twins = python[-2:]
-        web = [self._recruit_web(number, web_url) for number in range(web_clients)]
+        web = [self._recruit_web(number, web_url, ca) for number in range(web_clients)]
         self.recorders: list[Client] = [*python, *web]
         self._chatting = asyncio.Event()
 
@@ -131,7 +134,7 @@ class Crowd:
             transports=TRANSPORTS[number % len(TRANSPORTS)],
         )
 
-    def _recruit_web(self, number: int, url: str) -> WebRecorder:
+    def _recruit_web(self, number: int, url: str, ca: Path | None) -> WebRecorder:
         user = f"web-user-{number + 1}{self._suffix}"
         return WebRecorder(
             f"web-client-{number + 1}",
@@ -140,6 +143,7 @@ class Crowd:
             url=url,
             rooms=self._choose_rooms(),
             rng=random.Random(self._rng.random()),  # noqa: S311 - repeatable
+            ca=ca,
         )
 
     def _choose_rooms(self) -> list[str]:

@@ -111,7 +111,7 @@ class Deployment:
             )
             for number in range(1, nodes + 1)
         ]
-        self.resolver = None
+        self.connector = None
         self._stack = AsyncExitStack()
 
     def _way(self, folder: Path, number: int) -> RedisWay:

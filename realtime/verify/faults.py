@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
+from redis.asyncio import Redis
+
 from realtime.start_error import StartError
 from realtime.verify.deployment import Deployment
 from realtime.verify.failovers import GROUP_KINDS
@@ -47,6 +49,7 @@ class Fault:
 
 
 Strike = Callable[[Deployment, Fault], AbstractAsyncContextManager[None]]
+RedisStrike = Callable[[Redis, Fault], AbstractAsyncContextManager[None]]
 ClientStrike = Callable[[Site, Fault], AbstractAsyncContextManager[None]]
 
 
@@ -58,6 +61,8 @@ def strike(site: Site, fault: Fault) -> AbstractAsyncContextManager[None]:
     """
     if fault.kind in CLIENT_KINDS:
         return CLIENT_KINDS[fault.kind](site, fault)
+    if fault.kind in REDIS_KINDS and site.redis is not None:
+        return REDIS_KINDS[fault.kind](site.redis, fault)
     if not isinstance(site, Deployment):
         raise ValueError(f"{fault.kind} needs nodes of the run's own")
     if fault.kind in GROUP_KINDS:
@@ -68,6 +73,13 @@ def strike(site: Site, fault: Fault) -> AbstractAsyncContextManager[None]:
         return begin(site.group, fault.node, fault.seconds, note)
     kind = _tail_lost if fault.kind == TAIL_LOST else OWN_KINDS[fault.kind]
     return kind(site, fault)
+
+
+def can_strike(site: Site, kind: str) -> bool:
+    """Tell whether a site has what a fault strikes."""
+    if kind in REDIS_KINDS:
+        return site.redis is not None
+    return kind in CLIENT_KINDS or bool(site.slots)
 
 
 @asynccontextmanager
@@ -131,23 +143,27 @@ async def _redis_stopped(deployment: Deployment, _fault: Fault) -> AsyncIterator
 
 
 @asynccontextmanager
-async def _pubsub_killed(deployment: Deployment, _fault: Fault) -> AsyncIterator[None]:
-    await deployment.redis.client_kill_filter(_type="pubsub")
+async def _pubsub_killed(redis: Redis, _fault: Fault) -> AsyncIterator[None]:
+    await redis.client_kill_filter(_type="pubsub")
     yield
 
 
 @asynccontextmanager
-async def _clients_killed(deployment: Deployment, _fault: Fault) -> AsyncIterator[None]:
-    await deployment.redis.client_kill_filter(_type="normal", skipme=True)
+async def _clients_killed(redis: Redis, _fault: Fault) -> AsyncIterator[None]:
+    await redis.client_kill_filter(_type="normal", skipme=True)
     yield
 
 
 @asynccontextmanager
-async def _clients_paused(deployment: Deployment, fault: Fault) -> AsyncIterator[None]:
+async def _clients_paused(redis: Redis, fault: Fault) -> AsyncIterator[None]:
     # Redis ends it by itself, this command's own connection is paused as well.
     milliseconds = int((fault.seconds + PAUSE_LOOK_SECONDS) * 1000)
-    await deployment.valkey.admin.client_pause(milliseconds)
+    await redis.client_pause(milliseconds)
     yield
+
+
+def _told(kind: RedisStrike) -> Strike:
+    return lambda deployment, fault: kind(deployment.redis, fault)
 
 
 def _redis_line(line: Line | None = None, *ways: Direction) -> Strike:
@@ -193,15 +209,22 @@ _BLACK_HOLE = Line(swallowing=True)
 _SLOW = Line(bytes_per_second=SLOW_BYTES_PER_SECOND)
 _LATE = Line(delay_seconds=DELAY_SECONDS)
 
+REDIS_KINDS: dict[str, RedisStrike] = {
+    "Redis CLIENT KILL pubsub": _pubsub_killed,
+    "Redis CLIENT KILL normal": _clients_killed,
+    "Redis CLIENT PAUSE": _clients_paused,
+}
+"""Faults that a Redis can be told to make, whoever started it."""
+
 OWN_KINDS: dict[str, Strike] = {
     "node SIGKILL": _node_killed,
     "node SIGSTOP": _node_stopped,
     "node SIGTERM": _node_drained,
     "Redis SIGKILL": _redis_killed,
     "Redis SIGSTOP": _redis_stopped,
-    "Redis CLIENT KILL pubsub": _pubsub_killed,
-    "Redis CLIENT KILL normal": _clients_killed,
-    "Redis CLIENT PAUSE": _clients_paused,
+    "Redis CLIENT KILL pubsub": _told(_pubsub_killed),
+    "Redis CLIENT KILL normal": _told(_clients_killed),
+    "Redis CLIENT PAUSE": _told(_clients_paused),
     "node-Redis stall": _redis_line(_STALLED),
     "node-Redis answers stall": _redis_line(_NOT_READING),
     "node-Redis black hole": _redis_line(_BLACK_HOLE),

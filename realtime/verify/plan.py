@@ -36,6 +36,8 @@ class Plan:
         web_clients: How many web clients; they need a checkout and Node.
         nodes: How many are started; of no matter with ``urls``.
         urls: The user's own nodes; none: the run starts its own.
+        redis_url: The Redis of these, if it may be struck; None: it is left alone.
+        ca: Certificates to trust besides the usual ones.
         kinds: Faults that may strike.
         schedule: The faults, if they are not to be drawn from the seed.
         send_seconds: Mean time between two messages of one client.
@@ -56,6 +58,8 @@ class Plan:
     web_clients: int = 0
     nodes: int = 3
     urls: Sequence[str] = ()
+    redis_url: str | None = None
+    ca: Path | None = None
     kinds: Sequence[str] = KINDS
     schedule: Sequence[Planned] | None = None
     send_seconds: float = SEND_SECONDS

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
-from aiohttp.abc import AbstractResolver
+from aiohttp import TCPConnector
 from redis.asyncio import Redis
 
 from realtime import keys
@@ -49,7 +49,7 @@ async def read_history(
     auth: Mapping[str, object],
     room: str,
     *,
-    resolver: Callable[[], AbstractResolver] | None = None,
+    connector: Callable[[], TCPConnector] | None = None,
 ) -> FinalLog:
     """Return a room as a member reads it: messages only.
 
@@ -57,7 +57,7 @@ async def read_history(
         LostError, SilentError: The node does not serve.
         ValueError: It refuses.
     """
-    connection = Connection(lambda _name, _payload: None, resolver=resolver)
+    connection = Connection(lambda _name, _payload: None, connector=connector)
     messages: list[dict[str, Any]] = []
     try:
         await connection.open(url, auth, ["websocket"])

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from aiohttp.abc import AbstractResolver
+from aiohttp import TCPConnector
 
 from realtime.verify.connection import Connection, LostError, SilentError
 from realtime.verify.history import Down, History, Read, Record, Up
@@ -27,7 +27,7 @@ TEXT_LENGTHS = (1, 200, 200, 200, 3000)
 class Recorder:
     """One client of one user.
 
-    ``resolver`` may be set before it runs, as for :class:`Connection`; ``trouble`` is
+    ``connector`` may be set before it runs, as for :class:`Connection`; ``trouble`` is
     the last reason why something did not work.
 
     Args:
@@ -65,7 +65,7 @@ class Recorder:
         self._join_again = asyncio.Event()
         self._pause = 0.0
         self.trouble = ""
-        self.resolver: Callable[[], AbstractResolver] | None = None
+        self.connector: Callable[[], TCPConnector] | None = None
 
     def _make_outbox(self, room: str) -> Outbox:
         async def attempt(client_id: str, begun: Callable[[], None]) -> dict[str, Any]:
@@ -160,7 +160,7 @@ class Recorder:
 
     async def _life(self) -> None:
         """One connection from its beginning to its end."""
-        connection = Connection(self._event, resolver=self.resolver)
+        connection = Connection(self._event, connector=self.connector)
         node = self._rng.choice(self._nodes)
         try:
             await connection.open(node, self._auth, self._transports)

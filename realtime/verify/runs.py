@@ -14,6 +14,7 @@ from realtime.verify.report import Report
 from realtime.verify.rounds_report import RoundsReport
 from realtime.verify.site import RemoteSite, Site, switchboard
 from realtime.verify.trial import Trial
+from realtime.verify.welcome import try_places
 
 SPARED = 0
 """Index of the node that lives through all rounds, so that what they leave shows."""
@@ -115,7 +116,9 @@ async def _site_of(plan: Plan) -> AsyncIterator[tuple[Site, str]]:
     """Make the site of a plan; with it goes the address for web clients."""
     async with AsyncExitStack() as stack:
         if plan.urls:
-            remote = await stack.enter_async_context(RemoteSite(plan.urls))
+            own_site = RemoteSite(plan.urls, redis_url=plan.redis_url, ca=plan.ca)
+            remote = await stack.enter_async_context(own_site)
+            await try_places(remote, plan.make_auth("verify"))
             yield remote, plan.urls[0]
             return
         prefix = "chatroom-verify-"

@@ -18,7 +18,7 @@ from realtime.verify.checker import by_gravity, check
 from realtime.verify.crowd import Crowd
 from realtime.verify.failover_figures import failover_figures
 from realtime.verify.failovers import Failover, lost_spans
-from realtime.verify.faults import CLIENT_KINDS, TAIL_LOST, Fault, last, turn
+from realtime.verify.faults import TAIL_LOST, Fault, can_strike, last, turn
 from realtime.verify.figures import Ended, figures
 from realtime.verify.final_log import Violation
 from realtime.verify.keeping import keep
@@ -72,20 +72,20 @@ class Trial:
             clients=plan.clients,
             web_clients=plan.web_clients,
             web_url=web_url,
+            ca=plan.ca,
             rooms=self.rooms,
             nodes=[place.url for place in site.places],
             make_auth=plan.make_auth,
             send_seconds=plan.send_seconds,
-            resolver=site.resolver,
+            connector=site.connector,
         )
         self._schedule = plan.schedule
         if self._schedule is None:
-            own = bool(site.slots)
             self._schedule = draw_schedule(
                 plan.seed,
                 seconds=plan.seconds,
                 nodes=len(site.places),
-                kinds=[kind for kind in plan.kinds if own or kind in CLIENT_KINDS],
+                kinds=[kind for kind in plan.kinds if can_strike(site, kind)],
                 spared=plan.spared,
             )
         self._known_failovers = len(site.failovers)

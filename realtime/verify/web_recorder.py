@@ -1,6 +1,7 @@
 """The web client as a recorder: a program in Node that writes the same history."""
 
 import asyncio
+import os
 import random
 import shutil
 from collections.abc import Mapping, Sequence
@@ -42,6 +43,7 @@ class WebRecorder:
         url: Where it connects; what is behind may change between connects.
         rooms: Rooms that it attends all the time.
         rng: Source of its decisions.
+        ca: Certificates to trust besides the usual ones.
     """
 
     def __init__(
@@ -53,12 +55,14 @@ class WebRecorder:
         url: str,
         rooms: Sequence[str],
         rng: random.Random,
+        ca: Path | None = None,
     ) -> None:
         self.history = History(client, user)
         self.rooms = tuple(rooms)
         self._auth = dict(auth)
         self._url = url
         self._rng = rng
+        self._ca = ca
         self._process: asyncio.subprocess.Process | None = None
         self._standing: dict[str, Any] = {}
 
@@ -123,6 +127,7 @@ class WebRecorder:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=LINE_LIMIT_BYTES,
+            env={**os.environ, **self._trust()},
             preexec_fn=die_with_parent(),
             start_new_session=True,
         )
@@ -131,6 +136,9 @@ class WebRecorder:
         finally:
             await _end(process)
         raise RuntimeError(f"{self.client} ended by itself")
+
+    def _trust(self) -> dict[str, str]:
+        return {} if self._ca is None else {"NODE_EXTRA_CA_CERTS": str(self._ca)}
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         if process.stdout is None:
