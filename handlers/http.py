@@ -17,8 +17,9 @@ Readiness = Callable[[], Sequence[str]]
 
 LOCAL: Final = frozenset({"127.0.0.1", "::1"})
 
-ASSET: Final = r"/assets/{name:[A-Za-z0-9_-][A-Za-z0-9._-]*}"
-"""One level of plain names: nothing outside the folder can be asked for."""
+ASSET: Final = r"/assets/{name:[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}}"
+"""One level of plain names: nothing outside the folder can be asked for, and no name
+that a file system refuses as too long (255 bytes)."""
 
 HOST: Final = re.compile(r"[A-Za-z0-9.\-]+(:\d+)?|\[[0-9A-Fa-f:]+\](:\d+)?")
 
@@ -118,9 +119,9 @@ class _Metrics:
 
     def _allows(self, request: web.Request) -> bool:
         if self._token is not None:
-            given = request.headers.get("Authorization", "")
-            wanted = f"Bearer {self._token}"
-            return hmac.compare_digest(given.encode(), wanted.encode())
+            # aiohttp hands on bytes that are no UTF-8 as surrogates.
+            given = request.headers.get("Authorization", "").encode("utf-8", "replace")
+            return hmac.compare_digest(given, f"Bearer {self._token}".encode())
         # A proxy on this machine would make everybody look local.
         forwarded = "X-Forwarded-For" in request.headers or (
             "Forwarded" in request.headers
