@@ -15,12 +15,19 @@ class BadRequestFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Let everything pass; take the stack from what a client is to blame for."""
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, HttpProcessingError):
+        if isinstance(error, HttpProcessingError) or _is_odd_expectation(error):
             record.exc_info = None
             record.levelno, record.levelname = logging.INFO, "INFO"
             # The first line says what was wrong; the rest quotes the client.
             record.msg = "Malformed HTTP request from %s"
         return record.levelno >= logging.getLogger(record.name).getEffectiveLevel()
+
+
+def _is_odd_expectation(error: BaseException | None) -> bool:
+    """Tell whether aiohttp failed at quoting an Expect header that is no UTF-8."""
+    return isinstance(error, UnicodeEncodeError) and error.object.startswith(
+        "Unknown Expect: "
+    )
 
 
 def quiet_bad_requests() -> None:
