@@ -23,8 +23,9 @@ from realtime.start_error import StartError
 # proxies keep theirs (60 s), so that it is they who close. aiohttp allows an hour.
 KEEPALIVE_SECONDS = 75.0
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-# Libraries that log each packet at "info".
-CHATTY_LOGGERS = ("socketio", "engineio")
+# Libraries that log each packet at "info", or at "debug" what is in a photo: where it
+# was taken, for one.
+CHATTY_LOGGERS = ("socketio", "engineio", "PIL")
 
 log = logging.getLogger(__name__)
 
