@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from handlers import register
 from handlers.chat import NAMESPACE, ChatNamespace
@@ -98,6 +98,7 @@ class Node:
         self.manager = ChatroomManager(
             settings.redis_url,
             limited=self.limited,
+            recent_bytes=settings.node_recent_bytes,
             link=self.link,
             message_log=self.log,
             timeout_seconds=timeout_seconds,
@@ -107,6 +108,8 @@ class Node:
             client_manager=self.manager,
             async_mode="aiohttp",
             json=json_codec,
+            # Not the library's "/", which would admit everybody without a token.
+            namespaces=[NAMESPACE],
             ping_interval=settings.ping_interval_seconds,
             ping_timeout=settings.ping_timeout_seconds,
             max_http_buffer_size=settings.payload_limit_bytes,
@@ -149,8 +152,9 @@ class Node:
         reasons = []
         if self._draining:
             reasons.append("The node is going down.")
+        # Everybody may ask; the addresses and the words of Redis are in the log.
         if not self.link.healthy:
-            reasons.append(f"Redis commands: {self.link.failure or 'no answer'}.")
+            reasons.append("Redis commands: no answer.")
         if not self.manager.subscriber.ready:
             reasons.append("Redis Pub/Sub: not subscribed.")
         return reasons
@@ -348,5 +352,11 @@ def create_app(settings: Settings) -> web.Application:
         metrics_token=settings.metrics_token,
     )
     app.add_routes(image_routes(lambda: node.images))
+    app.on_response_prepare.append(_hide_versions)
     app.cleanup_ctx.append(node.run)
     return app
+
+
+async def _hide_versions(_request: web.Request, response: web.StreamResponse) -> None:
+    """Leave out aiohttp's and Python's versions: strangers need not know them."""
+    response.headers.popall(hdrs.SERVER, None)
