@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.nodes import NAMESPACE, Node
+from tests.nodes import NAMESPACE, Node, NodeProcess
 from tests.waiting import DEADLINE_SECONDS, MS
 
 # A raw client does not insist on the server's farewell.
@@ -73,7 +73,7 @@ class RawChat:
 
 @asynccontextmanager
 async def raw_chat(
-    node: Node, auth: object = None, *, address: str | None = None
+    node: Node | NodeProcess, auth: object = None, *, address: str | None = None
 ) -> AsyncIterator[RawChat]:
     """Open a raw connection; with ``auth`` it has joined the namespace.
 

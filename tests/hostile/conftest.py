@@ -1,0 +1,100 @@
+"""Fixtures of the hostile suite: a node where people talk while somebody misbehaves."""
+
+import logging
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from realtime.http_log import BadRequestFilter, quiet_bad_requests
+from tests.hostile.standing import redis_keys, returns_to, services_of, standing
+from tests.nodes import Node, run_nodes
+from tests.recording import RecordingClient, recording
+from tests.redis_server import RedisServer
+
+TALK = "people-talk-here"
+"""The room of those who notice nothing; strangers do not know its name."""
+
+
+@dataclass
+class Scene:
+    """A node, and two people whose conversation must go on.
+
+    ``before`` and ``keys`` are what the node and Redis held before the strangers came.
+    """
+
+    node: Node
+    redis: RedisServer
+    ann: RecordingClient
+    bob: RecordingClient
+    before: dict[str, int]
+    keys: set[bytes]
+
+    async def goes_on(self) -> None:
+        """Somebody's message reaches somebody else, just as before."""
+        text = uuid.uuid4().hex
+        message = {"room": TALK, "clientId": text, "type": "text", "text": text}
+        await self.ann.do("send", message)
+        assert (await self.bob.next("message", text=text))["user"] == "ann"
+
+    def new_keys(self) -> set[bytes]:
+        """Return the names of Redis keys that were not there before."""
+        return redis_keys(self.redis.admin, without=[TALK.encode()]) - self.keys
+
+
+@pytest.fixture
+def _log_as_a_node(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Log as a node process does, and capture it."""
+    quiet_bad_requests()
+    caplog.set_level(logging.WARNING)
+    yield
+    logger = logging.getLogger("aiohttp.server")
+    for each in list(logger.filters):
+        if isinstance(each, BadRequestFilter):
+            logger.removeFilter(each)
+
+
+@pytest.fixture
+def clean_log(
+    _log_as_a_node: None, caplog: pytest.LogCaptureFixture
+) -> Iterator[pytest.LogCaptureFixture]:
+    """Whatever strangers send, the log holds no traceback and no error of ours."""
+    yield caplog
+    bad = [
+        f"{each.name}: {each.getMessage()} {each.exc_info or ''}"
+        for each in caplog.records
+        if each.exc_info or each.levelno >= logging.ERROR
+    ]
+    assert not bad, bad
+
+
+@pytest.fixture
+def node_settings() -> dict[str, Any]:
+    """Settings of the scene's node; a module may have its own."""
+    return {}
+
+
+@pytest.fixture
+async def scene(
+    redis_server: RedisServer,
+    clean_log: pytest.LogCaptureFixture,
+    node_settings: dict[str, Any],
+) -> AsyncIterator[Scene]:
+    """The scene; at its end people still talk, and nothing has grown."""
+    async with (
+        run_nodes(1, redis_server.url, **node_settings) as (node,),
+        recording(node, "ann") as ann,
+        recording(node, "bob") as bob,
+    ):
+        for client in (ann, bob):
+            await client.do("join", {"room": TALK})
+        # The store's threads come with its first use, and stay.
+        await services_of(node).images._store._has(f"{'0' * 64}.png")
+        keys = redis_keys(redis_server.admin, without=[TALK.encode()])
+        scene = Scene(node, redis_server, ann, bob, standing(node), keys)
+        await scene.goes_on()
+        yield scene
+        await scene.goes_on()
+        await returns_to(node, scene.before)

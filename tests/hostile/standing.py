@@ -1,0 +1,100 @@
+"""What a node holds for its clients, counted by its own registries.
+
+A stranger that is gone must have left no trace in any of them: growth is what turns
+harmless junk into an outage.
+"""
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import redis
+
+from realtime.app import NODE
+from realtime.services import Services
+from tests.nodes import Node
+from tests.waiting import wait_until
+
+# What is written to Redis for people who talk meanwhile, not for the stranger.
+RUNNING_KEYS = (b"chatroom:nodes", b"chatroom:secret")
+
+
+def services_of(node: Node) -> Services:
+    """Return a node's parts."""
+    services = node.app[NODE]._services
+    assert services is not None
+    return services
+
+
+def standing(node: Node) -> dict[str, int]:
+    """Count everything that a node keeps for a connection, a session or a room."""
+    parts = node.app[NODE]
+    server, manager = parts.server, parts.manager
+    services = services_of(node)
+    hub, attendance = server.eio.hub, services.attendance
+    return {
+        "sessions": len(services.sessions),
+        "Engine.IO sessions": len(server.eio.sockets),
+        "environments": len(server.environ),
+        "packets that wait for attachments": len(server._binary_packet),
+        "connections without a namespace": len(server._without_namespace),
+        "connections that close": len(hub.closing),
+        "upgrades": len(hub.upgrades),
+        "lingering": len(hub._lingering),
+        "heartbeats": len(hub.heartbeat._waiting) + len(hub.heartbeat._pinged),
+        "tasks": len(hub.tasks),
+        "rooms' sessions": _sizes(manager.rooms),
+        "sessions' rooms": _sizes(manager._rooms_of),
+        "sids": _sizes(manager._sids),
+        "pending": _sizes(manager.pending_connect) + _sizes(manager.pending_disconnect),
+        "callbacks": len(manager.callbacks),
+        "feeds": len(manager.feeds),
+        "subscriptions": len(manager.subscriber._wanted),
+        "control messages": len(manager.control._waiting),
+        "attending": len(attendance._sessions),
+        "wishes": len(attendance._wishes),
+        "images": services.images._waiting.total(),
+        "requests": parts._namespace.under_way if parts._namespace else 0,
+        "descriptors": len(os.listdir("/proc/self/fd")),  # noqa: PTH208
+    }
+
+
+async def returns_to(node: Node, before: dict[str, int]) -> None:
+    """Return when a node holds no more than it did; fail if it never does."""
+    grown: dict[str, tuple[int, int]] = {}
+
+    def is_back() -> bool:
+        now = standing(node)
+        grown.clear()
+        grown.update(
+            {
+                name: (before[name], now[name])
+                for name in now
+                if now[name] > before[name]
+            }
+        )
+        return not grown
+
+    try:
+        await wait_until(is_back, "nothing has grown")
+    except AssertionError:
+        raise AssertionError(f"grown, from and to: {grown}") from None
+
+
+def redis_keys(admin: "redis.Redis", *, without: Iterable[bytes] = ()) -> set[bytes]:
+    """Return the names of all keys but those that contain one of these words."""
+    names: Iterable[bytes] = admin.scan_iter(count=1000)
+    return {
+        name
+        for name in names
+        if name not in RUNNING_KEYS and not any(word in name for word in without)
+    }
+
+
+def _sizes(registry: Any) -> int:
+    """Count the entries of a registry by namespace, two levels deep."""
+    return sum(
+        1 + (len(inner) if isinstance(inner, dict | set | tuple) else 0)
+        for by_name in registry.values()
+        for inner in (by_name.values() if isinstance(by_name, dict) else by_name)
+    )
