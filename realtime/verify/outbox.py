@@ -19,8 +19,6 @@ UNSURE = frozenset({"unknown", "internal"})
 class Outbox:
     """What is to be sent to a room, one message at a time.
 
-    ``acked_offset`` is the highest offset that was acknowledged.
-
     Args:
         room: Room id.
         attempt: Waits for attendance, then writes ``Sent`` and sends a clientId once;
@@ -43,7 +41,6 @@ class Outbox:
         self._clock = clock
         self._waiting: deque[str] = deque()
         self._wake = asyncio.Event()
-        self.acked_offset = 0
 
     def __len__(self) -> int:
         """Messages whose outcome is not known yet."""
@@ -81,7 +78,6 @@ class Outbox:
             self._answer(client_id, Outcome.UNKNOWN, "silent")
             return 0.0
         if ack.get("ok"):
-            self.acked_offset = max(self.acked_offset, ack["offset"])
             self._write(
                 Answered(
                     self._clock(),

@@ -61,6 +61,8 @@ chat.on("changed", ({ room, payload: { offset, uid } }) => {
 chat.on("replaced", ({ room }) => {
   const { cursor, messages } = chat.room(room);
   say("began", { room, offset: cursor.offset, refused_cursor: cursors.get(room) ?? null });
+  // It may have been of a past that is lost.
+  acked.delete(room);
   for (const message of messages) show(room, message);
   cursors.set(room, `${cursor.offset}:${cursor.uid}`);
 });

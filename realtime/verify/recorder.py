@@ -95,7 +95,7 @@ class Recorder:
     def offsets(self) -> dict[str, int]:
         """Return the highest offset that it knows of in each room."""
         return {
-            room: max(view.offset, self._outboxes[room].acked_offset)
+            room: max(view.offset, view.acked_offset)
             for room, view in self.views.items()
         }
 
@@ -236,7 +236,10 @@ class Recorder:
             # A connection that gives no answers is no connection.
             await connection.close()
             raise
-        if not ack.get("ok") and ack["error"]["code"] == "not_attending":
+        if ack.get("ok"):
+            view = self.views[room]
+            view.acked_offset = max(view.acked_offset, ack["offset"])
+        elif ack["error"]["code"] == "not_attending":
             await connection.close()
         return ack
 

@@ -20,6 +20,11 @@ UNNAMED = "*"
 class RoomView:
     """One room of one client.
 
+    Attributes:
+        offset: Of the last event that was shown, or of the join.
+        acked_offset: Highest offset of this client's own messages since the view
+            began.
+
     Args:
         room: Room id.
         write: Writes a record into the history.
@@ -34,6 +39,7 @@ class RoomView:
         self._clock = clock
         self.cursor: str | None = None
         self.offset = 0
+        self.acked_offset = 0
         self.last_message = 0
         self.attended = False
         self._asked = False
@@ -62,6 +68,8 @@ class RoomView:
             offset = int(ack["cursor"].partition(":")[0])
             began = Began(self._clock(), self.room, offset, self.cursor, self._reload)
             self._write(began)
+            # It may have been of a past that is lost.
+            self.acked_offset = 0
         self._reload = False
         self._asked = False
         self.attended = True
