@@ -21,6 +21,7 @@ from realtime.limits import new_counts
 from realtime.message_log import MessageLog
 from realtime.redis_link import RedisLink
 from realtime.redis_url import connection_factory
+from realtime.room_feed import RECENT_NODE_BYTES, RecentMemory
 from realtime.room_feeds import RoomFeeds
 from realtime.room_index import RoomIndex
 from realtime.subscriber import Batch, Subscriber
@@ -57,6 +58,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         timeout_seconds: Deadline of Redis commands and connects.
         silence_seconds: Silence after which the Pub/Sub connection is given up.
         limited: Counts how often a limit of :mod:`realtime.limits` was met.
+        recent_bytes: Bytes of recent events that are kept in memory, of all rooms.
     """
 
     name = "chatroom"
@@ -74,6 +76,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         timeout_seconds: float = 3.0,
         silence_seconds: float = 2.0,
         limited: Counter[str] | None = None,
+        recent_bytes: int = RECENT_NODE_BYTES,
     ) -> None:
         # Past AsyncRedisManager's own constructor, which would open a client.
         super(socketio.AsyncRedisManager, self).__init__(
@@ -110,6 +113,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
             deliver=self._deliver,
             backlog=self._backlog,
             open_seconds=timeout_seconds,
+            memory=RecentMemory(recent_bytes, self.limited),
         )
         self._top_check = TopCheck(reader, self.feeds, self.subscriber)
         self._started = False

@@ -3,16 +3,21 @@
 No I/O here: a feed is told what arrived and decides what it means.
 """
 
-from collections import deque
+from collections import Counter, deque
 from enum import Enum
 
 from realtime.cursor import START, Position, position_of
+from realtime.limits import new_counts
 
 RECENT_EVENTS = 256
 """Events kept in memory for sessions that come back: minutes of a busy room."""
 
 RECENT_BYTES = 64 * 1024
 """Bytes of events kept in memory, a room; the older ones go first."""
+
+RECENT_NODE_BYTES = 256 * 1024 * 1024
+"""Bytes of events kept in memory, all rooms of a node: 4,096 busy rooms at their limit.
+What is not kept is read from Redis when somebody comes back."""
 
 ENTRY_EVENTS = 1000
 """Events that may pass while one session's join is being answered. A join that is
@@ -57,6 +62,38 @@ class Entry:
             self.broken = True
 
 
+class RecentMemory:
+    """What the recent events of all rooms together take, and may take.
+
+    Attributes:
+        limit_bytes: Above it a room whose next event comes gives up its older ones.
+        used_bytes: What they take now.
+        limited: Counts how often that happened.
+    """
+
+    __slots__ = ("limit_bytes", "limited", "used_bytes")
+
+    def __init__(
+        self,
+        limit_bytes: int = RECENT_NODE_BYTES,
+        limited: Counter[str] | None = None,
+    ) -> None:
+        self.limit_bytes = limit_bytes
+        self.used_bytes = 0
+        self.limited = new_counts() if limited is None else limited
+
+    def take(self, size: int) -> None:
+        """Add the bytes of an event."""
+        self.used_bytes += size
+        if self.is_over:
+            self.limited["node_recent_bytes"] += 1
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is more than it may be."""
+        return self.used_bytes > self.limit_bytes
+
+
 class RoomFeed:
     """The node's position in a room's log, and its most recent events.
 
@@ -74,6 +111,7 @@ class RoomFeed:
 
     __slots__ = (
         "_entries",
+        "_memory",
         "_recent",
         "_recent_bytes",
         "_since",
@@ -85,8 +123,9 @@ class RoomFeed:
         "room",
     )
 
-    def __init__(self, room: str) -> None:
+    def __init__(self, room: str, memory: RecentMemory | None = None) -> None:
         self.room = room
+        self._memory = memory or RecentMemory()
         self.position = START
         self.live = False
         self.highest_seen = 0
@@ -132,11 +171,14 @@ class RoomFeed:
         self.position = position
         self._recent.append((position, event))
         self._recent_bytes += len(event)
+        self._memory.take(len(event))
         while len(self._recent) > RECENT_EVENTS or (
-            self._recent_bytes > RECENT_BYTES and len(self._recent) > 1
+            (self._recent_bytes > RECENT_BYTES or self._memory.is_over)
+            and len(self._recent) > 1
         ):
             self._since, oldest = self._recent.popleft()
             self._recent_bytes -= len(oldest)
+            self._memory.used_bytes -= len(oldest)
         for entry in self._entries:
             entry.add(entry.tail, event)
 
@@ -149,10 +191,15 @@ class RoomFeed:
         """Begin anew at a position: what was delivered is not this log's past."""
         self.position = position
         self._since = position
-        self._recent.clear()
-        self._recent_bytes = 0
+        self.forget_recent()
         for entry in self._entries:
             entry.broken = True
+
+    def forget_recent(self) -> None:
+        """Give the memory of recent events back."""
+        self._memory.used_bytes -= self._recent_bytes
+        self._recent.clear()
+        self._recent_bytes = 0
 
     def recent_after(
         self, cursor: Position, *, upto: int | None = None

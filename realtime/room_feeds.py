@@ -10,7 +10,13 @@ from realtime import json_codec, keys
 from realtime.cursor import position_of
 from realtime.errors import ChatError, UnavailableError
 from realtime.message_log import MessageLog
-from realtime.room_feed import NOTICES, RoomFeed, Verdict, as_log_event
+from realtime.room_feed import (
+    NOTICES,
+    RecentMemory,
+    RoomFeed,
+    Verdict,
+    as_log_event,
+)
 from realtime.subscriber import Subscriber
 
 log = logging.getLogger(__name__)
@@ -41,6 +47,7 @@ class RoomFeeds:
         deliver: Hands encoded event arrays to a room's sessions, without suspending.
         backlog: Returns how many hand-overs of a room are still going out.
         open_seconds: Deadline of opening a room.
+        memory: What the recent events of all rooms may take.
     """
 
     def __init__(
@@ -51,12 +58,14 @@ class RoomFeeds:
         deliver: Deliver,
         backlog: Callable[[str], int],
         open_seconds: float,
+        memory: RecentMemory | None = None,
     ) -> None:
         self._log = log_reader
         self._subscriber = subscriber
         self._deliver = deliver
         self._backlog = backlog
         self._open_seconds = open_seconds
+        self._memory = memory or RecentMemory()
         self._feeds: dict[str, RoomFeed] = {}
         self._catching_up: dict[str, asyncio.Task[None]] = {}
         self._opening: dict[str, asyncio.Future[None]] = {}
@@ -108,7 +117,7 @@ class RoomFeeds:
         """
         feed = self._feeds.get(channel)
         if feed is None:
-            feed = self._feeds[channel] = RoomFeed(keys.room_of_channel(channel))
+            feed = self._feeds[channel] = self._new_feed(channel)
             ready = asyncio.get_running_loop().create_future()
             self._opening[channel] = ready
             self._start_reading(channel, feed, opening=ready)
@@ -126,6 +135,9 @@ class RoomFeeds:
             self.release(channel)
             raise
         return feed
+
+    def _new_feed(self, channel: str) -> RoomFeed:
+        return RoomFeed(keys.room_of_channel(channel), self._memory)
 
     async def catch_up(self, channel: str) -> None:
         """Read the log of a room that is held up to its top, and return then.
@@ -157,6 +169,7 @@ class RoomFeeds:
         if feed.holds > 0:
             return
         del self._feeds[channel]
+        feed.forget_recent()
         self._subscriber.unsubscribe(channel)
         reading = self._catching_up.pop(channel, None)
         if reading is not None:

@@ -195,6 +195,12 @@ class Settings:
         "Connections of one address that have not proven yet whose they are.",
         parsers.Integer(validate=validate.Range(min=1)),
     )
+    node_recent_bytes: int = option(
+        256 * MIB,
+        "Recent events of all rooms that a node keeps in memory for who comes back;"
+        " what is not kept is read from Redis.",
+        parsers.Integer(validate=validate.Range(min=MIB)),
+    )
     trusted_proxies: str = option(
         "127.0.0.1, ::1",
         "Proxies whose `X-Forwarded-For` is believed: addresses and networks, separated"

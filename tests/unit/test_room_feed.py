@@ -5,7 +5,13 @@ from hypothesis import strategies as st
 
 from realtime import room_feed
 from realtime.cursor import START, Position
-from realtime.room_feed import ENTRY_EVENTS, RECENT_EVENTS, RoomFeed, Verdict
+from realtime.room_feed import (
+    ENTRY_EVENTS,
+    RECENT_EVENTS,
+    RecentMemory,
+    RoomFeed,
+    Verdict,
+)
 
 TOP = 12
 
@@ -134,6 +140,26 @@ def test_memory_is_bounded_in_bytes() -> None:
     feed.advance(place(20), huge)
     assert feed.recent_after(place(19)) == [huge]
     assert feed.recent_after(place(18)) is None
+
+
+def test_the_memory_of_all_rooms_is_bounded() -> None:
+    """When it is full, rooms keep their last event; what ended gives room again."""
+    memory = RecentMemory(limit_bytes=1000)
+    quiet, busy = RoomFeed("1", memory), RoomFeed("2", memory)
+    event = b"x" * 300
+    for number in (1, 2, 3):
+        quiet.advance(place(number), event)
+    for number in (1, 2, 3):
+        busy.advance(place(number), event)
+    assert quiet.recent_after(place(1)) == [event] * 2
+    assert busy.recent_after(place(2)) == [event]
+    assert busy.recent_after(place(1)) is None
+    assert memory.limited["node_recent_bytes"] == 3
+    quiet.forget_recent()
+    for number in (4, 5):
+        busy.advance(place(number), event)
+    assert busy.recent_after(place(2)) == [event] * 3
+    assert memory.used_bytes == 900
 
 
 def stored(offset: int, lineage: str = "a") -> bytes:
