@@ -22,13 +22,19 @@ from realtime.errors import (
     RateLimitedError,
     UnknownEventError,
 )
+from realtime.rates import REST_SECONDS
 from realtime.services import Services
 from realtime.sessions import Session
+from realtime.turnstile import Turnstile
 from schemas.catalog import REQUESTS
 
 NAMESPACE: Final = "/chat"
 UNKNOWN: Final = "?"
 """Stands for the names of events that do not exist: they are the client's to choose."""
+
+REQUESTS_A_TURN: Final = 4
+"""Requests of one user begun in one turn of the event loop, over all connections. A
+hundred connections at once then take no more of a turn than a few others do."""
 
 EXPIRED: Final = {
     "code": "unauthorized",
@@ -53,6 +59,7 @@ class ChatNamespace(socketio.AsyncNamespace):
         super().__init__(NAMESPACE)
         self.services = services
         self.errors: Counter[tuple[str, str]] = Counter()
+        self.turns = Turnstile(REQUESTS_A_TURN)
         self.under_way = 0
         self.endings: Counter[str] = Counter()
         self._requests = {name: getattr(self, f"on_{name}") for name in REQUESTS}
@@ -76,6 +83,7 @@ class ChatNamespace(socketio.AsyncNamespace):
             self.services.rates.take(args[0], UNKNOWN, time.monotonic())
         except RateLimitedError as limited:
             error = limited
+            self.try_patience(args[0])
         self.count(UNKNOWN, error)
         return error_answer(error)
 
@@ -84,6 +92,15 @@ class ChatNamespace(socketio.AsyncNamespace):
         self.errors[event, error.code] += 1
         if error.limit is not None:
             self.services.limited[error.limit] += 1
+
+    def try_patience(self, sid: str) -> None:
+        """Take note of a refusal: whoever goes on is read slowly from then on."""
+        services = self.services
+        session = services.sessions.find(sid)
+        if session is None or services.rates.is_patient(session.user, time.monotonic()):
+            return
+        services.limited["rate_refusals"] += 1
+        self.server.slow_down(sid, NAMESPACE, REST_SECONDS)
 
     async def on_connect(
         self, sid: str, environ: dict[str, Any], auth: object = None
@@ -156,10 +173,14 @@ class ChatNamespace(socketio.AsyncNamespace):
 
         A room that is denied carries its own ``error``; the others are joined.
         """
+        rooms = payload["rooms"]
+        services = self.services
+        more = len(rooms) - 1
+        services.rates.take_of_user(session.user, time.monotonic(), count=more)
         return await join_all(
-            self.services.attendance,
+            services.attendance,
             session,
-            payload["rooms"],
+            rooms,
             count=lambda error: self.count("sync", error),
         )
 

@@ -15,9 +15,16 @@ from marshmallow import ValidationError
 
 from handlers.access import require_access
 from realtime.deferred_ack import DeferredAck
-from realtime.errors import ChatError, InternalError, InvalidError, UnauthorizedError
+from realtime.errors import (
+    ChatError,
+    InternalError,
+    InvalidError,
+    RateLimitedError,
+    UnauthorizedError,
+)
 from realtime.services import Services
 from realtime.sessions import Session
+from realtime.turnstile import Turnstile
 from schemas.base import flatten_errors
 from schemas.catalog import REQUESTS, Access, Request
 
@@ -33,11 +40,17 @@ class Guarded(Protocol):
     services: Services
     errors: Counter[tuple[str, str]]
     """How often an event was answered with a code, asked for an ack or not."""
+    turns: Turnstile
+    """Lets a few requests of a user begin in each turn of the event loop."""
     under_way: int
     """Requests that wait for their answer."""
 
     def count(self, event: str, error: ChatError) -> None:
         """Take note of an answer that is an error."""
+        ...
+
+    def try_patience(self, sid: str) -> None:
+        """Take note that a session was told of a limit; it may be slowed down."""
         ...
 
 
@@ -65,7 +78,11 @@ def guarded(handler: Handler) -> Entry:
             session = namespace.services.sessions.find(sid)
             if session is None:
                 raise UnauthorizedError("This session has ended; connect again.")
-            namespace.services.rates.take(sid, request.name, time.monotonic())
+            if not namespace.turns.passes(session.user):
+                await namespace.turns.wait(session.user)
+            now = time.monotonic()
+            namespace.services.rates.take(sid, request.name, now)
+            namespace.services.rates.take_of_user(session.user, now)
             payload = load_payload(request, arguments)
             if request.access is not Access.ANYONE:
                 await require_access(
@@ -73,6 +90,8 @@ def guarded(handler: Handler) -> Entry:
                 )
             result = await handler(namespace, session, payload)
         except Exception as error:  # noqa: BLE001 - logged, and answered as `internal`
+            if isinstance(error, RateLimitedError):
+                namespace.try_patience(sid)
             return answers.refuse(error)
         finally:
             namespace.under_way -= 1

@@ -33,7 +33,7 @@ from realtime.outage import OutageWatch
 from realtime.presence import Presence
 from realtime.presence_counts import PresenceCounts
 from realtime.process_metrics import ProcessMetrics
-from realtime.rates import USER, RequestRates, parse_rates
+from realtime.rates import MESSAGES, USER, RequestRates, parse_rates
 from realtime.read_state import ReadState
 from realtime.recovery import Recovery
 from realtime.redis_link import RedisLink
@@ -116,6 +116,7 @@ class Node:
             write_buffer_bytes=settings.write_buffer_bytes,
             addresses=self.addresses,
             limited=self.limited,
+            message_rate=self.rates.get(MESSAGES),
             address_unauthenticated=settings.address_unauthenticated,
             node_unauthenticated=settings.node_unauthenticated,
             cors_allowed_origins=list(settings.allowed_origins) or None,

@@ -23,10 +23,15 @@ from realtime.recovery import Recovery
 from realtime.room_feed import Entry, RoomFeed
 from realtime.room_state import RoomStates
 from realtime.rooms import Rooms
+from realtime.turnstile import Turnstile
 
 RELIST_SESSIONS = 100
 """Sessions listed again in one round trip: 50,000 take about a second, which the
 renewal of the lease can wait."""
+
+JOINS_A_TURN = 2
+"""Joins begun in one turn of the event loop, some 0.5 ms of work. After a node's death
+thousands come at once; messages of others pass between them."""
 
 CATCH_UPS = 3
 """Readings of the log that one join waits for. The first may have been under way
@@ -100,6 +105,7 @@ class Attendance:
         self._present = present
         self._session_rooms_limit = session_rooms_limit
         self._namespace = namespace
+        self._turns = Turnstile(JOINS_A_TURN)
         self._sessions: dict[str, AttendingSession] = {}
         # By sid, rooms that are being joined and are not among the session's yet.
         self._coming: Counter[str] = Counter()
@@ -211,6 +217,7 @@ class Attendance:
 
     async def _active(self, channel: str, cursor: str | None, wish: _Wish) -> RoomFeed:
         """Hold a room that is as its log is, and not behind the cursor."""
+        await self._turns.wait()
         feeds = self._manager.feeds
         feed = await feeds.hold(channel)
         try:

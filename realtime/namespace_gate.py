@@ -83,6 +83,7 @@ class NamespaceGate(socketio.AsyncServer):
         if not self._serves(namespace):
             self._refuse(eio_sid, namespace, {"message": "Invalid namespace"})
             return
+        await self.eio.hub.entries.wait()
         sid = await self.manager.pre_connect(eio_sid, namespace)
         if sid is None:
             raise SocketPacketError("connected to the namespace already")

@@ -16,6 +16,19 @@ CONNECTION: Final = "connection"
 USER: Final = "user"
 """The rate of messages of one user, over all connections and nodes."""
 
+USER_REQUESTS: Final = "user_requests"
+"""The rate of all requests of one user at a node; each room of a ``sync`` is one."""
+
+REFUSALS: Final = "refusals"
+"""The rate at which a user is told of a limit. Whoever goes on is read more slowly."""
+
+MESSAGES: Final = "messages"
+"""The rate of whatever comes over a WebSocket, also of what asks for nothing."""
+
+REST_SECONDS: Final = 1.0
+"""How long nothing is read from a connection that goes on against refusals. The 100
+connections that a user may have then cost 100 refusals a second, 1 % of a core."""
+
 _RATE: Final = re.compile(r"([a-z_]+)=([0-9]+(?:\.[0-9]+)?)/([0-9]+)", re.ASCII)
 
 ROUNDING_SECONDS: Final = 1e-6
@@ -69,19 +82,21 @@ class Buckets:
     def __len__(self) -> int:
         return len(self._full_at)
 
-    def take(self, name: Hashable, rate: Rate, now: float) -> float:
-        """Take one from a bucket.
+    def take(self, name: Hashable, rate: Rate, now: float, *, count: int = 1) -> float:
+        """Take from a bucket.
 
         Args:
             name: The bucket.
             rate: How fast it fills, and what it holds.
             now: Seconds of a clock that never goes back.
+            count: How many; no more are counted than the bucket holds.
 
         Returns:
-            Seconds until one can be taken; 0 if it was.
+            Seconds until they can be taken; 0 if they were.
         """
         each = 1 / rate.per_second
-        full_at = max(now, self._full_at.get(name, now)) + each
+        taken = min(count, rate.burst) * each
+        full_at = max(now, self._full_at.get(name, now)) + taken
         wait = full_at - now - rate.burst * each
         if wait > ROUNDING_SECONDS:
             return wait
@@ -105,7 +120,8 @@ class RequestRates:
     """The limits of one node on requests, by connection and event.
 
     Args:
-        rates: By event name, and :data:`CONNECTION` for all events together.
+        rates: By event name, :data:`CONNECTION` for all events together,
+            :data:`USER_REQUESTS` for all connections together, and :data:`REFUSALS`.
     """
 
     def __init__(self, rates: Mapping[str, Rate]) -> None:
@@ -129,6 +145,24 @@ class RequestRates:
             if wait > 0:
                 is_total = name == CONNECTION
                 raise too_many(wait, "rate_connection" if is_total else "rate_event")
+
+    def take_of_user(self, user: str, now: float, *, count: int = 1) -> None:
+        """Count requests of a user, over all their connections to this node.
+
+        Raises:
+            RateLimitedError: Too many; they were not counted.
+        """
+        rate = self._rates.get(USER_REQUESTS)
+        if rate is None or count < 1:
+            return
+        wait = self._buckets.take((user, USER_REQUESTS), rate, now, count=count)
+        if wait > 0:
+            raise too_many(wait, "rate_user_requests")
+
+    def is_patient(self, user: str, now: float) -> bool:
+        """Count a refusal; return whether the user is to be read as fast as before."""
+        rate = self._rates.get(REFUSALS)
+        return rate is None or not self._buckets.take((user, REFUSALS), rate, now)
 
 
 def too_many(wait_seconds: float, limit: str) -> RateLimitedError:

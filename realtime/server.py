@@ -130,6 +130,13 @@ class ChatroomServer(NamespaceGate):
         if eio_sid is not None:
             self.eio.close(eio_sid, reason)
 
+    def slow_down(self, sid: str, namespace: str, seconds: float) -> None:
+        """Read nothing from a session for a while, then one message at first."""
+        eio_sid = self.manager.eio_sid_from_sid(sid, namespace)
+        session = None if eio_sid is None else self.eio.sockets.get(eio_sid)
+        if session is not None:
+            session.slow_down(seconds)
+
     async def _send_eio_packet(self, eio_sid: str, eio_pkt: Any) -> None:
         await self.eio.send_packet(eio_sid, eio_pkt)
 

@@ -45,6 +45,9 @@ class Options:
     #: Messages of one session that handlers work on at a time; at the bound nothing
     #: more is read from that client until one is done.
     max_in_flight: int = 64
+    #: Messages of one WebSocket, of whatever kind: a second in the long run, and at
+    #: once. A client that sends more is read that slowly. None: any number.
+    message_rate: tuple[float, int] | None = None
     #: Seconds from the WebSocket's opening to the packet that completes an upgrade.
     upgrade_timeout: float = 10
     #: Seconds for the other side's close frame, for the client to fetch what is left

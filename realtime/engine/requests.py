@@ -110,6 +110,7 @@ class Endpoint:
         hub.heartbeat.start(session, hub.wheel.time())
         try:
             session.send_packet(self._handshake(session.sid, websocket=websocket))
+            await hub.handshakes.wait()
             answer = await hub.connect(session, environ)
             if answer is not None and answer is not True:
                 return responses.unauthorized(answer)

@@ -30,6 +30,8 @@ class Session:
         "_hub",
         "_in_flight",
         "_is_held",
+        "_is_slow",
+        "_rest",
         "_transport",
         "_user_session",
         "_waiter",
@@ -67,6 +69,9 @@ class Session:
         self.paused = False
         self._in_flight = 0
         self._is_held = False
+        #: While the client is made to wait for its own good time.
+        self._rest: asyncio.TimerHandle | None = None
+        self._is_slow = False
         self._waiter: asyncio.Future[None] | None = None
         self._user_session: dict[Any, Any] | None = None
 
@@ -170,6 +175,23 @@ class Session:
     def end_work(self) -> None:
         """Count a handler that ended."""
         self._in_flight -= 1
+        if self._rest is None:
+            self._is_slow = False
+        self._set_paused()
+
+    def slow_down(self, seconds: float) -> None:
+        """Read nothing for a while, then one message; if it goes well, as before.
+
+        For a client that asks for more than it may. What it sends meanwhile stays in
+        the network's buffers, so that it has to wait; its heartbeat is excused.
+        """
+        if self._rest is None and not self.closed:
+            self._is_slow = True
+            self._rest = asyncio.get_running_loop().call_later(seconds, self._rested)
+            self._set_paused()
+
+    def _rested(self) -> None:
+        self._rest = None
         self._set_paused()
 
     def hold(self) -> None:
@@ -190,8 +212,10 @@ class Session:
         return self._is_held
 
     def _set_paused(self) -> None:
-        is_full = self._in_flight >= self._hub.options.max_in_flight
-        busy = self._is_held or is_full
+        at_most = self._hub.options.max_in_flight
+        is_full = self._in_flight >= at_most
+        busy = self._is_held or self._in_flight >= (1 if self._is_slow else at_most)
+        busy = busy or self._rest is not None
         if busy == self.paused:
             return
         if is_full:
@@ -279,6 +303,8 @@ class Session:
         if self.closed:
             return
         self._hub.cork.release(self)
+        if self._rest is not None:
+            self._rest.cancel()
         self.closed = True
         self.socket_number = NO_SOCKET
         candidate, self._candidate = self._candidate, None

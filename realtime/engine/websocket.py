@@ -11,6 +11,7 @@ from realtime.engine import frames, protocol
 from realtime.engine.detach import let_go
 from realtime.engine.frame_parser import Control, FrameError, FrameParser
 from realtime.engine.frames import CloseCode
+from realtime.engine.pace import Pace
 from realtime.engine.protocol import PacketError, Reason
 
 if TYPE_CHECKING:
@@ -37,7 +38,15 @@ class WebSocketConnection(asyncio.Protocol):
         is_upgrade: Whether the session polls, and this connection is to prove itself.
     """
 
-    __slots__ = ("_hub", "_is_upgrade", "_parser", "_state", "_transport", "session")
+    __slots__ = (
+        "_hub",
+        "_is_upgrade",
+        "_pace",
+        "_parser",
+        "_state",
+        "_transport",
+        "session",
+    )
 
     def __init__(
         self, hub: "Hub", session: "Session | None", *, is_upgrade: bool
@@ -46,6 +55,7 @@ class WebSocketConnection(asyncio.Protocol):
         self.session = session
         self._is_upgrade = is_upgrade
         self._parser = FrameParser(hub.options.max_http_buffer_size)
+        self._pace = Pace(hub.options.message_rate)
         self._transport: asyncio.Transport | None = None
         self._state = _OPEN
 
@@ -172,6 +182,9 @@ class WebSocketConnection(asyncio.Protocol):
                 message = self._parser.next_message()
                 if message is None:
                     return
+                self._pace.left -= 1
+                if self._pace.left < 0:
+                    self._keep_pace()
                 self._on_message(message)
         except FrameError as error:
             if error.code == CloseCode.TOO_BIG:
@@ -179,6 +192,13 @@ class WebSocketConnection(asyncio.Protocol):
             self._fail(error.code, str(error))
         except PacketError as error:
             self._fail(CloseCode.PROTOCOL_ERROR, str(error))
+
+    def _keep_pace(self) -> None:
+        """Let a client wait that sends more messages than anybody needs to."""
+        wait = self._pace.refill(asyncio.get_running_loop().time())
+        if wait > 0 and self.session is not None:
+            self._hub.limited["rate_messages"] += 1
+            self.session.slow_down(wait)
 
     def _pause(self) -> None:
         transport = self._transport

@@ -211,3 +211,48 @@ async def test_nothing_stays_of_a_session(how: str) -> None:
         assert not server.manager.rooms
         assert not server.eio.hub.tasks
         assert all(not lane for lane in server.eio.hub.wheel._lanes)
+
+
+async def test_a_client_over_its_pace_is_read_slowly_and_completely() -> None:
+    """Backpressure, not refusal: whatever kind of packet it is, all of it is read."""
+    heard: list[str] = []
+    async with serve(message_rate=(200.0, 20)) as served:
+
+        @served.eio.on("message")
+        async def message(sid: str, data: str) -> None:
+            heard.append(data)
+
+        async with raw_socket(served.port, served.path("websocket")) as socket:
+            await socket.text()
+            frames = [client_frame(f"4n{n}") for n in range(50)]
+            socket.writer.write(b"".join(client_frame("6") + each for each in frames))
+            (session,) = served.eio.sockets.values()
+            await wait_until(lambda: session.paused, "it has to wait")
+            assert len(heard) < 50
+            await wait_until(lambda: len(heard) == 50, "all is read")
+            assert heard == [f"n{n}" for n in range(50)]
+            assert served.eio.hub.limited["rate_messages"] > 0
+
+
+async def test_who_was_slowed_down_is_read_one_by_one_until_it_goes_well() -> None:
+    """The first message after the rest is alone; the ones behind it are not."""
+    begun: list[str] = []
+    release = asyncio.Event()
+    async with serve() as served:
+
+        @served.eio.on("message")
+        async def message(sid: str, data: str) -> None:
+            begun.append(data)
+            await release.wait()
+
+        async with raw_socket(served.port, served.path("websocket")) as socket:
+            await socket.text()
+            (session,) = served.eio.sockets.values()
+            session.slow_down(50 * MS)
+            assert session.paused
+            socket.writer.write(b"".join(client_frame(f"4n{n}") for n in range(5)))
+            await wait_until(lambda: begun == ["n0"], "one is handled")
+            assert session.paused
+            release.set()
+            await wait_until(lambda: len(begun) == 5, "and then all")
+            assert not session.paused
