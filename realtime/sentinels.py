@@ -60,9 +60,6 @@ class Sentinels:
             "socket_connect_timeout": timeout_seconds,
             "retry": Retry(NoBackoff(), 0),
             "password": password,
-            # Nothing is said but the question.
-            "lib_name": None,
-            "lib_version": None,
         }
         self._looking = asyncio.Lock()
         self._looked_at = 0.0
