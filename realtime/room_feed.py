@@ -88,6 +88,10 @@ class RecentMemory:
         if self.is_over:
             self.limited["node_recent_bytes"] += 1
 
+    def has_room(self, size: int) -> bool:
+        """Tell whether so many bytes more are not too many."""
+        return self.used_bytes + size <= self.limit_bytes
+
     @property
     def is_over(self) -> bool:
         """Whether it is more than it may be."""
@@ -198,6 +202,7 @@ class RoomFeed:
     def forget_recent(self) -> None:
         """Give the memory of recent events back."""
         self._memory.used_bytes -= self._recent_bytes
+        self._since = self.position
         self._recent.clear()
         self._recent_bytes = 0
 
@@ -244,6 +249,9 @@ class RoomFeed:
             size = self._recent_bytes + len(event)
             if len(self._recent) >= RECENT_EVENTS or size > RECENT_BYTES:
                 return
+            if not self._memory.has_room(len(event)):
+                return
+            self._memory.take(len(event))
             self._recent.appendleft(positioned.pop())
             self._recent_bytes = size
             self._since = positioned[-1][0] if positioned else since

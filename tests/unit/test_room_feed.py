@@ -176,7 +176,9 @@ def test_what_one_session_read_is_there_for_the_next(
     since: int, read: int, passed: int, data: st.DataObject
 ) -> None:
     """Events from the log join memory where they meet it, and nowhere else."""
-    feed = feed_at(since + read)
+    memory = RecentMemory()
+    feed = RoomFeed("42", memory)
+    feed.restart(place(since + read) if since + read else START)
     top = since + read + passed
     for number in range(since + read + 1, top + 1):
         feed.advance(place(number), stored(number))
@@ -190,6 +192,9 @@ def test_what_one_session_read_is_there_for_the_next(
         assert found == [stored(n) for n in range(known + 1, upto + 1)]
     elif lineage == "a":
         assert top - known > RECENT_EVENTS
+    feed.forget_recent()
+    assert memory.used_bytes == 0
+    assert feed.recent_after(place(known) if known else START) in (None, [])
 
 
 def test_a_restart_forgets_the_other_history() -> None:
