@@ -25,12 +25,13 @@ async def check_presence(
     """Give killed nodes' sessions the time to be swept, then look who is here.
 
     Args:
-        site: Where; nothing is looked at where Redis cannot be.
+        site: Where. Of the user's own nodes nothing is looked at: how soon they find
+            that a client is gone is what their heartbeat says.
         attending: Who is here, by room: how many sessions of each user.
     """
     found: list[Violation] = []
     redis = site.redis
-    if redis is None:
+    if redis is None or not site.slots:
         return found
     deadline = time.monotonic() + PRESENCE_SECONDS
     for room, here in attending.items():

@@ -57,6 +57,8 @@ class Connection:
         )
         self._sio.on("*", self._event, namespace=NAMESPACE)
         self._sio.on("disconnect", self._disconnected, namespace=NAMESPACE)
+        self._sio.on("connect_error", self._refused, namespace=NAMESPACE)
+        self._refusal = ""
         self._answers: set[asyncio.Future[dict[str, Any]]] = set()
         self._closed = False
         self.lost = asyncio.Event()
@@ -79,7 +81,8 @@ class Connection:
                 )
         except (SocketIOError, aiohttp.ClientError, OSError, ValueError) as error:
             # TimeoutError is an OSError; ValueError is a broken handshake.
-            raise LostError(str(error) or type(error).__name__) from error
+            reason = self._refusal or str(error) or type(error).__name__
+            raise LostError(reason) from error
         # When a polling answer breaks off, the library's reader dies of it and tells
         # nobody.
         self._sio.eio.read_loop_task.add_done_callback(self._reader_ended)
@@ -157,6 +160,10 @@ class Connection:
     def _event(self, name: str, payload: Any = None, *_more: Any) -> None:
         if not self._closed:
             self._on_event(name, payload)
+
+    def _refused(self, said: object = None) -> None:
+        found = said.get("message") if isinstance(said, dict) else said
+        self._refusal = str(found or "")
 
     def _disconnected(self, reason: object = None) -> None:
         self._end(str(reason))

@@ -28,8 +28,9 @@ async def try_places(site: RemoteSite, auth: Mapping[str, object]) -> None:
             await connection.open(place.url, auth, ["websocket"])
             ack = await connection.request("rooms", {}, seconds=ANSWER_SECONDS)
         except (LostError, SilentError) as error:
+            reason = str(error).rstrip(".")
             raise StartError(
-                f"{place.given} does not serve: {error}. Is it a chatroom server, and"
+                f"{place.given} does not serve: {reason}. Is it a chatroom server, and"
                 " are tokens signed with its CHATROOM_JWT_SECRET?"
             ) from error
         finally:
