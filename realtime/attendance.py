@@ -340,10 +340,30 @@ class Attendance:
     async def announce_state(self, channel: str) -> None:
         """Tell this node's sessions how a room stands, after a gap in its notices.
 
+        Word that somebody quit at another node may have been lost in the gap too.
+
         Raises:
             UnavailableError, OutcomeUnknownError: Redis is away; ask again.
         """
+        await self._let_quitters_go(channel)
+        if self._manager.feeds.get(channel) is None:
+            # Nobody is left, and the room is not active here any more.
+            return
         await self._announce(channel, large_rooms=True)
+
+    async def _let_quitters_go(self, channel: str) -> None:
+        room = keys.room_of_channel(channel)
+        quitters = await self._rooms.quit_lately(room)
+        # No step between that answer and these: whoever joins anew meanwhile is a
+        # member again after it, and has a wish.
+        for sid in list(self._manager.recipients(self._namespace, channel)):
+            session = self._sessions.get(sid)
+            if session is None or session.user not in quitters:
+                continue
+            if room in session.rooms and (sid, room) not in self._wishes:
+                self._manager.basic_leave_room(sid, self._namespace, channel)
+                session.rooms.discard(room)
+                self.departures.add(room, sid)
 
     async def _announce(self, channel: str, *, large_rooms: bool) -> None:
         feed = await self._manager.feeds.hold(channel)

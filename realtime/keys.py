@@ -61,6 +61,11 @@ def members(room: str) -> str:
     return _room_key(room, "members")
 
 
+def quits(room: str) -> str:
+    """Sorted set with a TTL: who quit lately, by Unix seconds."""
+    return _room_key(room, "quits")
+
+
 def sessions(room: str) -> str:
     """Hash: session id to user, node and device, JSON; over all nodes."""
     return _room_key(room, "sessions")

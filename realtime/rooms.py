@@ -11,6 +11,10 @@ from realtime.redis_link import RedisLink
 MEMBER = "member"
 """The role of somebody who came by themselves."""
 
+QUITS_KEPT_SECONDS = 3_600
+"""How long it is noted that somebody quit: a node that was deaf for so long has shed
+its clients, for ``/readyz`` was red."""
+
 
 class Admission(NamedTuple):
     """A member's standing when they enter a room."""
@@ -49,7 +53,12 @@ class Rooms:
         added = self._link.call("SADD", keys.user_rooms(user), room)
         admitted = self._link.run(
             lua.ROOMS_ADMIT,
-            (keys.members(room), keys.last_read(room), keys.meta(room)),
+            (
+                keys.members(room),
+                keys.last_read(room),
+                keys.meta(room),
+                keys.quits(room),
+            ),
             (user, MEMBER),
         )
         return self._admitted(added, admitted)
@@ -67,10 +76,18 @@ class Rooms:
     async def quit(self, room: str, user: str) -> None:
         """End a user's membership; repeating it is fine."""
         await in_turn(
-            self._link.call("HDEL", keys.members(room), user),
-            self._link.call("HDEL", keys.last_read(room), user),
+            self._link.run(
+                lua.ROOMS_QUIT,
+                (keys.members(room), keys.last_read(room), keys.quits(room)),
+                (user, QUITS_KEPT_SECONDS),
+            ),
             self._link.call("SREM", keys.user_rooms(user), room),
         )
+
+    async def quit_lately(self, room: str) -> set[str]:
+        """Return who quit in the last hour and did not come back."""
+        found = await self._link.call("ZRANGEBYSCORE", keys.quits(room), "-inf", "+inf")
+        return {user.decode() for user in found}
 
     async def of_user(self, user: str) -> list[RoomSummary]:
         """Return the user's rooms by id, with what is unread in each."""

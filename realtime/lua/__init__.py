@@ -32,6 +32,7 @@ MESSAGE_LOG_APPEND = _read("message_log_append")
 MESSAGE_LOG_READ = _read("message_log_read")
 READ_STATE_MARK = _read("read_state_mark")
 ROOMS_ADMIT = _read("rooms_admit")
+ROOMS_QUIT = _read("rooms_quit")
 PRESENCE_ENTER = _read("presence_enter")
 PRESENCE_LEAVE = _read("presence_leave")
 ROOM_STATE_READ = _read("room_state_read")
@@ -43,6 +44,7 @@ ALL = (
     MESSAGE_LOG_READ,
     READ_STATE_MARK,
     ROOMS_ADMIT,
+    ROOMS_QUIT,
     PRESENCE_ENTER,
     PRESENCE_LEAVE,
     ROOM_STATE_READ,

@@ -2,11 +2,12 @@
 -- KEYS[1] - members hash
 -- KEYS[2] - lastRead hash
 -- KEYS[3] - meta hash
+-- KEYS[4] - quits sorted set
 -- ARGV[1] - user id
 -- ARGV[2] - role
 -- Returns {new 0|1, lastMessage, lastReadMessage, members}
 
-local members, last_read, meta = KEYS[1], KEYS[2], KEYS[3]
+local members, last_read, meta, quits = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local user, role = ARGV[1], ARGV[2]
 
 local top = redis.call('HGET', meta, 'lastMessage') or '0'
@@ -17,6 +18,7 @@ if redis.call('HEXISTS', members, user) == 0 then
   redis.call('HSET', members, user,
     '{"role":"' .. role .. '","joinedAt":' .. string.format('%.0f', now) .. '}')
   redis.call('HSET', last_read, user, top)
+  redis.call('ZREM', quits, user)
   new = 1
 end
 local read = redis.call('HGET', last_read, user) or '0'

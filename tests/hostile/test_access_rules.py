@@ -291,20 +291,39 @@ async def test_a_join_under_way_does_not_survive_quit(
 
 
 async def test_a_node_that_was_deaf_learns_who_quit(
-    nodes: list[Node], board: list[Member], redis_client: Redis
+    nodes: list[Node],
+    board: list[Member],
+    redis_client: Redis,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A `quit` that a node did not hear of counts there when it hears again."""
-    async with member(nodes[2], "cleo", ROOM) as cleo:
-        # As when the control message fell into a gap of the node's Pub/Sub.
-        await redis_client.hdel(f"{{chatroom-{ROOM}}}:members", "cleo")
+    """A `quit` that a node did not hear of counts there when it hears again.
+
+    Who came back since is a member like others, and stays.
+    """
+    async with (
+        member(nodes[0], "cleo", ROOM) as desk,
+        member(nodes[2], "cleo", ROOM) as phone,
+        member(nodes[0], "dan", ROOM) as dan,
+        member(nodes[2], "dan", ROOM),
+    ):
+        # The word of it falls into a gap of the node's Pub/Sub.
+        monkeypatch.setitem(nodes[2].app[NODE].manager.control.more, "quit", _nothing)
+        for each in (desk, dan):
+            await each.do("quit", {"room": ROOM})
+        await dan.join(ROOM)
+        assert _attends(nodes[2], "cleo")
         await redis_client.client_kill_filter(_type="pubsub")
         await wait_until(lambda: not _attends(nodes[2], "cleo"), "cleo is let go")
-        assert _attends(nodes[0], "ann")
-        assert _attends(nodes[1], "bob")
-        cleo.kept.clear()
+        for node, user in ((nodes[0], "ann"), (nodes[1], "bob"), (nodes[2], "dan")):
+            assert _attends(node, user)
+        phone.kept.clear()
         await activity(board)
-        await cleo.do("rooms")
-        assert cleo.kept == []
+        await phone.do("rooms")
+        assert phone.kept == []
+
+
+async def _nothing(_message: dict[str, Any]) -> None:
+    """Do nothing."""
 
 
 def _attends(node: Node, user: str) -> bool:

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from realtime import keys
 from realtime.read_state import ReadState
 from realtime.redis_link import RedisLink
-from realtime.rooms import Rooms
+from realtime.rooms import QUITS_KEPT_SECONDS, Rooms
 from tests.stores.conftest import Send
 
 
@@ -42,7 +42,22 @@ async def test_quitting_ends_it_on_both_sides(
     await rooms.quit("42", "ann")
     assert not await rooms.is_member("42", "ann")
     assert await rooms.of_user("ann") == []
-    assert await redis_client.keys("*") == []
+    assert await redis_client.keys("*") == [keys.quits("42")]
+
+
+async def test_who_quit_is_noted_for_a_while(rooms: Rooms, redis_client: Redis) -> None:
+    """Until they come back, or for an hour: what never was a member is not noted."""
+    for user in ("ann", "bob"):
+        await rooms.admit("42", user)
+    for user in ("ann", "bob", "stranger"):
+        await rooms.quit("42", user)
+    assert await rooms.quit_lately("42") == {"ann", "bob"}
+    await rooms.admit("42", "ann")
+    assert await rooms.quit_lately("42") == {"bob"}
+    assert 0 < await redis_client.ttl(keys.quits("42")) <= QUITS_KEPT_SECONDS
+    await redis_client.zadd(keys.quits("42"), {"bob": 1})
+    await rooms.quit("42", "ann")
+    assert await rooms.quit_lately("42") == {"ann"}
 
 
 async def test_a_user_s_rooms(rooms: Rooms, send: Send, link: RedisLink) -> None:
