@@ -8,6 +8,7 @@ import pytest
 
 from tests.client.javascript import WEB, cannot_run, require_node, run_program
 from tests.nodes import run_process
+from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.timeout(150)
 
@@ -25,6 +26,14 @@ SCENARIOS = {
 }
 
 
+def page_browser() -> str:
+    """Return the path of a Chromium, if all that the page needs is there."""
+    require_node()
+    if not (WEB / "dist" / "index.html").is_file():
+        cannot_run("the page is not built: run `make page`")
+    return browser()
+
+
 def browser() -> str:
     """Return the path of a Chromium."""
     for name in BROWSERS:
@@ -35,13 +44,24 @@ def browser() -> str:
     raise AssertionError("unreachable: the line above ends the test")
 
 
+async def test_the_page_while_redis_is_away(redis_server: RedisServer) -> None:
+    """It stays connected, says what is wrong, and heals by itself; nothing is lost."""
+    chromium = page_browser()
+    async with run_process("--redis-url", redis_server.url) as node:
+        settings = {"urls": [node.url], "executablePath": chromium}
+        async with run_program(HERE / "outage.mjs", json.dumps(settings)) as program:
+            await program.until(lambda: program.all("chatting"), "a chat", seconds=60)
+            redis_server.kill()
+            await program.until(lambda: program.all("told"), "it is told", seconds=60)
+            redis_server.start()
+            code = await program.ended(SCENARIO_SECONDS)
+            assert code == 0, program.errors
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS)
 async def test_page(redis_url: str, scenario: str) -> None:
     """Each scenario holds, without a console error or a violation of the policy."""
-    require_node()
-    if not (WEB / "dist" / "index.html").is_file():
-        cannot_run("the page is not built: run `make page`")
-    chromium = browser()
+    chromium = page_browser()
     async with (
         run_process("--redis-url", redis_url) as one,
         run_process("--redis-url", redis_url) as two,

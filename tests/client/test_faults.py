@@ -94,6 +94,27 @@ async def test_a_node_is_taken_out_of_service(redis_url: str) -> None:
         assert await leaving.ended() == 0
 
 
+async def test_who_only_reads_learns_of_an_outage(redis_server: RedisServer) -> None:
+    """The connection stays, the state says what is wrong, and then that it is over."""
+    async with (
+        run_process("--redis-url", redis_server.url) as node,
+        in_room(node.url, "ann") as ann,
+    ):
+        redis_server.kill()
+        await ann.until(
+            lambda: ann.last("status")["trouble"] == "unavailable",
+            "the trouble is told",
+        )
+        assert ann.last("status")["state"] == "online"
+        redis_server.start()
+        await ann.until(
+            lambda: ann.last("status")["trouble"] is None, "its end is told as well"
+        )
+        ann.tell("send", room=ROOM, text="Hello again")
+        await all_shown(ann, 1)
+        assert {line["state"] for line in ann.all("status")} <= {"connecting", "online"}
+
+
 async def test_redis_is_killed_and_started_again(redis_server: RedisServer) -> None:
     """Sends get temporary errors meanwhile, are repeated, and all histories agree."""
     async with AsyncExitStack() as stack:

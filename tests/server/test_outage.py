@@ -15,6 +15,43 @@ async def readiness(url: str) -> int:
         return answer.status
 
 
+async def reasons(url: str) -> list[str]:
+    """Return why a node is not ready."""
+    async with aiohttp.ClientSession() as http, http.get(f"{url}/readyz") as answer:
+        found: list[str] = (await answer.json()).get("reasons", [])
+        return found
+
+
+async def test_a_node_that_is_deaf_says_so(redis_server: RedisServer) -> None:
+    """Commands are answered and nothing is heard: balancers and clients are told."""
+    told: asyncio.Queue[bool] = asyncio.Queue()
+    message = {"room": "42", "clientId": "one", "type": "text", "text": "hello"}
+    async with run_nodes(1, redis_server.url) as (node,), client(node, "ann") as ann:
+        seen: list[str] = []
+        ann.on("service", lambda p: told.put_nowait(p["available"]), NAMESPACE)
+        ann.on("message", lambda p: seen.append(p["clientId"]), NAMESPACE)
+        await ann.call("join", {"room": "42"}, namespace=NAMESPACE)
+        # Who may use no channel loses the Pub/Sub connection, and gets none again.
+        redis_server.admin.execute_command("ACL", "SETUSER", "default", "resetchannels")
+
+        async def deaf() -> bool:
+            return await reasons(node.url) == ["Redis Pub/Sub: not subscribed."]
+
+        await wait_until(deaf, "the node is not ready, for this reason alone")
+        assert await told.get() is False
+        listed = await ann.call("rooms", namespace=NAMESPACE)
+        assert listed["ok"]
+        redis_server.admin.execute_command("ACL", "SETUSER", "default", "allchannels")
+
+        async def ready() -> bool:
+            return not await reasons(node.url)
+
+        await wait_until(ready, "the node hears again")
+        assert await told.get() is True
+        assert (await ann.call("send", message, namespace=NAMESPACE))["ok"]
+        await wait_until(lambda: seen == ["one"], "what is said arrives")
+
+
 async def test_clients_are_told_and_served_again(redis_server: RedisServer) -> None:
     """The same connection sees the outage, a temporary error, and a good ack."""
     told: asyncio.Queue[bool] = asyncio.Queue()
