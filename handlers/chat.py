@@ -143,6 +143,7 @@ class ChatNamespace(socketio.AsyncNamespace):
     async def on_disconnect(self, sid: str, reason: object = None) -> None:
         """Let go of the session: it leaves its rooms, which learn of it."""
         session = self.services.sessions.close(sid)
+        self.services.rates.forget(sid)
         if session is None:
             return
         self.endings[str(reason)] += 1

@@ -197,7 +197,8 @@ class Node:
             lease.start()
             stack.push_async_callback(lease.aclose)
             self._namespace = register(self.server, services)
-            self._metrics = self._make_metrics(self._namespace, services)
+            namespace = self._namespace
+            self._metrics = self._make_metrics(namespace, services)
             self._process = ProcessMetrics(
                 self._lag,
                 objects=lambda: count_objects(
@@ -205,6 +206,7 @@ class Node:
                     services,
                     counts=self.counts,
                     durability=self.durability,
+                    requests=namespace.under_way,
                 ),
             )
             self._services = services

@@ -122,6 +122,8 @@ class Attendance:
         return {
             "attending_sessions": len(self._sessions),
             "attending_wishes": len(self._wishes),
+            "attending_coming": len(self._coming),
+            "attending_turns": len(self._turns),
             "departures": len(self.departures),
         }
 

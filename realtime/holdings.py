@@ -22,6 +22,7 @@ def count_objects(
     *,
     counts: PresenceCounts,
     durability: Durability,
+    requests: int,
 ) -> dict[str, int]:
     """Return how many of each kind there are now; takes a look at each room.
 
@@ -30,11 +31,13 @@ def count_objects(
         services: The parts that carry requests out.
         counts: Announces how many are in large rooms.
         durability: Confirms writes.
+        requests: Those that wait for their answer.
     """
     manager: ChatroomManager = server.manager
     return {
         # The node's own tasks among them, some twenty.
         "asyncio_tasks": len(asyncio.all_tasks()),
+        "requests": requests,
         **server.held(),
         **manager.held(),
         **manager.feeds.held(),
@@ -44,7 +47,7 @@ def count_objects(
         # An entry outlives its session until it is due, or is one of too many.
         **services.sessions.held(),
         **services.attendance.held(),
-        # Full buckets are dropped when there are some thousands.
+        # Of users: full buckets are dropped when there are some thousands.
         "request_buckets": len(services.rates),
         **services.user_rates.held(),
         "presence_counts": len(counts),

@@ -109,6 +109,10 @@ class Buckets:
         """Return how many have been taken and not been filled up again."""
         return max(0.0, self._full_at.get(name, now) - now) * rate.per_second
 
+    def drop(self, name: Hashable) -> None:
+        """Forget a bucket that nobody will take from any more."""
+        self._full_at.pop(name, None)
+
     def _forget_full(self, now: float) -> None:
         self._full_at = {
             name: full_at for name, full_at in self._full_at.items() if full_at > now
@@ -145,6 +149,11 @@ class RequestRates:
             if wait > 0:
                 is_total = name == CONNECTION
                 raise too_many(wait, "rate_connection" if is_total else "rate_event")
+
+    def forget(self, sid: str) -> None:
+        """Let go of what is kept of a connection that has ended."""
+        for name in self._rates:
+            self._buckets.drop((sid, name))
 
     def take_of_user(self, user: str, now: float, *, count: int = 1) -> None:
         """Count requests of a user, over all their connections to this node.

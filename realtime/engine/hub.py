@@ -112,6 +112,8 @@ class Hub:
             "engine_ends": len(self._ends) + len(self._held_ends),
             "engine_lingering": len(self._lingering),
             "engine_corked": len(self.cork.frames),
+            "addresses": len(self.addresses),
+            "strangers": self.addresses.strangers,
         }
 
     # handlers

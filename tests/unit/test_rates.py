@@ -64,6 +64,15 @@ def test_all_requests_of_a_connection_count_together() -> None:
     assert refused.value.retry_after_ms == 1000
 
 
+def test_a_connection_that_ended_leaves_nothing() -> None:
+    """Clients that come and go do not fill the node with what they once did."""
+    rates = RequestRates({CONNECTION: Rate(1, 2), "send": Rate(1, 2)})
+    rates.take("sid", "send", 0.0)
+    rates.take("other", "send", 0.0)
+    rates.forget("sid")
+    assert len(rates) == 2
+
+
 def test_the_setting_is_read() -> None:
     """What is not named is not limited."""
     assert parse_rates("send=2.5/10, user=1/1", NAMES) == {
