@@ -87,7 +87,7 @@ class RemotePlace:
         if parts.path.strip("/"):
             raise StartError(f"{url} has a path; a server is at the root of its host.")
         self.given = url
-        self.url = url
+        self.url = url.rstrip("/")
         self._scheme = parts.scheme
         self.host = parts.hostname
         self.port = parts.port or PORTS[parts.scheme]

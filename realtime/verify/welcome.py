@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 
+import aiohttp
+
 from realtime.start_error import StartError
 from realtime.verify.connection import Connection, LostError, SilentError
-from realtime.verify.site import RemoteSite
+from realtime.verify.site import RemotePlace, RemoteSite
 
 ANSWER_SECONDS = 6.0
 """Deadline of one answer; nothing is at fault yet."""
+
+HANDSHAKE = "/socket.io/?EIO=4&transport=polling"
 
 
 async def try_places(site: RemoteSite, auth: Mapping[str, object]) -> None:
@@ -20,9 +24,10 @@ async def try_places(site: RemoteSite, auth: Mapping[str, object]) -> None:
         auth: Credentials of anybody.
 
     Raises:
-        StartError: One of them is no node, refuses the credentials, or is not ready.
+        StartError: One of them is no node, or refuses the credentials.
     """
     for place in site.places:
+        await _try_handshake(site, place)
         connection = Connection(lambda _name, _payload: None, connector=site.connector)
         try:
             await connection.open(place.url, auth, ["websocket"])
@@ -30,10 +35,28 @@ async def try_places(site: RemoteSite, auth: Mapping[str, object]) -> None:
         except (LostError, SilentError) as error:
             reason = str(error).rstrip(".")
             raise StartError(
-                f"{place.given} does not serve: {reason}. Is it a chatroom server, and"
-                " are tokens signed with its CHATROOM_JWT_SECRET?"
+                f"{place.given} lets nobody in: {reason}. Tokens are signed with"
+                " CHATROOM_JWT_SECRET; without one, development mode is taken."
             ) from error
         finally:
             await connection.close()
         if not ack.get("ok"):
             raise StartError(f"{place.given} does not serve: {ack.get('error')}")
+
+
+async def _try_handshake(site: RemoteSite, place: RemotePlace) -> None:
+    """Ask over plain HTTP: the Socket.IO client does not tell why a connect failed."""
+    timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
+    try:
+        async with (
+            aiohttp.ClientSession(connector=site.connector(), timeout=timeout) as http,
+            http.get(place.url + HANDSHAKE) as response,
+        ):
+            status, body = response.status, await response.content.read(2)
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        reason = str(error) or "no answer in time"
+        raise StartError(f"{place.given} cannot be reached: {reason}") from error
+    if body != b"0{":
+        raise StartError(
+            f"{place.given} is no chatroom server: it answers {HANDSHAKE} with {status}"
+        )

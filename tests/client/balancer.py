@@ -1,6 +1,7 @@
 """One address before several nodes: new connections go to one that lives."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
@@ -16,16 +17,24 @@ CHUNK_BYTES = 65_536
 
 
 class Balancer:
-    """A plain TCP forwarder, as a load balancer whose health check is a connect."""
+    """A plain TCP forwarder, as a load balancer whose health check is a connect.
 
-    def __init__(self, ports: Sequence[int]) -> None:
+    Args:
+        ports: Of the nodes.
+        tls: Ends TLS here, if there is to be any.
+    """
+
+    def __init__(
+        self, ports: Sequence[int], *, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.ports = list(ports)
+        self._tls = tls
         self.url = ""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Balancer"]:
         """Listen on a free port until the block ends."""
-        server = await asyncio.start_server(self._serve, HOST, 0)
+        server = await asyncio.start_server(self._serve, HOST, 0, ssl=self._tls)
         self.url = f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
         self._tasks: set[asyncio.Task[None]] = set()
         try:

@@ -3,14 +3,20 @@
 import asyncio
 import json
 import os
+import socket
+import ssl
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from realtime.verify.processes import NodeProcess
+from tests.client.balancer import Balancer
+from tests.engine.test_tls import certificate
 from tests.nodes import run_process
 from tests.redis_server import RedisServer
 from tests.waiting import DEADLINE_SECONDS
@@ -21,10 +27,10 @@ RUN_SECONDS = 3 * DEADLINE_SECONDS
 
 
 async def verify(
-    urls: Sequence[str], report: Path, **variables: str
+    urls: Sequence[str], report: Path, *more: str, **variables: str
 ) -> tuple[int | None, str, dict[str, Any]]:
     """Run the command for a few seconds; return exit code, output and report."""
-    flags = [flag for url in urls for flag in ("--url", url)]
+    flags = [*(flag for url in urls for flag in ("--url", url)), *more]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "realtime", "verify", *flags),
         *("--seconds", "4", "--clients", "4", "--web-clients", "0", "--rate", "8"),
@@ -88,8 +94,70 @@ async def test_a_broken_deployment_is_found_through_its_history(
     assert "Repeat with --seed 1." in text
 
 
-async def test_nodes_that_are_not_there_are_said_to_be(tmp_path: Path) -> None:
-    """An address without a server is an error of use, in one line."""
-    code, text, _ = await verify(["not-an-address"], tmp_path / "report.json")
-    assert code == 1
-    assert "not the address of a server" in text
+@pytest.mark.timeout(60)
+async def test_one_address_over_tls_in_front_of_all_passes(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    """As most deployments are: a balancer with a certificate, and nodes behind it.
+
+    The Redis is named as well, so that connections to it are struck too.
+    """
+    certificate_file = certificate(tmp_path)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate_file)
+    flags = ("--redis-url", redis_server.url)
+    async with (
+        run_process(*flags) as one,
+        run_process(*flags) as two,
+        Balancer([one.port, two.port], tls=tls).running() as balancer,
+    ):
+        url = balancer.url.replace("http://127.0.0.1", "https://localhost")
+        code, text, report = await verify(
+            [url],
+            tmp_path / "report.json",
+            *("--ca", str(certificate_file), "--redis", redis_server.url),
+        )
+        assert code == 0, text
+        assert report["faults"]
+        code, text, _ = await verify([url], tmp_path / "none.json")
+        assert (code, "certificate" in text) == (1, True), text
+
+
+@asynccontextmanager
+async def another_server() -> AsyncIterator[str]:
+    """Run a web server that is no chatroom; return its address."""
+    runner = web.AppRunner(web.Application())
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.timeout(60)
+async def test_an_error_of_use_is_said_in_one_line(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    """No address, nobody there, no chatroom server, another secret."""
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        nobody = f"http://127.0.0.1:{gone.getsockname()[1]}"
+    flags = ("--redis-url", redis_server.url)
+    async with (
+        run_process(*flags, CHATROOM_JWT_SECRET=SECRET) as node,
+        another_server() as other,
+    ):
+        for urls, said in (
+            (["not-an-address"], "not the address of a server"),
+            ([f"{node.url}/chat"], "has a path"),
+            # One of several that is down must not pass unnoticed.
+            ([node.url, nobody], f"{nobody} cannot be reached"),
+            ([node.url], "signature is wrong"),
+            ([other], "no chatroom server"),
+        ):
+            code, text, _ = await verify(
+                urls, tmp_path / "report.json", CHATROOM_JWT_SECRET=SECRET[::-1]
+            )
+            assert code == 1, text
+            assert said in text
+            assert "Traceback" not in text
