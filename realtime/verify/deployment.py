@@ -10,7 +10,7 @@ from typing import Self
 
 from redis.asyncio import Redis
 
-from realtime.verify.failovers import Failover
+from realtime.verify.failovers import Failover, with_unasked
 from realtime.verify.processes import NodeProcess, ValkeyProcess
 from realtime.verify.proxy import FaultProxy, Streams
 from realtime.verify.redis_ways import RedisWay, SentinelWay, SocketWay
@@ -71,7 +71,7 @@ class Deployment:
 
     Attributes:
         group: The servers and Sentinels; None where the Redis is one Valkey.
-        failovers: Those that there were.
+        struck_failovers: Those that faults led to.
         durability: What the nodes acknowledge.
 
     Args:
@@ -96,7 +96,7 @@ class Deployment:
         self.group = SentinelGroup(folder) if sentinel else None
         # Acks that wait for the disk prove nothing on a server that always does.
         self._valkey = ValkeyProcess(folder, lazy=durability == "fsync")
-        self.failovers: list[Failover] = []
+        self.struck_failovers: list[Failover] = []
         self.durability = durability
         self.slots = [
             NodeSlot(
@@ -134,6 +134,12 @@ class Deployment:
     def places(self) -> Sequence[NodeSlot]:
         """The nodes, as clients see them."""
         return self.slots
+
+    @property
+    def failovers(self) -> Sequence[Failover]:
+        """Those that faults led to, and those of the Sentinels' own."""
+        changes = () if self.group is None else self.group.changes
+        return with_unasked(self.struck_failovers, changes)
 
     @property
     def redis(self) -> Redis:

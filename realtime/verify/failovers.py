@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
@@ -180,6 +180,35 @@ what recovers then is to be seen before anything else strikes."""
 SURE_WITH_ONE_REPLICA = frozenset({PRIMARY_KILLED, PRIMARY_TAIL_LOST})
 """Failovers whose promoted replica is the one that has the most: one confirmed copy is
 enough. In the others a replica may confirm what the promoted one does not have."""
+
+
+UNASKED = "unasked failover"
+"""The Sentinels replaced a primary that nothing was done to."""
+
+SEEN_SECONDS = 2.0
+"""Time after which a change of the primary has been seen, and in which the one promoted
+had stopped to follow before it was named: a Sentinel looks at it once a second."""
+
+
+def with_unasked(
+    failovers: Sequence[Failover], changes: Sequence[float]
+) -> list[Failover]:
+    """Add the failovers that no fault accounts for, in the order of time.
+
+    Args:
+        failovers: Those of faults.
+        changes: When the Sentinels named another primary.
+    """
+    found = list(failovers)
+    own = [(each.struck_at, each.promoted_at + SEEN_SECONDS) for each in failovers]
+    for at in changes:
+        accounted = [each for each in own if each[0] <= at <= each[1]]
+        if accounted:
+            own.remove(accounted[0])
+            continue
+        span = (at - SEEN_SECONDS, at + LEAVE_SECONDS)
+        found.append(Failover(UNASKED, at - SEEN_SECONDS, at, span[1], (span,)))
+    return sorted(found, key=lambda each: each.struck_at)
 
 
 def lost_spans(failover: Failover, durability: str) -> tuple[Span, ...]:

@@ -69,7 +69,7 @@ def strike(site: Site, fault: Fault) -> AbstractAsyncContextManager[None]:
         if site.group is None:
             raise ValueError(f"{fault.kind} needs Sentinels")
         begin = GROUP_KINDS[fault.kind]
-        note = site.failovers.append
+        note = site.struck_failovers.append
         return begin(site.group, fault.node, fault.seconds, note)
     kind = _tail_lost if fault.kind == TAIL_LOST else OWN_KINDS[fault.kind]
     return kind(site, fault)

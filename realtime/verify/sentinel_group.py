@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from realtime.owned_task import end_task
 from realtime.start_error import StartError
 from realtime.valkey_process import valkey_binary
 from realtime.verify.processes import ADMIN_SECONDS, ChildProcess
@@ -25,6 +28,11 @@ QUORUM = 2
 DOWN_AFTER_MS = 1_000
 """Silence after which a Sentinel holds a server to be down."""
 
+PING_MS = 250
+"""How often Sentinels ask a server for a sign of life. By default that is once a second
+as well: then a healthy primary that they have just promoted often counts as down, and
+is replaced once more."""
+
 FAILOVER_TIMEOUT_MS = 5_000
 """A failover that is not done by then is given up, and tried again after twice that."""
 
@@ -34,6 +42,9 @@ made a replica after some ten seconds, and a Sentinel looks at replicas every te
 
 AMISS = frozenset({"s_down", "o_down", "disconnected"})
 """Flags by which a Sentinel says that it does not reach a server or another one."""
+
+ASK_SECONDS = 0.5
+"""Deadline of a question to a Sentinel, which may be stopped."""
 
 LOOK_SECONDS = 0.05
 """Between two looks at the group."""
@@ -54,12 +65,18 @@ class SentinelGroup:
         self._processes = {
             port: ChildProcess(folder / f"redis-{port}.log") for port in ports
         }
-        self._clients = {port: _client(port) for port in ports}
+        self._clients = {
+            **{port: _client(port, ADMIN_SECONDS) for port in self.ports},
+            **{port: _client(port, ASK_SECONDS) for port in self.sentinel_ports},
+        }
         self._stack = AsyncExitStack()
         self.turn = asyncio.Lock()
         """Held by the one fault at a time that strikes the group."""
         self.primary = self.ports[0]
         """Port of the primary, as it was last asked for."""
+        self.changes: list[float] = []
+        """When the Sentinels named another primary, asked for or not."""
+        self._watching: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
@@ -92,9 +109,11 @@ class SentinelGroup:
         for port in self.sentinel_ports:
             await self.start_sentinel(port)
         await self.whole()
+        self._watching = asyncio.create_task(self._watch(), name="primary-watch")
 
     async def aclose(self) -> None:
         """End all."""
+        await end_task(self._watching)
         await self._stack.aclose()
 
     async def kill(self, port: int) -> None:
@@ -131,6 +150,13 @@ class SentinelGroup:
                 f"sentinel failover-timeout {SERVICE} {FAILOVER_TIMEOUT_MS}\n"
             )
         await self._spawn(port, str(config), "--sentinel")
+
+        async def told() -> bool:
+            sentinel = self._clients[port]
+            await sentinel.execute_command("SENTINEL", "DEBUG", "PING-PERIOD", PING_MS)
+            return True
+
+        await self._until(told, "a Sentinel does not start")
 
     async def fail_over(self) -> None:
         """Have the Sentinels hand the primary's place over, as for maintenance."""
@@ -179,6 +205,16 @@ class SentinelGroup:
 
         await self._until(is_whole, "the Sentinels' group is not whole")
 
+    async def _watch(self) -> None:
+        """Note each change of the primary."""
+        known = self.primary
+        while True:
+            await asyncio.sleep(2 * LOOK_SECONDS)
+            found = await self._ask_primary()
+            if found not in (None, known):
+                known = found or known
+                self.changes.append(time.monotonic())
+
     async def _synced(self) -> bool:
         """Tell whether both replicas follow the primary, up to the last second."""
         info: Any = await self._clients[self.primary].info("replication")
@@ -203,19 +239,19 @@ class SentinelGroup:
 
     async def _ask_primary(self) -> int | None:
         """Return the primary of the newest epoch among the Sentinels that answer."""
-        newest: tuple[int, int] | None = None
-        for port in self.sentinel_ports:
-            try:
-                state: Any = await self._clients[port].sentinel_master(SERVICE)
-                # In the middle of a failover this is the promoted one already.
-                address: Any = await self._clients[
-                    port
-                ].sentinel_get_master_addr_by_name(SERVICE)
-            except (RedisError, OSError):
-                continue
-            told = int(state["config-epoch"]), int(address[1])
-            newest = told if newest is None else max(newest, told)
-        return None if newest is None else newest[1]
+        asked = [self._ask(self._clients[port]) for port in self.sentinel_ports]
+        told = [answer for answer in await asyncio.gather(*asked) if answer]
+        return max(told)[1] if told else None
+
+    async def _ask(self, sentinel: Redis) -> tuple[int, int] | None:
+        """Return the epoch and the port that a Sentinel names; None if it does not."""
+        try:
+            state: Any = await sentinel.sentinel_master(SERVICE)
+            # In the middle of a failover this is the promoted one already.
+            address: Any = await sentinel.sentinel_get_master_addr_by_name(SERVICE)
+        except (RedisError, OSError):
+            return None
+        return int(state["config-epoch"]), int(address[1])
 
     async def _until(self, condition: Callable[[], Awaitable[bool]], why: str) -> None:
         deadline = time.monotonic() + WHOLE_SECONDS
@@ -240,12 +276,13 @@ def sentinel_url(ports: Sequence[int]) -> str:
     return f"sentinel://{hosts}/0/{SERVICE}"
 
 
-def _client(port: int) -> Redis:
+def _client(port: int, seconds: float) -> Redis:
     return Redis(
         host="127.0.0.1",
         port=port,
-        socket_timeout=ADMIN_SECONDS,
-        socket_connect_timeout=ADMIN_SECONDS,
+        socket_timeout=seconds,
+        socket_connect_timeout=seconds,
+        retry=Retry(NoBackoff(), 0),
     )
 
 
