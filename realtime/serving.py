@@ -5,8 +5,9 @@ import errno
 import ipaddress
 import logging
 import signal
+import socket
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import replace
 
 from aiohttp import web
@@ -22,6 +23,12 @@ from realtime.start_error import StartError
 # How long a connection may be idle, or take for the head of its request: longer than
 # proxies keep theirs (60 s), so that it is they who close. aiohttp allows an hour.
 KEEPALIVE_SECONDS = 75.0
+# Connections that may wait to be taken. When a node dies, thousands come to the others
+# within a second; what does not find a place tries again after one second, then three.
+LISTEN_BACKLOG = 4096
+# Connections taken in one turn of the event loop, each some 0.2 ms of work with its
+# request: whoever is connected already is served between them.
+ACCEPTS_A_TURN = 16
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 # Libraries that log each packet at "info", or at "debug" what is in a photo: where it
 # was taken, for one.
@@ -127,7 +134,10 @@ def _cancel_on_signals() -> None:
 
 async def _listen(runner: web.AppRunner, settings: Settings) -> None:
     try:
-        await web.TCPSite(runner, settings.host, settings.port).start()
+        for made in await _sockets(settings.host, settings.port):
+            await web.SockSite(runner, made, backlog=ACCEPTS_A_TURN).start()
+            # asyncio takes the one number for both: what waits, and what it takes.
+            made.listen(LISTEN_BACKLOG)
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
         if error.errno == errno.EADDRINUSE:
@@ -135,6 +145,31 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> None:
                 f"{where} is in use by another program; choose another --port."
             ) from error
         raise StartError(f"{where} cannot be listened on: {error}") from error
+
+
+async def _sockets(host: str, port: int) -> list[socket.socket]:
+    """Return a bound socket for each address of a host.
+
+    Raises:
+        OSError: One of them cannot be had; those before it are closed.
+    """
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    with ExitStack() as stack:
+        made = []
+        for family, kind, protocol, _name, address in dict.fromkeys(found):
+            one = stack.enter_context(socket.socket(family, kind, protocol))
+            one.setblocking(False)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                # The addresses of IPv4 have a socket of their own.
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            one.bind(address)
+            made.append(one)
+        stack.pop_all()
+    return made
 
 
 def _address(host: str, port: int) -> str:
