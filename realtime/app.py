@@ -264,7 +264,7 @@ class Node:
         settings, link = self._settings, self.link
         images = await self._make_images()
         announce = settings.announce_members
-        rooms = Rooms(link)
+        rooms = Rooms(link, user_rooms_limit=settings.user_rooms)
         reads = ReadState(link, announce_members=announce)
         presence = Presence(
             link, node=self.id, announce_users=announce, counts=self.counts

@@ -164,6 +164,8 @@ class Attendance:
         channel = keys.channel(room)
         wish = self._wish(session, room)
         try:
+            if room not in session.rooms:
+                await self._rooms.claim(room, session.user)
             feed = await self._active(channel, cursor, wish)
         except BaseException:
             self._drop(session, room, wish)

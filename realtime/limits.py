@@ -34,6 +34,7 @@ LIMITS: Final[Mapping[str, str]] = {
     "redis_calls": "Redis calls under way.",
     "requests_under_way": "Requests of a connection under way.",
     "session_rooms": "Rooms of a session.",
+    "user_rooms": "Rooms of a user.",
     "user_sessions": "Sessions of a user.",
     "write_buffer_bytes": "Bytes that wait for a client.",
 }

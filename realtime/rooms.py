@@ -5,11 +5,16 @@ from collections.abc import Awaitable, Coroutine
 from typing import Any, NamedTuple
 
 from realtime import keys, lua
+from realtime.errors import TooLargeError
 from realtime.in_turn import in_turn
 from realtime.redis_link import RedisLink
 
 MEMBER = "member"
 """The role of somebody who came by themselves."""
+
+LISTED_TOGETHER = 100
+"""Rooms of a list that are asked for in one go: a long list does not crowd out what
+others ask of Redis."""
 
 QUITS_KEPT_SECONDS = 3_600
 """How long it is noted that somebody quit: a node that was deaf for so long has shed
@@ -39,33 +44,50 @@ class RoomSummary(NamedTuple):
 class Rooms:
     """Membership, kept on both sides: a room's members and a user's rooms."""
 
-    def __init__(self, link: RedisLink) -> None:
+    def __init__(self, link: RedisLink, *, user_rooms_limit: int) -> None:
         self._link = link
+        self._user_rooms_limit = user_rooms_limit
+
+    async def claim(self, room: str, user: str) -> None:
+        """Put a room on a user's list; :meth:`admit` makes them a member next.
+
+        A crash in between leaves a room on the list that a next join completes, never
+        a membership that the user cannot find.
+
+        Raises:
+            TooLargeError: The user is a member of too many rooms.
+        """
+        listed = await self._link.run(
+            lua.ROOMS_CLAIM, (keys.user_rooms(user),), (room, self._user_rooms_limit)
+        )
+        if not listed:
+            raise TooLargeError(
+                f"You may be a member of {self._user_rooms_limit} rooms; quit one.",
+                limit="user_rooms",
+            )
 
     def admit(self, room: str, user: str) -> Coroutine[Any, Any, Admission]:
         """Make a user a member, if not one yet, and return where they stand.
 
-        What was said before a user became a member counts as read. The calls are
-        sent when this is called, not when it is awaited.
+        What was said before a user became a member counts as read. The call is sent
+        when this is called, not when it is awaited.
         """
-        # The user's side first: a crash in between leaves a room on the list that a
-        # next join completes, never a membership that the user cannot find.
-        added = self._link.call("SADD", keys.user_rooms(user), room)
-        admitted = self._link.run(
-            lua.ROOMS_ADMIT,
-            (
-                keys.members(room),
-                keys.last_read(room),
-                keys.meta(room),
-                keys.quits(room),
-            ),
-            (user, MEMBER),
+        return self._admitted(
+            self._link.run(
+                lua.ROOMS_ADMIT,
+                (
+                    keys.members(room),
+                    keys.last_read(room),
+                    keys.meta(room),
+                    keys.quits(room),
+                ),
+                (user, MEMBER),
+            )
         )
-        return self._admitted(added, admitted)
 
     @staticmethod
-    async def _admitted(added: Awaitable[Any], admitted: Awaitable[Any]) -> Admission:
-        _, (new, last_message, last_read, members) = await in_turn(added, admitted)
+    async def _admitted(admitted: Awaitable[Any]) -> Admission:
+        new, last_message, last_read, members = await admitted
         return Admission(new == 1, last_message, last_read, members)
 
     async def is_member(self, room: str, user: str) -> bool:
@@ -93,8 +115,14 @@ class Rooms:
         """Return the user's rooms by id, with what is unread in each."""
         found = await self._link.call("SMEMBERS", keys.user_rooms(user))
         rooms = sorted(room.decode() for room in found)
-        summaries = await asyncio.gather(*(self._summary(room, user) for room in rooms))
-        return [summary for summary in summaries if summary is not None]
+        summaries: list[RoomSummary] = []
+        for start in range(0, len(rooms), LISTED_TOGETHER):
+            together = rooms[start : start + LISTED_TOGETHER]
+            found = await asyncio.gather(
+                *(self._summary(each, user) for each in together)
+            )
+            summaries += [summary for summary in found if summary is not None]
+        return summaries
 
     async def _summary(self, room: str, user: str) -> RoomSummary | None:
         (last, name), read = await in_turn(

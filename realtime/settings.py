@@ -172,6 +172,11 @@ class Settings:
         "Rooms that one session may attend.",
         parsers.Integer(validate=validate.Range(min=1)),
     )
+    user_rooms: int = option(
+        5_000,
+        "Rooms that one user may be a member of.",
+        parsers.Integer(validate=validate.Range(min=1)),
+    )
     user_sessions: int = option(
         100,
         "Sessions of one user at a node.",

@@ -32,6 +32,7 @@ MESSAGE_LOG_APPEND = _read("message_log_append")
 MESSAGE_LOG_READ = _read("message_log_read")
 READ_STATE_MARK = _read("read_state_mark")
 ROOMS_ADMIT = _read("rooms_admit")
+ROOMS_CLAIM = _read("rooms_claim")
 ROOMS_QUIT = _read("rooms_quit")
 PRESENCE_ENTER = _read("presence_enter")
 PRESENCE_LEAVE = _read("presence_leave")
@@ -44,6 +45,7 @@ ALL = (
     MESSAGE_LOG_READ,
     READ_STATE_MARK,
     ROOMS_ADMIT,
+    ROOMS_CLAIM,
     ROOMS_QUIT,
     PRESENCE_ENTER,
     PRESENCE_LEAVE,

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from schemas.field_types import ROOM_ID_PATTERN
 from tests.hostile.conftest import Scene
 from tests.hostile.fuzzing import bounded
+from tests.hostile.standing import redis_keys
 from tests.nodes import Node, run_nodes
 from tests.raw_chat import raw_chat
+from tests.redis_server import RedisServer
 
 ROOM_NAMES = (
     "*",
@@ -123,6 +125,33 @@ async def test_names_that_fit_are_only_names(scene: Scene) -> None:
             assert any(key.startswith(own) for key in scene.new_keys())
             assert (await chat.ask(json.dumps(["quit", {"room": name}])))["ok"]
     await scene.goes_on()
+
+
+async def test_nobody_makes_rooms_without_end(
+    redis_server: RedisServer, clean_log: pytest.LogCaptureFixture
+) -> None:
+    """A user is a member of so many rooms; further ones leave no key behind.
+
+    Leaving a room is no way around: only quitting it makes place for another one.
+    """
+    async with (
+        run_nodes(1, redis_server.url, user_rooms=3) as (node,),
+        raw_chat(node, {"user": "mallory"}) as chat,
+    ):
+        for number in range(3):
+            room = {"room": f"r{number}"}
+            assert (await chat.ask(json.dumps(["join", room])))["ok"]
+            assert (await chat.ask(json.dumps(["leave", room])))["ok"]
+        before = redis_keys(redis_server.admin)
+        more = [{"room": f"more-{number}"} for number in range(20)]
+        for room in more:
+            answer = await chat.ask(json.dumps(["join", room]))
+            assert answer["error"]["code"] == "too_large"
+        answer = await chat.ask(json.dumps(["sync", {"rooms": more}]))
+        assert {each["error"]["code"] for each in answer["rooms"]} == {"too_large"}
+        assert redis_keys(redis_server.admin) == before
+        assert (await chat.ask(json.dumps(["quit", {"room": "r0"}])))["ok"]
+        assert (await chat.ask(json.dumps(["join", more[0]])))["ok"]
 
 
 USERS_REFUSED = ("", "x" * 129, "a\nb", "a\x00", "\x7f", "\x85", "\ud800", "a\r\nDEL x")

@@ -92,7 +92,7 @@ async def twice_link(redis_server: RedisServer) -> AsyncIterator[RedisLink]:
 @pytest.fixture
 def rooms(link: RedisLink) -> Rooms:
     """The membership of rooms."""
-    return Rooms(link)
+    return Rooms(link, user_rooms_limit=3)
 
 
 @pytest.fixture
