@@ -39,6 +39,7 @@ def count_objects(
         "asyncio_tasks": len(asyncio.all_tasks()),
         "requests": requests,
         **server.held(),
+        "addresses": len(server.eio.hub.addresses),
         **manager.held(),
         **manager.feeds.held(),
         # One channel for what concerns all nodes.
