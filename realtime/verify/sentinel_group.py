@@ -282,7 +282,8 @@ def _client(port: int, seconds: float) -> Redis:
         port=port,
         socket_timeout=seconds,
         socket_connect_timeout=seconds,
-        retry=Retry(NoBackoff(), 0),
+        # A server that was killed has closed what the pool still holds.
+        retry=Retry(NoBackoff(), 1),
     )
 
 
