@@ -17,6 +17,11 @@ RECOVERY_EVENTS = 500
 """Events read from the log in one round trip of a recovery."""
 
 
+TURN_SECONDS = 2.0
+"""Longest wait for others who read the same log. While Redis is away each of them
+takes the deadline of a command; nobody is to wait for a row of these."""
+
+
 class Past(NamedTuple):
     """What a session is told of the time before it entered a room.
 
@@ -93,12 +98,17 @@ class Recovery:
 
         Raises:
             UnavailableError: The log is not, or not any more, what this node has
-                delivered: it is about to notice.
+                delivered: it is about to notice. Or those before take too long.
         """
         if cursor.offset > start.offset:
             return None
         lock = self._reading.setdefault(feed.room, asyncio.Lock())
-        async with lock:
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await lock.acquire()
+        except TimeoutError:
+            raise UnavailableError("The room's log is not read in time.") from None
+        try:
             known = feed.recent_after(cursor, upto=start.offset)
             if known is not None:
                 return known
@@ -106,6 +116,8 @@ class Recovery:
             if events is not None:
                 feed.remember(cursor, events)
             return events
+        finally:
+            lock.release()
 
     async def _read(
         self, room: str, cursor: Position, start: Position

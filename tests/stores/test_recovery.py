@@ -1,14 +1,22 @@
 """Recovery from the log: all that was missed, or none of it."""
 
+import asyncio
+
 import pytest
 
 from realtime.cursor import Position
-from realtime.errors import UnavailableError
+from realtime.errors import ChatError, UnavailableError
 from realtime.message_log import MessageLog
-from realtime.recovery import Past, Recovery
+from realtime.recovery import TURN_SECONDS, Past, Recovery
 from realtime.room_feed import RoomFeed
 from realtime.rooms import Rooms
-from tests.stores.conftest import Send
+from tests.redis_server import RedisServer
+from tests.stores.conftest import TIMEOUT_SECONDS, LinkMaker, Send, make_log
+from tests.waiting import MS
+
+CROWD = 12
+# One who reads, and the longest wait for a turn; far below a deadline for each.
+ANSWERED_SECONDS = TIMEOUT_SECONDS + TURN_SECONDS + 3_000 * MS
 
 
 async def past(log: MessageLog, cursor: Position, start: Position) -> Past:
@@ -47,3 +55,21 @@ async def test_a_log_that_lost_its_tail_gives_no_part_of_what_was_missed(
     for lost in (Position(5, "lost"), Position(sent[2].offset, "lost")):
         with pytest.raises(UnavailableError):
             await past(log, cursor, lost)
+
+
+async def test_nobody_waits_for_a_row_of_others_while_redis_is_away(
+    make_link: LinkMaker, redis_server: RedisServer
+) -> None:
+    """A crowd comes back as Redis goes: each is answered, not one after the other."""
+    async with make_link() as link:
+        await link.call("PING")
+        feed = RoomFeed("42")
+        feed.restart(Position(5, "u5"))
+        recovery = Recovery(make_log(link))
+        redis_server.pause()
+        waiting = [
+            recovery.past(feed, feed.begin_entry(), "1:u1") for _ in range(CROWD)
+        ]
+        async with asyncio.timeout(ANSWERED_SECONDS):
+            ends = await asyncio.gather(*waiting, return_exceptions=True)
+        assert all(isinstance(each, ChatError) for each in ends), ends
