@@ -1,5 +1,6 @@
 """The ``/chat`` namespace: one short method for each event of the catalogue."""
 
+import asyncio
 import logging
 import time
 from collections import Counter
@@ -83,7 +84,7 @@ class ChatNamespace(socketio.AsyncNamespace):
             self.services.rates.take(args[0], UNKNOWN, time.monotonic())
         except RateLimitedError as limited:
             error = limited
-            self.try_patience(args[0])
+        self.try_patience(args[0])
         self.count(UNKNOWN, error)
         return error_answer(error)
 
@@ -113,6 +114,7 @@ class ChatNamespace(socketio.AsyncNamespace):
         """
         try:
             identity = await self.services.auth.authenticate(auth)
+            self.services.rates.take_connect(identity.user, time.monotonic())
             own = keys.user_sessions_room(identity.user)
             others = self.server.manager.recipients(NAMESPACE, own)
             require_place(
@@ -122,6 +124,8 @@ class ChatNamespace(socketio.AsyncNamespace):
             )
         except ChatError as error:
             self.count("connect", error)
+            if error.limit == "rate_connect":
+                await asyncio.sleep(REST_SECONDS)
             raise RefusedError(error.message, error.to_wire()) from None
         except Exception:  # noqa: BLE001 - logged; the connection lives or ends well
             _LOG.exception("Session %s could not be authenticated", sid)

@@ -19,8 +19,9 @@ from realtime.errors import (
     ChatError,
     InternalError,
     InvalidError,
-    RateLimitedError,
+    OutcomeUnknownError,
     UnauthorizedError,
+    UnavailableError,
 )
 from realtime.services import Services
 from realtime.sessions import Session
@@ -30,6 +31,9 @@ from schemas.catalog import REQUESTS, Access, Request
 
 Payload = dict[str, Any]
 Answer = dict[str, object] | DeferredAck | None
+
+OURS: Final = (InternalError, OutcomeUnknownError, UnavailableError)
+"""Errors that are no fault of the client."""
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -50,7 +54,7 @@ class Guarded(Protocol):
         ...
 
     def try_patience(self, sid: str) -> None:
-        """Take note that a session was told of a limit; it may be slowed down."""
+        """Take note that a session was refused something; it may be slowed down."""
         ...
 
 
@@ -90,7 +94,7 @@ def guarded(handler: Handler) -> Entry:
                 )
             result = await handler(namespace, session, payload)
         except Exception as error:  # noqa: BLE001 - logged, and answered as `internal`
-            if isinstance(error, RateLimitedError):
+            if isinstance(error, ChatError) and not isinstance(error, OURS):
                 namespace.try_patience(sid)
             return answers.refuse(error)
         finally:

@@ -19,8 +19,13 @@ USER: Final = "user"
 USER_REQUESTS: Final = "user_requests"
 """The rate of all requests of one user at a node; each room of a ``sync`` is one."""
 
+CONNECT: Final = "connect"
+"""The rate of a user's connects to a node. Who is refused is told so after a while:
+what connects again and again has to wait, and costs less."""
+
 REFUSALS: Final = "refusals"
-"""The rate at which a user is told of a limit. Whoever goes on is read more slowly."""
+"""The rate of answers that tell a user what they may not. Whoever goes on is read more
+slowly."""
 
 MESSAGES: Final = "messages"
 """The rate of whatever comes over a WebSocket, also of what asks for nothing."""
@@ -167,6 +172,17 @@ class RequestRates:
         wait = self._buckets.take((user, USER_REQUESTS), rate, now, count=count)
         if wait > 0:
             raise too_many(wait, "rate_user_requests")
+
+    def take_connect(self, user: str, now: float) -> None:
+        """Count a connect of a user.
+
+        Raises:
+            RateLimitedError: Too many; it was not counted.
+        """
+        rate = self._rates.get(CONNECT)
+        wait = 0.0 if rate is None else self._buckets.take((user, CONNECT), rate, now)
+        if wait > 0:
+            raise too_many(wait, "rate_connect")
 
     def is_patient(self, user: str, now: float) -> bool:
         """Count a refusal; return whether the user is to be read as fast as before."""

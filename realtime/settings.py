@@ -13,7 +13,14 @@ from typing import Any, TypeVar
 from marshmallow import fields as parsers
 from marshmallow import validate
 
-from realtime.rates import CONNECTION, MESSAGES, REFUSALS, USER, USER_REQUESTS
+from realtime.rates import (
+    CONNECT,
+    CONNECTION,
+    MESSAGES,
+    REFUSALS,
+    USER,
+    USER_REQUESTS,
+)
 from realtime.settings_parsers import (
     Listed,
     Networks,
@@ -29,7 +36,9 @@ KIB = 1024
 MIB = 1024 * KIB
 HOUR_SECONDS = 3600
 DAY_SECONDS = 24 * HOUR_SECONDS
-RATE_NAMES = frozenset({CONNECTION, MESSAGES, REFUSALS, USER, USER_REQUESTS, *REQUESTS})
+RATE_NAMES = frozenset(
+    {CONNECT, CONNECTION, MESSAGES, REFUSALS, USER, USER_REQUESTS, *REQUESTS}
+)
 # In a checkout; an installed package has no page there.
 SOURCE_PAGE = Path(__file__).resolve().parents[1] / "clients" / "js-demo" / "dist"
 
@@ -159,9 +168,10 @@ class Settings:
     rates: str = option(
         "connection=100/500, user=20/200, join=50/500, sync=5/20, typing=5/20,"
         " mark_read=20/100, history=20/100, rooms=5/20, refresh=1/10,"
-        " user_requests=200/2000, refusals=10/50, messages=500/2000",
+        " user_requests=100/1000, connect=5/100, refusals=10/50, messages=500/2000",
         "Requests per second and at once, `name=per_second/burst`: of a connection"
         " in all (`connection`) and by event, of a user at a node (`user_requests`),"
+        " connects of a user at a node (`connect`, told after a second),"
         " and a user's messages over all nodes (`user`). Above `refusals` of a user,"
         " or `messages` of a WebSocket (packets of whatever kind), the connection is"
         " read more slowly. What is not named is not limited; `off`: nothing is.",

@@ -7,9 +7,10 @@ import pytest
 from handlers import chat
 from tests.members import member, text_of
 from tests.nodes import run_nodes
+from tests.raw_chat import raw_chat
 from tests.recording import recording
 from tests.server.test_limits import met
-from tests.waiting import MS
+from tests.waiting import MS, wait_until
 
 
 async def test_who_goes_on_against_refusals_is_read_slowly(
@@ -53,3 +54,38 @@ async def test_many_connections_are_one_user(redis_url: str) -> None:
         assert error["retryAfter"] > 0
         assert met(node) == {"rate_user_requests": 1}
         await bob.do("sync", rooms)
+
+
+async def test_who_connects_again_and_again_is_told_late(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refusal that came at once would only be asked for again at once."""
+    monkeypatch.setattr(chat, "REST_SECONDS", 300 * MS)
+    async with run_nodes(1, redis_url, rates="connect=5/2") as (node,):
+        for _ in range(2):
+            async with raw_chat(node, {"user": "mallory"}):
+                pass
+        async with raw_chat(node) as third, raw_chat(node) as other:
+            refused = asyncio.create_task(third.connect({"user": "mallory"}))
+            assert "sid" in await other.connect({"user": "ann"})
+            await wait_until(lambda: met(node), "it is refused")
+            assert not refused.done()
+            answer = await refused
+            assert answer["data"]["code"] == "rate_limited"
+            assert answer["data"]["retryAfter"] > 0
+        assert met(node) == {"rate_connect": 1}
+
+
+async def test_payloads_that_are_wrong_wear_patience_out(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To find out that something is invalid is work as well."""
+    monkeypatch.setattr(chat, "REST_SECONDS", 10 * MS)
+    async with (
+        run_nodes(1, redis_url, rates="refusals=1/2") as (node,),
+        raw_chat(node, {"user": "mallory"}) as mallory,
+    ):
+        for asked in ('["send",5]', '["shout"]', '["join"]', '["typing",{}]'):
+            assert not (await mallory.ask(asked))["ok"]
+        assert met(node)["rate_refusals"] > 0
+        assert (await mallory.ask('["join",{"room":"42"}]'))["ok"]
