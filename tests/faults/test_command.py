@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import socket
 import ssl
 import sys
@@ -14,7 +15,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from realtime.start_error import StartError
+from realtime.verify.plan import Plan
 from realtime.verify.processes import NodeProcess
+from realtime.verify.runs import run_trial
 from tests.client.balancer import Balancer
 from tests.engine.test_tls import certificate
 from tests.nodes import run_process
@@ -135,29 +139,39 @@ async def another_server() -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-@pytest.mark.timeout(60)
 async def test_an_error_of_use_is_said_in_one_line(
     redis_server: RedisServer, tmp_path: Path
 ) -> None:
-    """No address, nobody there, no chatroom server, another secret."""
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        nobody = f"http://127.0.0.1:{gone.getsockname()[1]}"
+    """Another secret than the nodes': what the node says of the token."""
     flags = ("--redis-url", redis_server.url)
+    async with run_process(*flags, CHATROOM_JWT_SECRET=SECRET) as node:
+        code, text, _ = await verify(
+            [node.url], tmp_path / "report.json", CHATROOM_JWT_SECRET=SECRET[::-1]
+        )
+    assert code == 1, text
+    assert "signature is wrong" in text
+    assert "Traceback" not in text
+
+
+async def test_every_address_is_tried_before_it_begins(
+    redis_server: RedisServer,
+) -> None:
+    """No address, a path, nobody there, no chatroom server, no Redis."""
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        nobody = f"127.0.0.1:{gone.getsockname()[1]}"
     async with (
-        run_process(*flags, CHATROOM_JWT_SECRET=SECRET) as node,
+        run_process("--redis-url", redis_server.url) as node,
         another_server() as other,
     ):
-        for urls, said in (
-            (["not-an-address"], "not the address of a server"),
-            ([f"{node.url}/chat"], "has a path"),
+        for urls, redis_url, said in (
+            (["not-an-address"], None, "not the address of a server"),
+            ([f"{node.url}/chat"], None, "has a path"),
             # One of several that is down must not pass unnoticed.
-            ([node.url, nobody], f"{nobody} cannot be reached"),
-            ([node.url], "signature is wrong"),
-            ([other], "no chatroom server"),
+            ([node.url, f"http://{nobody}"], None, f"{nobody} cannot be reached"),
+            ([other], None, "no chatroom server"),
+            ([node.url], f"redis://{nobody}", "--redis cannot be reached"),
+            ([node.url], "nothing", "--redis: "),
         ):
-            code, text, _ = await verify(
-                urls, tmp_path / "report.json", CHATROOM_JWT_SECRET=SECRET[::-1]
-            )
-            assert code == 1, text
-            assert said in text
-            assert "Traceback" not in text
+            plan = Plan(seed=1, seconds=1.0, urls=urls, redis_url=redis_url)
+            with pytest.raises(StartError, match=re.escape(said)):
+                await run_trial(plan, lambda _line: None)
