@@ -40,6 +40,7 @@ SEEN_WITH_REDIS = {
 """Those that show in gaps between node and Redis only: ``--redis`` makes these."""
 
 NOT_SEEN = {
+    "lost_tail_not_told": "Redis must lose what it answered",
     "sessions_kept": "what a node holds is told by its own /metrics",
     "unknown_told_as_refused": "an answer of Redis must get lost on its way to a node",
 }

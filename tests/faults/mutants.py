@@ -113,6 +113,26 @@ def resubscribe_without_catch_up() -> None:
     RoomFeeds.ready = ready  # type: ignore[method-assign]
 
 
+def lost_tail_not_told() -> None:
+    """When the log lost what was delivered, its room goes on as if nothing was."""
+    read_page = RoomFeeds._read_page
+
+    async def read(self: RoomFeeds, channel: str, feed: RoomFeed) -> bool:
+        deliver = self._deliver
+
+        def keep_quiet(channel: str, events: list[bytes]) -> None:
+            if not events[0].startswith(b'["reload"'):
+                deliver(channel, events)
+
+        self._deliver = keep_quiet
+        try:
+            return await read_page(self, channel, feed)
+        finally:
+            self._deliver = deliver
+
+    RoomFeeds._read_page = read  # type: ignore[method-assign]
+
+
 def unknown_told_as_refused() -> None:
     """A send that Redis may have carried out is said not to have been."""
     give_up = RedisLink._give_up
@@ -140,6 +160,7 @@ MUTANTS: dict[str, Callable[[], None]] = {
     for mutant in (
         catch_up_off,
         deduplication_off,
+        lost_tail_not_told,
         numbers_outside_the_script,
         publish_before_store,
         reads_go_backwards,

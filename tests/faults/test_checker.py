@@ -272,3 +272,59 @@ def test_histories_survive_being_written_down() -> None:
     assert [from_line(to_line(each)) for each in records] == records
     with pytest.raises(ValueError, match="no kind"):
         from_line(b'{"kind": "rumour"}')
+
+
+GONE = [(0.5, 0.9)]
+
+
+def test_who_shows_what_was_lost_must_be_told_before_going_on() -> None:
+    """Message 2 was lost with its uid; what follows it belongs to another past."""
+    again = Began(1.0, ROOM, 3, reload=True)
+    page = [shown(1), shown(2), shown(3)]
+    told = viewer(shown(1), shown(2, uid="x"), again, *page)
+    assert rules(sender(3), told, log=log_of(*THREE), replaced=GONE) == []
+    silent = viewer(shown(1), shown(2, uid="x"), shown(3), again, *page)
+    assert rules(sender(3), silent, log=log_of(*THREE), replaced=GONE) == ["shown"]
+    holed = viewer(shown(1), shown(3, uid="x"), again, *page)
+    assert rules(sender(3), holed, log=log_of(*THREE), replaced=GONE) == ["shown"]
+    early = viewer(shown(1), shown(3), again, *page)
+    assert rules(sender(3), early, log=log_of(*THREE), replaced=GONE) == ["shown"]
+
+
+def test_long_after_a_failover_a_valid_cursor_is_honoured() -> None:
+    """Only who showed what was lost has to begin anew, or who came at the time."""
+    page = [shown(1), shown(2), shown(3)]
+    late = Began(99.0, ROOM, 3, refused_cursor="2:u2")
+    bob = viewer(shown(1), shown(2), late, *page)
+    log = log_of(*THREE)
+    assert rules(sender(3), bob, log=log, replaced=GONE) == ["continuity"]
+    bob.records[2] = shown(2, uid="x")
+    assert rules(sender(3), bob, log=log, replaced=GONE) == []
+    early = viewer(shown(1), shown(2), dataclasses.replace(late, at=2.0), *page)
+    assert rules(sender(3), early, log=log, replaced=GONE) == []
+
+
+def test_another_primary_excuses_no_lost_ack() -> None:
+    """Only where the durability does not reach may an acknowledged message go."""
+    ann = History("c-ann", "ann", [sent(1, 0.6), acked(1, 0.7)])
+    assert rules(ann, log=log_of(), replaced=GONE) == ["acknowledged"]
+    assert rules(ann, log=log_of(), replaced=GONE, lost=GONE) == []
+
+
+def test_what_was_lost_may_be_stored_anew_later() -> None:
+    """The other connection of the user sends it again; its place is a new one."""
+    lost = acked(1, 0.7, uid="x")
+    first = History("c-ann", "ann", [sent(1, 0.6), lost])
+    other = History("c-bob", "bob", [sent(2, 1.0), acked(2, 1.1)])
+    again = History("c-too", "ann", [sent(1, 2.0), acked(1, 2.1, message=2, offset=2)])
+    stored = LogEntry(1, "u2", 1, "bob", "c2"), LogEntry(2, "u1", 2, "ann", "c1")
+    other.records[1] = acked(2, 1.1, message=1, offset=1)
+    assert rules(first, other, again, log=log_of(*stored), lost=GONE) == []
+
+
+def test_an_ack_tells_the_durability_that_was_asked_for() -> None:
+    """One that waited for nothing is not passed off as safe."""
+    one = log_of(entry(1))
+    ann = History("c-ann", "ann", [sent(1, 1.0), acked(1, 1.1, durability="fsync")])
+    assert rules(ann, log=one, durability="fsync") == []
+    assert rules(ann, log=one, durability="replicas:1") == ["durability"]

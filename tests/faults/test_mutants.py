@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from realtime.verify.faults import Fault
+from realtime.verify.faults import TAIL_LOST, Fault
 from realtime.verify.plan import Plan
 from realtime.verify.runs import run_trial
 from realtime.verify.schedule import Planned
@@ -23,6 +23,7 @@ LOST_ANSWERS = [Planned(0.2, Fault("node-Redis answers stall", 0, 3.5))]
 SHOWN_BY: dict[str, tuple[set[str], list[Planned]]] = {
     "catch_up_off": ({"shown"}, CUTS),
     "deduplication_off": ({"once"}, []),
+    "lost_tail_not_told": ({"shown"}, [Planned(0.5, Fault(TAIL_LOST, 0, 1.0))]),
     "numbers_outside_the_script": ({"contiguous"}, []),
     "publish_before_store": ({"shown"}, []),
     "reads_go_backwards": ({"reads"}, []),
