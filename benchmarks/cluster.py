@@ -1,0 +1,129 @@
+"""Several nodes of this server on one Valkey, each process pinned to a core."""
+
+import contextlib
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.machine import LOAD_CORE, SERVER_CORE
+from benchmarks.processes import free_port, running, wait_ready
+from benchmarks.servers import SECRET
+from realtime.valkey_process import valkey_binary
+
+ANSWER_SECONDS = 5.0
+"""Longest wait for Redis's or a node's numbers."""
+
+INFO_BYTES = 1 << 20
+"""More than ``INFO commandstats`` ever has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A running node.
+
+    Attributes:
+        port: Where it listens.
+        process: Its process.
+        log: File with what it logged.
+    """
+
+    port: int
+    process: subprocess.Popen[str]
+    log: Path
+
+    def metrics(self) -> str:
+        """Return its numbers in Prometheus's text format."""
+        url = f"http://127.0.0.1:{self.port}/metrics"
+        with urllib.request.urlopen(url, timeout=ANSWER_SECONDS) as answer:
+            text: str = answer.read().decode()
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Nodes and their Valkey.
+
+    Attributes:
+        nodes: In the order of their start.
+        redis: Valkey's process.
+        redis_port: Where it listens.
+    """
+
+    nodes: list[Node]
+    redis: subprocess.Popen[str]
+    redis_port: int
+
+    def calls(self) -> dict[str, int]:
+        """Return how often each command was called so far, in scripts or alone."""
+        with socket.create_connection(
+            ("127.0.0.1", self.redis_port), timeout=ANSWER_SECONDS
+        ) as link:
+            link.sendall(b"INFO commandstats\r\n")
+            text = b""
+            while len(text) < INFO_BYTES:
+                text += link.recv(65536)
+                head, _, rest = text.partition(b"\r\n")
+                if len(rest) >= int(head[1:] or 0):
+                    break
+        found = {}
+        for line in text.decode().splitlines():
+            if line.startswith("cmdstat_"):
+                name, _, numbers = line.removeprefix("cmdstat_").partition(":calls=")
+                found[name] = int(numbers.split(",")[0])
+        return found
+
+
+@contextlib.contextmanager
+def cluster(
+    count: int,
+    folder: Path,
+    *,
+    cores: tuple[int, ...] = (SERVER_CORE,),
+    settings: dict[str, str] | None = None,
+) -> Iterator[Cluster]:
+    """Start Valkey and nodes; end them all.
+
+    Args:
+        count: How many nodes.
+        folder: For data and logs.
+        cores: What the nodes may use, taken in turn; Valkey is on the load's core.
+        settings: ``CHATROOM_*`` besides the benchmark's own.
+    """
+    redis_port = free_port()
+    redis_command = [
+        *(str(valkey_binary()), "--port", str(redis_port), "--bind", "127.0.0.1"),
+        *("--dir", str(folder), "--save", "", "--appendonly", "yes"),
+        *("--appendfsync", "everysec"),
+    ]
+    with contextlib.ExitStack() as stack:
+        redis = stack.enter_context(
+            running(redis_command, core=LOAD_CORE, log=folder / "redis.log")
+        )
+        wait_ready(redis, redis_port, None)
+        nodes = []
+        for number in range(count):
+            port, log = free_port(), folder / f"node-{number}.log"
+            process = stack.enter_context(
+                running(
+                    [sys.executable, "-m", "realtime", "serve"],
+                    core=cores[number % len(cores)],
+                    log=log,
+                    environment={
+                        "CHATROOM_HOST": "127.0.0.1",
+                        "CHATROOM_PORT": str(port),
+                        "CHATROOM_REDIS_URL": f"redis://127.0.0.1:{redis_port}",
+                        "CHATROOM_DATA_DIR": str(folder / f"data-{number}"),
+                        "CHATROOM_JWT_SECRET": SECRET,
+                        "CHATROOM_LOG_LEVEL": "warning",
+                        **(settings or {}),
+                    },
+                )
+            )
+            nodes.append(Node(port, process, log))
+        for node in nodes:
+            wait_ready(node.process, node.port, "/readyz")
+        yield Cluster(nodes, redis, redis_port)

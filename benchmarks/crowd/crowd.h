@@ -1,0 +1,67 @@
+/* Clients that follow rooms by their offsets, and come back when their node dies. */
+#ifndef BENCH_CROWD_H
+#define BENCH_CROWD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "histogram.h"
+
+#define ROOMS_EACH 2
+#define MAX_NODES 8
+#define UID_BYTES 24
+#define FIRST_SEND_ID 1000
+
+enum state { AWAY, CONNECTING, UPGRADING, OPENING, AUTHENTICATING, JOINING, JOINED };
+
+struct place { /* a room that a client attends, and how far it has seen it */
+    uint32_t room, offset;
+    char uid[UID_BYTES];
+    uint8_t joined, known;
+};
+
+struct client {
+    int fd;
+    uint8_t state, node, place_count;
+    uint32_t attempts; /* failed since the last success */
+    int64_t due_ns;    /* AWAY: when to connect; before JOINED: when to give up */
+    int64_t back_ns;   /* when it had everything again; 0: not yet */
+    struct place places[ROOMS_EACH];
+    char *left; /* bytes of a frame that is not complete yet */
+    uint32_t left_length, left_room;
+};
+
+struct crowd {
+    int epoll, ports[MAX_NODES];
+    uint32_t nodes, dead; /* of them the first, once it was killed */
+    struct client *clients;
+    uint32_t victims, count; /* the victims come first */
+    uint32_t rooms, joined, text_bytes;
+    double rate;
+    int sending;
+    int64_t next_due_ns, kill_ns;
+    char **tokens;
+    /* what went wrong, and how often; all but the first four must stay 0 */
+    uint64_t attempts, failed_attempts, refused_connects, refused_joins;
+    uint64_t lost, doubled, skipped, unrecovered, wrong_cursor;
+    uint64_t recovered_events, sent, acked, refused_sends, messages;
+    struct histogram ack, delivery; /* of those whose node lives */
+    char last_error[256];
+};
+
+extern struct crowd crowd;
+
+int64_t now_ns(void);
+void complain(const char *what, const char *detail);
+static inline int is_victim(uint32_t index) { return index < crowd.victims; }
+
+/* client.c */
+void client_start(uint32_t index);
+void client_event(uint32_t index);
+void client_fail(uint32_t index, const char *what, const char *detail, int64_t wait_ns);
+int client_write(uint32_t index, const char *text, size_t length);
+
+/* main.c */
+void take_send_ack(uint32_t index, uint32_t id, int ok, const char *text, size_t length);
+
+#endif

@@ -1,0 +1,215 @@
+"""A flood from one user beside 200 others: ``python -m benchmarks.flood``.
+
+Two nodes share one core; Valkey, the members' load and the flooder share the other, so
+that the flooder's own work is not taken for the server's. Calm and flood take turns in
+one run; a kind's figure is the median of its pairs. See docs/benchmarks.md.
+"""
+
+import argparse
+import base64
+import contextlib
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jwt
+
+from benchmarks.cluster import Cluster, cluster
+from benchmarks.load_generator import LoadGenerator, compile_programs
+from benchmarks.machine import LOAD_CORE, cpu_seconds, describe
+from benchmarks.processes import raise_descriptor_limit, running
+from benchmarks.servers import SECRET
+
+KINDS = ("sends", "requests", "large", "frames", "polling", "connects")
+ROOMS = 20
+MEMBERS = 200
+MESSAGES_A_SECOND = 100.0
+TEXT_BYTES = 100
+CONNECTIONS = 8
+"""Of the flooder. A tenth of what one user may have."""
+
+SETTLE_SECONDS = 2.0
+"""After a flood, before calm is measured again: what it left is worked off."""
+
+READY_SECONDS = 20.0
+BUILD = Path("build/benchmarks")
+BOUND = 1.5
+
+Figures = dict[str, Any]
+
+
+@contextlib.contextmanager
+def members(
+    nodes: Cluster, folder: Path, count: int, rooms: int
+) -> Iterator[list[LoadGenerator]]:
+    """Connect the calm members, half at each node, and set their rate."""
+    program, _raw = compile_programs(BUILD)
+    with contextlib.ExitStack() as stack:
+        loads = []
+        for number, node in enumerate(nodes.nodes):
+            tokens = folder / f"tokens-{number}"
+            tokens.write_text(
+                "".join(f"{token(f'n{number}-{i}')}\n" for i in range(count))
+            )
+            process = stack.enter_context(
+                running(
+                    [str(program), str(node.port), str(tokens), "10000", "100"],
+                    core=LOAD_CORE,
+                    log=folder / f"load-{number}.log",
+                    piped=True,
+                )
+            )
+            load = LoadGenerator(process)
+            group = load.connect(count // len(nodes.nodes), rooms, "calm-")["group"]
+            load.mode(group, f"rate {MESSAGES_A_SECOND / len(nodes.nodes)}")
+            loads.append(load)
+        yield loads
+
+
+def token(user: str) -> str:
+    """Return a signed token."""
+    claims = {"sub": user, "name": user, "exp": int(time.time()) + 7200}
+    return jwt.encode(claims, SECRET, algorithm="HS256")
+
+
+def run(loads: list[LoadGenerator], seconds: float) -> list[Figures]:
+    """Have all members chat for some seconds."""
+    for load in loads:
+        load.start(f"run {seconds} 2")
+    return [load.finish(seconds + 2)["groups"][0] for load in loads]
+
+
+@contextlib.contextmanager
+def flooder(
+    kind: str, port: int, folder: Path, connections: int, seconds: float
+) -> Iterator[Any]:
+    """Start a flooder that waits for the word; yield its process."""
+    arguments = (
+        *(kind, str(port), base64.b64encode(token("flooder").encode()).decode()),
+        *("calm-0", str(connections), str(seconds)),
+    )
+    with running(
+        [sys.executable, "-m", "benchmarks.flooder", *arguments],
+        core=LOAD_CORE,
+        log=folder / "flooder.log",
+        piped=True,
+    ) as process:
+        if process.stdout.readline() != "ready\n":
+            raise RuntimeError(f"the flooder did not start: {folder}/flooder.log")
+        yield process
+
+
+def pair(
+    kind: str,
+    nodes: Cluster,
+    loads: list[LoadGenerator],
+    folder: Path,
+    given: argparse.Namespace,
+) -> Figures:
+    """Measure calm, then the same with a flood."""
+    time.sleep(SETTLE_SECONDS)
+    calm = run(loads, given.seconds)
+    # It goes on for as long as the members do, their last acks included.
+    with flooder(
+        kind, nodes.nodes[0].port, folder, given.connections, given.seconds
+    ) as process:
+        pids = [node.process.pid for node in nodes.nodes]
+        before = [cpu_seconds(pid) for pid in pids]
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        flooded = run(loads, given.seconds)
+        share = [
+            (cpu_seconds(pid) - was) / given.seconds
+            for pid, was in zip(pids, before, strict=True)
+        ]
+        said = json.loads(process.stdout.readline() or "{}")
+    found: Figures = {"kind": kind, "flooder": said, "node_share": share}
+    for name, groups in (("calm", calm), ("flood", flooded)):
+        for what in ("ack", "delivery"):
+            for number, group in enumerate(groups):
+                found[f"{name} {what} {number}"] = group[what]["p99_us"] / 1e3
+                found[f"{name} {what} {number} p50"] = group[what]["p50_us"] / 1e3
+        found[f"{name} unacked"] = sum(g["sent"] - g["acked"] for g in groups)
+    return found
+
+
+def table(found: dict[str, list[Figures]]) -> str:
+    """Return the results: p99 in ms, the median of each kind's pairs."""
+    lines = [
+        "| flood | node | ack calm | ack flood | × | delivery calm | delivery flood |"
+        " × | the user was answered, a second |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for kind, pairs in found.items():
+        for number in (0, 1):
+            cells = [kind, "the flooded one" if number == 0 else "the other"]
+            for what in ("ack", "delivery"):
+                values = [
+                    [each[f"{name} {what} {number}"] for each in pairs]
+                    for name in ("calm", "flood")
+                ]
+                ratios = [b / a for a, b in zip(*values, strict=True)]
+                cells += [f"{statistics.median(each):.1f}" for each in values]
+                cells.append(
+                    f"{statistics.median(ratios):.2f}"
+                    f" ({min(ratios):.2f}–{max(ratios):.2f})"
+                )
+            cells.append(_answers(pairs) if number == 0 else "")
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _answers(pairs: list[Figures]) -> str:
+    names = dict.fromkeys(name for each in pairs for name in each["flooder"])
+    parts = []
+    for name in names:
+        if name in ("bytes", "cpu_seconds"):
+            continue
+        rates = [each["flooder"].get(name, 0) / each["seconds"] for each in pairs]
+        if any(rates):
+            parts.append(f"{name} {statistics.median(rates):.0f}")
+    return ", ".join(parts)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks.flood", description=__doc__)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--members", type=int, default=MEMBERS)
+    parser.add_argument("--connections", type=int, default=CONNECTIONS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure and print."""
+    given = _arguments()
+    raise_descriptor_limit()
+    found: dict[str, list[Figures]] = {kind: [] for kind in given.kinds}
+    with (
+        tempfile.TemporaryDirectory(prefix="chatroom-flood-") as name,
+        cluster(2, Path(name)) as nodes,
+        members(nodes, Path(name), given.members, ROOMS) as loads,
+    ):
+        folder = Path(name)
+        run(loads, 2.0)
+        for number in range(given.rounds):
+            for kind in given.kinds:
+                figures = pair(kind, nodes, loads, folder, given)
+                figures["seconds"] = given.seconds
+                found[kind].append(figures)
+                print(f"{number} {kind:9} {json.dumps(figures)}", flush=True)
+        for node in nodes.nodes:
+            print(node.log.read_text()[-2000:])
+    print(json.dumps(describe()))
+    print(table(found))
+    print(f"To reach: at most {BOUND} × calm.")
+
+
+if __name__ == "__main__":
+    main()

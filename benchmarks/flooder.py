@@ -1,0 +1,346 @@
+"""One user who floods a node, as lean as can be: ``python -m benchmarks.flooder``.
+
+Frames are built before the start, many at a time, and written whenever the kernel takes
+them; answers are only counted. What it costs its own core is reported beside.
+"""
+
+import base64
+import json
+import resource
+import selectors
+import socket
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+
+CONNECT_SECONDS = 10.0
+CHUNK_BYTES = 64 * 1024
+"""Written in one call: some 400 short messages."""
+
+CHUNKS = 8
+"""Different ones, so that there are some 3,000 different ``clientId``."""
+
+READ_BYTES = 256 * 1024
+POST_PACKETS = 1_000
+CONNECTS_AT_ONCE = 16
+PAUSE_SECONDS = 0.05
+"""Pause of a connection that the server closed, before it comes again."""
+
+_UPGRADE = (
+    "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+def frame(text: str, opcode: int = 1) -> bytes:
+    """Return a client's frame; its mask is zero, which is a mask like any other."""
+    data = text.encode()
+    size = len(data)
+    if size < 126:
+        head = bytes((0x80 | opcode, 0x80 | size))
+    elif size < 65536:
+        head = bytes((0x80 | opcode, 0x80 | 126)) + size.to_bytes(2, "big")
+    else:
+        head = bytes((0x80 | opcode, 0x80 | 127)) + size.to_bytes(8, "big")
+    return head + bytes(4) + data
+
+
+def event(name: str, payload: object) -> str:
+    """Return an event that wants an ack."""
+    return f"42/chat,7{json.dumps([name, payload], separators=(',', ':'))}"
+
+
+def message(number: int, room: str, text: str) -> str:
+    """Return a ``send``."""
+    content = {"room": room, "clientId": f"flood-{number}", "type": "text"}
+    return event("send", {**content, "text": text})
+
+
+def sends(number: int, room: str) -> bytes:
+    """Short messages to a room that others are in."""
+    return frame(message(number, room, "x" * 100))
+
+
+def requests(number: int, room: str) -> bytes:
+    """Everything else that can be asked for, one after the other."""
+    kinds = (
+        ("typing", {"room": room, "on": True}),
+        ("mark_read", {"room": room, "message": number}),
+        ("history", {"room": room, "limit": 100}),
+        ("join", {"room": room}),
+        ("rooms", {}),
+        ("sync", {"rooms": [{"room": f"{room}-{each}"} for each in range(20)]}),
+        ("no_such_event", {}),
+        ("send", {"room": 5}),
+    )
+    return frame(event(*kinds[number % len(kinds)]))
+
+
+def large(number: int, room: str) -> bytes:
+    """The longest texts, and payloads of 60 KB that are refused."""
+    if number % 2:
+        return frame(message(number, room, "y" * 4_000))
+    return frame(event("send", {"room": room, "text": ["z" * 100] * 600}))
+
+
+def frames(number: int, room: str) -> bytes:
+    """What no rate of requests counts: packets that ask for nothing."""
+    kinds = (
+        frame("3"),
+        frame("6"),
+        frame("ping", 9),
+        frame("42/other,1" + json.dumps(["send", {"room": room}])),
+        frame("43/chat,99[1]"),
+    )
+    return kinds[number % len(kinds)]
+
+
+KINDS: dict[str, Callable[[int, str], bytes]] = {
+    "sends": sends,
+    "requests": requests,
+    "large": large,
+    "frames": frames,
+}
+
+
+def chunks(build: Callable[[int, str], bytes], room: str) -> list[bytes]:
+    """Return some chunks of whole frames."""
+    found, number = [], 0
+    for _ in range(CHUNKS):
+        chunk = bytearray()
+        while len(chunk) < CHUNK_BYTES:
+            chunk += build(number, room)
+            number += 1
+        found.append(bytes(chunk))
+    return found
+
+
+class Flood:
+    """Connections of one user, and what came back.
+
+    Args:
+        port: The node's.
+        token: The user's.
+        room: Where it goes.
+    """
+
+    def __init__(self, port: int, token: str, room: str) -> None:
+        self._port = port
+        self._token = token
+        self._room = room
+        self._selector = selectors.DefaultSelector()
+        self._chunks: list[bytes] = []
+        # By connection: which chunk it writes, and how much of that is written.
+        self._at: dict[socket.socket, tuple[int, int]] = {}
+        self._returns: list[float] = []
+        self.found: Counter[str] = Counter()
+
+    def connect(self) -> socket.socket:
+        """Return a connection that has joined the room.
+
+        Raises:
+            OSError: It was refused.
+        """
+        link = socket.create_connection(("127.0.0.1", self._port), CONNECT_SECONDS)
+        link.sendall(_UPGRADE.encode())
+        _until(link, b"pingInterval")
+        link.sendall(frame(f'40/chat,{{"token":"{self._token}"}}'))
+        _until(link, b"40/chat,")
+        link.sendall(frame(event("join", {"room": self._room})))
+        _until(link, b"43/chat,7")
+        link.setblocking(False)
+        return link
+
+    def over_websocket(self, kind: str, count: int, seconds: float) -> None:
+        """Write without a pause on some connections, and read what comes."""
+        self._chunks = chunks(KINDS[kind], self._room)
+        links = [self.connect() for _ in range(count)]
+        _go()
+        for number, link in enumerate(links):
+            self._at[link] = (number % CHUNKS, 0)
+            self._selector.register(link, selectors.EVENT_READ | selectors.EVENT_WRITE)
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            for key, ready in self._selector.select(0.05):
+                self._serve(key.fileobj, ready)  # type: ignore[arg-type]
+            if self._returns and self._returns[0] <= time.monotonic():
+                self._come_back()
+
+    def _serve(self, link: socket.socket, ready: int) -> None:
+        try:
+            if ready & selectors.EVENT_READ:
+                self._read(link)
+            if ready & selectors.EVENT_WRITE:
+                self._write(link)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._drop(link)
+
+    def _write(self, link: socket.socket) -> None:
+        chunk, at = self._at[link]
+        sent = link.send(memoryview(self._chunks[chunk])[at:])
+        self.found["bytes"] += sent
+        at += sent
+        if at == len(self._chunks[chunk]):
+            chunk, at = (chunk + 1) % CHUNKS, 0
+        self._at[link] = (chunk, at)
+
+    def _come_back(self) -> None:
+        self._returns.pop(0)
+        try:
+            link = self.connect()
+        except OSError:
+            self.found["refused connects"] += 1
+            self._returns.append(time.monotonic() + PAUSE_SECONDS)
+            return
+        self._at[link] = (0, 0)
+        self._selector.register(link, selectors.EVENT_READ | selectors.EVENT_WRITE)
+
+    def _drop(self, link: socket.socket) -> None:
+        self.found["closed by the server"] += 1
+        self._selector.unregister(link)
+        link.close()
+        if self._at.pop(link, None) is not None:
+            self._returns.append(time.monotonic() + PAUSE_SECONDS)
+
+    def _read(self, link: socket.socket) -> None:
+        data = link.recv(READ_BYTES)
+        if not data:
+            raise ConnectionResetError
+        self.found["rate_limited"] += data.count(b'"rate_limited"')
+        self.found["ok"] += data.count(b'"ok":true')
+        self.found["other errors"] += data.count(b'"code":"invalid"')
+        self.found["other errors"] += data.count(b'"code":"unknown_event"')
+
+    def over_connects(self, seconds: float) -> None:
+        """Connect, join and hang up, over and over, on several sockets at a time."""
+        steps: dict[socket.socket, int] = {}
+        _go()
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            while len(steps) < CONNECTS_AT_ONCE:
+                link = socket.create_connection(("127.0.0.1", self._port), 5)
+                link.sendall(_UPGRADE.encode())
+                link.setblocking(False)
+                steps[link] = 0
+                self._selector.register(link, selectors.EVENT_READ)
+            for key, _ready in self._selector.select(0.05):
+                link = key.fileobj  # type: ignore[assignment]
+                step = self._step(link, steps.pop(link))
+                if step is not None:
+                    steps[link] = step
+                else:
+                    self._selector.unregister(link)
+                    link.close()
+
+    def _step(self, link: socket.socket, step: int) -> int | None:
+        """Go on with a connect; return None when nothing more is to be done."""
+        try:
+            data = link.recv(READ_BYTES)
+            if step == 0 and b"pingInterval" in data:
+                link.send(frame(f'40/chat,{{"token":"{self._token}"}}'))
+                return 1
+            if step == 1 and b"40/chat," in data:
+                self.found["connects"] += 1
+                link.send(frame(event("join", {"room": self._room})))
+                return 2
+            if step == 2 and b"43/chat,7" in data:
+                self.found["joins"] += 1
+                return None
+        except OSError:
+            data = b""
+        if data and not data.startswith(b"HTTP/1.1 4") and b"44/chat," not in data:
+            # Half of an answer, or somebody's message.
+            return step
+        self.found["refused connects"] += 1
+        return None
+
+    def over_polling(self, count: int, seconds: float) -> None:
+        """Post a thousand packets at a time, and fetch the answers."""
+        links: list[socket.socket] = []
+        texts: dict[socket.socket, bytes] = {}
+        for _ in range(count):
+            poster = socket.create_connection(("127.0.0.1", self._port), 10)
+            getter = socket.create_connection(("127.0.0.1", self._port), 10)
+            path = "/socket.io/?EIO=4&transport=polling"
+            get = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+            getter.sendall(get.encode())
+            answer = _until(getter, b"pingTimeout")
+            sid = answer.partition(b'"sid":"')[2].partition(b'"')[0].decode()
+            get = f"GET {path}&sid={sid} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+            poster.sendall(_post(path, sid, f'40/chat,{{"token":"{self._token}"}}'))
+            _until(poster, b"ok")
+            getter.sendall(get.encode())
+            _until(getter, b"40/chat,")
+            poster.sendall(_post(path, sid, event("join", {"room": self._room})))
+            _until(poster, b"ok")
+            body = "\x1e".join(
+                message(number, self._room, "x" * 100) for number in range(POST_PACKETS)
+            )
+            texts[poster] = _post(path, sid, body)
+            texts[getter] = get.encode()
+            links += [poster, getter]
+        _go()
+        for link in links:
+            link.settimeout(5)
+            link.sendall(texts[link])
+            self._selector.register(link, selectors.EVENT_READ)
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            for key, _ready in self._selector.select(0.05):
+                link = key.fileobj  # type: ignore[assignment]
+                try:
+                    self._read(link)
+                    # An answer in two pieces only makes the next request come early.
+                    link.sendall(texts[link])
+                    self.found["bytes"] += len(texts[link])
+                except OSError:
+                    self._drop(link)
+
+
+def _post(path: str, sid: str, body: str) -> bytes:
+    data = body.encode()
+    head = (
+        f"POST {path}&sid={sid} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        f"Content-Type: text/plain\r\nContent-Length: {len(data)}\r\n\r\n"
+    )
+    return head.encode() + data
+
+
+def _until(link: socket.socket, wanted: bytes) -> bytes:
+    data = b""
+    while wanted not in data:
+        got = link.recv(READ_BYTES)
+        if not got:
+            raise ConnectionResetError(data[:200])
+        data += got
+    return data
+
+
+def _go() -> None:
+    """Say that all is ready, and wait for the word."""
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    sys.stdin.readline()
+
+
+def main() -> None:
+    """Flood as the arguments say; print what came back as JSON."""
+    kind, port, token, room, count, seconds = sys.argv[1:]
+    flood = Flood(int(port), base64.b64decode(token).decode(), room)
+    if kind == "connects":
+        flood.over_connects(float(seconds))
+    elif kind == "polling":
+        flood.over_polling(int(count), float(seconds))
+    else:
+        flood.over_websocket(kind, int(count), float(seconds))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    cpu = used.ru_utime + used.ru_stime
+    sys.stdout.write(json.dumps({**flood.found, "cpu_seconds": cpu}) + "\n")
+
+
+if __name__ == "__main__":
+    main()
