@@ -22,7 +22,8 @@ FIRST_USE: Mapping[str, int] = {
 """How many more there may be than in a node that has just started."""
 
 POOLS: Mapping[str, int] = {
-    # Dropped when there are as many (realtime/rates.py, realtime/sessions.py).
+    # Of users, and of tokens; dropped when there are as many (realtime/rates.py,
+    # realtime/sessions.py).
     "request_buckets": 4_096,
     "user_buckets": 4_096,
     "session_ends": 1_024,
