@@ -75,8 +75,10 @@ class WireKeeper:
                 pause_until = loop.time() + RECONNECT_SECONDS
             finally:
                 self._lost()
-                await end_task(leaving)
-                await wire.close()
+                try:
+                    await end_task(leaving)
+                finally:
+                    await wire.close()
             # One that ended at once (SUBSCRIBE is not allowed, no primary any more)
             # will do so again: not a thousand times a second.
             await asyncio.sleep(max(0.0, pause_until - loop.time()))
