@@ -1,8 +1,13 @@
 """Keeps strangers from filling the log through the HTTP server."""
 
 import logging
+from typing import Final
 
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web import RequestPayloadError
+
+TO_BLAME: Final = (HttpProcessingError, RequestPayloadError)
+"""What is no HTTP, and a body that is not in the encoding that its header names."""
 
 
 class BadRequestFilter(logging.Filter):
@@ -15,7 +20,7 @@ class BadRequestFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Let everything pass; take the stack from what a client is to blame for."""
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, HttpProcessingError) or _is_odd_expectation(error):
+        if isinstance(error, TO_BLAME) or _is_odd_expectation(error):
             record.exc_info = None
             record.levelno, record.levelname = logging.INFO, "INFO"
             # The first line says what was wrong; the rest quotes the client.
