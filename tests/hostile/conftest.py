@@ -62,9 +62,15 @@ def clean_log(
 ) -> Iterator[pytest.LogCaptureFixture]:
     """Whatever strangers send, the log holds no traceback and no error of ours."""
     yield caplog
+    # ``caplog.records`` would be those of the teardown alone.
+    records = [
+        each
+        for phase in ("setup", "call", "teardown")
+        for each in caplog.get_records(phase)
+    ]
     bad = [
         f"{each.name}: {each.getMessage()} {each.exc_info or ''}"
-        for each in caplog.records
+        for each in records
         if each.exc_info or each.levelno >= logging.ERROR
     ]
     assert not bad, bad

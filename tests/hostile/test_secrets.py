@@ -39,6 +39,8 @@ EXIF = "xyzzy-where-the-photo-was-taken"
 DRAFT = "xyzzy-a-text-that-was-refused"
 ROOM = "xyzzy-room"
 USER = "xyzzy-user"
+NOT_READY = {"Redis commands: no answer.", "Redis Pub/Sub: not subscribed."}
+"""All that strangers are told of why a node is not ready."""
 CONFIGURED = (JWT_SECRET, IMAGE_SECRET, METRICS_TOKEN, REDIS_PASSWORD)
 
 
@@ -245,7 +247,9 @@ async def told(redis_server: RedisServer, tmp_path: Path) -> AsyncIterator[Told]
                     aiohttp.ClientSession() as http,
                     http.get(f"{node.url}/readyz") as answer,
                 ):
-                    told.answers.append(await answer.text())
+                    said = await answer.json()
+                    told.answers.append(json.dumps(said))
+                    assert set(said.get("reasons", [])) <= NOT_READY
                     return answer.status == 503
 
             await wait_until(is_not_ready, "the node says that it has no Redis")

@@ -21,7 +21,13 @@ async def node(redis_url: str, caplog: pytest.LogCaptureFixture) -> AsyncIterato
     """A node; after the test its log holds no error."""
     async with run_nodes(1, redis_url) as (node,):
         yield node
-    errors = [each for each in caplog.records if each.levelno >= logging.ERROR]
+    # ``caplog.records`` would be those of the teardown alone.
+    errors = [
+        each
+        for phase in ("setup", "call", "teardown")
+        for each in caplog.get_records(phase)
+        if each.levelno >= logging.ERROR
+    ]
     assert not errors, [each.getMessage() for each in errors]
 
 

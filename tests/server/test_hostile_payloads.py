@@ -54,7 +54,13 @@ async def scene(
         scene = Scene(node, ann, bob, mallory)
         yield scene
         await scene.check()
-    errors = [each for each in caplog.records if each.levelno >= logging.ERROR]
+    # ``caplog.records`` would be those of the teardown alone.
+    errors = [
+        each
+        for phase in ("setup", "call", "teardown")
+        for each in caplog.get_records(phase)
+        if each.levelno >= logging.ERROR
+    ]
     assert not errors, [each.getMessage() for each in errors]
 
 
