@@ -179,8 +179,8 @@ def _answers(pairs: list[Figures]) -> str:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.flood", description=__doc__)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--members", type=int, default=MEMBERS)
     parser.add_argument("--connections", type=int, default=CONNECTIONS)
     return parser.parse_args()

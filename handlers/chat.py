@@ -33,7 +33,7 @@ NAMESPACE: Final = "/chat"
 UNKNOWN: Final = "?"
 """Stands for the names of events that do not exist: they are the client's to choose."""
 
-REQUESTS_A_TURN: Final = 4
+REQUESTS_A_TURN: Final = 2
 """Requests of one user begun in one turn of the event loop, over all connections. A
 hundred connections at once then take no more of a turn than a few others do."""
 
