@@ -28,10 +28,11 @@ QUORUM = 2
 DOWN_AFTER_MS = 1_000
 """Silence after which a Sentinel holds a server to be down."""
 
-PING_MS = 250
-"""How often Sentinels ask a server for a sign of life. By default that is once a second
-as well: then a healthy primary that they have just promoted often counts as down, and
-is replaced once more."""
+PERIODS_MS = {"PING-PERIOD": 400, "INFO-PERIOD": 500}
+"""How often Sentinels ask a server for a sign of life, and how it stands. By default the
+first is once a second too: then a healthy primary that they have just promoted often
+counts as down, and is replaced once more. The second is every ten seconds: a failover
+whose replicas have not been heard of for seconds is put off for ten more."""
 
 FAILOVER_TIMEOUT_MS = 5_000
 """A failover that is not done by then is given up, and tried again after twice that."""
@@ -153,7 +154,8 @@ class SentinelGroup:
 
         async def told() -> bool:
             sentinel = self._clients[port]
-            await sentinel.execute_command("SENTINEL", "DEBUG", "PING-PERIOD", PING_MS)
+            for name, period in PERIODS_MS.items():
+                await sentinel.execute_command("SENTINEL", "DEBUG", name, period)
             return True
 
         await self._until(told, "a Sentinel does not start")
