@@ -19,9 +19,8 @@ from realtime.errors import (
     ChatError,
     InternalError,
     InvalidError,
-    OutcomeUnknownError,
+    RateLimitedError,
     UnauthorizedError,
-    UnavailableError,
 )
 from realtime.services import Services
 from realtime.sessions import Session
@@ -32,8 +31,9 @@ from schemas.catalog import REQUESTS, Access, Request
 Payload = dict[str, Any]
 Answer = dict[str, object] | DeferredAck | None
 
-OURS: Final = (InternalError, OutcomeUnknownError, UnavailableError)
-"""Errors that are no fault of the client."""
+WEARING: Final = (InvalidError, RateLimitedError)
+"""What a client that keeps to the protocol never gets many of. One that lost its way
+in many rooms at once may get other refusals, and needs them quickly."""
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def guarded(handler: Handler) -> Entry:
                 )
             result = await handler(namespace, session, payload)
         except Exception as error:  # noqa: BLE001 - logged, and answered as `internal`
-            if isinstance(error, ChatError) and not isinstance(error, OURS):
+            if isinstance(error, WEARING):
                 namespace.try_patience(sid)
             return answers.refuse(error)
         finally:

@@ -24,8 +24,8 @@ CONNECT: Final = "connect"
 what connects again and again has to wait, and costs less."""
 
 REFUSALS: Final = "refusals"
-"""The rate of answers that tell a user what they may not. Whoever goes on is read more
-slowly."""
+"""The rate of answers to a user that no client needs to get often (``rate_limited``,
+``invalid``, ``unknown_event``). Whoever goes on is read more slowly."""
 
 MESSAGES: Final = "messages"
 """The rate of whatever comes over a WebSocket, also of what asks for nothing."""
