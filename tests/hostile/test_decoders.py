@@ -143,6 +143,7 @@ def streams(draw: Any) -> bytes:
     for _ in range(draw(st.integers(1, 5))):
         payload = draw(
             st.binary(max_size=140)
+            | st.integers(250, 700).map(lambda size: b"x" * size)
             | st.text(max_size=60).map(lambda t: t.encode("utf-8", "surrogatepass"))
         )
         sound = draw(st.integers(0, 3)) > 0
