@@ -29,8 +29,8 @@ DOWN_AFTER_MS = 1_000
 """Silence after which a Sentinel holds a server to be down."""
 
 PERIODS_MS = {"PING-PERIOD": 400, "INFO-PERIOD": 500}
-"""How often Sentinels ask a server for a sign of life, and how it stands. By default the
-first is once a second too: then a healthy primary that they have just promoted often
+"""How often Sentinels ask a server for a sign of life, and how it stands. The first is
+once a second by default: then a healthy primary that they have just promoted often
 counts as down, and is replaced once more. The second is every ten seconds: a failover
 whose replicas have not been heard of for seconds is put off for ten more."""
 
