@@ -23,7 +23,9 @@ from tests.waiting import DEADLINE_SECONDS, MS, wait_until
 
 pytestmark = pytest.mark.timeout(120)
 
-EVERY_MS = 20
+EVERY_MS = 50
+"""An outbox holds 200 messages: ten seconds without a connection, on a busy machine."""
+
 BETWEEN = 40
 """Messages that everybody sees between two restarts."""
 
@@ -181,7 +183,16 @@ async def goes_on(programs: list[Program], talkers: list[Talker]) -> None:
         seen = [len(each.texts(ROOM)) for each in talkers]
         return all(a >= b for a, b in zip(shown + seen, goals + wanted, strict=True))
 
-    await wait_until(reached, "the talk goes on", seconds=30)
+    try:
+        await wait_until(reached, "the talk goes on", seconds=30)
+    except AssertionError as error:
+        lines = [f"{each.said[-2:]} {each.errors[-500:]}" for each in programs]
+        lines += [
+            f"{each.user}: {len(each.texts(ROOM))} seen, {each.returns} connects,"
+            f" connected {each.sio.connected}, {each.refusals} {each.faults}"
+            for each in talkers
+        ]
+        raise AssertionError("\n".join([str(error), *lines])) from None
 
 
 async def check(redis_url: str, programs: list[Program], talkers: list[Talker]) -> None:
