@@ -15,7 +15,7 @@ from realtime.verify.runs import run_trial
 from realtime.verify.schedule import Planned
 
 # The Sentinels take two seconds; then all recover, and the dead one comes back.
-FAULT_SECONDS = 4.0
+FAULT_SECONDS = 3.0
 STRIKES_AT = 0.5
 
 
