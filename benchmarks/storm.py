@@ -176,6 +176,7 @@ def lines(found: Figures) -> list[str]:
         f" p99 {storm.get('back_p99')} s, last {storm.get('back_last')} s",
         f"events recovered: {storm['recovered_events']};"
         f" attempts {storm['attempts']}, failed {storm['failed_attempts']},"
+        f" timeouts (TCP, HTTP, handshake, CONNECT, join) {storm['timeouts']},"
         f" refused connects {storm['refused_connects']},"
         f" refused joins {storm['refused_joins']}; {storm['error'] or 'no complaint'}",
         "wrong: " + ", ".join(f"{name} {count}" for name, count in faults.items()),

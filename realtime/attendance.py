@@ -29,8 +29,8 @@ RELIST_SESSIONS = 100
 """Sessions listed again in one round trip: 50,000 take about a second, which the
 renewal of the lease can wait."""
 
-JOINS_A_TURN = 2
-"""Joins begun in one turn of the event loop, some 0.5 ms of work. After a node's death
+JOINS_A_TURN = 8
+"""Joins begun in one turn of the event loop, some 3 ms of work. After a node's death
 thousands come at once; messages of others pass between them."""
 
 CATCH_UPS = 3

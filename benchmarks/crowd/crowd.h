@@ -45,6 +45,7 @@ struct crowd {
     uint64_t attempts, failed_attempts, refused_connects, refused_joins;
     uint64_t lost, doubled, skipped, unrecovered, wrong_cursor;
     uint64_t recovered_events, sent, acked, refused_sends, messages;
+    uint64_t timeouts[JOINED + 1]; /* by what was waited for */
     struct histogram ack, delivery; /* of those whose node lives */
     char last_error[256];
 };

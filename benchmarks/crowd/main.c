@@ -105,7 +105,10 @@ static void look(int64_t now) {
         struct client *client = &crowd.clients[i];
         if (client->state == JOINED || client->due_ns > now) continue;
         if (client->state == AWAY) client_start(i);
-        else client_fail(i, "timeout", "", 0);
+        else {
+            crowd.timeouts[client->state]++;
+            client_fail(i, "timeout", "", 0);
+        }
     }
 }
 
@@ -137,6 +140,7 @@ static void begin(void) {
     crowd.unrecovered = crowd.wrong_cursor = crowd.recovered_events = 0;
     crowd.sent = crowd.acked = crowd.refused_sends = crowd.messages = 0;
     crowd.last_error[0] = 0;
+    memset(crowd.timeouts, 0, sizeof crowd.timeouts);
     histogram_clear(&crowd.ack);
     histogram_clear(&crowd.delivery);
 }
@@ -167,6 +171,10 @@ static void answer(int64_t began, double cpu) {
     NUMBER(acked);
     NUMBER(refused_sends);
     NUMBER(messages);
+    printf("\"timeouts\":[");
+    for (int i = CONNECTING; i < JOINED; i++)
+        printf("%s%llu", i > CONNECTING ? "," : "", (unsigned long long)crowd.timeouts[i]);
+    printf("],");
     print_latency("ack", &crowd.ack);
     print_latency("delivery", &crowd.delivery);
 }

@@ -27,7 +27,7 @@ Handler = Callable[..., Any]
 _ENDS_A_TURN: Final = 50
 # Clients of whom a step into the server begins in one turn, each some 0.2 ms of work.
 # Thousands may come at once; whoever is in already is served between them.
-_ENTRIES_A_TURN: Final = 2
+_ENTRIES_A_TURN: Final = 8
 _SHUTDOWN_LOOK_SECONDS: Final = 0.01
 
 
