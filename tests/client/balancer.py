@@ -80,6 +80,8 @@ class Balancer:
             # The end of either side is the end of the connection.
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            # First, for what follows may be cancelled.
+            there[1].transport.abort()
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)

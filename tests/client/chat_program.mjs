@@ -40,12 +40,16 @@ chat.on("presence", ({ room }) => say("presence", { room, online: [...(chat.room
 chat.on("typing", ({ room }) => say("typing", { room, users: chat.typing(room) }));
 chat.on("refused", ({ room, error }) => say("refused", { room, code: error.code }));
 
+/** Half of what an outbox holds. */
+const MAX_WAITING = 100;
 let stop = () => {};
 
 /** Send a numbered text every few milliseconds, until `count` or `hush`. */
 function flow({ room, count, everyMs, prefix }) {
   let sent = 0;
   const timer = setInterval(() => {
+    // A busy machine: one writes no faster than it is taken.
+    if (chat.outbox(room).length >= MAX_WAITING) return;
     chat.send(room, { text: `${prefix}${(sent += 1)}` });
     if (sent === count) stop();
   }, everyMs);
