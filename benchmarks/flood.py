@@ -2,7 +2,8 @@
 
 Two nodes share one core; Valkey, the members' load and the flooder share the other, so
 that the flooder's own work is not taken for the server's. Calm and flood take turns in
-one run; a kind's figure is the median of its pairs. See docs/benchmarks.md.
+one run; a kind's figure is the median of its pairs. The first moment of a flood, in
+which its burst is granted, is measured apart. See docs/reliability.md.
 """
 
 import argparse
@@ -35,6 +36,9 @@ CONNECTIONS = 8
 
 SETTLE_SECONDS = 2.0
 """After a flood, before calm is measured again: what it left is worked off."""
+
+ONSET_SECONDS = 2.0
+"""From a flood's first byte: what the limits grant at once is taken in it."""
 
 READY_SECONDS = 20.0
 BUILD = Path("build/benchmarks")
@@ -111,17 +115,18 @@ def pair(
     folder: Path,
     given: argparse.Namespace,
 ) -> Figures:
-    """Measure calm, then the same with a flood."""
+    """Measure calm, then the onset of a flood, then the flood."""
     time.sleep(SETTLE_SECONDS)
     calm = run(loads, given.seconds)
-    # It goes on for as long as the members do, their last acks included.
-    with flooder(
-        kind, nodes.nodes[0].port, folder, given.connections, given.seconds
-    ) as process:
+    # It goes on for longer than the members do, their last acks included.
+    lasts = ONSET_SECONDS + given.seconds + SETTLE_SECONDS
+    port = nodes.nodes[0].port
+    with flooder(kind, port, folder, given.connections, lasts) as process:
         pids = [node.process.pid for node in nodes.nodes]
-        before = [cpu_seconds(pid) for pid in pids]
         process.stdin.write("go\n")
         process.stdin.flush()
+        onset = run(loads, ONSET_SECONDS)
+        before = [cpu_seconds(pid) for pid in pids]
         flooded = run(loads, given.seconds)
         share = [
             (cpu_seconds(pid) - was) / given.seconds
@@ -129,7 +134,8 @@ def pair(
         ]
         said = json.loads(process.stdout.readline() or "{}")
     found: Figures = {"kind": kind, "flooder": said, "node_share": share}
-    for name, groups in (("calm", calm), ("flood", flooded)):
+    found["seconds"] = lasts
+    for name, groups in (("calm", calm), ("onset", onset), ("flood", flooded)):
         for what in ("ack", "delivery"):
             for number, group in enumerate(groups):
                 found[f"{name} {what} {number}"] = group[what]["p99_us"] / 1e3
@@ -141,9 +147,9 @@ def pair(
 def table(found: dict[str, list[Figures]]) -> str:
     """Return the results: p99 in ms, the median of each kind's pairs."""
     lines = [
-        "| flood | node | ack calm | ack flood | × | delivery calm | delivery flood |"
-        " × | the user was answered, a second |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| flood | node | ack calm | ack onset | ack flood | × | delivery calm |"
+        " delivery onset | delivery flood | × | the user was answered, a second |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for kind, pairs in found.items():
         for number in (0, 1):
@@ -151,9 +157,9 @@ def table(found: dict[str, list[Figures]]) -> str:
             for what in ("ack", "delivery"):
                 values = [
                     [each[f"{name} {what} {number}"] for each in pairs]
-                    for name in ("calm", "flood")
+                    for name in ("calm", "onset", "flood")
                 ]
-                ratios = [b / a for a, b in zip(*values, strict=True)]
+                ratios = [c / a for a, _, c in zip(*values, strict=True)]
                 cells += [f"{statistics.median(each):.1f}" for each in values]
                 cells.append(
                     f"{statistics.median(ratios):.2f}"
@@ -201,7 +207,6 @@ def main() -> None:
         for number in range(given.rounds):
             for kind in given.kinds:
                 figures = pair(kind, nodes, loads, folder, given)
-                figures["seconds"] = given.seconds
                 found[kind].append(figures)
                 print(f"{number} {kind:9} {json.dumps(figures)}", flush=True)
         for node in nodes.nodes:

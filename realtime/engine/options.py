@@ -43,8 +43,9 @@ class Options:
     #: Packets in one answer to a poll: python-engineio's clients refuse more than 16.
     max_poll_packets: int = 16
     #: Messages of one session that handlers work on at a time; at the bound nothing
-    #: more is read from that client until one is done.
-    max_in_flight: int = 64
+    #: more is read from that client until one is done. More than a person's client
+    #: ever has under way; a flooder's connections have that many each at once.
+    max_in_flight: int = 32
     #: Messages of one WebSocket, of whatever kind: a second in the long run, and at
     #: once. A client that sends more is read that slowly. None: any number.
     message_rate: tuple[float, int] | None = None

@@ -30,11 +30,11 @@ class Session:
         "_hub",
         "_in_flight",
         "_is_held",
-        "_is_slow",
         "_rest",
         "_transport",
         "_user_session",
         "_waiter",
+        "_window",
         "address",
         "closed",
         "connected",
@@ -71,7 +71,8 @@ class Session:
         self._is_held = False
         #: While the client is made to wait for its own good time.
         self._rest: asyncio.TimerHandle | None = None
-        self._is_slow = False
+        #: Handlers that may work on what the client sent before it has to wait.
+        self._window = hub.options.max_in_flight
         self._waiter: asyncio.Future[None] | None = None
         self._user_session: dict[Any, Any] | None = None
 
@@ -175,18 +176,20 @@ class Session:
     def end_work(self) -> None:
         """Count a handler that ended."""
         self._in_flight -= 1
-        if self._rest is None:
-            self._is_slow = False
+        if self._window < self._hub.options.max_in_flight and self._rest is None:
+            self._window += 1
         self._set_paused()
 
     def slow_down(self, seconds: float) -> None:
-        """Read nothing for a while, then one message; if it goes well, as before.
+        """Read nothing for a while, then one message; each that goes well allows more.
+
+        So what is granted now and then does not let in a crowd that is not.
 
         For a client that asks for more than it may. What it sends meanwhile stays in
         the network's buffers, so that it has to wait; its heartbeat is excused.
         """
         if self._rest is None and not self.closed:
-            self._is_slow = True
+            self._window = 1
             self._rest = asyncio.get_running_loop().call_later(seconds, self._rested)
             self._set_paused()
 
@@ -212,10 +215,10 @@ class Session:
         return self._is_held
 
     def _set_paused(self) -> None:
-        at_most = self._hub.options.max_in_flight
-        is_full = self._in_flight >= at_most
-        busy = self._is_held or self._in_flight >= (1 if self._is_slow else at_most)
-        busy = busy or self._rest is not None
+        is_full = self._in_flight >= self._hub.options.max_in_flight
+        busy = (
+            self._is_held or self._rest is not None or self._in_flight >= self._window
+        )
         if busy == self.paused:
             return
         if is_full:

@@ -234,25 +234,30 @@ async def test_a_client_over_its_pace_is_read_slowly_and_completely() -> None:
             assert served.eio.hub.limited["rate_messages"] > 0
 
 
-async def test_who_was_slowed_down_is_read_one_by_one_until_it_goes_well() -> None:
-    """The first message after the rest is alone; the ones behind it are not."""
+async def test_who_was_slowed_down_is_read_faster_step_by_step() -> None:
+    """One message after the rest, and one more at a time for each that goes well."""
     begun: list[str] = []
-    release = asyncio.Event()
-    async with serve() as served:
+    may_end = asyncio.Semaphore(0)
+    async with serve(max_in_flight=3) as served:
 
         @served.eio.on("message")
         async def message(sid: str, data: str) -> None:
             begun.append(data)
-            await release.wait()
+            await may_end.acquire()
 
         async with raw_socket(served.port, served.path("websocket")) as socket:
             await socket.text()
             (session,) = served.eio.sockets.values()
             session.slow_down(50 * MS)
             assert session.paused
-            socket.writer.write(b"".join(client_frame(f"4n{n}") for n in range(5)))
-            await wait_until(lambda: begun == ["n0"], "one is handled")
-            assert session.paused
-            release.set()
-            await wait_until(lambda: len(begun) == 5, "and then all")
+            socket.writer.write(b"".join(client_frame(f"4n{n}") for n in range(9)))
+            # One, then two together, then three together, and no more than that.
+            for handled in (1, 3, 5, 6):
+                await wait_until(lambda n=handled: len(begun) >= n, "more is handled")
+                assert len(begun) == handled
+                assert session.paused
+                may_end.release()
+            for _ in range(9):
+                may_end.release()
+            await wait_until(lambda: len(begun) == 9, "and then all")
             assert not session.paused
