@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 
+from tests.engine.serving import UPGRADE
 from tests.nodes import NAMESPACE, Node, NodeProcess
 from tests.waiting import DEADLINE_SECONDS, MS
 
@@ -95,3 +96,24 @@ async def raw_chat(
             answer = await chat.connect(auth)
             assert "sid" in answer, answer
         yield chat
+
+
+async def handshake(
+    node: Node, transport: str, *, address: str | None = None
+) -> tuple[int, str | None]:
+    """Ask for a handshake that is to be refused.
+
+    Args:
+        node: Where to.
+        transport: ``polling`` or ``websocket``.
+        address: Where a proxy on this machine says that it comes from.
+
+    Returns:
+        Status and ``Retry-After``.
+    """
+    url = f"{node.url}/socket.io/?EIO=4&transport={transport}"
+    headers = {"X-Forwarded-For": address} if address else {}
+    if transport == "websocket":
+        headers |= UPGRADE
+    async with aiohttp.ClientSession() as http, http.get(url, headers=headers) as said:
+        return said.status, said.headers.get("Retry-After")

@@ -11,6 +11,14 @@ from realtime.engine.server import EngineServer
 from realtime.server import ChatroomServer
 from tests.waiting import MS
 
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
+"""The headers of a WebSocket's handshake (RFC 6455, 4.1)."""
+
 
 class Served:
     """A running Engine.IO server, and what its handlers were told."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.engine.raw_socket import raw_socket
-from tests.engine.serving import serve
+from tests.engine.serving import UPGRADE, serve
 
 
 async def test_polling_handshake_says_what_clients_need() -> None:
@@ -94,15 +94,9 @@ async def test_handshakes_are_get(method: str) -> None:
 )
 async def test_bad_websocket_handshakes(headers: dict[str, str]) -> None:
     """RFC 6455 4.2.1: what is no WebSocket handshake is answered by 400."""
-    good = {
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
-    }
     async with serve() as served:
         url = served.url("websocket")
-        async with served.http.get(url, headers={**good, **headers}) as response:
+        async with served.http.get(url, headers={**UPGRADE, **headers}) as response:
             assert response.status == 400
         assert not served.began
 
@@ -116,14 +110,8 @@ async def test_a_refused_client_leaves_nothing(transport: str) -> None:
         async def connect(sid: str, environ: Any) -> object:
             return "not you"
 
-        headers = {
-            "Connection": "Upgrade",
-            "Upgrade": "websocket",
-            "Sec-WebSocket-Version": "13",
-            "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
-        }
         async with served.http.get(
-            served.url(transport), headers=headers if transport != "polling" else None
+            served.url(transport), headers=UPGRADE if transport != "polling" else None
         ) as response:
             assert response.status == 401
             assert await response.json() == "not you"

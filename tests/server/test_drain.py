@@ -11,7 +11,7 @@ import pytest
 from realtime.app import NODE
 from tests.members import text_of
 from tests.nodes import NAMESPACE, Node, client, run_nodes, run_process
-from tests.raw_chat import raw_chat
+from tests.raw_chat import handshake, raw_chat
 from tests.recording import recording
 from tests.redis_server import RedisServer
 from tests.waiting import wait_until
@@ -49,8 +49,12 @@ async def test_sigterm(redis_url: str) -> None:
         closing = await told
         assert closing["reason"] == "drain"
         assert 0 <= closing["retryAfter"] < 1000
-        assert await ready(node.url) == (503, ["The node is going down."])
-        ack = await ann.call("send", text_of("the last word"), namespace=NAMESPACE)
+        # Both at once: the node waits half a second for what is on its way.
+        red, ack = await asyncio.gather(
+            ready(node.url),
+            ann.call("send", text_of("the last word"), namespace=NAMESPACE),
+        )
+        assert red == (503, ["The node is going down."])
         assert ack["ok"]
         await wait_until(lambda: not ann.connected, "the connection is closed")
         assert await node.ended() == 0
@@ -136,8 +140,7 @@ async def test_nobody_is_let_in_any_more(
             await wait_until(lambda: under_way(node), "the node is busy")
             async with draining(node):
                 await ann.next("closing")
-                url = f"{node.url}/socket.io/?EIO=4&transport={transport}"
-                assert await refused(url) == (503, "1")
+                assert await handshake(node, transport) == (503, "1")
                 assert "sid" in await late.connect({"user": "late"})
                 redis_server.resume()
                 assert (await asking)["ok"]
@@ -145,21 +148,6 @@ async def test_nobody_is_let_in_any_more(
                 assert '"reason":"drain"' in told
         finally:
             redis_server.resume()
-
-
-async def refused(url: str) -> tuple[int, str | None]:
-    """Return status and ``Retry-After`` of a handshake."""
-    headers = {
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
-    }
-    async with (
-        aiohttp.ClientSession(headers=headers) as http,
-        http.get(url) as answer,
-    ):
-        return answer.status, answer.headers.get("Retry-After")
 
 
 def under_way(node: Node) -> int:

@@ -19,7 +19,7 @@ async def test_who_goes_on_against_refusals_is_read_slowly(
     """Every request is answered, with when to come again; the others do not wait."""
     monkeypatch.setattr(chat, "REST_SECONDS", 100 * MS)
     async with (
-        run_nodes(1, redis_url, rates="typing=1/2, refusals=1/3") as (node,),
+        run_nodes(1, redis_url, rates="typing=0.1/2, refusals=1/3") as (node,),
         recording(node, "mallory") as mallory,
         member(node, "ann", "42") as ann,
     ):
@@ -41,7 +41,7 @@ async def test_who_goes_on_against_refusals_is_read_slowly(
 async def test_many_connections_are_one_user(redis_url: str) -> None:
     """A second connection, or a sync of many rooms, is no way around."""
     async with (
-        run_nodes(1, redis_url, rates="user_requests=1/6") as (node,),
+        run_nodes(1, redis_url, rates="user_requests=0.1/6") as (node,),
         recording(node, "ann") as first,
         recording(node, "ann") as second,
         recording(node, "bob") as bob,
@@ -61,7 +61,7 @@ async def test_who_connects_again_and_again_is_told_late(
 ) -> None:
     """A refusal that came at once would only be asked for again at once."""
     monkeypatch.setattr(chat, "REST_SECONDS", 300 * MS)
-    async with run_nodes(1, redis_url, rates="connect=5/2") as (node,):
+    async with run_nodes(1, redis_url, rates="connect=0.1/2") as (node,):
         for _ in range(2):
             async with raw_chat(node, {"user": "mallory"}):
                 pass
