@@ -198,7 +198,7 @@ class ChatNamespace(socketio.AsyncNamespace):
     @guarded
     async def on_quit(self, session: Session, payload: Payload) -> Answer:
         """``{room}`` → nothing: the user is no member now. Broadcasts ``presence``."""
-        await self.services.attendance.quit(session, payload["room"])
+        await self.services.quits.quit(session, payload["room"])
         return None
 
     @guarded

@@ -33,6 +33,7 @@ from realtime.outage import OutageWatch
 from realtime.presence import Presence
 from realtime.presence_counts import PresenceCounts
 from realtime.process_metrics import ProcessMetrics
+from realtime.quits import Quits
 from realtime.rates import MESSAGES, USER, RequestRates, parse_rates
 from realtime.read_state import ReadState
 from realtime.recovery import Recovery
@@ -42,8 +43,10 @@ from realtime.room_state import RoomStates
 from realtime.rooms import Rooms
 from realtime.server import ChatroomServer
 from realtime.services import Limits, Publisher, Services
+from realtime.session_lists import SessionLists
 from realtime.sessions import Sessions
 from realtime.settings import RATE_NAMES, Settings
+from realtime.standing import Standing
 from realtime.user_rates import UserRates
 
 NODE_ID_BYTES = 6
@@ -89,6 +92,13 @@ class Node:
             durability=self.durability,
         )
         self.counts = PresenceCounts(self.link)
+        self.presence = Presence(
+            self.link,
+            node=self.id,
+            announce_users=settings.announce_members,
+            counts=self.counts,
+        )
+        self.lists = SessionLists(self.presence)
         self.rates = parse_rates(settings.rates, RATE_NAMES)
         self.user_rates = UserRates(
             self.link, self.rates.get(USER), clock=time.monotonic
@@ -184,14 +194,14 @@ class Node:
             stack.push_async_callback(services.auth.aclose)
             stack.push_async_callback(services.sessions.aclose)
             stack.push_async_callback(services.images.aclose)
-            services.attendance.departures.start()
-            stack.push_async_callback(services.attendance.departures.aclose)
+            self.lists.start()
+            stack.push_async_callback(self.lists.aclose)
             lease = NodeLease(
                 self.link,
                 node=self.id,
-                presence=services.presence,
-                relist=services.attendance.relist,
-                reconcile=services.attendance.reconcile,
+                presence=self.presence,
+                relist=self.lists.relist,
+                reconcile=self.lists.reconcile,
                 lease_seconds=self._settings.lease_seconds,
             )
             lease.start()
@@ -204,6 +214,7 @@ class Node:
                 objects=lambda: count_objects(
                     self.server,
                     services,
+                    lists=self.lists,
                     counts=self.counts,
                     durability=self.durability,
                     requests=namespace.under_way,
@@ -266,8 +277,15 @@ class Node:
         announce = settings.announce_members
         rooms = Rooms(link, user_rooms_limit=settings.user_rooms)
         reads = ReadState(link, announce_members=announce)
-        presence = Presence(
-            link, node=self.id, announce_users=announce, counts=self.counts
+        states = RoomStates(link, announce_members=announce)
+        attendance = Attendance(
+            manager=self.manager,
+            recovery=Recovery(self.log),
+            rooms=rooms,
+            states=states,
+            lists=self.lists,
+            present=images.resign,
+            session_rooms_limit=settings.session_rooms,
         )
         key_file = settings.jwt_public_key_file
         pem = None
@@ -289,15 +307,13 @@ class Node:
             log=self.log,
             reads=reads,
             rooms=rooms,
-            presence=presence,
-            attendance=Attendance(
+            attendance=attendance,
+            quits=Quits(
                 manager=self.manager,
-                recovery=Recovery(self.log),
                 rooms=rooms,
-                states=RoomStates(link, announce_members=announce),
-                presence=presence,
-                present=images.resign,
-                session_rooms_limit=settings.session_rooms,
+                attendance=attendance,
+                lists=self.lists,
+                standing=Standing(self.manager, states),
             ),
             images=images,
             publisher=Publisher(self.manager),

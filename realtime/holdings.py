@@ -11,6 +11,7 @@ from realtime.durability import Durability
 from realtime.presence_counts import PresenceCounts
 from realtime.server import ChatroomServer
 from realtime.services import Services
+from realtime.session_lists import SessionLists
 
 if TYPE_CHECKING:
     from realtime.manager import ChatroomManager
@@ -20,6 +21,7 @@ def count_objects(
     server: ChatroomServer,
     services: Services,
     *,
+    lists: SessionLists,
     counts: PresenceCounts,
     durability: Durability,
     requests: int,
@@ -29,6 +31,7 @@ def count_objects(
     Args:
         server: With its engine and its manager.
         services: The parts that carry requests out.
+        lists: The sessions in rooms.
         counts: Announces how many are in large rooms.
         durability: Confirms writes.
         requests: Those that wait for their answer.
@@ -39,7 +42,6 @@ def count_objects(
         "asyncio_tasks": len(asyncio.all_tasks()),
         "requests": requests,
         **server.held(),
-        "addresses": len(server.eio.hub.addresses),
         **manager.held(),
         **manager.feeds.held(),
         # One channel for what concerns all nodes.
@@ -48,6 +50,7 @@ def count_objects(
         # An entry outlives its session until it is due, or is one of too many.
         **services.sessions.held(),
         **services.attendance.held(),
+        **lists.held(),
         # Of users: full buckets are dropped when there are some thousands.
         "request_buckets": len(services.rates),
         **services.user_rates.held(),

@@ -11,7 +11,7 @@ from realtime.auth import Authenticator
 from realtime.images import Images
 from realtime.manager import ChatroomManager
 from realtime.message_log import MessageLog
-from realtime.presence import Presence
+from realtime.quits import Quits
 from realtime.rates import RequestRates
 from realtime.read_state import ReadState
 from realtime.rooms import Rooms
@@ -62,8 +62,8 @@ class Services:
     log: MessageLog
     reads: ReadState
     rooms: Rooms
-    presence: Presence
     attendance: Attendance
+    quits: Quits
     images: Images
     publisher: Publisher
     rates: RequestRates

@@ -34,7 +34,7 @@ class Session:
         expires_at: Unix seconds when the token ends; None: never.
         device: The id that the client gave its device, if any.
         ended: Whether its connection is gone.
-        rooms: The rooms whose session lists name it; kept by the attendance.
+        rooms: The rooms whose session lists name it; kept by `SessionLists`.
     """
 
     __slots__ = ("device", "ended", "expires_at", "name", "rooms", "sid", "user")

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from realtime import lua
-from realtime.attendance import Attendance, AttendingSession
 from realtime.lua import Script
 from realtime.redis_link import RedisLink
 from realtime.redis_wire import Argument
 from realtime.room_feed import RoomFeed, Verdict
 from realtime.room_feeds import RoomFeeds
+from realtime.session_lists import AttendingSession, SessionLists
 from tests.waiting import MS
 
 # A defect that needs two steps to be far enough apart: as on a busy Redis.
@@ -146,13 +146,13 @@ def unknown_told_as_refused() -> None:
 
 def sessions_kept() -> None:
     """Of each session that attended a room something is kept when it has ended."""
-    end = Attendance.end
+    end = SessionLists.end
 
-    def keep(self: Attendance, session: AttendingSession) -> None:
+    def keep(self: SessionLists, session: AttendingSession) -> None:
         end(self, session)
         self._sessions[session.sid] = session
 
-    Attendance.end = keep  # type: ignore[method-assign]
+    SessionLists.end = keep  # type: ignore[method-assign]
 
 
 MUTANTS: dict[str, Callable[[], None]] = {

@@ -31,7 +31,7 @@ def standing(node: Node) -> dict[str, int]:
     parts = node.app[NODE]
     server, manager = parts.server, parts.manager
     services = services_of(node)
-    hub, attendance = server.eio.hub, services.attendance
+    hub = server.eio.hub
     return {
         "sessions": len(services.sessions),
         "Engine.IO sessions": len(server.eio.sockets),
@@ -51,8 +51,8 @@ def standing(node: Node) -> dict[str, int]:
         "feeds": len(manager.feeds),
         "subscriptions": len(manager.subscriber._wanted),
         "control messages": len(manager.control._waiting),
-        "attending": len(attendance._sessions),
-        "wishes": len(attendance._wishes),
+        **parts.lists.held(),
+        **services.attendance.held(),
         "images": services.images._waiting.total(),
         "requests": parts._namespace.under_way if parts._namespace else 0,
         "descriptors": len(os.listdir("/proc/self/fd")),  # noqa: PTH208

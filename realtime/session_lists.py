@@ -1,0 +1,145 @@
+"""Session lists: the rooms' lists over all nodes say what attends at this one."""
+
+from collections.abc import Coroutine, Iterable
+from typing import Any, Protocol
+
+from realtime.departures import Departures
+from realtime.errors import ChatError
+from realtime.in_turn import in_turn
+from realtime.presence import Presence
+
+RELIST_SESSIONS = 100
+"""Sessions listed again in one round trip: 50,000 take about a second, which the
+renewal of the lease can wait."""
+
+
+class AttendingSession(Protocol):
+    """What attendance needs to know of a session."""
+
+    sid: str
+    user: str
+    device: str | None
+    ended: bool
+    rooms: set[str]
+
+
+class SessionLists:
+    """This node's sessions in rooms, and the lists in Redis that name them.
+
+    A session's ``rooms`` and the lists are kept the same. While Redis is away they
+    cannot be: the lists are unsure then, and :meth:`reconcile` makes them right.
+
+    Args:
+        presence: The lists over all nodes.
+    """
+
+    def __init__(self, presence: Presence) -> None:
+        self._presence = presence
+        self._sessions: dict[str, AttendingSession] = {}
+        self._departures = Departures(presence, failed=self.doubt)
+        # Whether a room may list a session of this node that is not in it any more.
+        self._are_unsure = False
+
+    def start(self) -> None:
+        """Begin to tell of departures, in a task that :meth:`aclose` ends."""
+        self._departures.start()
+
+    async def aclose(self) -> None:
+        """Stop; what is still listed is swept with the node's lease."""
+        await self._departures.aclose()
+
+    def held(self) -> dict[str, int]:
+        """Return what is kept of listed sessions, counted by kind."""
+        return {
+            "attending_sessions": len(self._sessions),
+            "departures": len(self._departures),
+        }
+
+    def known(self, sids: Iterable[str]) -> list[AttendingSession]:
+        """Return those of the sessions that attend, or attended, a room."""
+        sessions = self._sessions
+        return [sessions[sid] for sid in sids if sid in sessions]
+
+    def add(self, session: AttendingSession, room: str) -> Coroutine[Any, Any, None]:
+        """List a session; repeating it is fine.
+
+        The call is sent when this is called, not when it is awaited.
+        """
+        self._sessions[session.sid] = session
+        session.rooms.add(room)
+        return self._list(session, room)
+
+    async def remove(self, session: AttendingSession, room: str) -> None:
+        """Take a session off a room's list; repeating it is fine.
+
+        Raises:
+            UnavailableError, OutcomeUnknownError: Redis is away; the list follows.
+        """
+        if room not in session.rooms:
+            return
+        session.rooms.discard(room)
+        try:
+            await self._presence.leave(room=room, sid=session.sid)
+        except ChatError:
+            self.doubt()
+            raise
+
+    def remove_soon(self, session: AttendingSession, room: str) -> None:
+        """Take a session off a room's list without waiting for it."""
+        session.rooms.discard(room)
+        self._departures.add(room, session.sid)
+
+    def forget(self, session: AttendingSession, room: str) -> None:
+        """Take note that a session is not in a room that may have listed it."""
+        session.rooms.discard(room)
+        self.doubt()
+
+    def end(self, session: AttendingSession) -> None:
+        """Take a session whose connection ended off every room's list, soon."""
+        self._sessions.pop(session.sid, None)
+        for room in list(session.rooms):
+            self.remove_soon(session, room)
+
+    def doubt(self) -> None:
+        """Take note that a list may name a session that is not in the room."""
+        self._are_unsure = True
+
+    async def reconcile(self) -> None:
+        """Take off the lists what should have been, while Redis was away.
+
+        Raises:
+            UnavailableError, OutcomeUnknownError: Redis is away again; ask again.
+        """
+        if not self._are_unsure:
+            return
+        self._are_unsure = False
+        try:
+            async for room, sid in self._presence.listed():
+                session = self._sessions.get(sid)
+                if session is None or room not in session.rooms:
+                    await self._presence.leave(room=room, sid=sid)
+        except ChatError:
+            self.doubt()
+            raise
+
+    async def relist(self) -> None:
+        """List all of this node's sessions again, and see to it that no others are.
+
+        Others may have cleared the lists, or Redis may have gone back to older ones.
+        """
+        self.doubt()
+        sessions = list(self._sessions.values())
+        for start in range(0, len(sessions), RELIST_SESSIONS):
+            together = sessions[start : start + RELIST_SESSIONS]
+            await in_turn(
+                *[
+                    self._list(session, room)
+                    for session in together
+                    for room in list(session.rooms)
+                ]
+            )
+
+    def _list(self, session: AttendingSession, room: str) -> Coroutine[Any, Any, None]:
+        return self._presence.enter(
+            room=room, sid=session.sid, user=session.user, device=session.device
+        )

@@ -1,0 +1,51 @@
+"""Standing: this node's sessions in a room are told how it stands."""
+
+import orjson
+
+from realtime.manager import ChatroomManager
+from realtime.room_state import RoomStates
+
+
+class Standing:
+    """Sends the ``state`` event, which makes up for notices that did not come.
+
+    Args:
+        manager: Holds the rooms' sessions of this node.
+        states: Read marks and presence of rooms.
+        namespace: The Socket.IO namespace.
+    """
+
+    def __init__(
+        self, manager: ChatroomManager, states: RoomStates, namespace: str = "/chat"
+    ) -> None:
+        self._manager = manager
+        self._states = states
+        self._namespace = namespace
+
+    async def tell(self, channel: str, *, large_rooms: bool) -> None:
+        """Tell all sessions of a room that is active here; nobody if it is not.
+
+        Args:
+            channel: The room's channel.
+            large_rooms: Whether rooms are told that are too large to list marks in.
+
+        Raises:
+            UnavailableError, OutcomeUnknownError: Redis is away; ask again.
+        """
+        feeds = self._manager.feeds
+        if feeds.get(channel) is None:
+            return
+        feed = await feeds.hold(channel)
+        # What is announced while the state is read must not be lost in it.
+        entry = feed.begin_entry()
+        try:
+            state = await self._states.read(feed.room)
+            if not (large_rooms or state.is_listed):
+                return
+            state.apply(entry.notices)
+            payload = orjson.dumps(["state", {"room": feed.room, **state.to_wire()}])
+            packet = f"2{self._namespace},{payload.decode()}"
+            self._manager.send_local(self._namespace, channel, [packet])
+        finally:
+            feed.end_entry(entry)
+            feeds.release(channel)
