@@ -37,7 +37,7 @@ async def verify(
     flags = [*(flag for url in urls for flag in ("--url", url)), *more]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "realtime", "verify", *flags),
-        *("--seconds", "4", "--clients", "4", "--web-clients", "0", "--rate", "8"),
+        *("--seconds", "2.5", "--clients", "4", "--web-clients", "0", "--rate", "8"),
         *("--seed", "1", "--report", str(report)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

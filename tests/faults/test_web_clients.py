@@ -26,7 +26,7 @@ async def test_web_clients_show_the_log_as_well(schedule: list[Planned]) -> None
     report = await run_trial(
         Plan(
             seed=1,
-            seconds=6.0,
+            seconds=schedule[-1].at + schedule[-1].fault.seconds + 0.3,
             clients=3,
             web_clients=3,
             nodes=2,

@@ -48,7 +48,8 @@ async def test_a_stopped_process_has_not_blocked_its_loop(redis_url: str) -> Non
             return (await numbers(node)).lags.total() > before.lags.total() + 5
 
         await wait_until(probed, "it is probed again")
-        assert (await numbers(node)).worst_lag < STOP_SECONDS / 2
+        # Counted, it would be as long as the stop; the machine may be slow besides.
+        assert (await numbers(node)).worst_lag < 0.9 * STOP_SECONDS
 
 
 async def numbers(node: NodeProcess) -> NodeNumbers:
