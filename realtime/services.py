@@ -55,7 +55,7 @@ class Limits(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The parts of one node, wired by :mod:`realtime.app`."""
+    """The parts of one node, wired by :mod:`realtime.assembly`."""
 
     auth: Authenticator
     sessions: Sessions

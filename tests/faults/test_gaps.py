@@ -34,8 +34,8 @@ async def test_messages_that_overtake_the_reading_of_the_log_come_once(
         seen: list[int] = []
         ann.on("message", lambda event: seen.append(event["message"]), NAMESPACE)
         await ann.call("join", {"room": ROOM}, namespace=NAMESPACE)
-        feeds = node.app[NODE].manager.feeds
-        log = node.app[NODE].log
+        feeds = node.app[NODE].parts.manager.feeds
+        log = node.app[NODE].parts.log
         reads: list[int] = []
         read = MessageLog.read
 
@@ -54,7 +54,8 @@ async def test_messages_that_overtake_the_reading_of_the_log_come_once(
         monkeypatch.setattr(MessageLog, "read", overtaken)
         await redis_client.client_kill_filter(_type="pubsub")
         await wait_until(lambda: reads, "the log is read after the cut")
-        await wait_until(lambda: node.app[NODE].manager.subscriber.ready, "subscribed")
+        subscriber = node.app[NODE].parts.manager.subscriber
+        await wait_until(lambda: subscriber.ready, "subscribed")
         last = await append(log)
         await wait_until(lambda: last in seen, "the last message is delivered")
         assert seen == sorted(set(seen))
@@ -70,7 +71,7 @@ async def test_a_cursor_is_honoured_by_a_node_that_reads_behind_it(
         client(node, "bob") as bob,
     ):
         await ann.call("join", {"room": ROOM}, namespace=NAMESPACE)
-        feeds = node.app[NODE].manager.feeds
+        feeds = node.app[NODE].parts.manager.feeds
         feed = feeds.get(CHANNEL)
         assert feed is not None
         asked, answered = asyncio.Event(), asyncio.Event()
@@ -87,7 +88,7 @@ async def test_a_cursor_is_honoured_by_a_node_that_reads_behind_it(
         await asked.wait()
         # Published where this node does not listen: its line is slow.
         elsewhere = MessageLog(
-            node.app[NODE].link,
+            node.app[NODE].parts.link,
             publish_command="SPUBLISH",
             remember_seconds=60,
             log_limit=100,

@@ -28,7 +28,8 @@ def services_of(node: Node) -> Services:
 
 def standing(node: Node) -> dict[str, int]:
     """Count everything that a node keeps for a connection, a session or a room."""
-    parts = node.app[NODE]
+    running = node.app[NODE]
+    parts = running.parts
     server, manager = parts.server, parts.manager
     services = services_of(node)
     hub = server.eio.hub
@@ -54,7 +55,7 @@ def standing(node: Node) -> dict[str, int]:
         **parts.lists.held(),
         **services.attendance.held(),
         "images": services.images._waiting.total(),
-        "requests": parts._namespace.under_way if parts._namespace else 0,
+        "requests": running._namespace.under_way if running._namespace else 0,
         "descriptors": len(os.listdir("/proc/self/fd")),  # noqa: PTH208
     }
 

@@ -307,7 +307,8 @@ async def test_a_node_that_was_deaf_learns_who_quit(
         member(nodes[2], "dan", ROOM),
     ):
         # The word of it falls into a gap of the node's Pub/Sub.
-        monkeypatch.setitem(nodes[2].app[NODE].manager.control.more, "quit", _nothing)
+        control = nodes[2].app[NODE].parts.manager.control
+        monkeypatch.setitem(control.more, "quit", _nothing)
         for each in (desk, dan):
             await each.do("quit", {"room": ROOM})
         await dan.join(ROOM)
@@ -327,7 +328,7 @@ async def _nothing(_message: dict[str, Any]) -> None:
 
 
 def _attends(node: Node, user: str) -> bool:
-    manager = node.app[NODE].manager
+    manager = node.app[NODE].parts.manager
     inside = manager.recipients("/chat", f"chatroom-{ROOM}")
     sessions = services_of(node).sessions
     return any(each.sid in inside for each in sessions if each.user == user)
@@ -378,7 +379,7 @@ async def test_nobody_learns_the_ids_of_others_connections(
         await activity(board)
         rooms = await cleo.ask('["rooms"]')
         heard = json.dumps([answer, rooms, cleo.received])
-        parts = nodes[0].app[NODE]
+        parts = nodes[0].app[NODE].parts
         ids = [
             *parts.server.eio.sockets,
             *(each.sid for each in services_of(nodes[0]).sessions),

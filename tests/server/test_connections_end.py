@@ -49,7 +49,7 @@ async def test_a_client_that_goes_while_it_is_authenticated(
         await answer.wait()
         return Identity("eve", None, None, None)
 
-    server = node.app[NODE].server
+    server = node.app[NODE].parts.server
     with monkeypatch.context() as patch:
         patch.setattr(Authenticator, "authenticate", slow)
         async with raw_chat(node) as eve:

@@ -118,7 +118,7 @@ async def test_nothing_holds_a_node_up(redis_server: RedisServer) -> None:
             await wait_until(lambda: under_way(node), "the request is under way")
             async with draining(node) as going:
                 await wait_until(going.done, "the node lets go")
-            assert not node.app[NODE].server.eio.sockets
+            assert not node.app[NODE].parts.server.eio.sockets
         finally:
             redis_server.resume()
 

@@ -54,10 +54,11 @@ async def test_the_documented_user_suffices(redis_server: RedisServer) -> None:
                 assert ack["ok"], (event, ack)
             async with asyncio.timeout(5):
                 assert await heard.get() == "hello"
-            first = redis_server.admin.zscore("chatroom:nodes", one.app[NODE].id)
+            node_id = one.app[NODE].parts.id
+            first = redis_server.admin.zscore("chatroom:nodes", node_id)
 
             def renewed() -> bool:
-                now = redis_server.admin.zscore("chatroom:nodes", one.app[NODE].id)
+                now = redis_server.admin.zscore("chatroom:nodes", node_id)
                 return now != first
 
             await wait_until(renewed, "the lease is renewed")

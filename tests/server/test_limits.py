@@ -21,7 +21,8 @@ ELSEWHERE = "203.0.113.9"
 
 def met(node: Node) -> dict[str, int]:
     """Return which limits were met, and how often."""
-    return {name: count for name, count in node.app[NODE].limited.items() if count}
+    limited = node.app[NODE].parts.limited
+    return {name: count for name, count in limited.items() if count}
 
 
 @asynccontextmanager
@@ -92,7 +93,7 @@ async def test_strangers_of_a_node(redis_url: str) -> None:
             status, retry_after = await handshake(node, "polling", address=HOME)
             assert (status, int(retry_after or 0) > 0) == (503, True)
             assert met(node) == {"node_unauthenticated": 1}
-        strangers = node.app[NODE].server.eio.hub.addresses
+        strangers = node.app[NODE].parts.server.eio.hub.addresses
         await wait_until(lambda: strangers.strangers == 1, "one has left")
         assert not await refusal(node, "dan")
 

@@ -198,7 +198,7 @@ async def test_a_session_that_is_ahead_of_the_node(three: list[Node]) -> None:
 async def append_unpublished(node: Node, text: str) -> str:
     """Store a message whose publication nobody hears; return its cursor."""
     log = MessageLog(
-        node.app[NODE].link,
+        node.app[NODE].parts.link,
         # Sharded channels are other channels: outside a cluster nobody listens.
         publish_command="SPUBLISH",
         remember_seconds=60,

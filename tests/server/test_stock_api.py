@@ -37,7 +37,7 @@ class Guest:
 
 def server_of(node: Node) -> Any:
     """Return a node's Socket.IO server, as an application uses it."""
-    return node.app[NODE].server
+    return node.app[NODE].parts.server
 
 
 async def guest(sio: Any) -> Guest:
