@@ -60,7 +60,7 @@ async def test_who_is_here_is_right_again_after_a_lost_tail(
             names = [
                 keys.sessions(ROOM),
                 keys.online(ROOM),
-                keys.node_sessions(node.app[NODE].id),
+                keys.node_sessions(node.app[NODE].parts.id),
             ]
             older = [await redis.dump(name) or b"" for name in names]
 
