@@ -11,7 +11,6 @@ from handlers import register
 from handlers.chat import NAMESPACE, ChatNamespace
 from handlers.http import add_routes
 from handlers.images import image_routes
-from realtime import json_codec
 from realtime.assembly import Parts, make_services
 from realtime.drain import Drain
 from realtime.holdings import count_objects
@@ -131,7 +130,7 @@ class Node:
                 "redis_calls": lambda: self.parts.link.under_way,
                 "redis_up": lambda: self.parts.link.healthy,
                 "pubsub_up": lambda: manager.subscriber.ready,
-                "fan_out_backlog": lambda: manager.fan_out_backlog,
+                "fan_out_backlog": lambda: manager.delivery.total_backlog,
             },
             errors=namespace.errors,
             endings=namespace.endings,
@@ -157,8 +156,7 @@ class Node:
 
     def _tell(self, sid: str | None, event: str, payload: dict[str, object]) -> None:
         """Write an event to one session of this node, or to all of them."""
-        packet = f"2{NAMESPACE},{json_codec.dumps([event, payload])}"
-        self.parts.manager.send_local(NAMESPACE, sid, [packet])
+        self.parts.manager.delivery.tell(sid, event, payload)
 
 
 NODE = web.AppKey("node", Node)

@@ -118,14 +118,14 @@ class ControlMessages:
         skip = (skip,) if isinstance(skip, str) else tuple(skip)
         callback = message.get("callback")
         if callback is None:
-            manager.send_local(namespace, room, self._encode(namespace, data), skip)
+            manager.delivery.send(namespace, room, self._encode(namespace, data), skip)
             return
         back = partial(manager._return_callback, message["host_id"], *callback)
         for sid in list(manager.recipients(namespace, room)):
             if sid not in skip:
                 ack_id = manager._generate_ack_id(sid, back)
                 packets = self._encode(namespace, data, ack_id)
-                manager.send_local(namespace, sid, packets)
+                manager.delivery.send(namespace, sid, packets)
 
     def _encode(
         self, namespace: str, data: list[Any], ack_id: int | None = None

@@ -7,7 +7,7 @@ while it has a session in that room.
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Self
 
 import socketio
@@ -16,7 +16,7 @@ from socketio import packet as socket_packet
 from realtime import json_codec, keys, lua
 from realtime.control import ControlMessages
 from realtime.cursor import position_of
-from realtime.fan_out import FanOut, Packet
+from realtime.delivery import Delivery
 from realtime.limits import new_counts
 from realtime.message_log import MessageLog
 from realtime.redis_link import RedisLink
@@ -24,7 +24,7 @@ from realtime.redis_url import connection_factory
 from realtime.room_feed import RECENT_NODE_BYTES, RecentMemory
 from realtime.room_feeds import RoomFeeds
 from realtime.room_index import RoomIndex
-from realtime.subscriber import Batch, Subscriber
+from realtime.subscriber import Subscriber
 from realtime.top_check import TopCheck
 
 log = logging.getLogger(__name__)
@@ -93,16 +93,15 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
             scripts=lua.ALL,
         )
         self._namespace = namespace
-        self._prefix = f"2{namespace},"
         self.limited = new_counts() if limited is None else limited
         self.control = ControlMessages(self)
-        self._fan_out = FanOut(self._write)
+        self.delivery = Delivery(self, namespace)
         self.subscriber = Subscriber(
             factory,
-            on_batch=self._receive,
+            on_batch=self.delivery.receive,
             on_lost=lambda: self.feeds.lost(),
             on_ready=lambda: self.feeds.ready(),
-            on_due=self._put_cork_in,
+            on_due=self.delivery.begin,
             connect_seconds=timeout_seconds,
             silence_seconds=silence_seconds,
         )
@@ -110,8 +109,8 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         self.feeds = RoomFeeds(
             reader,
             self.subscriber,
-            deliver=self._deliver,
-            backlog=self._backlog,
+            deliver=self.delivery.deliver,
+            backlog=self.delivery.backlog,
             open_seconds=timeout_seconds,
             memory=RecentMemory(recent_bytes, self.limited),
         )
@@ -145,7 +144,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         await self.feeds.aclose()
         await self.subscriber.aclose()
         await self.control.aclose()
-        await self._fan_out.aclose()
+        await self.delivery.aclose()
         if self._own_link:
             await self._link.aclose()
 
@@ -266,7 +265,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
     def _remove_member(self, namespace: str, room: str | None, sid: str) -> None:
         super()._remove_member(namespace, room, sid)
         if room is not None and _is_channel(room):
-            self._fan_out.forget(_order(namespace, room), sid)
+            self.delivery.forget(namespace, room, sid)
             if not self._members(namespace, room):
                 self.feeds.release(room)
 
@@ -289,72 +288,9 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
             self.start()
         await self._link.call("PUBLISH", channel, payload, resend=False)
 
-    # In: from all nodes.
-
-    def _put_cork_in(self) -> None:
-        self.server.cork.is_in = True
-
-    def _receive(self, batch: Batch) -> None:
-        """Take one read's publications, each room's in one write with acks due."""
-        try:
-            self._sort_out(batch)
-        finally:
-            self.server.cork.pull()
-
-    def _sort_out(self, batch: Batch) -> None:
-        together: dict[str, list[bytes]] = {}
-        try:
-            for name, payload in batch:
-                channel = name.decode()
-                if payload[:1] == b"{":
-                    if events := together.pop(channel, None):
-                        self._deliver(channel, events)
-                    self.control.receive(payload)
-                elif self.feeds.receive(channel, payload):
-                    together.setdefault(channel, []).append(payload)
-        finally:
-            # Whatever else fails: to the feeds these count as delivered.
-            for channel, events in together.items():
-                self._deliver(channel, events)
-
-    def _deliver(self, channel: str, events: list[bytes]) -> None:
-        # Somebody else may publish what is no UTF-8; it must not hold up the rest.
-        packets = [self._prefix + event.decode(errors="replace") for event in events]
-        self.send_local(self._namespace, channel, packets)
-
-    def _backlog(self, channel: str) -> int:
-        if self._fan_out.is_idle:
-            return 0
-        return self._fan_out.backlog(_order(self._namespace, channel))
-
-    def send_local(
-        self,
-        namespace: str,
-        room: Any,
-        packets: Sequence[Packet],
-        skip: Sequence[str] = (),
-    ) -> None:
-        """Write encoded packets to this node's sessions in a room, in order."""
-        members = self.recipients(namespace, room)
-        if members:
-            self._fan_out.send(_order(namespace, room), members, packets, skip)
-
-    @property
-    def fan_out_backlog(self) -> int:
-        """Hand-overs of large rooms that are still going out."""
-        return self._fan_out.total_backlog
-
-    def _write(self, eio_sids: Any, packets: Sequence[Packet]) -> None:
-        self.server.fan_out(eio_sids, packets)
-
 
 def _is_channel(room: Any) -> bool:
     return isinstance(room, str) and room.startswith(keys.CHANNEL_PREFIX)
-
-
-def _order(namespace: str, room: Any) -> str:
-    """Return the name by which a room's packets are kept in order."""
-    return f"{namespace},{room}"
 
 
 def _arguments(data: Any) -> list[Any]:

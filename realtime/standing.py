@@ -1,7 +1,5 @@
 """Standing: this node's sessions in a room are told how it stands."""
 
-import orjson
-
 from realtime.manager import ChatroomManager
 from realtime.room_state import RoomStates
 
@@ -12,15 +10,11 @@ class Standing:
     Args:
         manager: Holds the rooms' sessions of this node.
         states: Read marks and presence of rooms.
-        namespace: The Socket.IO namespace.
     """
 
-    def __init__(
-        self, manager: ChatroomManager, states: RoomStates, namespace: str = "/chat"
-    ) -> None:
+    def __init__(self, manager: ChatroomManager, states: RoomStates) -> None:
         self._manager = manager
         self._states = states
-        self._namespace = namespace
 
     async def tell(self, channel: str, *, large_rooms: bool) -> None:
         """Tell all sessions of a room that is active here; nobody if it is not.
@@ -43,9 +37,8 @@ class Standing:
             if not (large_rooms or state.is_listed):
                 return
             state.apply(entry.notices)
-            payload = orjson.dumps(["state", {"room": feed.room, **state.to_wire()}])
-            packet = f"2{self._namespace},{payload.decode()}"
-            self._manager.send_local(self._namespace, channel, [packet])
+            payload = {"room": feed.room, **state.to_wire()}
+            self._manager.delivery.tell(channel, "state", payload)
         finally:
             feed.end_entry(entry)
             feeds.release(channel)

@@ -160,7 +160,7 @@ async def test_the_backlog_of_a_large_room_is_known_to_its_feed(
         notice = b'["typing",{"room":"42"}]'
         taken = 0
         while manager.feeds.receive("chatroom-42", notice):
-            manager._deliver("chatroom-42", [notice])
+            manager.delivery.deliver("chatroom-42", [notice])
             taken += 1
             assert taken <= BACKLOG_JOBS
         assert taken == BACKLOG_JOBS
