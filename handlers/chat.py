@@ -1,29 +1,21 @@
 """The ``/chat`` namespace: one short method for each event of the catalogue."""
 
-import asyncio
-import logging
 import time
-from collections import Counter
 from typing import Any, Final
 
 import orjson
-import socketio
-from socketio.exceptions import ConnectionRefusedError as RefusedError
 
-from handlers.access import require_place
+from handlers.connecting import SessionNamespace
 from handlers.guard import Answer, Payload, error_answer, guarded
 from handlers.syncing import join_all
-from realtime import keys
 from realtime.deferred_ack import DeferredAck
 from realtime.errors import (
     ChatError,
     ForbiddenError,
-    InternalError,
     NotAttendingError,
     RateLimitedError,
     UnknownEventError,
 )
-from realtime.rates import REST_SECONDS
 from realtime.services import Services
 from realtime.sessions import Session
 from realtime.turnstile import Turnstile
@@ -37,15 +29,8 @@ REQUESTS_A_TURN: Final = 2
 """Requests of one user begun in one turn of the event loop, over all connections. A
 hundred connections at once then take no more of a turn than a few others do."""
 
-EXPIRED: Final = {
-    "code": "unauthorized",
-    "message": "The token has expired; connect again with a new one.",
-}
 
-_LOG: Final = logging.getLogger(__name__)
-
-
-class ChatNamespace(socketio.AsyncNamespace):
+class ChatNamespace(SessionNamespace):
     """What clients may ask for.
 
     Each ``on_<event>`` is wrapped by :func:`handlers.guard.guarded`: it gets a session
@@ -57,14 +42,10 @@ class ChatNamespace(socketio.AsyncNamespace):
     """
 
     def __init__(self, services: Services) -> None:
-        super().__init__(NAMESPACE)
-        self.services = services
-        self.errors: Counter[tuple[str, str]] = Counter()
+        super().__init__(NAMESPACE, services)
         self.turns = Turnstile(REQUESTS_A_TURN)
         self.under_way = 0
-        self.endings: Counter[str] = Counter()
         self._requests = {name: getattr(self, f"on_{name}") for name in REQUESTS}
-        services.sessions.on_expiry(self.expire)
 
     async def trigger_event(self, event: object, *args: Any) -> object:
         """Call the handler of an event; an unknown one is answered with an error.
@@ -87,78 +68,6 @@ class ChatNamespace(socketio.AsyncNamespace):
         self.try_patience(args[0])
         self.count(UNKNOWN, error)
         return error_answer(error)
-
-    def count(self, event: str, error: ChatError) -> None:
-        """Take note of an answer that is an error."""
-        self.errors[event, error.code] += 1
-        if error.limit is not None:
-            self.services.limited[error.limit] += 1
-
-    def try_patience(self, sid: str) -> None:
-        """Take note of a refusal: whoever goes on is read slowly from then on."""
-        services = self.services
-        session = services.sessions.find(sid)
-        if session is None or services.rates.is_patient(session.user, time.monotonic()):
-            return
-        services.limited["rate_refusals"] += 1
-        self.server.slow_down(sid, NAMESPACE, REST_SECONDS)
-
-    async def on_connect(
-        self, sid: str, environ: dict[str, Any], auth: object = None
-    ) -> None:
-        """Authenticate: ``auth`` → session.
-
-        Raises:
-            ConnectionRefusedError: The client sees ``connect_error`` with ``data``:
-                the error object of ``docs/protocol.md``.
-        """
-        try:
-            identity = await self.services.auth.authenticate(auth)
-            self.services.rates.take_connect(identity.user, time.monotonic())
-            own = keys.user_sessions_room(identity.user)
-            others = self.server.manager.recipients(NAMESPACE, own)
-            require_place(
-                self.services,
-                user_sessions=len(others),
-                address_sessions=self._sessions_of_address(sid),
-            )
-        except ChatError as error:
-            self.count("connect", error)
-            if error.limit == "rate_connect":
-                await asyncio.sleep(REST_SECONDS)
-            raise RefusedError(error.message, error.to_wire()) from None
-        except Exception:  # noqa: BLE001 - logged; the connection lives or ends well
-            _LOG.exception("Session %s could not be authenticated", sid)
-            defect = InternalError("The server failed at this; it is in its log.")
-            raise RefusedError(defect.message, defect.to_wire()) from None
-        if self.server.manager.eio_sid_from_sid(sid, NAMESPACE) not in self._live():
-            raise RefusedError("The connection was closed meanwhile.")
-        self.services.sessions.open(
-            Session(
-                sid,
-                identity.user,
-                name=identity.name,
-                expires_at=identity.expires_at,
-                device=identity.device,
-            )
-        )
-        await self.enter_room(sid, own)
-
-    async def on_disconnect(self, sid: str, reason: object = None) -> None:
-        """Let go of the session: it leaves its rooms, which learn of it."""
-        session = self.services.sessions.close(sid)
-        self.services.rates.forget(sid)
-        if session is None:
-            return
-        self.endings[str(reason)] += 1
-        self.services.attendance.end(session)
-
-    async def expire(self, session: Session) -> None:
-        """Tell a session that its token has ended, and close it."""
-        try:
-            await self.emit("token_expired", EXPIRED, to=session.sid)
-        finally:
-            await self.disconnect(session.sid)
 
     @guarded
     async def on_join(self, session: Session, payload: Payload) -> Answer:
@@ -300,16 +209,3 @@ class ChatNamespace(socketio.AsyncNamespace):
     def _encoded(self, message: bytes) -> orjson.Fragment:
         """Pass a stored message on as it is, with a fresh address of its image."""
         return orjson.Fragment(self.services.images.resign(message))
-
-    def _sessions_of_address(self, sid: str) -> int:
-        eio_sid = self.server.manager.eio_sid_from_sid(sid, NAMESPACE)
-        connection = self.server.eio.sockets.get(eio_sid)
-        address = connection and connection.address
-        return address.sessions if address and address.is_limited else 0
-
-    def _is_connected(self, sid: str) -> bool:
-        return bool(self.server.manager.is_connected(sid, NAMESPACE))
-
-    def _live(self) -> Any:
-        """Return the Engine.IO ids of open connections."""
-        return self.server.environ

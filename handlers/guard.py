@@ -7,7 +7,6 @@ lives on, and a defect leaves one traceback in the log.
 import functools
 import logging
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol
 
@@ -42,8 +41,6 @@ class Guarded(Protocol):
     """What a namespace offers its handlers."""
 
     services: Services
-    errors: Counter[tuple[str, str]]
-    """How often an event was answered with a code, asked for an ack or not."""
     turns: Turnstile
     """Lets a few requests of a user begin in each turn of the event loop."""
     under_way: int
@@ -137,8 +134,16 @@ def error_answer(error: ChatError) -> dict[str, object]:
     return {"ok": False, "error": error.to_wire()}
 
 
+def told(error: Exception, event: str, sid: str) -> ChatError:
+    """Return what a client is told of a failure; a defect is logged, here only."""
+    if isinstance(error, ChatError):
+        return error
+    _LOG.error("%s of session %s failed", event, sid, exc_info=error)
+    return InternalError("The server failed at this; it is in its log.")
+
+
 class _Answers:
-    """Builds the answer to one event, and counts and logs what went wrong."""
+    """Builds the answer to one event, and counts what went wrong."""
 
     __slots__ = ("_count", "_event", "_sid")
 
@@ -153,13 +158,9 @@ class _Answers:
         return {"ok": True, **result} if isinstance(result, dict) else {"ok": True}
 
     def refuse(self, error: Exception) -> dict[str, object]:
-        if not isinstance(error, ChatError):
-            _LOG.error(
-                "%s of session %s failed", self._event, self._sid, exc_info=error
-            )
-            error = InternalError("The server failed at this; it is in its log.")
-        self._count(self._event, error)
-        return error_answer(error)
+        refusal = told(error, self._event, self._sid)
+        self._count(self._event, refusal)
+        return error_answer(refusal)
 
     def resolve(self, deferred: DeferredAck) -> dict[str, object]:
         """Run the deferred step; it may fail like the handler itself."""

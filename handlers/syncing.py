@@ -1,22 +1,19 @@
 """``sync``: many joins in one request, each with its own answer."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from handlers.guard import error_answer
+from handlers.guard import error_answer, told
 from realtime.attendance import Attendance
 from realtime.deferred_ack import DeferredAck
-from realtime.errors import ChatError, InternalError
+from realtime.errors import ChatError
 from realtime.pending_join import PendingJoin
 from realtime.sessions import Session
 
 JOINS_TOGETHER: Final = 16
 """Rooms of one ``sync`` that are read at the same time, so that a client with 200
 rooms does not crowd out the others."""
-
-_LOG: Final = logging.getLogger(__name__)
 
 
 async def join_all(
@@ -41,7 +38,7 @@ async def join_all(
             try:
                 return await attendance.join(session, item["room"], item.get("cursor"))
             except Exception as error:  # noqa: BLE001 - logged, answered by room
-                return _told(error, session)
+                return told(error, "sync", session.sid)
 
     def answer(room: str, pending: PendingJoin | ChatError) -> dict[str, object]:
         try:
@@ -49,7 +46,7 @@ async def join_all(
                 return {"ok": True, **pending.finish()}
             error = pending
         except Exception as failure:  # noqa: BLE001 - logged, answered by room
-            error = _told(failure, session)
+            error = told(failure, "sync", session.sid)
         count(error)
         return {"room": room, **error_answer(error)}
 
@@ -78,10 +75,3 @@ async def _give_up(tasks: Sequence["asyncio.Future[PendingJoin | ChatError]"]) -
     for joined in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(joined, PendingJoin):
             joined.cancel()
-
-
-def _told(error: Exception, session: Session) -> ChatError:
-    if isinstance(error, ChatError):
-        return error
-    _LOG.error("sync of session %s failed for a room", session.sid, exc_info=error)
-    return InternalError("The server failed at this; it is in its log.")

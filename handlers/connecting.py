@@ -1,0 +1,120 @@
+"""Who may connect, and how a session ends."""
+
+import asyncio
+import time
+from collections import Counter
+from typing import Any, Final
+
+import socketio
+from socketio.exceptions import ConnectionRefusedError as RefusedError
+
+from handlers.access import require_place
+from handlers.guard import told
+from realtime import keys
+from realtime.errors import ChatError
+from realtime.rates import REST_SECONDS
+from realtime.services import Services
+from realtime.sessions import Session
+
+EXPIRED: Final = {
+    "code": "unauthorized",
+    "message": "The token has expired; connect again with a new one.",
+}
+
+
+class SessionNamespace(socketio.AsyncNamespace):
+    """A namespace whose connections are sessions of users that proved who they are.
+
+    Args:
+        namespace: Its name.
+        services: The parts that carry the requests out.
+    """
+
+    def __init__(self, namespace: str, services: Services) -> None:
+        super().__init__(namespace)
+        self.services = services
+        self.errors: Counter[tuple[str, str]] = Counter()
+        """How often an event was answered with a code, asked for an ack or not."""
+        self.endings: Counter[str] = Counter()
+        """How often a session ended for a reason."""
+        services.sessions.on_expiry(self.expire)
+
+    async def on_connect(
+        self, sid: str, environ: dict[str, Any], auth: object = None
+    ) -> None:
+        """Authenticate: ``auth`` → session.
+
+        Raises:
+            ConnectionRefusedError: The client sees ``connect_error`` with ``data``:
+                the error object of ``docs/protocol.md``.
+        """
+        try:
+            identity = await self.services.auth.authenticate(auth)
+            self.services.rates.take_connect(identity.user, time.monotonic())
+            own = keys.user_sessions_room(identity.user)
+            others = self.server.manager.recipients(self.namespace, own)
+            require_place(
+                self.services,
+                user_sessions=len(others),
+                address_sessions=self._sessions_of_address(sid),
+            )
+        except Exception as failure:  # noqa: BLE001 - logged, and answered
+            error = told(failure, "connect", sid)
+            self.count("connect", error)
+            if error.limit == "rate_connect":
+                await asyncio.sleep(REST_SECONDS)
+            raise RefusedError(error.message, error.to_wire()) from None
+        if self._eio_sid(sid) not in self.server.environ:
+            raise RefusedError("The connection was closed meanwhile.")
+        self.services.sessions.open(
+            Session(
+                sid,
+                identity.user,
+                name=identity.name,
+                expires_at=identity.expires_at,
+                device=identity.device,
+            )
+        )
+        await self.enter_room(sid, own)
+
+    async def on_disconnect(self, sid: str, reason: object = None) -> None:
+        """Let go of the session: it leaves its rooms, which learn of it."""
+        session = self.services.sessions.close(sid)
+        self.services.rates.forget(sid)
+        if session is None:
+            return
+        self.endings[str(reason)] += 1
+        self.services.attendance.end(session)
+
+    async def expire(self, session: Session) -> None:
+        """Tell a session that its token has ended, and close it."""
+        try:
+            await self.emit("token_expired", EXPIRED, to=session.sid)
+        finally:
+            await self.disconnect(session.sid)
+
+    def count(self, event: str, error: ChatError) -> None:
+        """Take note of an answer that is an error."""
+        self.errors[event, error.code] += 1
+        if error.limit is not None:
+            self.services.limited[error.limit] += 1
+
+    def try_patience(self, sid: str) -> None:
+        """Take note of a refusal: whoever goes on is read slowly from then on."""
+        services = self.services
+        session = services.sessions.find(sid)
+        if session is None or services.rates.is_patient(session.user, time.monotonic()):
+            return
+        services.limited["rate_refusals"] += 1
+        self.server.slow_down(sid, self.namespace, REST_SECONDS)
+
+    def _sessions_of_address(self, sid: str) -> int:
+        connection = self.server.eio.sockets.get(self._eio_sid(sid))
+        address = connection and connection.address
+        return address.sessions if address and address.is_limited else 0
+
+    def _is_connected(self, sid: str) -> bool:
+        return bool(self.server.manager.is_connected(sid, self.namespace))
+
+    def _eio_sid(self, sid: str) -> Any:
+        return self.server.manager.eio_sid_from_sid(sid, self.namespace)
