@@ -12,15 +12,15 @@ from benchmarks import chart, report
 from benchmarks.cases import CASES, QUICK, Sizes
 from benchmarks.growth import GROWTH
 from benchmarks.hold import hold
-from benchmarks.load_generator import compile_programs
+from benchmarks.load_generator import BUILD, compile_programs
 from benchmarks.machine import describe
 from benchmarks.processes import raise_descriptor_limit
 from benchmarks.results import DELIVERY_PARTS, Run, judge, restore, summarise
 from benchmarks.servers import SERVERS, Server, versions
-from benchmarks.stage import stage, write_tokens
+from benchmarks.stage import stage
+from benchmarks.tokens import write_tokens
 
 OWN = "chatroom"
-BUILD = Path("build/benchmarks")
 DOCS = Path("docs")
 RESULTS = "benchmarks.json"
 ROUNDS = 3
@@ -49,7 +49,7 @@ class Bench:
         self._until = time.monotonic() + minutes * 60
         self._programs = compile_programs(BUILD)
         self._tokens = folder / "tokens"
-        write_tokens(self._tokens, TOKENS)
+        write_tokens(self._tokens, (f"user-{number}" for number in range(TOKENS)))
         self.runs: dict[str, list[Run]] = {each.name: [] for each in SERVERS}
         self.growth: dict[str, Run] = {}
         self.failures: list[str] = []

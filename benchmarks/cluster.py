@@ -3,16 +3,14 @@
 import contextlib
 import socket
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.machine import LOAD_CORE, SERVER_CORE
-from benchmarks.processes import free_port, running, wait_ready
-from benchmarks.servers import SECRET
-from realtime.valkey_process import valkey_binary
+from benchmarks.processes import free_port, running, running_valkey, wait_ready
+from benchmarks.servers import CHATROOM, chatroom_environment
 
 ANSWER_SECONDS = 5.0
 """Longest wait for Redis's or a node's numbers."""
@@ -93,32 +91,21 @@ def cluster(
         cores: What the nodes may use, taken in turn; Valkey is on the load's core.
         settings: ``CHATROOM_*`` besides the benchmark's own.
     """
-    redis_port = free_port()
-    redis_command = [
-        *(str(valkey_binary()), "--port", str(redis_port), "--bind", "127.0.0.1"),
-        *("--dir", str(folder), "--save", "", "--appendonly", "yes"),
-        *("--appendfsync", "everysec"),
-    ]
     with contextlib.ExitStack() as stack:
-        redis = stack.enter_context(
-            running(redis_command, core=LOAD_CORE, log=folder / "redis.log")
-        )
-        wait_ready(redis, redis_port, None)
+        redis, redis_port = stack.enter_context(running_valkey(folder, LOAD_CORE))
+        redis_url = f"redis://127.0.0.1:{redis_port}"
         nodes = []
         for number in range(count):
             port, log = free_port(), folder / f"node-{number}.log"
             process = stack.enter_context(
                 running(
-                    [sys.executable, "-m", "realtime", "serve"],
+                    CHATROOM,
                     core=cores[number % len(cores)],
                     log=log,
                     environment={
-                        "CHATROOM_HOST": "127.0.0.1",
-                        "CHATROOM_PORT": str(port),
-                        "CHATROOM_REDIS_URL": f"redis://127.0.0.1:{redis_port}",
-                        "CHATROOM_DATA_DIR": str(folder / f"data-{number}"),
-                        "CHATROOM_JWT_SECRET": SECRET,
-                        "CHATROOM_LOG_LEVEL": "warning",
+                        **chatroom_environment(
+                            port, redis_url, folder / f"data-{number}"
+                        ),
                         **(settings or {}),
                     },
                 )

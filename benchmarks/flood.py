@@ -18,13 +18,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jwt
-
 from benchmarks.cluster import Cluster, cluster
-from benchmarks.load_generator import LoadGenerator, compile_programs
+from benchmarks.load_generator import (
+    BUILD,
+    Figures,
+    LoadGenerator,
+    compile_programs,
+)
 from benchmarks.machine import LOAD_CORE, cpu_seconds, describe
 from benchmarks.processes import raise_descriptor_limit, running
-from benchmarks.servers import SECRET
+from benchmarks.tokens import token, write_tokens
 
 KINDS = ("sends", "requests", "large", "frames", "polling", "connects")
 ROOMS = 20
@@ -40,11 +43,7 @@ SETTLE_SECONDS = 2.0
 ONSET_SECONDS = 2.0
 """From a flood's first byte: what the limits grant at once is taken in it."""
 
-READY_SECONDS = 20.0
-BUILD = Path("build/benchmarks")
 BOUND = 1.5
-
-Figures = dict[str, Any]
 
 
 @contextlib.contextmanager
@@ -56,10 +55,8 @@ def members(
     with contextlib.ExitStack() as stack:
         loads = []
         for number, node in enumerate(nodes.nodes):
-            tokens = folder / f"tokens-{number}"
-            tokens.write_text(
-                "".join(f"{token(f'n{number}-{i}')}\n" for i in range(count))
-            )
+            users = (f"n{number}-{i}" for i in range(count))
+            tokens = write_tokens(folder / f"tokens-{number}", users)
             process = stack.enter_context(
                 running(
                     [str(program), str(node.port), str(tokens), "10000", "100"],
@@ -73,12 +70,6 @@ def members(
             load.mode(group, f"rate {MESSAGES_A_SECOND / len(nodes.nodes)}")
             loads.append(load)
         yield loads
-
-
-def token(user: str) -> str:
-    """Return a signed token."""
-    claims = {"sub": user, "name": user, "exp": int(time.time()) + 7200}
-    return jwt.encode(claims, SECRET, algorithm="HS256")
 
 
 def run(loads: list[LoadGenerator], seconds: float) -> list[Figures]:
@@ -103,6 +94,7 @@ def flooder(
         log=folder / "flooder.log",
         piped=True,
     ) as process:
+        assert process.stdout is not None
         if process.stdout.readline() != "ready\n":
             raise RuntimeError(f"the flooder did not start: {folder}/flooder.log")
         yield process

@@ -65,7 +65,7 @@ def sends(number: int, room: str) -> bytes:
 
 def requests(number: int, room: str) -> bytes:
     """Everything else that can be asked for, one after the other."""
-    kinds = (
+    kinds: tuple[tuple[str, object], ...] = (
         ("typing", {"room": room, "on": True}),
         ("mark_read", {"room": room, "message": number}),
         ("history", {"room": room, "limit": 100}),

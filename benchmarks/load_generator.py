@@ -8,8 +8,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-SOURCES = Path(__file__).parent / "load"
-RAW_SOURCE = Path(__file__).parent / "peers" / "raw.c"
+HERE = Path(__file__).parent
+CLIENT = HERE / "client"
+"""What all load programs share."""
+
+BUILD = Path("build/benchmarks")
 CONNECTS_AT_ONCE = 64
 """Below every server's listen backlog: no connect waits for a retransmission."""
 
@@ -29,16 +32,28 @@ def compile_programs(folder: Path) -> tuple[Path, Path]:
     Raises:
         RuntimeError: There is no C compiler.
     """
+    raw = _compile(folder / "raw", HERE / "peers" / "raw.c")
+    return compile_load(folder, "load"), raw
+
+
+def compile_load(folder: Path, name: str) -> Path:
+    """Compile the load program of this name and return its path.
+
+    Raises:
+        RuntimeError: There is no C compiler.
+    """
+    return _compile(folder / name, *CLIENT.glob("*.c"), *(HERE / name).glob("*.c"))
+
+
+def _compile(target: Path, *sources: Path) -> Path:
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if compiler is None:
         raise RuntimeError("the benchmarks need a C compiler (cc)")
-    folder.mkdir(parents=True, exist_ok=True)
-    load, raw = folder / "load", folder / "raw"
-    sources = sorted(str(path) for path in SOURCES.glob("*.c"))
-    for target, inputs in ((load, sources), (raw, [str(RAW_SOURCE)])):
-        command = [compiler, "-O2", "-o", str(target), *inputs]
-        subprocess.run(command, check=True, timeout=60)
-    return load, raw
+    target.parent.mkdir(parents=True, exist_ok=True)
+    command = [compiler, "-O2", f"-I{CLIENT}", "-o", str(target)]
+    command += sorted(str(source) for source in sources)
+    subprocess.run(command, check=True, timeout=60)
+    return target
 
 
 class LoadGenerator:

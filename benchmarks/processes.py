@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.machine import DESCRIPTORS
-from realtime.valkey_process import die_with_parent
+from realtime.valkey_process import die_with_parent, valkey_binary
 
 READY_SECONDS = 20
 """Time in which a server must be up: the slowest takes two."""
@@ -87,6 +87,25 @@ def running(
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 pipe.close()
+
+
+@contextlib.contextmanager
+def running_valkey(
+    folder: Path, core: int
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Run a Valkey on one core, with its data and log in a folder; yield its port too.
+
+    It runs as the embedded server does: every write in the file, synced each second.
+    """
+    port = free_port()
+    command = [
+        *(str(valkey_binary()), "--port", str(port), "--bind", "127.0.0.1"),
+        *("--dir", str(folder), "--save", "", "--appendonly", "yes"),
+        *("--appendfsync", "everysec"),
+    ]
+    with running(command, core=core, log=folder / "redis.log") as process:
+        wait_ready(process, port, None)
+        yield process, port
 
 
 def wait_ready(process: subprocess.Popen[str], port: int, path: str | None) -> None:

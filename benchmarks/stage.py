@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import jwt
-
 from benchmarks.load_generator import Figures, LoadGenerator
 from benchmarks.machine import (
     LOAD_CORE,
@@ -19,15 +17,11 @@ from benchmarks.machine import (
     descriptors,
     memory_bytes,
 )
-from benchmarks.processes import free_port, running, wait_ready
-from benchmarks.servers import SECRET, Server, Start
-from realtime.valkey_process import valkey_binary
+from benchmarks.processes import free_port, running, running_valkey, wait_ready
+from benchmarks.servers import Server, Start
 
 TEXT_BYTES = 100
 SESSION_LIMIT = 60_000
-TOKEN_SECONDS = 4 * 3600
-"""Life of the tokens: longer than any run."""
-
 NOISE_LIMIT = 0.05
 """Share of the server's core that others may take before a figure is not believed."""
 
@@ -134,15 +128,6 @@ def is_clean(figures: dict[str, Any]) -> bool:
     return bool(quiet and figures["load_share"] <= LOAD_LIMIT)
 
 
-def write_tokens(path: Path, count: int) -> None:
-    """Write signed tokens of as many users, one a line."""
-    expires = int(time.time()) + TOKEN_SECONDS
-    with path.open("w") as file:
-        for number in range(count):
-            claims = {"sub": f"user-{number}", "name": f"User {number}", "exp": expires}
-            file.write(jwt.encode(claims, SECRET, algorithm="HS256") + "\n")
-
-
 @contextlib.contextmanager
 def stage(
     server: Server, *, folder: Path, programs: tuple[Path, Path], tokens: Path
@@ -151,23 +136,14 @@ def stage(
     load_program, raw_program = programs
     data_dir = folder / f"{server.name}-{time.monotonic_ns()}"
     data_dir.mkdir(parents=True)
-    redis_port, port = free_port(), free_port()
-    redis_command = [
-        *(str(valkey_binary()), "--port", str(redis_port), "--bind", "127.0.0.1"),
-        # As the embedded server runs: every write in the file, synced each second.
-        *("--dir", str(data_dir), "--save", "", "--appendonly", "yes"),
-        *("--appendfsync", "everysec"),
-    ]
-    start = Start(port, f"redis://127.0.0.1:{redis_port}", data_dir, raw_program)
+    port = free_port()
     load_command = [
         str(load_program),
         *(str(port), str(tokens), str(SESSION_LIMIT), str(TEXT_BYTES)),
     ]
     with contextlib.ExitStack() as stack:
-        redis = stack.enter_context(
-            running(redis_command, core=LOAD_CORE, log=data_dir / "redis.log")
-        )
-        wait_ready(redis, redis_port, None)
+        redis, redis_port = stack.enter_context(running_valkey(data_dir, LOAD_CORE))
+        start = Start(port, f"redis://127.0.0.1:{redis_port}", data_dir, raw_program)
         process = stack.enter_context(
             running(
                 server.command(start),

@@ -2,28 +2,29 @@
 
 Three nodes on one Valkey. One has the victims, each other one some calm sessions; all
 chat. The first is killed; its clients come back to the others as socket.io-client does,
-join with their cursors, and every event is checked. See docs/benchmarks.md.
+join with their cursors, and every event is checked. See docs/reliability.md.
 """
 
 import argparse
 import json
-import shutil
 import statistics
-import subprocess
 import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any, Final
 
 from benchmarks.cluster import Cluster, Node, cluster
-from benchmarks.flood import token
-from benchmarks.load_generator import ANSWER_SECONDS, SOURCES, LoadGenerator
-from benchmarks.machine import LOAD_CORE, SERVER_CORE, cpu_seconds, describe
+from benchmarks.load_generator import BUILD, Figures, LoadGenerator, compile_load
+from benchmarks.machine import (
+    LOAD_CORE,
+    SERVER_CORE,
+    cpu_seconds,
+    describe,
+    resident_bytes,
+)
 from benchmarks.processes import raise_descriptor_limit, running
+from benchmarks.tokens import write_tokens
 
-CROWD = Path(__file__).parent / "crowd"
-BUILD = Path("build/benchmarks")
 TEXT_BYTES = 100
 CALM_SECONDS = 10.0
 STORM_SECONDS = 60.0
@@ -35,9 +36,6 @@ AFTER_SECONDS = 15.0
 SETTLE_SECONDS = 3.0
 SAMPLE_SECONDS = 0.05
 BOUND_SECONDS = 10.0
-READS: Final = ("xrange", "hmget", "hgetall", "hget", "hlen", "smembers", "evalsha")
-
-Figures = dict[str, Any]
 
 
 class Memory:
@@ -56,7 +54,7 @@ class Memory:
 
     def now(self) -> list[int]:
         """Return the bytes of each node."""
-        return [_resident(node.process.pid) for node in self._nodes]
+        return [resident_bytes(node.process.pid) for node in self._nodes]
 
     def stop(self) -> None:
         """End the looking."""
@@ -68,42 +66,20 @@ class Memory:
             self.peak = [max(pair) for pair in zip(self.peak, self.now(), strict=True)]
 
 
-def _resident(pid: int) -> int:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * 4096
-
-
-def compile_crowd() -> Path:
-    """Compile the clients.
-
-    Raises:
-        RuntimeError: There is no C compiler.
-    """
-    compiler = shutil.which("cc")
-    if compiler is None:
-        raise RuntimeError("the benchmarks need a C compiler (cc)")
-    BUILD.mkdir(parents=True, exist_ok=True)
-    target = BUILD / "crowd"
-    sources = [*CROWD.glob("*.c"), SOURCES / "websocket.c", SOURCES / "histogram.c"]
-    command = [compiler, "-O2", f"-I{SOURCES}", "-o", target, *sorted(sources)]
-    subprocess.run(command, check=True, timeout=60)
-    return target
-
-
 class Crowd(LoadGenerator):
     """The running clients."""
 
     def ask(self, command: str, seconds: float) -> Figures:
         """Give a command and return its answer."""
         self.start(f"{command} {seconds}")
-        return self.finish(seconds + ANSWER_SECONDS)
+        return self.finish(seconds)
 
 
 def storm(given: argparse.Namespace, folder: Path, crowd_program: Path) -> Figures:
     """Do it once; return what happened."""
     sessions = given.victims + given.others * 2
-    tokens = folder / "tokens"
-    tokens.write_text("".join(f"{token(f'user-{i}')}\n" for i in range(sessions)))
+    users = (f"user-{number}" for number in range(sessions))
+    tokens = write_tokens(folder / "tokens", users)
     settings = dict(pair.split("=", 1) for pair in given.settings)
     with cluster(
         3, folder, cores=(SERVER_CORE, SERVER_CORE, LOAD_CORE), settings=settings
@@ -229,7 +205,7 @@ def main() -> None:
     """Measure and print."""
     given = _arguments()
     raise_descriptor_limit()
-    program = compile_crowd()
+    program = compile_load(BUILD, "crowd")
     results = []
     for number in range(given.runs):
         with tempfile.TemporaryDirectory(prefix="chatroom-storm-") as folder:

@@ -1,20 +1,12 @@
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "crowd.h"
 #include "websocket.h"
 
-#define READ_BYTES (1 << 20)
-#define PACKET_BYTES 8192
 #define EVENT "[\"message\",{\"offset\":"
 /* The defaults of socket.io-client: reconnectionDelay, its maximum, its
  * randomizationFactor, and timeout. */
@@ -23,7 +15,8 @@
 #define JITTER 0.5
 #define TIMEOUT_NS 20000000000LL
 
-static char scratch[READ_BYTES];
+/* Each client has an address of its own, as on the Internet. */
+#define FIRST_SOURCE 0x7f010000u
 
 static int64_t delay_ns(uint32_t failed) {
     double delay = (double)DELAY_NS * (double)(1u << (failed < 8 ? failed : 8));
@@ -31,29 +24,20 @@ static int64_t delay_ns(uint32_t failed) {
     return delay < (double)LONGEST_DELAY_NS ? (int64_t)delay : LONGEST_DELAY_NS;
 }
 
-static int starts(const char *text, size_t length, const char *with) {
-    size_t size = strlen(with);
-    return length >= size && memcmp(text, with, size) == 0;
-}
-
 /* Lets go of the connection; the client comes again after a while. */
 void client_fail(uint32_t index, const char *what, const char *detail, int64_t wait_ns) {
     struct client *client = &crowd.clients[index];
-    if (client->fd >= 0) close(client->fd);
-    client->fd = -1;
-    free(client->left);
-    client->left = NULL;
-    client->left_length = client->left_room = 0;
+    connection_close(&client->connection);
     if (client->state == JOINED) {
         crowd.joined--;
         if (!is_victim(index) || !crowd.dead) {
             crowd.lost++;
-            complain(what, detail);
+            keep_complaint(crowd.last_error, what, detail);
         }
     } else if (client->state != AWAY) {
         crowd.failed_attempts++;
         client->attempts++;
-        complain(what, detail);
+        keep_complaint(crowd.last_error, what, detail);
     }
     client->state = AWAY;
     for (int i = 0; i < client->place_count; i++) client->places[i].joined = 0;
@@ -63,11 +47,9 @@ void client_fail(uint32_t index, const char *what, const char *detail, int64_t w
 }
 
 int client_write(uint32_t index, const char *text, size_t length) {
-    char frame[PACKET_BYTES + WS_HEADER_BYTES];
     struct client *client = &crowd.clients[index];
-    if (length > PACKET_BYTES || client->fd < 0) return -1;
-    size_t size = ws_build(frame, WS_TEXT, text, length);
-    if (send(client->fd, frame, size, MSG_NOSIGNAL) == (ssize_t)size) return 0;
+    if (length > PACKET_BYTES || client->connection.fd < 0) return -1;
+    if (!connection_write(&client->connection, text, length)) return 0;
     client_fail(index, "short write", strerror(errno), 0);
     return -1;
 }
@@ -77,42 +59,17 @@ void client_start(uint32_t index) {
     crowd.attempts++;
     client->state = CONNECTING;
     client->due_ns = now_ns() + TIMEOUT_NS;
-    client->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int on = 1;
-    setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(client->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-    struct sockaddr_in from = {.sin_family = AF_INET}, to = {.sin_family = AF_INET};
-    /* Each client has an address of its own, as on the Internet. */
-    from.sin_addr.s_addr = htonl(0x7f010000u + index);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    to.sin_port = htons((uint16_t)crowd.ports[client->node]);
-    if (client->fd < 0 || bind(client->fd, (struct sockaddr *)&from, sizeof from) < 0 ||
-        (connect(client->fd, (struct sockaddr *)&to, sizeof to) < 0 && errno != EINPROGRESS)) {
-        client_fail(index, "connect", strerror(errno), 0);
-        return;
-    }
-    struct epoll_event event = {.events = EPOLLOUT, .data.u32 = index};
-    epoll_ctl(crowd.epoll, EPOLL_CTL_ADD, client->fd, &event);
+    const char *failed = connection_open(&client->connection, crowd.epoll, index,
+                                         FIRST_SOURCE + index, crowd.ports[client->node]);
+    if (failed) client_fail(index, failed, strerror(errno), 0);
 }
 
 static void ask_upgrade(uint32_t index) {
     struct client *client = &crowd.clients[index];
-    int error = 0;
-    socklen_t size = sizeof error;
-    getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &size);
-    if (error) {
-        client_fail(index, "connect", strerror(error), 0);
-        return;
-    }
-    struct epoll_event event = {.events = EPOLLIN, .data.u32 = index};
-    epoll_ctl(crowd.epoll, EPOLL_CTL_MOD, client->fd, &event);
-    static const char request[] =
-        "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     client->state = UPGRADING;
-    if (send(client->fd, request, sizeof request - 1, MSG_NOSIGNAL) != sizeof request - 1)
-        client_fail(index, "upgrade", strerror(errno), 0);
+    const char *failed = connection_upgrade(&client->connection, crowd.epoll, index,
+                                            crowd.ports[client->node]);
+    if (failed) client_fail(index, failed, strerror(errno), 0);
 }
 
 static void ask_joins(uint32_t index) {
@@ -177,7 +134,7 @@ static void take_join(uint32_t index, struct place *at, const char *text, size_t
         if (at->offset != top) crowd.wrong_cursor++;
     } else if (at->known) {
         crowd.unrecovered++;
-        complain("not recovered", text);
+        keep_complaint(crowd.last_error, "not recovered", text);
     }
     at->offset = top;
     copy_uid(at, colon + 1, end);
@@ -241,19 +198,20 @@ static size_t take(uint32_t index, const char *bytes, size_t length) {
     struct client *client = &crowd.clients[index];
     size_t used = 0;
     if (client->state == UPGRADING) {
-        const char *end = memmem(bytes, length, "\r\n\r\n", 4);
+        ssize_t end = connection_upgraded(bytes, length);
         if (!end) return 0;
-        if (!starts(bytes, length, "HTTP/1.1 101")) {
+        if (end < 0) {
             crowd.refused_connects++;
             client_fail(index, "upgrade refused", bytes, 0);
             return length;
         }
         client->state = OPENING;
-        used = (size_t)(end - bytes) + 4;
+        used = (size_t)end;
     }
     struct ws_frame frame;
     int found = 0;
-    while (client->fd >= 0 && (found = ws_parse(bytes + used, length - used, &frame)) == 1) {
+    while (client->connection.fd >= 0 &&
+           (found = ws_parse(bytes + used, length - used, &frame)) == 1) {
         used += frame.consumed;
         if (frame.opcode == WS_TEXT) take_packet(index, frame.payload, frame.length);
         else if (frame.opcode == WS_CLOSE) client_fail(index, "closed by the server", "", 0);
@@ -262,41 +220,18 @@ static size_t take(uint32_t index, const char *bytes, size_t length) {
     return used;
 }
 
-static void keep(struct client *client, const char *bytes, size_t length) {
-    if (!length) {
-        free(client->left);
-        client->left = NULL;
-        client->left_room = 0;
-    } else if (length > client->left_room) {
-        client->left_room = (uint32_t)(length < 4096 ? 4096 : length * 2);
-        client->left = realloc(client->left, client->left_room);
-        if (!client->left) abort();
-    }
-    if (length) memmove(client->left, bytes, length);
-    client->left_length = (uint32_t)length;
-}
-
 void client_event(uint32_t index) {
     struct client *client = &crowd.clients[index];
-    if (client->fd < 0) return;
+    struct connection *connection = &client->connection;
+    if (connection->fd < 0) return;
     if (client->state == CONNECTING) {
         ask_upgrade(index);
         return;
     }
-    size_t before = client->left_length;
-    if (before > READ_BYTES / 2) {
-        client_fail(index, "frame too large", "", 0);
-        return;
-    }
-    if (before) memcpy(scratch, client->left, before);
-    ssize_t got = recv(client->fd, scratch + before, READ_BYTES - before - 1, 0);
-    if (got <= 0) {
-        if (got < 0 && errno == EAGAIN) return;
-        client_fail(index, "lost", got ? strerror(errno) : "end of stream", 0);
-        return;
-    }
-    size_t length = before + (size_t)got;
-    scratch[length] = 0;
-    size_t used = take(index, scratch, length);
-    if (client->fd >= 0) keep(client, scratch + used, length - used);
+    const char *bytes;
+    ssize_t length = connection_read(connection, &bytes);
+    if (length < 0) client_fail(index, "lost", errno ? strerror(errno) : "end of stream", 0);
+    if (length <= 0) return;
+    size_t used = take(index, bytes, (size_t)length);
+    if (connection->fd >= 0) connection_keep(connection, bytes + used, (size_t)length - used);
 }

@@ -5,7 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "connection.h"
 #include "histogram.h"
+#include "program.h"
 
 #define ROOMS_EACH 2
 #define MAX_NODES 8
@@ -21,14 +23,12 @@ struct place { /* a room that a client attends, and how far it has seen it */
 };
 
 struct client {
-    int fd;
+    struct connection connection;
     uint8_t state, node, place_count;
     uint32_t attempts; /* failed since the last success */
     int64_t due_ns;    /* AWAY: when to connect; before JOINED: when to give up */
     int64_t back_ns;   /* when it had everything again; 0: not yet */
     struct place places[ROOMS_EACH];
-    char *left; /* bytes of a frame that is not complete yet */
-    uint32_t left_length, left_room;
 };
 
 struct crowd {
@@ -47,13 +47,11 @@ struct crowd {
     uint64_t recovered_events, sent, acked, refused_sends, messages;
     uint64_t timeouts[JOINED + 1]; /* by what was waited for */
     struct histogram ack, delivery; /* of those whose node lives */
-    char last_error[256];
+    char last_error[COMPLAINT_BYTES];
 };
 
 extern struct crowd crowd;
 
-int64_t now_ns(void);
-void complain(const char *what, const char *detail);
 static inline int is_victim(uint32_t index) { return index < crowd.victims; }
 
 /* client.c */

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "crowd.h"
@@ -35,26 +34,6 @@ static struct {
 static uint32_t last_id = FIRST_SEND_ID;
 static uint32_t salt;
 
-int64_t now_ns(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
-static double cpu_seconds(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-/* The first complaint is kept: what follows is mostly its consequence. */
-void complain(const char *what, const char *detail) {
-    if (crowd.last_error[0]) return;
-    snprintf(crowd.last_error, sizeof crowd.last_error, "%.60s: %.180s", what, detail);
-    for (char *c = crowd.last_error; *c; c++)
-        if (*c == '"' || *c == '\\' || (unsigned char)*c < ' ') *c = '\'';
-}
-
 /* One message: from somebody of the others and a victim in turn, if that one is there. */
 static void send_one(int64_t when) {
     uint32_t others = crowd.count - crowd.victims;
@@ -67,7 +46,7 @@ static void send_one(int64_t when) {
     if (client->state != JOINED) return;
     const struct place *at = &client->places[(uint32_t)lrand48() % client->place_count];
     uint32_t id = ++last_id, slot = id % ACK_RING;
-    char packet[8192], filler[4096];
+    char packet[PACKET_BYTES], filler[4096];
     memset(filler, 'x', crowd.text_bytes);
     filler[crowd.text_bytes] = 0;
     int length = snprintf(packet, sizeof packet,
@@ -88,7 +67,7 @@ void take_send_ack(uint32_t index, uint32_t id, int ok, const char *text, size_t
     if (!ok) {
         char seen[200];
         snprintf(seen, sizeof seen, "%.*s", (int)(length < 190 ? length : 190), text);
-        complain("send refused", seen);
+        keep_complaint(crowd.last_error, "send refused", seen);
         crowd.refused_sends++;
     } else if (!is_victim(index)) {
         crowd.acked++;
@@ -287,7 +266,7 @@ static void place_all(void) {
     for (uint32_t i = 0; i < crowd.count; i++) {
         struct client *client = &crowd.clients[i];
         uint32_t number = is_victim(i) ? i : i - crowd.victims;
-        client->fd = -1;
+        client->connection.fd = -1;
         client->due_ns = INT64_MAX;
         if (!is_victim(i)) client->node = (uint8_t)(1 + number % (crowd.nodes - 1));
         if (!is_victim(i)) number /= crowd.nodes - 1;

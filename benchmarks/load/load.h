@@ -5,7 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "connection.h"
 #include "histogram.h"
+#include "program.h"
 
 #define MAX_GROUPS 32
 #define MAX_SLOTS 4096
@@ -15,12 +17,10 @@
 enum state { UNUSED, CONNECTING, UPGRADING, OPENING, AUTHENTICATING, JOINING, JOINED, LOST };
 
 struct session {
-    int fd;
+    struct connection connection;
     uint8_t state;
     uint8_t group;
     uint32_t room;
-    char *left; /* bytes of a frame that is not complete yet */
-    uint32_t left_length, left_room;
 };
 
 /* A message under way in a closed loop: done when every member has it and it is acked. */
@@ -59,15 +59,12 @@ struct load {
     uint64_t pings, lost, bytes_in;
     uint64_t full_sockets; /* messages that did not fit into a socket: a bad sign */
     int sending;
-    char last_error[256];
+    char last_error[COMPLAINT_BYTES];
 };
-
-int64_t now_ns(void);
-void complain(struct load *load, const char *what, const char *detail);
 
 /* session.c: one connection, from connect to join, and what it receives. */
 void session_start(struct load *load, uint32_t index, uint32_t group, uint32_t room);
-void session_event(struct load *load, uint32_t index, uint32_t events);
+void session_event(struct load *load, uint32_t index);
 void session_close(struct load *load, uint32_t index);
 int session_write(struct load *load, uint32_t index, const char *text, size_t length);
 

@@ -21,7 +21,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "load.h"
@@ -30,26 +29,6 @@
 #define EVENTS 1024
 
 static struct load load;
-
-int64_t now_ns(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
-static double cpu_seconds(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-/* The first complaint is kept: what follows is mostly its consequence. */
-void complain(struct load *of, const char *what, const char *detail) {
-    if (of->last_error[0]) return;
-    snprintf(of->last_error, sizeof of->last_error, "%.80s: %.160s", what, detail);
-    for (char *c = of->last_error; *c; c++)
-        if (*c == '"' || *c == '\\' || (unsigned char)*c < ' ') *c = '\'';
-}
 
 /* Moves bytes for at most this long; returns 1 if a line waits on stdin. */
 static int turn(int64_t until) {
@@ -65,7 +44,7 @@ static int turn(int64_t until) {
         if (events[i].data.u32 == STDIN_MARK) {
             line = 1;
         } else {
-            session_event(&load, events[i].data.u32, events[i].events);
+            session_event(&load, events[i].data.u32);
         }
     }
     return line;
@@ -89,7 +68,7 @@ static void do_connect(const char *line) {
                &seconds) != 5 ||
         !rooms || rooms > count || load.session_count + count > load.session_limit) {
         printf("{\"joined\":0");
-        complain(&load, "bad command", line);
+        keep_complaint(load.last_error, "bad command", line);
         end_answer();
         return;
     }
@@ -122,7 +101,7 @@ static void do_mode(const char *line) {
         group->in_flight = value < MAX_SLOTS ? (uint32_t)value : MAX_SLOTS;
         group->rate = value > 0 ? value : 1;
     } else {
-        complain(&load, "bad command", line);
+        keep_complaint(load.last_error, "bad command", line);
     }
     printf("{\"group\":%u", number);
     end_answer();
@@ -141,7 +120,7 @@ static void do_lose(const char *line) {
 static uint32_t close_group(struct group *group) {
     uint32_t closed = 0;
     for (uint32_t i = group->first; i < group->first + group->count; i++) {
-        if (load.sessions[i].fd < 0 || load.sessions[i].state == UNUSED) continue;
+        if (load.sessions[i].connection.fd < 0 || load.sessions[i].state == UNUSED) continue;
         session_close(&load, i);
         closed++;
     }
@@ -252,7 +231,7 @@ int main(int argc, char **argv) {
     load.text_bytes = (uint32_t)atoi(argv[4]);
     load.sessions = calloc(load.session_limit, sizeof *load.sessions);
     for (uint32_t i = 0; load.sessions && i < load.session_limit; i++)
-        load.sessions[i].fd = -1;
+        load.sessions[i].connection.fd = -1;
     load.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (!load.sessions || !load.token_count || load.epoll < 0 || load.text_bytes > 4000) {
         fprintf(stderr, "load: no tokens, no memory or a text too long\n");

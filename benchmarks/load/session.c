@@ -1,29 +1,18 @@
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "load.h"
 #include "websocket.h"
 
 /* Sessions from one source address: below the 28,000 ephemeral ports of Linux. */
 #define SESSIONS_A_SOURCE 20000
-/* One read takes a whole burst: many coalesced messages, or a large join ack. */
-#define READ_BYTES (1 << 20)
-#define PACKET_BYTES 8192
+#define FIRST_SOURCE 0x7f000002u
 #define NAMESPACE "/chat,"
 
-static char scratch[READ_BYTES];
-
 static void fail(struct load *load, uint32_t index, const char *what, const char *detail) {
-    complain(load, what, detail);
+    keep_complaint(load->last_error, what, detail);
     struct session *session = &load->sessions[index];
     if (session->state == LOST || session->state == UNUSED) return;
     struct group *group = &load->groups[session->group];
@@ -36,21 +25,14 @@ static void fail(struct load *load, uint32_t index, const char *what, const char
 void session_close(struct load *load, uint32_t index) {
     struct session *session = &load->sessions[index];
     (void)load;
-    if (session->fd >= 0) close(session->fd);
-    session->fd = -1;
-    free(session->left);
-    session->left = NULL;
-    session->left_length = session->left_room = 0;
+    connection_close(&session->connection);
     session->state = UNUSED;
 }
 
 int session_write(struct load *load, uint32_t index, const char *text, size_t length) {
-    char frame[PACKET_BYTES + WS_HEADER_BYTES];
     struct session *session = &load->sessions[index];
-    if (length > PACKET_BYTES || session->fd < 0) return -1;
-    size_t size = ws_build(frame, WS_TEXT, text, length);
-    ssize_t written = send(session->fd, frame, size, MSG_NOSIGNAL);
-    if (written == (ssize_t)size) return 0;
+    if (length > PACKET_BYTES || session->connection.fd < 0) return -1;
+    if (!connection_write(&session->connection, text, length)) return 0;
     load->full_sockets++;
     fail(load, index, "short write", strerror(errno));
     return -1;
@@ -63,51 +45,17 @@ void session_start(struct load *load, uint32_t index, uint32_t group, uint32_t r
     session->room = room;
     session->state = CONNECTING;
     load->groups[group].starting++;
-    session->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (session->fd < 0) {
-        fail(load, index, "socket", strerror(errno));
-        return;
-    }
-    int on = 1;
-    setsockopt(session->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(session->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-    struct sockaddr_in from = {.sin_family = AF_INET}, to = {.sin_family = AF_INET};
-    from.sin_addr.s_addr = htonl(0x7f000002u + index / SESSIONS_A_SOURCE);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    to.sin_port = htons((uint16_t)load->port);
-    if (bind(session->fd, (struct sockaddr *)&from, sizeof from) < 0) {
-        fail(load, index, "bind", strerror(errno));
-        return;
-    }
-    if (connect(session->fd, (struct sockaddr *)&to, sizeof to) < 0 && errno != EINPROGRESS) {
-        fail(load, index, "connect", strerror(errno));
-        return;
-    }
-    struct epoll_event event = {.events = EPOLLOUT, .data.u32 = index};
-    epoll_ctl(load->epoll, EPOLL_CTL_ADD, session->fd, &event);
+    uint32_t from = FIRST_SOURCE + index / SESSIONS_A_SOURCE;
+    const char *failed =
+        connection_open(&session->connection, load->epoll, index, from, load->port);
+    if (failed) fail(load, index, failed, strerror(errno));
 }
 
 static void ask_upgrade(struct load *load, uint32_t index) {
     struct session *session = &load->sessions[index];
-    int error = 0;
-    socklen_t size = sizeof error;
-    getsockopt(session->fd, SOL_SOCKET, SO_ERROR, &error, &size);
-    if (error) {
-        fail(load, index, "connect", strerror(error));
-        return;
-    }
-    struct epoll_event event = {.events = EPOLLIN, .data.u32 = index};
-    epoll_ctl(load->epoll, EPOLL_CTL_MOD, session->fd, &event);
-    char request[512];
-    int length = snprintf(request, sizeof request,
-                          "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n"
-                          "Host: 127.0.0.1:%d\r\nUpgrade: websocket\r\n"
-                          "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-                          load->port);
     session->state = UPGRADING;
-    if (send(session->fd, request, (size_t)length, MSG_NOSIGNAL) != length)
-        fail(load, index, "upgrade", strerror(errno));
+    const char *failed = connection_upgrade(&session->connection, load->epoll, index, load->port);
+    if (failed) fail(load, index, failed, strerror(errno));
 }
 
 static void say_token(struct load *load, uint32_t index) {
@@ -125,11 +73,6 @@ static void ask_join(struct load *load, uint32_t index) {
                           load->groups[session->group].prefix, session->room);
     session->state = JOINING;
     session_write(load, index, packet, (size_t)length);
-}
-
-static int starts(const char *text, size_t length, const char *with) {
-    size_t size = strlen(with);
-    return length >= size && memcmp(text, with, size) == 0;
 }
 
 static void first_lines(struct load *load, uint32_t index, const char *text, size_t length) {
@@ -173,20 +116,21 @@ static size_t take(struct load *load, uint32_t index, const char *bytes, size_t 
     struct session *session = &load->sessions[index];
     size_t used = 0;
     if (session->state == UPGRADING) {
-        const char *end = memmem(bytes, length, "\r\n\r\n", 4);
+        ssize_t end = connection_upgraded(bytes, length);
         if (!end) return 0;
-        if (!starts(bytes, length, "HTTP/1.1 101")) {
+        if (end < 0) {
             char seen[80];
             snprintf(seen, sizeof seen, "%.*s", (int)(length < 60 ? length : 60), bytes);
             fail(load, index, "upgrade refused", seen);
             return length;
         }
         session->state = OPENING;
-        used = (size_t)(end - bytes) + 4;
+        used = (size_t)end;
     }
     struct ws_frame frame;
     int found = 0;
-    while (session->fd >= 0 && (found = ws_parse(bytes + used, length - used, &frame)) == 1) {
+    while (session->connection.fd >= 0 &&
+           (found = ws_parse(bytes + used, length - used, &frame)) == 1) {
         used += frame.consumed;
         if (frame.opcode == WS_TEXT) {
             take_packet(load, index, frame.payload, frame.length);
@@ -198,43 +142,20 @@ static size_t take(struct load *load, uint32_t index, const char *bytes, size_t 
     return used;
 }
 
-static void keep(struct session *session, const char *bytes, size_t length) {
-    if (length > session->left_room) {
-        session->left_room = (uint32_t)(length < 4096 ? 4096 : length * 2);
-        session->left = realloc(session->left, session->left_room);
-        if (!session->left) abort();
-    }
-    memmove(session->left, bytes, length);
-    session->left_length = (uint32_t)length;
-    if (!length) {
-        free(session->left);
-        session->left = NULL;
-        session->left_room = 0;
-    }
-}
-
-void session_event(struct load *load, uint32_t index, uint32_t events) {
+void session_event(struct load *load, uint32_t index) {
     struct session *session = &load->sessions[index];
-    if (session->fd < 0) return;
+    struct connection *connection = &session->connection;
+    if (connection->fd < 0) return;
     if (session->state == CONNECTING) {
         ask_upgrade(load, index);
         return;
     }
-    (void)events;
-    size_t before = session->left_length;
-    if (before > READ_BYTES / 2) {
-        fail(load, index, "frame too large", "");
-        return;
-    }
-    if (before) memcpy(scratch, session->left, before);
-    ssize_t got = recv(session->fd, scratch + before, READ_BYTES - before, 0);
-    if (got <= 0) {
-        if (got < 0 && errno == EAGAIN) return;
-        fail(load, index, "lost", got ? strerror(errno) : "end of stream");
-        return;
-    }
-    load->bytes_in += (uint64_t)got;
-    size_t length = before + (size_t)got;
-    size_t used = take(load, index, scratch, length);
-    if (session->fd >= 0) keep(session, scratch + used, length - used);
+    const char *bytes;
+    uint32_t before = connection->left_length;
+    ssize_t length = connection_read(connection, &bytes);
+    if (length < 0) fail(load, index, "lost", errno ? strerror(errno) : "end of stream");
+    if (length <= 0) return;
+    load->bytes_in += (uint64_t)length - before;
+    size_t used = take(load, index, bytes, (size_t)length);
+    if (connection->fd >= 0) connection_keep(connection, bytes + used, (size_t)length - used);
 }

@@ -7,7 +7,6 @@
 
 /* Sends whose ack is awaited; an older one is overwritten, at 65,536 under way. */
 #define ACK_RING 65536
-#define PACKET_BYTES 8192
 #define MARK '~'
 /* ~ + 16 hexadecimal digits of time + 8 of the slot + 8 of the sequence + ~ */
 #define STAMP_BYTES 34
@@ -163,7 +162,7 @@ void traffic_ack(struct load *load, uint32_t index, const char *text, size_t len
         group->refused++;
         char seen[200];
         snprintf(seen, sizeof seen, "%.*s", (int)(length < 190 ? length : 190), text);
-        complain(load, "send refused", seen);
+        keep_complaint(load->last_error, "send refused", seen);
     }
     uint32_t slot = awaited[place].slot;
     if (slot == NO_SLOT) return;
