@@ -35,7 +35,7 @@ async def test_a_lost_tail_is_told_and_never_shows_as_different_histories() -> N
     report = await run_trial(
         Plan(
             seed=1,
-            seconds=7.0,
+            seconds=5.5,
             clients=6,
             nodes=2,
             schedule=schedule,

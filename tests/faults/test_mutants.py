@@ -12,7 +12,7 @@ from tests.faults.mutants import MUTANTS
 
 # A mutant that one short run does not show is given another one.
 MOST_RUNS = 4
-# Some hundred messages; what comes after the last fault is as long as what is between.
+# A hundred messages or two; and a moment after the last fault, in which it shows.
 BARE_SECONDS = 2.0
 AFTER_SECONDS = 0.5
 

@@ -1,5 +1,6 @@
 """Fixtures of the hostile suite: a node where people talk while somebody misbehaves."""
 
+import json
 import logging
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -11,6 +12,7 @@ import pytest
 from realtime.http_log import BadRequestFilter, quiet_bad_requests
 from tests.hostile.standing import redis_keys, returns_to, services_of, standing
 from tests.nodes import Node, run_nodes
+from tests.raw_chat import RawChat, raw_chat
 from tests.recording import RecordingClient, recording
 from tests.redis_server import RedisServer
 
@@ -104,3 +106,12 @@ async def scene(
         yield scene
         await scene.goes_on()
         await returns_to(node, scene.before)
+
+
+@pytest.fixture
+async def mallory(scene: Scene) -> AsyncIterator[RawChat]:
+    """A member of the people's room, who is to be only that; at the end they quit."""
+    async with raw_chat(scene.node, {"user": "mallory"}) as chat:
+        assert (await chat.ask(json.dumps(["join", {"room": TALK}])))["ok"]
+        yield chat
+        assert (await chat.ask(json.dumps(["quit", {"room": TALK}])))["ok"]

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -46,15 +45,6 @@ PAYLOADS: dict[str, dict[str, Any]] = {
     "rooms": {},
     "refresh": {"token": "x"},
 }
-
-
-@pytest.fixture
-async def mallory(scene: Scene) -> AsyncIterator[RawChat]:
-    """A member of the room, who is to be only that; at the end they quit."""
-    async with raw_chat(scene.node, {"user": "mallory"}) as chat:
-        assert (await chat.ask(json.dumps(["join", {"room": TALK}])))["ok"]
-        yield chat
-        assert (await chat.ask(json.dumps(["quit", {"room": TALK}])))["ok"]
 
 
 @pytest.mark.parametrize("event", sorted(REQUESTS))

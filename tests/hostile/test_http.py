@@ -99,8 +99,6 @@ async def request(node: Node, raw: bytes) -> bytes:
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     try:
         writer.write(raw)
-        if raw.endswith(b"\x00eof"):
-            writer.write_eof()
         async with asyncio.timeout(DEADLINE_SECONDS):
             head = await reader.read(65_536)
     except ConnectionResetError:

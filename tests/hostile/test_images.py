@@ -9,7 +9,6 @@ import json
 import random
 import struct
 import zlib
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from tests.hostile.fuzzing import bounded
 from tests.hostile.standing import services_of
 from tests.members import text_of
 from tests.nodes import NAMESPACE
-from tests.raw_chat import RawChat, raw_chat
+from tests.raw_chat import RawChat
 from tests.recording import RecordingClient
 from tests.waiting import wait_until
 
@@ -124,15 +123,6 @@ TAKEN: dict[str, bytes] = {
         MANY_FRAMES,
     ),
 }
-
-
-@pytest.fixture
-async def mallory(scene: Scene) -> AsyncIterator[RawChat]:
-    """A member of the room; the images of what is refused are not kept."""
-    async with raw_chat(scene.node, {"user": "mallory"}) as chat:
-        assert (await chat.ask(json.dumps(["join", {"room": TALK}])))["ok"]
-        yield chat
-        assert (await chat.ask(json.dumps(["quit", {"room": TALK}])))["ok"]
 
 
 async def send(chat: RawChat, data: bytes) -> dict[str, Any]:
