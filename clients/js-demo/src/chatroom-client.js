@@ -29,11 +29,13 @@ import { Emitter } from "./chatroom/emitter.js";
 import { ChatRequestError } from "./chatroom/errors.js";
 import { fetchMessage, fetchOlder } from "./chatroom/history.js";
 import { readClaims } from "./chatroom/ids.js";
-import { Outbox, WOKEN_BY_CONNECTION } from "./chatroom/outbox.js";
+import { Incoming } from "./chatroom/incoming.js";
+import { Outbox } from "./chatroom/outbox.js";
 import { defaultStorage } from "./chatroom/outbox-storage.js";
 import { ReadMarks } from "./chatroom/read-marks.js";
 import { RoomState } from "./chatroom/room-state.js";
 import { ROOM_ID, Rooms } from "./chatroom/rooms.js";
+import { StatusView } from "./chatroom/status.js";
 import { TypingNotice, TypingUsers } from "./chatroom/typing.js";
 
 export { ChatRequestError, ROOM_ID };
@@ -41,9 +43,6 @@ export { MemoryOutboxStorage, WebOutboxStorage } from "./chatroom/outbox-storage
 
 /** Messages a page of history. */
 const PAGE_MESSAGES = 50;
-const SERVICE_AWAY = new ChatRequestError("unavailable", "The server cannot serve now.", {
-  temporary: true,
-});
 
 /**
  * @typedef {import("./chatroom/room-state.js").Message} Message
@@ -55,10 +54,6 @@ const SERVICE_AWAY = new ChatRequestError("unavailable", "The server cannot serv
 export class ChatroomClient {
   #emitter = new Emitter();
   #rooms = new Rooms();
-  /** @type {OutboxItem["error"]} The latest word of the server on sending. */
-  #trouble;
-  /** Whether the node has what it needs to serve. */
-  #isServed = true;
 
   /** @param {Options} options */
   constructor(options) {
@@ -69,15 +64,18 @@ export class ChatroomClient {
       changed: () => this.#emitStatus(),
       connected: () => this.#connected(),
       disconnected: () => this.#disconnected(),
-      event: (name, payload) => this.#event(name, payload),
+      event: (name, payload) => {
+        if (name === "service") this.#served(payload?.available !== false);
+        else this.incoming.event(name, payload);
+      },
     });
     const isOnline = () => this.connection.isOnline;
     this.attendance = new Attendance({
       isOnline,
       request: (event, payload, onOk) => this.connection.request(event, payload, { onOk }),
-      onJoined: (state, ack) => this.#joined(state, ack),
+      onJoined: (state, ack) => this.incoming.joined(state, ack),
       onRefused: (room, error) => this.#refused(room, error),
-      onEvent: (state, name, payload) => this.#applied(state, name, payload, true),
+      onEvent: (state, name, payload) => this.incoming.applied(state, name, payload, true),
     });
     const owner = `${options.url ?? ""} ${this.user}`;
     this.waiting = new Outbox({
@@ -95,6 +93,13 @@ export class ChatroomClient {
       this.connection.tell("typing", { room, on }),
     );
     this.typingUsers = new TypingUsers((room) => this.#emitter.emit("typing", { room }));
+    const { connection, attendance, waiting: outbox, readMarks, typingUsers, user } = this;
+    this.statusView = new StatusView({ connection, attendance, outbox });
+    this.incoming = new Incoming({
+      ...{ user, attendance, outbox, readMarks, typingUsers, rooms: this.#rooms },
+      emit: (name, payload) => this.#emitter.emit(name, payload),
+      statusChanged: () => this.#emitStatus(),
+    });
   }
 
   /**
@@ -116,12 +121,7 @@ export class ChatroomClient {
 
   /** @returns {Status} */
   get status() {
-    const { state, error } = this.connection;
-    const isCatchingUp = state === "online" && !this.attendance.isComplete;
-    const { sending, failed } = this.waiting.counts;
-    const away = state === "online" && !this.#isServed && SERVICE_AWAY;
-    const trouble = (error ?? (sending > 0 && this.#trouble)) || away || null;
-    return { state, isCatchingUp, sending, failed, trouble };
+    return this.statusView.now;
   }
 
   /**
@@ -283,107 +283,20 @@ export class ChatroomClient {
   #disconnected() {
     this.attendance.disconnected();
     this.typingUsers.clear();
-    this.#isServed = true;
+    this.statusView.served(true);
     this.#emitStatus();
-  }
-
-  /**
-   * @param {string} name
-   * @param {any} payload
-   */
-  #event(name, payload) {
-    if (name === "service") this.#served(payload?.available !== false);
-    const room = payload?.room;
-    const state = this.#rooms.get(room);
-    if (!state) return;
-    if (Number.isSafeInteger(payload.offset)) this.attendance.event(name, payload);
-    else if (name === "reload") {
-      state.forgetCursor();
-      this.attendance.need(room);
-      this.#emitStatus();
-    } else if (name === "typing") this.typingUsers.set(room, payload.user, payload.on);
-    else if (name === "presence") {
-      state.applyPresence(payload);
-      this.#emitter.emit("presence", { room });
-    } else if (name === "state") {
-      state.applyStanding(payload);
-      this.#emitter.emit("presence", { room });
-      this.#emitter.emit("reads", { room });
-    } else if (name === "read" && state.applyRead(payload.user, payload.lastReadMessage)) {
-      if (payload.user === this.user) this.readMarks.known(room, payload.lastReadMessage);
-      this.#emitter.emit("reads", { room });
-    }
   }
 
   /** @param {boolean} isServed */
   #served(isServed) {
-    this.#isServed = isServed;
+    this.statusView.served(isServed);
     if (isServed) for (const room of this.roomIds) this.waiting.resume(room);
     this.#emitStatus();
   }
 
-  /**
-   * @param {RoomState} state
-   * @param {any} ack
-   */
-  #joined(state, ack) {
-    const { room } = state;
-    const mark = state.lastReadMessage;
-    const { replaced, applied } = state.applyJoin(ack);
-    if (replaced) this.#replaced(state);
-    for (const [name, payload] of applied) this.#applied(state, name, payload, false);
-    if (!replaced && state.raiseLastRead(mark)) this.readMarks.want(room, mark);
-    for (const event of ["reads", "presence"]) this.#emitter.emit(event, { room });
-    // The seat is taken at the end of this step.
-    queueMicrotask(() => this.#settle(room));
-  }
-
-  /** @param {RoomState} state */
-  #replaced({ room, messages }) {
-    for (const message of messages) this.#seen(message);
-    this.waiting.roomReplaced(room);
-    // A mark in another past may mean a message that was never read.
-    this.readMarks.forget(room);
-    this.#emitter.emit("replaced", { room });
-  }
-
-  /** @param {string} room */
-  #settle(room) {
-    const state = this.#rooms.get(room);
-    if (!state || !this.attendance.attends(room)) return;
-    this.#rooms.ready(state);
-    this.waiting.resume(room);
-    this.#emitStatus();
-  }
-
-  /**
-   * @param {RoomState} state
-   * @param {string} name
-   * @param {any} payload
-   * @param {boolean} isLive
-   */
-  #applied(state, name, payload, isLive) {
-    const { room } = state;
-    if (name !== "message") {
-      this.#emitter.emit("changed", { room, name, payload });
-      return;
-    }
-    this.#seen(payload);
-    this.typingUsers.set(room, payload.user, false);
-    this.#emitter.emit("message", { room, message: payload, isLive });
-  }
-
-  /** @param {Message} message */
-  #seen({ user, clientId }) {
-    if (user === this.user) this.waiting.seen(clientId);
-  }
-
   /** @param {OutboxItem} item */
   #outboxChanged(item) {
-    // Shown until a message gets through.
-    if (item.step === "waiting" && item.error && !WOKEN_BY_CONNECTION.has(item.error.code)) {
-      this.#trouble = item.error;
-    } else if (item.step === "sent") this.#trouble = undefined;
+    this.statusView.outboxChanged(item);
     this.#emitter.emit("outbox", { room: item.room, item });
     this.#emitStatus();
   }
