@@ -9,11 +9,8 @@ from pathlib import Path
 import redis
 
 from realtime.valkey_process import SOCKET_NAME, die_with_parent, valkey_command
+from realtime.verify.processes import bring_back_data, keep_data
 from tests.waiting import wait_until_sync
-
-# What Valkey calls the folder of its append-only file, and our copy of that.
-AOF_NAME = "appendonlydir"
-KEPT_NAME = "kept"
 
 
 class RedisServer:
@@ -71,15 +68,12 @@ class RedisServer:
 
     def keep(self) -> None:
         """Keep a copy of the data as it is now, for :meth:`go_back`."""
-        kept = self._folder / KEPT_NAME
-        shutil.rmtree(kept, ignore_errors=True)
-        shutil.copytree(self._folder / AOF_NAME, kept)
+        keep_data(self._folder)
 
     def go_back(self) -> None:
         """Lose all since :meth:`keep`: what a power cut or a failover may do."""
         self.kill()
-        shutil.rmtree(self._folder / AOF_NAME)
-        shutil.copytree(self._folder / KEPT_NAME, self._folder / AOF_NAME)
+        bring_back_data(self._folder)
         self.start()
 
     def reset(self) -> None:

@@ -10,6 +10,14 @@ from dataclasses import dataclass
 from realtime.verify.history import Span
 from realtime.verify.sentinel_group import SENTINELS, SentinelGroup
 
+PRIMARY_KILLED = "primary SIGKILL"
+PRIMARY_TAIL_LOST = "primary tail lost"
+PRIMARY_STOPPED = "primary SIGSTOP"
+PRIMARY_HANDED_OVER = "primary handed over"
+
+UNASKED = "unasked failover"
+"""The Sentinels replaced a primary that nothing was done to."""
+
 LAG_SECONDS = 1.0
 """How old the newest write may be that a replica has: replication runs within
 milliseconds of the primary, and a busy machine may stop either for a moment."""
@@ -49,41 +57,53 @@ Strike = Callable[[SentinelGroup, int, float, Note], AbstractAsyncContextManager
 async def _primary_killed(
     group: SentinelGroup, _number: int, _seconds: float, note: Note
 ) -> AsyncIterator[None]:
-    former, struck_at = group.primary, time.monotonic()
-    await group.kill(former)
-    killed_at = time.monotonic()
-    async with asyncio.TaskGroup() as tasks:
-        promotion = tasks.create_task(group.promoted(former))
+    async with _without_primary(group, PRIMARY_KILLED, time.monotonic(), note):
         yield
-    await group.start_server(former)
-    whole_at = await group.demoted(former)
-    lost = ((struck_at - LAG_SECONDS, killed_at),)
-    note(Failover(PRIMARY_KILLED, struck_at, promotion.result(), whole_at, lost))
 
 
 @asynccontextmanager
 async def _tail_lost(
     group: SentinelGroup, _number: int, seconds: float, note: Note
 ) -> AsyncIterator[None]:
-    former, replicas = group.primary, group.replicas
-    stopped_at = time.monotonic()
-    for port in replicas:
+    stopped, stopped_at = group.replicas, time.monotonic()
+    for port in stopped:
         await group.signal(port, signal.SIGSTOP)
     # What lies in their sockets they would still read: from here on there is none.
-    await group.admin(former).client_kill_filter(_type="replica")
+    await group.admin(group.primary).client_kill_filter(_type="replica")
     await asyncio.sleep(seconds * TAIL_SHARE)
-    struck_at = time.monotonic()
+    async with _without_primary(group, PRIMARY_TAIL_LOST, stopped_at, note, stopped):
+        yield
+
+
+@asynccontextmanager
+async def _without_primary(
+    group: SentinelGroup,
+    kind: str,
+    doubtful_from: float,
+    note: Note,
+    stopped: Sequence[int] = (),
+) -> AsyncIterator[None]:
+    """Kill the primary for as long as the block; then it comes back, as a replica.
+
+    Args:
+        group: The servers and Sentinels.
+        kind: Of the fault.
+        doubtful_from: What was written from then on, a replica may not have.
+        note: Takes the failover.
+        stopped: Ports of replicas that go on once the primary is dead.
+    """
+    former, struck_at = group.primary, time.monotonic()
     await group.kill(former)
     killed_at = time.monotonic()
-    for port in replicas:
+    for port in stopped:
         await group.signal(port, signal.SIGCONT)
     async with asyncio.TaskGroup() as tasks:
         promotion = tasks.create_task(group.promoted(former))
         yield
     await group.start_server(former)
     whole_at = await group.demoted(former)
-    lost = ((stopped_at - LAG_SECONDS, killed_at),)
-    note(Failover(PRIMARY_TAIL_LOST, struck_at, promotion.result(), whole_at, lost))
+    lost = ((doubtful_from - LAG_SECONDS, killed_at),)
+    note(Failover(kind, struck_at, promotion.result(), whole_at, lost))
 
 
 @asynccontextmanager
@@ -152,11 +172,6 @@ async def _sentinel_stopped(
     await group.signal(port, signal.SIGCONT)
 
 
-PRIMARY_KILLED = "primary SIGKILL"
-PRIMARY_TAIL_LOST = "primary tail lost"
-PRIMARY_STOPPED = "primary SIGSTOP"
-PRIMARY_HANDED_OVER = "primary handed over"
-
 FAILOVER_KINDS: dict[str, Strike] = {
     PRIMARY_KILLED: _primary_killed,
     PRIMARY_TAIL_LOST: _tail_lost,
@@ -180,10 +195,6 @@ what recovers then is to be seen before anything else strikes."""
 SURE_WITH_ONE_REPLICA = frozenset({PRIMARY_KILLED, PRIMARY_TAIL_LOST})
 """Failovers whose promoted replica is the one that has the most: one confirmed copy is
 enough. In the others a replica may confirm what the promoted one does not have."""
-
-
-UNASKED = "unasked failover"
-"""The Sentinels replaced a primary that nothing was done to."""
 
 SEEN_SECONDS = 2.0
 """Time after which a change of the primary has been seen, and in which the one promoted

@@ -26,6 +26,9 @@ ADMIN_SECONDS = 2.0
 AOF_FOLDER = "appendonlydir"
 """Where Valkey keeps its append-only file, within its folder."""
 
+KEPT_FOLDER = "kept"
+"""Where a copy of that is kept, within the same folder."""
+
 READY_LINE = re.compile(rb"https?://[^\s:]+:(\d+)")
 
 
@@ -101,7 +104,6 @@ class ValkeyProcess(ChildProcess):
         super().__init__(folder / "valkey.log")
         self._folder = folder
         self._options = ("--appendfsync", "everysec") if lazy else ()
-        self._saved = folder / "saved"
         self.socket = folder / SOCKET_NAME
         self.admin = Redis(
             unix_socket_path=str(self.socket),
@@ -127,16 +129,15 @@ class ValkeyProcess(ChildProcess):
             raise StartError(f"Valkey does not answer:\n{self.log_tail()}") from None
 
     def save_tail(self) -> None:
-        """Put the data as it is now aside, for :meth:`lose_tail`."""
-        shutil.copytree(self._folder / AOF_FOLDER, self._saved, dirs_exist_ok=True)
+        """Keep the data as it is now, for :meth:`lose_tail`."""
+        keep_data(self._folder)
 
     def lose_tail(self) -> None:
-        """Go back to the data that was put aside, as a failover does to a replica's.
+        """Go back to the data that was kept, as a failover does to a replica's.
 
         The process must have ended.
         """
-        shutil.rmtree(self._folder / AOF_FOLDER)
-        self._saved.rename(self._folder / AOF_FOLDER)
+        bring_back_data(self._folder)
 
     async def aclose(self) -> None:
         """End it."""
@@ -203,6 +204,18 @@ class NodeProcess(ChildProcess):
         if self._output is not None:
             await self._output
         return code
+
+
+def keep_data(folder: Path) -> None:
+    """Keep a copy of the data of a Valkey as it is now; it may go on."""
+    shutil.rmtree(folder / KEPT_FOLDER, ignore_errors=True)
+    shutil.copytree(folder / AOF_FOLDER, folder / KEPT_FOLDER)
+
+
+def bring_back_data(folder: Path) -> None:
+    """Give a Valkey that has ended the data that were kept last."""
+    shutil.rmtree(folder / AOF_FOLDER)
+    shutil.copytree(folder / KEPT_FOLDER, folder / AOF_FOLDER)
 
 
 async def _announced_port(output: asyncio.StreamReader) -> int:

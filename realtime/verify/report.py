@@ -60,27 +60,20 @@ class Report:
         members = asdict(self)
         members["faults"] = dict(self._fault_counts())
         recovery = members["figures"].pop("recovery_seconds")
-        members["figures"]["recovery"] = {
-            "median_seconds": percentile(recovery, 0.5),
-            "p99_seconds": percentile(recovery, 0.99),
-            "worst_seconds": percentile(recovery, 1.0),
-        }
+        members["figures"]["recovery"] = recovery_members(recovery)
         members["good"] = self.good
         return members
 
     def to_text(self) -> str:
         """Return what a person wants to know."""
         figures = self.figures
-        recovery = figures.recovery_seconds
         lines = [
             f"seed {self.seed}: {self.nodes} nodes, {self.clients} clients,"
             f" {self.seconds:g} s of faults",
             f"{figures.messages} messages acknowledged in {figures.attempts} attempts,"
             f" {figures.shown} times shown, {figures.connects} connects",
             f"{len(self.faults)} faults: {self._fault_list() or 'none'}",
-            f"recovery after a fault: median {percentile(recovery, 0.5):.2f} s,"
-            f" p99 {percentile(recovery, 0.99):.2f} s,"
-            f" worst {percentile(recovery, 1.0):.2f} s",
+            recovery_text(figures.recovery_seconds),
             f"longest answer to a send {figures.answer_seconds:.2f} s;"
             f" {figures.silent} without an answer; answers:"
             f" {_counts(figures.refusals) or 'all well'}",
@@ -135,6 +128,24 @@ class Report:
 
     def _fault_list(self) -> str:
         return _counts(self._fault_counts())
+
+
+def recovery_members(ascending: Sequence[float]) -> dict[str, float]:
+    """Return how long recoveries took, for programs."""
+    return {
+        "median_seconds": percentile(ascending, 0.5),
+        "p99_seconds": percentile(ascending, 0.99),
+        "worst_seconds": percentile(ascending, 1.0),
+    }
+
+
+def recovery_text(ascending: Sequence[float]) -> str:
+    """Return how long recoveries took, for people."""
+    median, p99, worst = recovery_members(ascending).values()
+    return (
+        f"recovery after a fault: median {median:.2f} s, p99 {p99:.2f} s,"
+        f" worst {worst:.2f} s"
+    )
 
 
 def lag_text(lag: LagFigures) -> str:
