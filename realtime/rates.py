@@ -99,10 +99,13 @@ class Buckets:
         Returns:
             Seconds until they can be taken; 0 if they were.
         """
-        each = 1 / rate.per_second
-        taken = min(count, rate.burst) * each
-        full_at = max(now, self._full_at.get(name, now)) + taken
-        wait = full_at - now - rate.burst * each
+        # Several times a message: comparisons cost half of what min and max do.
+        per_second, burst = rate
+        full_at = self._full_at.get(name, now)
+        if full_at < now:
+            full_at = now
+        full_at += (count if count < burst else burst) / per_second
+        wait = full_at - now - burst / per_second
         if wait > ROUNDING_SECONDS:
             return wait
         if len(self._full_at) > 2 * self._kept + KEPT_ALWAYS:
@@ -146,14 +149,10 @@ class RequestRates:
         Raises:
             RateLimitedError: Too many; it was not counted.
         """
-        for name in (event, CONNECTION):
-            rate = self._rates.get(name)
-            if rate is None:
-                continue
-            wait = self._buckets.take((sid, name), rate, now)
-            if wait > 0:
-                is_total = name == CONNECTION
-                raise too_many(wait, "rate_connection" if is_total else "rate_event")
+        if wait := self._wait(sid, event, now):
+            raise too_many(wait, "rate_event")
+        if wait := self._wait(sid, CONNECTION, now):
+            raise too_many(wait, "rate_connection")
 
     def forget(self, sid: str) -> None:
         """Let go of what is kept of a connection that has ended."""
@@ -166,11 +165,7 @@ class RequestRates:
         Raises:
             RateLimitedError: Too many; they were not counted.
         """
-        rate = self._rates.get(USER_REQUESTS)
-        if rate is None or count < 1:
-            return
-        wait = self._buckets.take((user, USER_REQUESTS), rate, now, count=count)
-        if wait > 0:
+        if wait := self._wait(user, USER_REQUESTS, now, count):
             raise too_many(wait, "rate_user_requests")
 
     def take_connect(self, user: str, now: float) -> None:
@@ -179,15 +174,18 @@ class RequestRates:
         Raises:
             RateLimitedError: Too many; it was not counted.
         """
-        rate = self._rates.get(CONNECT)
-        wait = 0.0 if rate is None else self._buckets.take((user, CONNECT), rate, now)
-        if wait > 0:
+        if wait := self._wait(user, CONNECT, now):
             raise too_many(wait, "rate_connect")
 
     def is_patient(self, user: str, now: float) -> bool:
         """Count a refusal; return whether the user is to be read as fast as before."""
-        rate = self._rates.get(REFUSALS)
-        return rate is None or not self._buckets.take((user, REFUSALS), rate, now)
+        return not self._wait(user, REFUSALS, now)
+
+    def _wait(self, owner: str, name: str, now: float, count: int = 1) -> float:
+        rate = self._rates.get(name)
+        if rate is None:
+            return 0.0
+        return self._buckets.take((owner, name), rate, now, count=count)
 
 
 def too_many(wait_seconds: float, limit: str) -> RateLimitedError:

@@ -215,16 +215,15 @@ class Session:
         return self._is_held
 
     def _set_paused(self) -> None:
-        is_full = self._in_flight >= self._hub.options.max_in_flight
         busy = (
             self._is_held or self._rest is not None or self._in_flight >= self._window
         )
         if busy == self.paused:
             return
-        if is_full:
-            self._hub.limited["requests_under_way"] += 1
         self.paused = busy
         if busy:
+            if self._in_flight >= self._hub.options.max_in_flight:
+                self._hub.limited["requests_under_way"] += 1
             return
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
