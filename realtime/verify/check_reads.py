@@ -1,31 +1,62 @@
 """Checks of read marks: they only ever rise, for whoever looks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from realtime.verify.final_log import FinalLog, Violation
-from realtime.verify.history import History, Read
+from realtime.verify.history import History, Read, Span
+
+TAIL_SECONDS = 2.0
+"""What Redis may not have on disk or at its replicas yet when it ends."""
 
 
-def check_reads(histories: Sequence[History], log: FinalLog) -> Iterator[Violation]:
-    """Follow each user's mark as every client was told of it, and to the end."""
+def check_reads(
+    histories: Sequence[History], log: FinalLog, anew: Sequence[Span] = ()
+) -> Iterator[Violation]:
+    """Follow each user's mark as every client was told of it, and to the end.
+
+    Args:
+        histories: Of all clients.
+        log: The room at the end.
+        anew: Times in which Redis lost its newest data. Marks are not in the room's
+            log: those of then may be gone, and nobody is told.
+    """
+    lost = [(start - TAIL_SECONDS, end) for start, end in anew]
     for history in histories:
-        marks: dict[tuple[str, bool], Read] = {}
-        for record in history.records:
-            if not isinstance(record, Read) or record.room != log.room:
+        for before, after in _successions(history, log):
+            may_be_lost = any(start <= before.at <= end for start, end in lost)
+            if may_be_lost or before.message <= after.message:
                 continue
-            before = marks.get((record.user, record.own))
-            if before is not None and record.message < before.message:
-                text = (
-                    f"{history.client} was told that {record.user} had read up to"
-                    f" {before.message}, and {record.at - before.at:.3f} s later up to"
-                    f" {record.message}"
-                )
-                yield Violation("reads", log.room, text)
-            marks[record.user, record.own] = record
-        for (user, _), mark in marks.items():
-            if user in log.reads and log.reads[user] < mark.message:
-                text = (
-                    f"{history.client} was told that {user} had read up to"
-                    f" {mark.message}, but the server holds {log.reads[user]}"
-                )
-                yield Violation("reads", log.room, text)
+            text = (
+                f"{history.client} was told that {before.user} had read up to"
+                f" {before.message}, "
+            )
+            if after.at == AT_THE_END:
+                text += f"but the server holds {after.message}"
+            else:
+                text += f"and {after.at - before.at:.3f} s later up to {after.message}"
+            yield Violation("reads", log.room, text)
+
+
+AT_THE_END = float("inf")
+"""When the server's own marks were looked at: after all that clients were told."""
+
+
+def _successions(history: History, log: FinalLog) -> Iterator[tuple[Read, Read]]:
+    """Return each mark that a client was told with the next one of the same user."""
+    latest: dict[tuple[str, bool], Read] = {}
+    for mark in _marks(history, log.room):
+        before = latest.get((mark.user, mark.own))
+        if before is not None:
+            yield before, mark
+        latest[mark.user, mark.own] = mark
+    for (user, own), mark in latest.items():
+        if user in log.reads:
+            yield mark, Read(AT_THE_END, log.room, user, log.reads[user], own)
+
+
+def _marks(history: History, room: str) -> Iterable[Read]:
+    return (
+        record
+        for record in history.records
+        if isinstance(record, Read) and record.room == room
+    )

@@ -45,8 +45,9 @@ def check(
         logs: Of all rooms of the run.
         lost: Times in which Redis lost what was acknowledged; then clients have to
             be told to begin anew, and what they showed before may differ.
-        replaced: Times in which another server took the primary's place: what was
-            not acknowledged yet may be gone, and clients have to be told as well.
+        replaced: Times in which another server took the primary's place, or Redis
+            came back without its last seconds: what was not acknowledged yet may be
+            gone, and clients have to be told as well.
         durability: What acks have to tell; None if that is not known.
         complete: Whether all clients had the time to catch up before the end.
     """
@@ -57,9 +58,7 @@ def check(
         found += check_shown(histories, log, anew=anew, complete=complete)
         if durability is not None:
             found += check_durability(histories, log.room, durability)
-        if not anew:
-            # Marks are not in the room's log: nobody is told when they are lost.
-            found += check_reads(histories, log)
+        found += check_reads(histories, log, anew)
     return by_gravity(found)
 
 

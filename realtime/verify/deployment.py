@@ -73,6 +73,7 @@ class Deployment:
         group: The servers and Sentinels; None where the Redis is one Valkey.
         struck_failovers: Those that faults led to.
         durability: What the nodes acknowledge.
+        is_lazy: Whether the one Valkey answers before a write is on disk.
 
     Args:
         folder: An empty folder for data, sockets and logs; its path must be short,
@@ -95,7 +96,8 @@ class Deployment:
     ) -> None:
         self.group = SentinelGroup(folder) if sentinel else None
         # Acks that wait for the disk prove nothing on a server that always does.
-        self._valkey = ValkeyProcess(folder, lazy=durability == "fsync")
+        self.is_lazy = durability == "fsync" and not sentinel
+        self._valkey = ValkeyProcess(folder, lazy=self.is_lazy)
         self.struck_failovers: list[Failover] = []
         self.durability = durability
         self.slots = [

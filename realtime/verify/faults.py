@@ -216,11 +216,13 @@ REDIS_KINDS: dict[str, RedisStrike] = {
 }
 """Faults that a Redis can be told to make, whoever started it."""
 
+REDIS_KILLED = "Redis SIGKILL"
+
 OWN_KINDS: dict[str, Strike] = {
     "node SIGKILL": _node_killed,
     "node SIGSTOP": _node_stopped,
     "node SIGTERM": _node_drained,
-    "Redis SIGKILL": _redis_killed,
+    REDIS_KILLED: _redis_killed,
     "Redis SIGSTOP": _redis_stopped,
     "Redis CLIENT KILL pubsub": _told(_pubsub_killed),
     "Redis CLIENT KILL normal": _told(_clients_killed),

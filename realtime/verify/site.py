@@ -63,6 +63,10 @@ class Site(Protocol):
         """What acks tell; None if that is not known."""
 
     @property
+    def is_lazy(self) -> bool:
+        """Whether a Redis that is killed may come back without its last seconds."""
+
+    @property
     def connector(self) -> Callable[[], TCPConnector] | None:
         """Makes what clients' connections go through; the usual one if None."""
 
@@ -131,6 +135,7 @@ class RemoteSite:
     slots: Sequence[NodeSlot] = ()
     failovers: Sequence[Failover] = ()
     durability: str | None = None
+    is_lazy: bool = False
 
     def __init__(
         self,

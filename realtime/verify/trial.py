@@ -18,9 +18,17 @@ from realtime.verify.checker import by_gravity, check
 from realtime.verify.crowd import Crowd
 from realtime.verify.failover_figures import failover_figures
 from realtime.verify.failovers import Failover, lost_spans
-from realtime.verify.faults import TAIL_LOST, Fault, can_strike, last, turn
+from realtime.verify.faults import (
+    REDIS_KILLED,
+    TAIL_LOST,
+    Fault,
+    can_strike,
+    last,
+    turn,
+)
 from realtime.verify.figures import Ended, figures
 from realtime.verify.final_log import Violation
+from realtime.verify.history import Span
 from realtime.verify.keeping import keep
 from realtime.verify.node_watch import NodeWatch
 from realtime.verify.plan import Plan, Tell
@@ -196,11 +204,22 @@ class Trial:
             histories,
             logs,
             lost=lost,
-            replaced=[(each.struck_at, each.whole_at) for each in self._failovers],
+            replaced=self._replaced(),
             durability=durability,
             complete=not unsettled,
         )
         self._violations += [Violation("settled", "-", text) for text in unsettled]
+
+    def _replaced(self) -> list[Span]:
+        """Return when Redis lost, or may have lost, what was not acknowledged yet."""
+        spans = [(each.struck_at, each.whole_at) for each in self._failovers]
+        if self._site.is_lazy:
+            spans += [
+                (fault.struck_at, fault.ended_at)
+                for fault in self._ended
+                if fault.kind == REDIS_KILLED
+            ]
+        return spans
 
     async def _tell_progress(self) -> None:
         while True:

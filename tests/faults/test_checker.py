@@ -220,7 +220,19 @@ def test_a_lost_tail_excuses_lower_marks() -> None:
     marks: list[Record] = [Read(1.0, ROOM, "cat", 2), Read(2.0, ROOM, "cat", 1)]
     bob = History("c-bob", "bob", marks)
     assert rules(bob, log=log_of(), lost=[(0.0, 1.0)]) == []
+    assert rules(bob, log=log_of(), replaced=[(2.5, 3.0)]) == []
     assert rules(bob, log=log_of()) == ["reads"]
+
+
+def test_only_marks_of_the_lost_tail_may_be_lower() -> None:
+    """A mark that was told long before it, or after it, must stand."""
+    marks: list[Record] = [Read(1.0, ROOM, "cat", 2), Read(9.0, ROOM, "cat", 1)]
+    bob = History("c-bob", "bob", marks)
+    for span in ((8.0, 8.5), (0.1, 0.9)):
+        assert rules(bob, log=log_of(), lost=[span]) == ["reads"]
+        low = log_of(reads={"cat": 1})
+        late = History("c-bob", "bob", marks[:1])
+        assert rules(late, log=low, lost=[span]) == ["reads"]
 
 
 def test_acknowledged_first_comes_first() -> None:
