@@ -50,6 +50,19 @@ def position_of(event: bytes) -> Position | None:
     return Position(int(match[1]), match[2].decode("ascii"))
 
 
+def as_log_event(event: bytes) -> tuple[Position, bytes]:
+    """Return an event read from the log with its position.
+
+    Raises:
+        ValueError: The entry is not an event of a log: the key was written by
+            something else.
+    """
+    position = position_of(event)
+    if position is None:
+        raise ValueError("the room's log holds an entry that is no event")
+    return position, event
+
+
 def offset_of_message(message: bytes) -> int:
     """Return the offset of a message as the history keeps it, an encoded object.
 

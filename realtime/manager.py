@@ -19,9 +19,9 @@ from realtime.cursor import position_of
 from realtime.delivery import Delivery
 from realtime.limits import new_counts
 from realtime.message_log import MessageLog
+from realtime.recent_events import RECENT_NODE_BYTES, RecentMemory
 from realtime.redis_link import RedisLink
 from realtime.redis_url import connection_factory
-from realtime.room_feed import RECENT_NODE_BYTES, RecentMemory
 from realtime.room_feeds import RoomFeeds
 from realtime.room_index import RoomIndex
 from realtime.subscriber import Subscriber

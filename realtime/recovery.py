@@ -5,10 +5,16 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
-from realtime.cursor import START, Position, offset_of_message, parse_cursor
+from realtime.cursor import (
+    START,
+    Position,
+    as_log_event,
+    offset_of_message,
+    parse_cursor,
+)
 from realtime.errors import UnavailableError
 from realtime.message_log import MessageLog
-from realtime.room_feed import Entry, RoomFeed, as_log_event
+from realtime.room_feed import Entry, RoomFeed
 
 PAGE_MESSAGES = 50
 """Messages of the newest page, for a session that cannot be recovered."""
@@ -72,7 +78,7 @@ class Recovery:
         position = None if cursor is None else parse_cursor(cursor)
         missed = None
         if position is not None:
-            missed = feed.recent_after(position, upto=entry.start.offset)
+            missed = feed.recent.after(position, upto=entry.start.offset)
         return self._past(feed, entry.start, position, missed)
 
     async def _past(
@@ -109,12 +115,12 @@ class Recovery:
         except TimeoutError:
             raise UnavailableError("The room's log is not read in time.") from None
         try:
-            known = feed.recent_after(cursor, upto=start.offset)
+            known = feed.recent.after(cursor, upto=start.offset)
             if known is not None:
                 return known
             events = await self._read(feed.room, cursor, start)
             if events is not None:
-                feed.remember(cursor, events)
+                feed.recent.remember(cursor, events)
             return events
         finally:
             lock.release()

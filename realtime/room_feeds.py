@@ -7,16 +7,11 @@ from collections.abc import Awaitable, Callable, ItemsView
 import orjson
 
 from realtime import json_codec, keys
-from realtime.cursor import position_of
+from realtime.cursor import as_log_event, position_of
 from realtime.errors import ChatError, UnavailableError
 from realtime.message_log import MessageLog
-from realtime.room_feed import (
-    NOTICES,
-    RecentMemory,
-    RoomFeed,
-    Verdict,
-    as_log_event,
-)
+from realtime.recent_events import RecentMemory
+from realtime.room_feed import NOTICES, RoomFeed, Verdict
 from realtime.subscriber import Subscriber
 
 log = logging.getLogger(__name__)
@@ -169,7 +164,7 @@ class RoomFeeds:
         if feed.holds > 0:
             return
         del self._feeds[channel]
-        feed.forget_recent()
+        feed.recent.forget()
         self._subscriber.unsubscribe(channel)
         reading = self._catching_up.pop(channel, None)
         if reading is not None:

@@ -12,8 +12,8 @@ from redis.asyncio import Redis
 from realtime import keys
 from realtime.app import NODE
 from realtime.message_log import MessageLog
+from realtime.recent_events import RECENT_EVENTS
 from realtime.recovery import PAGE_MESSAGES
-from realtime.room_feed import RECENT_EVENTS
 from tests.members import Member, all_see, member
 from tests.nodes import Node
 from tests.recording import Payload

@@ -3,15 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime import room_feed
 from realtime.cursor import START, Position
-from realtime.room_feed import (
-    ENTRY_EVENTS,
-    RECENT_EVENTS,
-    RecentMemory,
-    RoomFeed,
-    Verdict,
-)
+from realtime.recent_events import RECENT_BYTES, RECENT_EVENTS, RecentMemory
+from realtime.room_feed import ENTRY_EVENTS, RoomFeed, Verdict
 
 TOP = 12
 
@@ -108,7 +102,7 @@ def test_memory_gives_exactly_what_followed_or_nothing(
     """A recovery from memory is complete and of this history, or it is not made."""
     feed = feed_at(begin + delivered, delivered=delivered)
     cursor = place(asked, lineage) if asked else START
-    found = feed.recent_after(cursor)
+    found = feed.recent.after(cursor)
     true = asked == 0 or lineage == "a"
     if not true:
         assert found is None
@@ -122,8 +116,8 @@ def test_memory_gives_exactly_what_followed_or_nothing(
 def test_memory_holds_the_last_events_of_a_room() -> None:
     """A reconnect storm after a minute is served without Redis."""
     feed = feed_at(RECENT_EVENTS + 50, delivered=RECENT_EVENTS + 50)
-    assert feed.recent_after(place(49)) is None
-    found = feed.recent_after(place(50))
+    assert feed.recent.after(place(49)) is None
+    found = feed.recent.after(place(50))
     assert found is not None
     assert len(found) == RECENT_EVENTS
 
@@ -131,15 +125,15 @@ def test_memory_holds_the_last_events_of_a_room() -> None:
 def test_memory_is_bounded_in_bytes() -> None:
     """A room of huge texts holds fewer of them, but always the last one."""
     feed = RoomFeed("42")
-    large = b"x" * (room_feed.RECENT_BYTES // 3)
+    large = b"x" * (RECENT_BYTES // 3)
     for number in range(1, 20):
         feed.advance(place(number), large)
-    assert feed.recent_after(place(16)) == [large] * 3
-    assert feed.recent_after(place(15)) is None
-    huge = b"x" * (room_feed.RECENT_BYTES * 2)
+    assert feed.recent.after(place(16)) == [large] * 3
+    assert feed.recent.after(place(15)) is None
+    huge = b"x" * (RECENT_BYTES * 2)
     feed.advance(place(20), huge)
-    assert feed.recent_after(place(19)) == [huge]
-    assert feed.recent_after(place(18)) is None
+    assert feed.recent.after(place(19)) == [huge]
+    assert feed.recent.after(place(18)) is None
 
 
 def test_the_memory_of_all_rooms_is_bounded() -> None:
@@ -151,14 +145,14 @@ def test_the_memory_of_all_rooms_is_bounded() -> None:
         quiet.advance(place(number), event)
     for number in (1, 2, 3):
         busy.advance(place(number), event)
-    assert quiet.recent_after(place(1)) == [event] * 2
-    assert busy.recent_after(place(2)) == [event]
-    assert busy.recent_after(place(1)) is None
+    assert quiet.recent.after(place(1)) == [event] * 2
+    assert busy.recent.after(place(2)) == [event]
+    assert busy.recent.after(place(1)) is None
     assert memory.limited["node_recent_bytes"] == 3
-    quiet.forget_recent()
+    quiet.recent.forget()
     for number in (4, 5):
         busy.advance(place(number), event)
-    assert busy.recent_after(place(2)) == [event] * 3
+    assert busy.recent.after(place(2)) == [event] * 3
     assert memory.used_bytes == 900
 
 
@@ -184,26 +178,26 @@ def test_what_one_session_read_is_there_for_the_next(
         feed.advance(place(number), stored(number))
     lineage = data.draw(st.sampled_from("ab"))
     events = [stored(n, lineage) for n in range(since + 1, since + read + 1)]
-    feed.remember(place(since) if since else START, events)
+    feed.recent.remember(place(since) if since else START, events)
     known = data.draw(st.integers(since, top))
     upto = data.draw(st.integers(known, top))
-    found = feed.recent_after(place(known) if known else START, upto=upto)
+    found = feed.recent.after(place(known) if known else START, upto=upto)
     if found is not None:
         assert found == [stored(n) for n in range(known + 1, upto + 1)]
     elif lineage == "a":
         assert top - known > RECENT_EVENTS
-    feed.forget_recent()
+    feed.recent.forget()
     assert memory.used_bytes == 0
-    assert feed.recent_after(place(known) if known else START) in (None, [])
+    assert feed.recent.after(place(known) if known else START) in (None, [])
 
 
 def test_a_restart_forgets_the_other_history() -> None:
     """What was delivered is not this log's past: it proves nothing any more."""
     feed = feed_at(5, delivered=5)
     feed.restart(place(3, "b"))
-    assert feed.recent_after(place(4)) is None
-    assert feed.recent_after(place(3)) is None
-    assert feed.recent_after(place(3, "b")) == []
+    assert feed.recent.after(place(4)) is None
+    assert feed.recent.after(place(3)) is None
+    assert feed.recent.after(place(3, "b")) == []
 
 
 def test_an_entry_collects_what_passes_until_it_ends() -> None:
