@@ -107,15 +107,15 @@ def send(log: MessageLog) -> Send:
     return sender(log)
 
 
-def make_log(link: RedisLink, **limits: int) -> MessageLog:
-    """Return a log with the limits given, and ample ones for the rest."""
+def make_log(link: RedisLink, **keywords: Any) -> MessageLog:
+    """Return a log with the keywords given, and ample limits for the rest."""
     ample: dict[str, Any] = {
         "remember_seconds": 3600,
         "log_limit": 10_000,
         "log_age_ms": 3_600_000,
         "history_limit": 10_000,
     }
-    return MessageLog(link, **(ample | limits))
+    return MessageLog(link, **(ample | keywords))
 
 
 def sender(log: MessageLog) -> Send:

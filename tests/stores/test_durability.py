@@ -10,11 +10,12 @@ from redis.asyncio import Redis
 from realtime import keys
 from realtime.durability import Durability, parse_level
 from realtime.errors import OutcomeUnknownError
-from realtime.message_log import Appended, MessageLog
+from realtime.message_log import Appended
 from realtime.redis_link import RedisLink
 from realtime.redis_url import connection_factory
 from realtime.rooms import Rooms
 from tests.redis_server import RedisServer
+from tests.stores.conftest import make_log
 from tests.waiting import MS, wait_until
 
 TIMEOUT_SECONDS = 500 * MS
@@ -42,14 +43,7 @@ async def append(
                 timeout_seconds=TIMEOUT_SECONDS,
             )
             made.append(durability)
-        log = MessageLog(
-            link,
-            remember_seconds=60,
-            log_limit=100,
-            log_age_ms=100_000,
-            history_limit=100,
-            durability=durability,
-        )
+        log = make_log(link, durability=durability)
         content = {"type": "text", "text": "hello"}
         return await log.append(
             room="42", user="ann", client_id=client_id, content=content
@@ -130,14 +124,7 @@ async def test_a_room_s_own_level_out_of_reach_is_unknown(
     durability = Durability(
         nowhere, default=parse_level("memory"), timeout_seconds=TIMEOUT_SECONDS
     )
-    log = MessageLog(
-        link,
-        remember_seconds=60,
-        log_limit=100,
-        log_age_ms=100_000,
-        history_limit=100,
-        durability=durability,
-    )
+    log = make_log(link, durability=durability)
     content = {"type": "text", "text": "hello"}
     with pytest.raises(OutcomeUnknownError):
         await log.append(room="42", user="ann", client_id="c", content=content)
