@@ -36,6 +36,9 @@ RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 PEM: bytes = RSA_KEY.public_key().public_bytes(
     Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
 )
+NOW = int(time.time())
+# Longer than the suite takes: tokens made at its start must be good to its end.
+DAY_SECONDS = 24 * 3600
 RULES = {"jwt_issuer": "https://issuer.example", "jwt_audience": "chat"}
 GOOD: dict[str, Any] = {"sub": "ann", "iss": RULES["jwt_issuer"], "aud": "chat"}
 
@@ -58,7 +61,7 @@ HS256 = {"alg": "HS256", "typ": "JWT"}
 
 def claims(**changed: Any) -> dict[str, Any]:
     """Return good claims but for these; None leaves one out."""
-    merged = {**GOOD, "exp": int(time.time()) + 600, **changed}
+    merged = {**GOOD, "exp": NOW + DAY_SECONDS, **changed}
     return {name: value for name, value in merged.items() if value is not None}
 
 
@@ -71,8 +74,6 @@ def text_of(**changed: Any) -> bytes:
     return json.dumps(claims(**changed)).encode()
 
 
-NOW = int(time.time())
-LATER = f"{NOW + 600}".encode()
 BAD: dict[str, tuple[Any, Any]] = {
     "none": ({"alg": "none"}, claims()),
     "None": ({"alg": "None"}, claims()),
@@ -103,10 +104,10 @@ BAD: dict[str, tuple[Any, Any]] = {
         HS256,
         text_of(exp=1).replace(b'"exp": 1', b'"exp": NaN'),
     ),
-    "an expiry that is a list": (HS256, claims(exp=[NOW + 600])),
+    "an expiry that is a list": (HS256, claims(exp=[NOW + DAY_SECONDS])),
     "an expiry that is no number": (HS256, claims(exp={})),
-    "not yet valid": (HS256, claims(nbf=NOW + 600)),
-    "issued in the future": (HS256, claims(iat=NOW + 6_000)),
+    "not yet valid": (HS256, claims(nbf=NOW + DAY_SECONDS)),
+    "issued in the future": (HS256, claims(iat=NOW + DAY_SECONDS)),
     "no subject": (HS256, claims(sub=None)),
     "a number as subject": (HS256, claims(sub=5)),
     "true as subject": (HS256, claims(sub=True)),
