@@ -1,7 +1,5 @@
 """Attendance: how a session enters a room with nothing missed, and leaves it."""
 
-from collections.abc import Container
-
 from realtime import keys
 from realtime.errors import NotAttendingError, UnavailableError
 from realtime.in_turn import in_turn
@@ -167,18 +165,15 @@ class Attendance:
         self._manager.basic_leave_room(session.sid, self._namespace, keys.channel(room))
         await self._lists.remove(session, room)
 
-    def let_go(self, room: str, users: Container[str]) -> None:
-        """End the attendance of users who are no members any more.
+    def let_go(self, session: AttendingSession, room: str) -> None:
+        """End the attendance of somebody who is no member any more.
 
         Who joins anew at this moment, and so is a member again, stays.
         """
-        channel = keys.channel(room)
-        members = list(self._manager.recipients(self._namespace, channel))
-        for session in self._lists.known(members):
-            is_joining = self._wishes.find(session.sid, room) is not None
-            if session.user in users and room in session.rooms and not is_joining:
-                self._manager.basic_leave_room(session.sid, self._namespace, channel)
-                self._lists.remove_soon(session, room)
+        sid = session.sid
+        if room in session.rooms and self._wishes.find(sid, room) is None:
+            self._manager.basic_leave_room(sid, self._namespace, keys.channel(room))
+            self._lists.remove_soon(session, room)
 
     def end(self, session: AttendingSession) -> None:
         """Take a session whose connection ended off every room's list, soon."""

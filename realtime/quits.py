@@ -61,11 +61,14 @@ class Quits:
 
     async def _heard(self, message: dict[str, Any]) -> None:
         room = keys.room_of_channel(message["room"])
-        user_room = keys.user_sessions_room(message["user"])
-        own = self._lists.known(self._manager.recipients(self._namespace, user_room))
+        own = self._sessions_of(message["user"])
         await asyncio.gather(*(self._attendance.leave(each, room) for each in own))
         # Whose mark counts has changed; in a large room nobody is told of marks.
         await self._standing.tell(message["room"], large_rooms=False)
+
+    def _sessions_of(self, user: str) -> list[AttendingSession]:
+        own = keys.user_sessions_room(user)
+        return self._lists.known(self._manager.recipients(self._namespace, own))
 
     async def after_gap(self, channel: str) -> None:
         """Make up for notices that a room may have missed, quits among them.
@@ -77,5 +80,7 @@ class Quits:
         quitters = await self._rooms.quit_lately(room)
         # No step between that answer and this: whoever joins anew meanwhile is a
         # member again after it.
-        self._attendance.let_go(room, quitters)
+        for user in quitters:
+            for session in self._sessions_of(user):
+                self._attendance.let_go(session, room)
         await self._standing.tell(channel, large_rooms=True)
