@@ -11,6 +11,7 @@ import pytest
 
 from realtime.http_log import BadRequestFilter, quiet_bad_requests
 from tests.hostile.standing import redis_keys, returns_to, services_of, standing
+from tests.logs import check_log
 from tests.nodes import Node, run_nodes
 from tests.raw_chat import RawChat, raw_chat
 from tests.recording import RecordingClient, recording
@@ -64,18 +65,7 @@ def clean_log(
 ) -> Iterator[pytest.LogCaptureFixture]:
     """Whatever strangers send, the log holds no traceback and no error of ours."""
     yield caplog
-    # ``caplog.records`` would be those of the teardown alone.
-    records = [
-        each
-        for phase in ("setup", "call", "teardown")
-        for each in caplog.get_records(phase)
-    ]
-    bad = [
-        f"{each.name}: {each.getMessage()} {each.exc_info or ''}"
-        for each in records
-        if each.exc_info or each.levelno >= logging.ERROR
-    ]
-    assert not bad, bad
+    check_log(caplog)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Connections that end at an awkward moment leave nothing behind."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,6 +9,7 @@ from realtime.app import NODE
 from realtime.attendance import Attendance
 from realtime.auth import Authenticator, Identity
 from realtime.errors import ForbiddenError
+from tests.logs import check_log
 from tests.nodes import Node, run_nodes
 from tests.raw_chat import raw_chat
 from tests.recording import recording
@@ -21,14 +21,7 @@ async def node(redis_url: str, caplog: pytest.LogCaptureFixture) -> AsyncIterato
     """A node; after the test its log holds no error."""
     async with run_nodes(1, redis_url) as (node,):
         yield node
-    # ``caplog.records`` would be those of the teardown alone.
-    errors = [
-        each
-        for phase in ("setup", "call", "teardown")
-        for each in caplog.get_records(phase)
-        if each.levelno >= logging.ERROR
-    ]
-    assert not errors, [each.getMessage() for each in errors]
+    check_log(caplog)
 
 
 def sessions_of(node: Node) -> list[str]:

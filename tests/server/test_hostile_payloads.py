@@ -11,6 +11,7 @@ import pytest
 
 from realtime.read_state import ReadState
 from schemas.catalog import REQUESTS
+from tests.logs import check_log
 from tests.nodes import Node, run_nodes
 from tests.raw_chat import RawChat, raw_chat
 from tests.recording import RecordingClient, recording
@@ -54,14 +55,7 @@ async def scene(
         scene = Scene(node, ann, bob, mallory)
         yield scene
         await scene.check()
-    # ``caplog.records`` would be those of the teardown alone.
-    errors = [
-        each
-        for phase in ("setup", "call", "teardown")
-        for each in caplog.get_records(phase)
-        if each.levelno >= logging.ERROR
-    ]
-    assert not errors, [each.getMessage() for each in errors]
+    check_log(caplog)
 
 
 async def refused(scene: Scene, event_array: str, code: str, *fields: str) -> None:
