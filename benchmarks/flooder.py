@@ -1,7 +1,8 @@
 """One user who floods a node, as lean as can be: ``python -m benchmarks.flooder``.
 
-Frames are built before the start, many at a time, and written whenever the kernel takes
-them; answers are only counted. What it costs its own core is reported beside.
+What it writes (``benchmarks.flood_frames``) is built before the start, many frames at a
+time, and goes out whenever the kernel takes it; answers are only counted. What it costs
+its own core is reported beside.
 """
 
 import base64
@@ -12,109 +13,24 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+
+from benchmarks.flood_frames import (
+    CHUNKS,
+    KINDS,
+    UPGRADE,
+    chunks,
+    event,
+    frame,
+    message,
+    post,
+)
 
 CONNECT_SECONDS = 10.0
-CHUNK_BYTES = 64 * 1024
-"""Written in one call: some 400 short messages."""
-
-CHUNKS = 8
-"""Different ones, so that there are some 3,000 different ``clientId``."""
-
 READ_BYTES = 256 * 1024
 POST_PACKETS = 1_000
 CONNECTS_AT_ONCE = 16
 PAUSE_SECONDS = 0.05
 """Pause of a connection that the server closed, before it comes again."""
-
-_UPGRADE = (
-    "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-)
-
-
-def frame(text: str, opcode: int = 1) -> bytes:
-    """Return a client's frame; its mask is zero, which is a mask like any other."""
-    data = text.encode()
-    size = len(data)
-    if size < 126:
-        head = bytes((0x80 | opcode, 0x80 | size))
-    elif size < 65536:
-        head = bytes((0x80 | opcode, 0x80 | 126)) + size.to_bytes(2, "big")
-    else:
-        head = bytes((0x80 | opcode, 0x80 | 127)) + size.to_bytes(8, "big")
-    return head + bytes(4) + data
-
-
-def event(name: str, payload: object) -> str:
-    """Return an event that wants an ack."""
-    return f"42/chat,7{json.dumps([name, payload], separators=(',', ':'))}"
-
-
-def message(number: int, room: str, text: str) -> str:
-    """Return a ``send``."""
-    content = {"room": room, "clientId": f"flood-{number}", "type": "text"}
-    return event("send", {**content, "text": text})
-
-
-def sends(number: int, room: str) -> bytes:
-    """Short messages to a room that others are in."""
-    return frame(message(number, room, "x" * 100))
-
-
-def requests(number: int, room: str) -> bytes:
-    """Everything else that can be asked for, one after the other."""
-    kinds: tuple[tuple[str, object], ...] = (
-        ("typing", {"room": room, "on": True}),
-        ("mark_read", {"room": room, "message": number}),
-        ("history", {"room": room, "limit": 100}),
-        ("join", {"room": room}),
-        ("rooms", {}),
-        ("sync", {"rooms": [{"room": f"{room}-{each}"} for each in range(20)]}),
-        ("no_such_event", {}),
-        ("send", {"room": 5}),
-    )
-    return frame(event(*kinds[number % len(kinds)]))
-
-
-def large(number: int, room: str) -> bytes:
-    """The longest texts, and payloads of 60 KB that are refused."""
-    if number % 2:
-        return frame(message(number, room, "y" * 4_000))
-    return frame(event("send", {"room": room, "text": ["z" * 100] * 600}))
-
-
-def frames(number: int, room: str) -> bytes:
-    """What no rate of requests counts: packets that ask for nothing."""
-    kinds = (
-        frame("3"),
-        frame("6"),
-        frame("ping", 9),
-        frame("42/other,1" + json.dumps(["send", {"room": room}])),
-        frame("43/chat,99[1]"),
-    )
-    return kinds[number % len(kinds)]
-
-
-KINDS: dict[str, Callable[[int, str], bytes]] = {
-    "sends": sends,
-    "requests": requests,
-    "large": large,
-    "frames": frames,
-}
-
-
-def chunks(build: Callable[[int, str], bytes], room: str) -> list[bytes]:
-    """Return some chunks of whole frames."""
-    found, number = [], 0
-    for _ in range(CHUNKS):
-        chunk = bytearray()
-        while len(chunk) < CHUNK_BYTES:
-            chunk += build(number, room)
-            number += 1
-        found.append(bytes(chunk))
-    return found
 
 
 class Flood:
@@ -144,7 +60,7 @@ class Flood:
             OSError: It was refused.
         """
         link = socket.create_connection(("127.0.0.1", self._port), CONNECT_SECONDS)
-        link.sendall(_UPGRADE.encode())
+        link.sendall(UPGRADE)
         _until(link, b"pingInterval")
         link.sendall(frame(f'40/chat,{{"token":"{self._token}"}}'))
         _until(link, b"40/chat,")
@@ -223,7 +139,7 @@ class Flood:
         while time.monotonic() < until:
             while len(steps) < CONNECTS_AT_ONCE:
                 link = socket.create_connection(("127.0.0.1", self._port), 5)
-                link.sendall(_UPGRADE.encode())
+                link.sendall(UPGRADE)
                 link.setblocking(False)
                 steps[link] = 0
                 self._selector.register(link, selectors.EVENT_READ)
@@ -271,16 +187,16 @@ class Flood:
             answer = _until(getter, b"pingTimeout")
             sid = answer.partition(b'"sid":"')[2].partition(b'"')[0].decode()
             get = f"GET {path}&sid={sid} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-            poster.sendall(_post(path, sid, f'40/chat,{{"token":"{self._token}"}}'))
+            poster.sendall(post(path, sid, f'40/chat,{{"token":"{self._token}"}}'))
             _until(poster, b"ok")
             getter.sendall(get.encode())
             _until(getter, b"40/chat,")
-            poster.sendall(_post(path, sid, event("join", {"room": self._room})))
+            poster.sendall(post(path, sid, event("join", {"room": self._room})))
             _until(poster, b"ok")
             body = "\x1e".join(
                 message(number, self._room, "x" * 100) for number in range(POST_PACKETS)
             )
-            texts[poster] = _post(path, sid, body)
+            texts[poster] = post(path, sid, body)
             texts[getter] = get.encode()
             links += [poster, getter]
         _go()
@@ -299,15 +215,6 @@ class Flood:
                     self.found["bytes"] += len(texts[link])
                 except OSError:
                     self._drop(link)
-
-
-def _post(path: str, sid: str, body: str) -> bytes:
-    data = body.encode()
-    head = (
-        f"POST {path}&sid={sid} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-        f"Content-Type: text/plain\r\nContent-Length: {len(data)}\r\n\r\n"
-    )
-    return head.encode() + data
 
 
 def _until(link: socket.socket, wanted: bytes) -> bytes:

@@ -1,0 +1,109 @@
+"""What a flooder writes: frames, requests and chunks of them."""
+
+import json
+from collections.abc import Callable
+
+CHUNK_BYTES = 64 * 1024
+"""Written in one call: some 400 short messages."""
+
+CHUNKS = 8
+"""Different ones, so that there are some 3,000 different ``clientId``."""
+
+UPGRADE = (
+    b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+def frame(text: str, opcode: int = 1) -> bytes:
+    """Return a client's frame; its mask is zero, which is a mask like any other."""
+    data = text.encode()
+    size = len(data)
+    if size < 126:
+        head = bytes((0x80 | opcode, 0x80 | size))
+    elif size < 65536:
+        head = bytes((0x80 | opcode, 0x80 | 126)) + size.to_bytes(2, "big")
+    else:
+        head = bytes((0x80 | opcode, 0x80 | 127)) + size.to_bytes(8, "big")
+    return head + bytes(4) + data
+
+
+def event(name: str, payload: object) -> str:
+    """Return an event that wants an ack."""
+    return f"42/chat,7{json.dumps([name, payload], separators=(',', ':'))}"
+
+
+def message(number: int, room: str, text: str) -> str:
+    """Return a ``send``."""
+    content = {"room": room, "clientId": f"flood-{number}", "type": "text"}
+    return event("send", {**content, "text": text})
+
+
+def sends(number: int, room: str) -> bytes:
+    """Short messages to a room that others are in."""
+    return frame(message(number, room, "x" * 100))
+
+
+def requests(number: int, room: str) -> bytes:
+    """Everything else that can be asked for, one after the other."""
+    kinds: tuple[tuple[str, object], ...] = (
+        ("typing", {"room": room, "on": True}),
+        ("mark_read", {"room": room, "message": number}),
+        ("history", {"room": room, "limit": 100}),
+        ("join", {"room": room}),
+        ("rooms", {}),
+        ("sync", {"rooms": [{"room": f"{room}-{each}"} for each in range(20)]}),
+        ("no_such_event", {}),
+        ("send", {"room": 5}),
+    )
+    return frame(event(*kinds[number % len(kinds)]))
+
+
+def large(number: int, room: str) -> bytes:
+    """The longest texts, and payloads of 60 KB that are refused."""
+    if number % 2:
+        return frame(message(number, room, "y" * 4_000))
+    return frame(event("send", {"room": room, "text": ["z" * 100] * 600}))
+
+
+def frames(number: int, room: str) -> bytes:
+    """What no rate of requests counts: packets that ask for nothing."""
+    kinds = (
+        frame("3"),
+        frame("6"),
+        frame("ping", 9),
+        frame("42/other,1" + json.dumps(["send", {"room": room}])),
+        frame("43/chat,99[1]"),
+    )
+    return kinds[number % len(kinds)]
+
+
+KINDS: dict[str, Callable[[int, str], bytes]] = {
+    "sends": sends,
+    "requests": requests,
+    "large": large,
+    "frames": frames,
+}
+
+
+def chunks(build: Callable[[int, str], bytes], room: str) -> list[bytes]:
+    """Return some chunks of whole frames."""
+    found, number = [], 0
+    for _ in range(CHUNKS):
+        chunk = bytearray()
+        while len(chunk) < CHUNK_BYTES:
+            chunk += build(number, room)
+            number += 1
+        found.append(bytes(chunk))
+    return found
+
+
+def post(path: str, sid: str, body: str) -> bytes:
+    """Return a POST of packets to a session."""
+    data = body.encode()
+    head = (
+        f"POST {path}&sid={sid} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        f"Content-Type: text/plain\r\nContent-Length: {len(data)}\r\n\r\n"
+    )
+    return head.encode() + data
