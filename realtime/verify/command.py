@@ -66,7 +66,7 @@ def run(given: argparse.Namespace, settings: Settings, tell: Tell) -> bool:
 
 
 def _plan(given: argparse.Namespace, settings: Settings) -> Plan:
-    kinds = _kinds(given)
+    _check_flags(given)
     seed = given.seed
     if seed is None:
         seed = random.SystemRandom().randrange(1_000_000)
@@ -79,7 +79,7 @@ def _plan(given: argparse.Namespace, settings: Settings) -> Plan:
         urls=given.urls,
         redis_url=given.redis_url,
         ca=given.ca,
-        kinds=kinds,
+        kinds=_kinds(given),
         send_seconds=1 / given.rate,
         make_auth=_signed(settings) if given.urls else dev_auth,
         histories=given.histories,
@@ -88,7 +88,8 @@ def _plan(given: argparse.Namespace, settings: Settings) -> Plan:
     )
 
 
-def _kinds(given: argparse.Namespace) -> list[str]:
+def _check_flags(given: argparse.Namespace) -> None:
+    """Refuse flags that do not go together."""
     if given.urls and (given.sentinel or given.durability != MEMORY):
         raise StartError("--sentinel and --durability are for nodes of the run's own.")
     if given.durability.startswith("replicas") and not given.sentinel:
@@ -97,6 +98,9 @@ def _kinds(given: argparse.Namespace) -> list[str]:
         raise StartError("--redis and --ca are for nodes of your own: --url.")
     if given.ca is not None and not given.ca.is_file():
         raise StartError(f"--ca: there is no file {given.ca}.")
+
+
+def _kinds(given: argparse.Namespace) -> list[str]:
     known: Sequence[str] = SENTINEL_KINDS if given.sentinel else KINDS
     if given.urls:
         known = (*CLIENT_KINDS, *(REDIS_KINDS if given.redis_url else ()))
