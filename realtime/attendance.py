@@ -168,10 +168,11 @@ class Attendance:
     def let_go(self, session: AttendingSession, room: str) -> None:
         """End the attendance of somebody who is no member any more.
 
-        Who joins anew at this moment, and so is a member again, stays.
+        A join on its way is cancelled: it may have begun before the membership ended.
         """
         sid = session.sid
-        if room in session.rooms and self._wishes.find(sid, room) is None:
+        self._wishes.cancel(sid, room)
+        if room in session.rooms:
             self._manager.basic_leave_room(sid, self._namespace, keys.channel(room))
             self._lists.remove_soon(session, room)
 

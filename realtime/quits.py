@@ -1,10 +1,10 @@
 """Quits: who is no member any more attends at no node, also one that did not hear."""
 
-import asyncio
 from typing import Any
 
 from realtime import keys
 from realtime.attendance import Attendance
+from realtime.errors import ChatError
 from realtime.manager import ChatroomManager
 from realtime.rooms import Rooms
 from realtime.session_lists import AttendingSession, SessionLists
@@ -60,15 +60,25 @@ class Quits:
         )
 
     async def _heard(self, message: dict[str, Any]) -> None:
-        room = keys.room_of_channel(message["room"])
-        own = self._sessions_of(message["user"])
-        await asyncio.gather(*(self._attendance.leave(each, room) for each in own))
+        room, user = keys.room_of_channel(message["room"]), message["user"]
+        # The word may come after the user has joined again: then they are a member.
+        if not await self._is_member(room, user):
+            self._let_go(room, user)
         # Whose mark counts has changed; in a large room nobody is told of marks.
         await self._standing.tell(message["room"], large_rooms=False)
 
-    def _sessions_of(self, user: str) -> list[AttendingSession]:
+    async def _is_member(self, room: str, user: str) -> bool:
+        try:
+            return await self._rooms.is_member(room, user)
+        except ChatError:
+            # A member who is sent away can come back; who quit must not stay.
+            return False
+
+    def _let_go(self, room: str, user: str) -> None:
         own = keys.user_sessions_room(user)
-        return self._lists.known(self._manager.recipients(self._namespace, own))
+        sids = self._manager.recipients(self._namespace, own)
+        for session in self._lists.known(sids):
+            self._attendance.let_go(session, room)
 
     async def after_gap(self, channel: str) -> None:
         """Make up for notices that a room may have missed, quits among them.
@@ -81,6 +91,5 @@ class Quits:
         # No step between that answer and this: whoever joins anew meanwhile is a
         # member again after it.
         for user in quitters:
-            for session in self._sessions_of(user):
-                self._attendance.let_go(session, room)
+            self._let_go(room, user)
         await self._standing.tell(channel, large_rooms=True)

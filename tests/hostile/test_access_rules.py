@@ -20,7 +20,7 @@ from tests.hostile.standing import services_of
 from tests.members import Member, member, text_of
 from tests.nodes import Node, run_nodes
 from tests.raw_chat import RawChat, raw_chat
-from tests.waiting import wait_until
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
 ROOM = "the-board"
 SECRET_TEXT = "we sell on monday"
@@ -321,6 +321,24 @@ async def test_a_node_that_was_deaf_learns_who_quit(
         await activity(board)
         await phone.do("rooms")
         assert phone.kept == []
+
+
+@pytest.mark.usefixtures("board")
+async def test_who_comes_back_before_the_word_of_their_quit_stays(
+    nodes: list[Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis may carry the word of a `quit` later than the next `join`."""
+    control = nodes[0].app[NODE].parts.manager.control
+    carry_out = control.more["quit"]
+    words: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    async with member(nodes[0], "cleo", ROOM) as cleo:
+        monkeypatch.setitem(control.more, "quit", words.put)
+        await cleo.do("quit", {"room": ROOM})
+        await cleo.join(ROOM)
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await carry_out(await words.get())
+        assert _attends(nodes[0], "cleo")
+        await cleo.do("typing", {"room": ROOM, "on": True})
 
 
 async def _nothing(_message: dict[str, Any]) -> None:
