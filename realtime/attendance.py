@@ -165,16 +165,18 @@ class Attendance:
         self._manager.basic_leave_room(session.sid, self._namespace, keys.channel(room))
         await self._lists.remove(session, room)
 
-    def let_go(self, session: AttendingSession, room: str) -> None:
-        """End the attendance of somebody who is no member any more.
+    def let_go(self, session: AttendingSession, room: str) -> bool:
+        """End the attendance of somebody who is no member any more; true if it did.
 
         A join on its way is cancelled: it may have begun before the membership ended.
         """
         sid = session.sid
         self._wishes.cancel(sid, room)
-        if room in session.rooms:
-            self._manager.basic_leave_room(sid, self._namespace, keys.channel(room))
-            self._lists.remove_soon(session, room)
+        if room not in session.rooms:
+            return False
+        self._manager.basic_leave_room(sid, self._namespace, keys.channel(room))
+        self._lists.remove_soon(session, room)
+        return True
 
     def end(self, session: AttendingSession) -> None:
         """Take a session whose connection ended off every room's list, soon."""

@@ -78,7 +78,9 @@ class Quits:
         own = keys.user_sessions_room(user)
         sids = self._manager.recipients(self._namespace, own)
         for session in self._lists.known(sids):
-            self._attendance.let_go(session, room)
+            if self._attendance.let_go(session, room):
+                delivery = self._manager.delivery
+                delivery.tell(session.sid, "membership_ended", {"room": room})
 
     async def after_gap(self, channel: str) -> None:
         """Make up for notices that a room may have missed, quits among them.

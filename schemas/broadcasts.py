@@ -135,6 +135,12 @@ class TokenExpired(StrictSchema):
     message = Sentence()
 
 
+class MembershipEnded(StrictSchema):
+    """``membership_ended``: the user quit at another device; do not join again."""
+
+    room = RoomId()
+
+
 class Reload(StrictSchema):
     """``reload``: what was shown of this room may be wrong; join without a cursor."""
 

@@ -82,6 +82,7 @@ _BROADCASTS = (
     Broadcast("typing", broadcasts.Typing()),
     Broadcast("presence", broadcasts.Presence()),
     Broadcast("state", RoomState()),
+    Broadcast("membership_ended", broadcasts.MembershipEnded()),
     Broadcast("closing", broadcasts.Closing()),
     Broadcast("service", broadcasts.Service()),
     Broadcast("token_expired", broadcasts.TokenExpired()),

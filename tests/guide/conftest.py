@@ -23,6 +23,13 @@ async def ann(node: Node) -> AsyncIterator[RecordingClient]:
 
 
 @pytest.fixture
+async def anns_phone(node: Node) -> AsyncIterator[RecordingClient]:
+    """Ann, on a second device."""
+    async with recording(node, "ann") as client:
+        yield client
+
+
+@pytest.fixture
 async def bob(node: Node) -> AsyncIterator[RecordingClient]:
     """Bob, likewise."""
     async with recording(node, "bob") as client:

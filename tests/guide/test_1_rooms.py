@@ -70,6 +70,18 @@ async def test_quit_a_room(ann: RecordingClient, bob: RecordingClient) -> None:
     assert (await bob.refused("history", {"room": "42"}))["code"] == "forbidden"
 
 
+async def test_quit_a_room_on_all_devices(
+    ann: RecordingClient, anns_phone: RecordingClient
+) -> None:
+    """The user's other sessions attend no longer, and are told so."""
+    for client in (ann, anns_phone):
+        await client.do("join", {"room": "42"})
+    await ann.do("quit", {"room": "42"})
+    assert await anns_phone.next("membership_ended") == {"room": "42"}
+    typing = {"room": "42", "on": True}
+    assert (await anns_phone.refused("typing", typing))["code"] == "not_attending"
+
+
 async def test_list_ones_rooms(ann: RecordingClient, bob: RecordingClient) -> None:
     """`rooms` gives each room of the user: its newest message, and what is unread."""
     for room in ("b", "a"):

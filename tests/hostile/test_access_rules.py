@@ -264,7 +264,10 @@ async def test_quit_ends_everything_at_every_node(
         await wait_until(
             lambda: not any(_attends(node, "cleo") for node in nodes), "all have left"
         )
+        assert await tablet.next("membership_ended") == {"room": ROOM}
         for device in devices:
+            # What was on its way to it is there before the answer.
+            await device.do("rooms")
             device.kept.clear()
         await activity(board)
         for device in devices:
@@ -317,6 +320,7 @@ async def test_a_node_that_was_deaf_learns_who_quit(
         await wait_until(lambda: not _attends(nodes[2], "cleo"), "cleo is let go")
         for node, user in ((nodes[0], "ann"), (nodes[1], "bob"), (nodes[2], "dan")):
             assert _attends(node, user)
+        assert await phone.next("membership_ended") == {"room": ROOM}
         phone.kept.clear()
         await activity(board)
         await phone.do("rooms")

@@ -20,7 +20,7 @@
  * - `replaced` {room}: the room's messages were made anew; show `room(id).messages`
  * - `reads` {room}, `presence` {room}, `typing` {room}: see `room(id)`, `typing(id)`
  * - `outbox` {room, item}: see `outbox(id)`
- * - `refused` {room, error}: the room cannot be attended
+ * - `refused` {room, error}: the room cannot be attended, or not any more
  */
 
 import { Attendance } from "./chatroom/attendance.js";
@@ -98,6 +98,8 @@ export class ChatroomClient {
     this.incoming = new Incoming({
       ...{ user, attendance, outbox, readMarks, typingUsers, rooms: this.#rooms },
       emit: (name, payload) => this.#emitter.emit(name, payload),
+      ended: (room) =>
+        this.#refused(room, new ChatRequestError("ended", "You left it on another device.")),
       statusChanged: () => this.#emitStatus(),
     });
   }

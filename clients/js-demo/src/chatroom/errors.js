@@ -8,6 +8,7 @@
  *   known (temporary)
  * - `timeout`: sent, no answer in time; the outcome is not known (temporary)
  * - `closed`: the client object was closed
+ * - `ended`: the user left the room for good, on another device
  * - `outbox_full`: too much is waiting to be sent
  * - `too_old`: waited longer than the server remembers a `clientId`, so sending it
  *   again might show it twice

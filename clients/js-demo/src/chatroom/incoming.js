@@ -12,6 +12,7 @@
  * @property {import("./read-marks.js").ReadMarks} readMarks
  * @property {import("./typing.js").TypingUsers} typingUsers
  * @property {(name: string, payload: object) => void} emit Tells the listeners.
+ * @property {(room: string) => void} ended The user is no member of a room any more.
  * @property {() => void} statusChanged
  */
 
@@ -37,7 +38,8 @@ export class Incoming {
       state.forgetCursor();
       attendance.need(room);
       statusChanged();
-    } else if (name === "typing") typingUsers.set(room, payload.user, payload.on);
+    } else if (name === "membership_ended") this.parts.ended(room);
+    else if (name === "typing") typingUsers.set(room, payload.user, payload.on);
     else if (name === "presence") {
       state.applyPresence(payload);
       this.#tell(room, "presence");

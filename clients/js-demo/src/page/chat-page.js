@@ -112,6 +112,7 @@ export class ChatPage {
     client.on("outbox", () => this.renderPending());
     client.on("refused", ({ room, error }) => {
       this.announcer.show(`${room}: ${error.message}`);
+      if (error.code === "ended") this.#known.delete(room);
       if (room === this.#room) this.#go(null);
     });
     const hashChanged = () => this.#hashChanged();
