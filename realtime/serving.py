@@ -6,8 +6,8 @@ import ipaddress
 import logging
 import signal
 import socket
-from collections.abc import Callable
-from contextlib import AsyncExitStack, ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import replace
 
 from aiohttp import web
@@ -16,6 +16,7 @@ from realtime.app import NODE, create_app
 from realtime.embedded import EmbeddedValkey
 from realtime.errors import ChatError
 from realtime.http_log import quiet_bad_requests
+from realtime.log_writer import LineHandler, LogWriter
 from realtime.redis_check import check_redis
 from realtime.settings import Settings
 from realtime.start_error import StartError
@@ -29,6 +30,7 @@ LISTEN_BACKLOG = 4096
 # Connections taken in one turn of the event loop, each some 0.2 ms of work with its
 # request: whoever is connected already is served between them.
 ACCEPTS_A_TURN = 16
+STANDARD_ERROR = 2
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 # Libraries that log each packet at "info", or at "debug" what is in a photo: where it
 # was taken, for one.
@@ -47,17 +49,18 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     Raises:
         StartError: when it cannot start, with the reason.
     """
-    _configure_logging(settings.log_level)
-    _cancel_on_signals()
-    try:
-        async with AsyncExitStack() as stack:
-            runner = await _assemble(await _with_redis(settings, stack), stack)
-            stack.push_async_callback(runner.app[NODE].drain)
-            await _listen(runner, settings)
-            announce(_address(settings.host, runner.addresses[0][1]))
-            await asyncio.Event().wait()
-    except asyncio.CancelledError:
-        log.info("Stopped.")
+    with _logging(settings.log_level) as writer:
+        _cancel_on_signals()
+        try:
+            async with AsyncExitStack() as stack:
+                runner = await _assemble(await _with_redis(settings, stack), stack)
+                writer.limited = runner.app[NODE].parts.limited
+                stack.push_async_callback(runner.app[NODE].drain)
+                await _listen(runner, settings)
+                announce(_address(settings.host, runner.addresses[0][1]))
+                await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            log.info("Stopped.")
 
 
 async def _with_redis(settings: Settings, stack: AsyncExitStack) -> Settings:
@@ -100,11 +103,22 @@ async def _assemble(settings: Settings, stack: AsyncExitStack) -> web.AppRunner:
     return runner
 
 
-def _configure_logging(level: str) -> None:
-    logging.basicConfig(format=LOG_FORMAT, level=level.upper())
-    for name in CHATTY_LOGGERS:
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
-    quiet_bad_requests()
+@contextmanager
+def _logging(level: str) -> Iterator[LogWriter]:
+    """Log to the standard error without ever waiting for whoever reads it."""
+    target = LineHandler(STANDARD_ERROR)
+    target.setFormatter(logging.Formatter(LOG_FORMAT))
+    root = logging.getLogger()
+    with LogWriter(target) as writer:
+        root.addHandler(writer)
+        root.setLevel(level.upper())
+        for name in CHATTY_LOGGERS:
+            logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+        quiet_bad_requests()
+        try:
+            yield writer
+        finally:
+            root.removeHandler(writer)
 
 
 def _cancel_on_signals() -> None:

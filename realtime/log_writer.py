@@ -1,0 +1,114 @@
+"""Log lines are written by a thread: whoever reads them slowly must not stop a node.
+
+A terminal that was paused, a full pipe or a slow disk would otherwise block the event
+loop in the middle of a log call, and with it everybody's messages.
+"""
+
+import logging
+import os
+import queue
+from collections import Counter
+from logging.handlers import QueueHandler, QueueListener
+from typing import Final, Self
+
+from realtime.limits import new_counts
+
+LINES_WAITING: Final = 10_000
+"""Lines that may wait to be written, some megabytes. Further ones are left out."""
+
+CLOSE_SECONDS: Final = 2.0
+"""Time for the last lines when the process ends. A reader that hangs loses them."""
+
+
+class LogWriter(QueueHandler):
+    """Takes records without waiting and hands them to a handler in a thread.
+
+    A line that finds no place is left out; when there is one again, a warning says how
+    many were. Use it as a context, within which the thread runs.
+
+    Args:
+        target: Writes the lines; it may block.
+        limit: Lines that may wait.
+
+    Attributes:
+        limited: Counts the lines left out, as ``log_lines``.
+    """
+
+    def __init__(self, target: logging.Handler, *, limit: int = LINES_WAITING) -> None:
+        self._lines: queue.Queue[logging.LogRecord | None] = queue.Queue(limit)
+        super().__init__(self._lines)
+        self.limited: Counter[str] = new_counts()
+        self._left_out = 0
+        self._target = target
+        self._listener = _Listener(self._lines, target)
+
+    def __enter__(self) -> Self:
+        self._listener.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._listener.end(CLOSE_SECONDS)
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """Take a record, or count it if there is no place."""
+        try:
+            if self._left_out:
+                self._lines.put_nowait(_left_out(self._left_out))
+                self._left_out = 0
+            self._lines.put_nowait(record)
+        except queue.Full:
+            self._left_out += 1
+            self.limited["log_lines"] += 1
+
+
+class LineHandler(logging.Handler):
+    """Writes lines to a descriptor, from one thread.
+
+    Without a lock and a buffer: nothing waits at the process's end for a line that
+    nobody takes.
+
+    Args:
+        descriptor: Where to; 2 is the standard error.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+
+    def createLock(self) -> None:  # noqa: N802 - logging's name
+        """Have no lock."""
+        self.lock = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, however long that takes."""
+        try:
+            line = f"{self.format(record)}\n".encode(errors="backslashreplace")
+            while line:
+                line = line[os.write(self._descriptor, line) :]
+        except OSError:
+            self.handleError(record)
+
+
+class _Listener(QueueListener):
+    def end(self, seconds: float) -> None:
+        """Let the thread write what waits and end, for so long at most."""
+        thread = self._thread
+        if thread is None:
+            return
+        try:
+            self.enqueue_sentinel()
+        except queue.Full:
+            return
+        thread.join(seconds)
+
+
+def _left_out(count: int) -> logging.LogRecord:
+    text = f"{count} lines were left out: the log is not read fast enough."
+    return logging.makeLogRecord(
+        {
+            "name": __name__,
+            "levelno": logging.WARNING,
+            "levelname": "WARNING",
+            "msg": text,
+        }
+    )
