@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import Final
+from typing import Final, TextIO
 
 import jwt
 from marshmallow import ValidationError
@@ -110,17 +110,23 @@ def _serve(given: argparse.Namespace) -> None:
 
 def _announce(settings: Settings, url: str) -> None:
     if settings.development:
-        print(
+        _tell(
             "*** DEVELOPMENT MODE: no key is set, so anyone who can reach this server"
             " may take any name. ***",
-            file=sys.stderr,
+            sys.stderr,
         )
     if (settings.page_folder / "index.html").is_file():
-        print(f"Chat room: {url}", flush=True)
+        _tell(f"Chat room: {url}", sys.stdout)
     else:
-        print(
-            f"Serving at {url} without the demo page, which is not built.", flush=True
+        _tell(
+            f"Serving at {url} without the demo page, which is not built.", sys.stdout
         )
+
+
+def _tell(line: str, stream: TextIO) -> None:
+    # In one write: the log may go to the same place, and is written by a thread.
+    stream.write(f"{line}\n")
+    stream.flush()
 
 
 def _token(given: argparse.Namespace) -> None:

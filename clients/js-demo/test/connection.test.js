@@ -16,6 +16,8 @@ function fakeSocket() {
     reconnectionDelay: setter("delay"),
     reconnectionDelayMax: setter("delayMax"),
     randomizationFactor: setter("jitter"),
+    timeout: setter("timeout"),
+    engine: { close: () => void (settings.closes = (settings.closes ?? 0) + 1) },
   });
   /** @type {any} */
   const socket = {
@@ -72,6 +74,38 @@ test("the states tell what happens", (t) => {
   socket.end("transport close");
   socket.come();
   assert.deepEqual(states, ["connecting", "online", "reconnecting", "online"]);
+});
+
+test("an attempt that is swallowed ends soon; a slow line is given more time each time", (t) => {
+  const { connection, socket } = kit(t);
+  connection.connect();
+  const deadlines = [];
+  for (let attempt = 1; attempt <= 5; attempt += 1) {
+    socket.io.emit("error", new Error("timeout"));
+    socket.io.emit("reconnect_attempt", attempt);
+    deadlines.push(socket.settings.timeout);
+  }
+  assert.deepEqual(deadlines, [8_000, 16_000, 20_000, 20_000, 20_000]);
+  socket.come();
+  socket.end("transport close");
+  socket.io.emit("reconnect_attempt", 1);
+  assert.equal(socket.settings.timeout, 4_000);
+});
+
+test("a transport whose namespace is never accepted is given up", (t) => {
+  const { connection, socket } = kit(t);
+  connection.connect();
+  socket.io.emit("open");
+  t.mock.timers.tick(3_999);
+  assert.equal(socket.settings.closes, undefined);
+  t.mock.timers.tick(1);
+  assert.equal(socket.settings.closes, 1);
+  socket.io.emit("open");
+  t.mock.timers.tick(7_999);
+  assert.equal(socket.settings.closes, 1);
+  socket.come();
+  t.mock.timers.tick(1);
+  assert.equal(socket.settings.closes, 1);
 });
 
 test("a token that is refused ends the attempts until there is another", async (t) => {
@@ -146,7 +180,7 @@ test("after closing the next attempt waits as long as the server asked, the late
   socket.hear("closing", { reason: "drain", retryAfter: 7_000 });
   assert.deepEqual(socket.settings, { delay: 7_000, delayMax: 7_000, jitter: 0 });
   socket.io.emit("reconnect_attempt");
-  assert.deepEqual(socket.settings, { delay: 500, delayMax: 5_000, jitter: 0.5 });
+  assert.deepEqual(socket.settings, { delay: 500, delayMax: 5_000, jitter: 0.5, timeout: 4_000 });
 });
 
 test("whoever is removed does not come back by itself", (t) => {

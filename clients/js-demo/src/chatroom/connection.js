@@ -9,8 +9,12 @@ import { request } from "./requests.js";
 const NAMESPACE = "/chat";
 /** Ordinary waits between attempts to reach the server. */
 const RECONNECT_MS = { first: 500, longest: 5_000 };
-/** From the open transport to the accepted namespace; the server checks a token in it. */
-const HANDSHAKE_DEADLINE_MS = 20_000;
+/**
+ * For a transport to open, and then for the namespace, in which the server checks a token.
+ * An attempt whose packets were swallowed must end soon; on a slow line each that ran out
+ * of time is given twice as much.
+ */
+const DEADLINE_MS = { first: 4_000, longest: 20_000 };
 /** A token is renewed this long before it expires, for the hook takes its time. */
 const RENEW_AHEAD_MS = 60_000;
 /** Browsers' timers overflow beyond this. */
@@ -36,6 +40,8 @@ export class Connection {
   /** @type {string | null} A token that the server has refused already. */
   #refusedToken = null;
   #refusals = 0;
+  /** Attempts in a row that ran out of time. */
+  #overdue = 0;
   #announcedAway = false;
   /** A new token came before the server had ended the expired session. */
   #hasFreshToken = false;
@@ -59,6 +65,7 @@ export class Connection {
     this.socket = connect((options.url ?? "") + NAMESPACE, {
       reconnectionDelay: RECONNECT_MS.first,
       reconnectionDelayMax: RECONNECT_MS.longest,
+      timeout: DEADLINE_MS.first,
       // One request less than by upgrading, and no node has to be met twice; polling is
       // for networks that let no WebSocket through.
       transports: ["websocket", "polling"],
@@ -128,6 +135,7 @@ export class Connection {
     socket.on("connect", () => {
       clearTimeout(this.#timers.handshake);
       this.#refusals = 0;
+      this.#overdue = 0;
       this.#refusedToken = null;
       this.#become("online");
       wiring.connected();
@@ -151,19 +159,28 @@ export class Connection {
     const manager = this.socket.io;
     manager.on("open", () => {
       clearTimeout(this.#timers.handshake);
-      this.#timers.handshake = setTimeout(
-        () => !this.socket.connected && manager.engine?.close(),
-        HANDSHAKE_DEADLINE_MS,
-      );
+      this.#timers.handshake = setTimeout(() => {
+        if (this.socket.connected) return;
+        this.#overdue += 1;
+        manager.engine?.close();
+      }, this.#deadlineMs());
+    });
+    manager.on("error", (error) => {
+      this.#overdue = error.message === "timeout" ? this.#overdue + 1 : 0;
     });
     manager.on("close", () => clearTimeout(this.#timers.handshake));
     manager.on("reconnect_attempt", () => {
+      manager.timeout(this.#deadlineMs());
       if (!this.#announcedAway) return;
       this.#announcedAway = false;
       manager.reconnectionDelay(RECONNECT_MS.first);
       manager.reconnectionDelayMax(RECONNECT_MS.longest);
       manager.randomizationFactor(0.5);
     });
+  }
+
+  #deadlineMs() {
+    return Math.min(DEADLINE_MS.first * 2 ** this.#overdue, DEADLINE_MS.longest);
   }
 
   /** @param {string} reason */
