@@ -84,8 +84,12 @@ class Connection:
             reason = self._refusal or str(error) or type(error).__name__
             raise LostError(reason) from error
         # When a polling answer breaks off, the library's reader dies of it and tells
-        # nobody.
-        self._sio.eio.read_loop_task.add_done_callback(self._reader_ended)
+        # nobody; when a POST does, its writer ends, and the reader goes on.
+        engine = self._sio.eio
+        for task in (engine.read_loop_task, engine.write_loop_task):
+            if task is None:
+                raise LostError("the connection ended")
+            task.add_done_callback(self._loop_ended)
 
     async def request(
         self,
@@ -168,9 +172,9 @@ class Connection:
     def _disconnected(self, reason: object = None) -> None:
         self._end(str(reason))
 
-    def _reader_ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._end(str(error))
+    def _loop_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            self._end(str(task.exception() or "the library gave the connection up"))
 
     def _end(self, reason: str) -> None:
         if self.lost.is_set():
