@@ -39,7 +39,6 @@ class LogWriter(QueueHandler):
         super().__init__(self._lines)
         self.limited: Counter[str] = new_counts()
         self._left_out = 0
-        self._target = target
         self._listener = _Listener(self._lines, target)
 
     def __enter__(self) -> Self:

@@ -22,7 +22,6 @@ PAGE_MESSAGES = 50
 RECOVERY_EVENTS = 500
 """Events read from the log in one round trip of a recovery."""
 
-
 TURN_SECONDS = 2.0
 """Longest wait for others who read the same log. While Redis is away each of them
 takes the deadline of a command; nobody is to wait for a row of these."""
