@@ -7,6 +7,7 @@ import orjson
 
 from handlers.connecting import SessionNamespace
 from handlers.guard import Answer, Payload, error_answer, guarded
+from handlers.send_order import SendOrder
 from handlers.syncing import join_all
 from realtime.deferred_ack import DeferredAck
 from realtime.errors import (
@@ -44,8 +45,17 @@ class ChatNamespace(SessionNamespace):
     def __init__(self, services: Services) -> None:
         super().__init__(NAMESPACE, services)
         self.turns = Turnstile(REQUESTS_A_TURN)
+        self.order = SendOrder()
         self.under_way = 0
         self._requests = {name: getattr(self, f"on_{name}") for name in REQUESTS}
+
+    def held(self) -> dict[str, int]:
+        """Return what waits here for its answer, counted by kind."""
+        return {
+            "requests": self.under_way,
+            "request_turns": len(self.turns),
+            "send_queues": len(self.order),
+        }
 
     async def trigger_event(self, event: object, *args: Any) -> object:
         """Call the handler of an event; an unknown one is answered with an error.
@@ -114,15 +124,20 @@ class ChatNamespace(SessionNamespace):
     async def on_send(self, session: Session, payload: Payload) -> Answer:
         """A text or an image → its place in the room. Broadcasts ``message``.
 
+        A session's messages to a room keep the order in which they arrive.
         Errors: ``not_attending``, ``too_large``, ``unavailable`` (nothing was
         stored), ``unknown`` (repeat with the same ``clientId``).
         """
         services = self.services
         services.user_rates.take(session.user)
         room, client_id = payload.pop("room"), payload.pop("clientId")
-        if "image" in payload:
-            stored = await services.images.accept(payload["image"], owner=session.user)
-            payload["image"] = services.images.describe(stored)
+        key = (session.sid, room)
+        if "image" in payload or key in self.order:
+            async with self.order.place(key) as turn:
+                if "image" in payload:
+                    payload["image"] = await self._stored(session, payload["image"])
+                await turn()
+        # Nothing may suspend from here to the append: messages keep their order.
         try:
             done = await services.log.append(
                 room=room, user=session.user, client_id=client_id, content=payload
@@ -205,6 +220,11 @@ class ChatNamespace(SessionNamespace):
         )
         ends = identity.expires_at
         return {"expiresAt": None if ends is None else int(ends * 1000)}
+
+    async def _stored(self, session: Session, data: bytes) -> dict[str, object]:
+        """Check and store an image; return what its message tells of it."""
+        images = self.services.images
+        return images.describe(await images.accept(data, owner=session.user))
 
     def _encoded(self, message: bytes) -> orjson.Fragment:
         """Pass a stored message on as it is, with a fresh address of its image."""

@@ -107,7 +107,7 @@ class Node:
             self._process = ProcessMetrics(
                 self._lag,
                 objects=lambda: count_objects(
-                    parts, services, requests=namespace.under_way
+                    parts, services, requests=namespace.held()
                 ),
             )
             stack.push_async_callback(parts.server.shutdown)

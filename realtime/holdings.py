@@ -5,24 +5,27 @@ itself or in a pool, which is where it says so. ``chatroom verify`` looks.
 """
 
 import asyncio
+from collections.abc import Mapping
 
 from realtime.assembly import Parts
 from realtime.services import Services
 
 
-def count_objects(parts: Parts, services: Services, *, requests: int) -> dict[str, int]:
+def count_objects(
+    parts: Parts, services: Services, *, requests: Mapping[str, int]
+) -> dict[str, int]:
     """Return how many of each kind there are now; takes a look at each room.
 
     Args:
         parts: What the node consists of.
         services: The parts that carry requests out.
-        requests: Those that wait for their answer.
+        requests: What waits for an answer, by kind.
     """
     manager = parts.manager
     return {
         # The node's own tasks among them, some twenty.
         "asyncio_tasks": len(asyncio.all_tasks()),
-        "requests": requests,
+        **requests,
         **parts.server.held(),
         **manager.held(),
         **manager.feeds.held(),

@@ -46,13 +46,15 @@ class Turnstile:
     def _next_turn(self) -> None:
         self._passed.clear()
         for kind, places in list(self._waiting.items()):
+            if not places:
+                # Not in the turn that took the last ones: they have been woken, but
+                # go on only now, and who came meanwhile must not get ahead of them.
+                del self._waiting[kind]
             while places and self._passed.get(kind, 0) < self._each:
                 place = places.popleft()
                 # Whoever waited for it may have been cancelled.
                 if not place.done():
                     place.set_result(None)
                     self._passed[kind] = self._passed.get(kind, 0) + 1
-            if not places:
-                del self._waiting[kind]
-        if self._passed:
+        if self._passed or self._waiting:
             asyncio.get_running_loop().call_soon(self._next_turn)

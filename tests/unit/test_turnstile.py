@@ -30,6 +30,25 @@ async def test_a_crowd_passes_a_few_at_a_time_and_in_order() -> None:
     assert len(turns) == 0
 
 
+async def test_who_comes_late_does_not_get_ahead_of_those_being_let_in() -> None:
+    """Requests of one connection begin in its order, whenever they arrive."""
+    turns, begun = Turnstile(2), list[int]()
+
+    async def come(number: int) -> None:
+        if not turns.passes():
+            await turns.wait()
+        begun.append(number)
+
+    tasks = []
+    for number in range(60):
+        tasks.append(asyncio.create_task(come(number)))
+        # Now and then time passes, so that some find the queue just emptied.
+        for _ in range(number % 5 // 2):
+            await next_turn()
+    await asyncio.gather(*tasks)
+    assert begun == list(range(60))
+
+
 async def test_one_does_not_wait_behind_the_crowd_of_another() -> None:
     """A user who asks for a thousand things at once waits for themself only."""
     turns = Turnstile(2)
