@@ -100,10 +100,9 @@ def _serve(given: argparse.Namespace) -> None:
         os.environ, {name: text for name, text in flags.items() if text is not None}
     )
     # Here, because the other commands need none of it and answer sooner.
-    from realtime.event_loop import calm_garbage_collector, new_event_loop
+    from realtime.event_loop import new_event_loop
     from realtime.serving import serve
 
-    calm_garbage_collector()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(serve(settings, announce=lambda url: _announce(settings, url)))
 

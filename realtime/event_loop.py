@@ -6,20 +6,15 @@ loop for as long as all their cleaning up takes.
 """
 
 import asyncio
-import gc
 import selectors
-from typing import Final
+from asyncio import selector_events
+from typing import Any, Final
+
+from realtime.engine.detach import let_go
 
 # Ready connections handled in one turn of the loop: some 10 ms of work if each of them
 # is lost, 3 ms if each brings a message.
 _EVENTS_A_TURN: Final = 128
-
-# Collections of the young, and of all, objects come this much later than by default
-# (700, 10, 10). Sessions are freed by their reference counts; a full collection of a
-# node with 10,000 of them takes 0.1 s, and a storm of connects made several. The middle
-# number bounds what outlives one collection of the young and is then thrown away in a
-# circle, as the errors of an outage are: 100,000 objects, found in 10 ms.
-_COLLECT_AFTER: Final = (10_000, 10, 100)
 
 _Ready = list[tuple[selectors.SelectorKey, int]]
 
@@ -46,13 +41,21 @@ class FairSelector(selectors.DefaultSelector):
         return (ready[begin:] + ready[:begin])[:_EVENTS_A_TURN]
 
 
-def calm_garbage_collector() -> None:
-    """Keep the garbage collector from blocking the loop; call once all is imported."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_COLLECT_AFTER)
+class _Transport(selector_events._SelectorSocketTransport):  # type: ignore[misc, name-defined]
+    """A connection that is freed when it is lost, whoever's it was."""
+
+    def _call_connection_lost(self, exc: Exception | None) -> None:
+        try:
+            super()._call_connection_lost(exc)
+        finally:
+            let_go(self)
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    def _make_socket_transport(self, *args: Any, **keywords: Any) -> _Transport:
+        return _Transport(self, *args, **keywords)
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
     """Return a new loop; for ``asyncio.Runner(loop_factory=new_event_loop)``."""
-    return asyncio.SelectorEventLoop(FairSelector())
+    return _Loop(FairSelector())

@@ -15,6 +15,7 @@ from aiohttp import web
 from realtime.app import NODE, create_app
 from realtime.embedded import EmbeddedValkey
 from realtime.errors import ChatError
+from realtime.garbage import GarbageCollection
 from realtime.http_log import quiet_bad_requests
 from realtime.log_writer import LineHandler, LogWriter
 from realtime.redis_check import check_redis
@@ -53,6 +54,9 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
         _cancel_on_signals()
         try:
             async with AsyncExitStack() as stack:
+                garbage = GarbageCollection()
+                garbage.start()
+                stack.callback(garbage.close)
                 runner = await _assemble(await _with_redis(settings, stack), stack)
                 writer.limited = runner.app[NODE].parts.limited
                 stack.push_async_callback(runner.app[NODE].drain)

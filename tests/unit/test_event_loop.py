@@ -1,6 +1,7 @@
 """The loop that stays fair, and the log that strangers cannot fill."""
 
 import asyncio
+import gc
 import logging
 import socket
 from collections.abc import Iterator
@@ -24,6 +25,35 @@ def pairs() -> Iterator[list[tuple[socket.socket, socket.socket]]]:
     for pair in made:
         for each in pair:
             each.close()
+
+
+def test_a_lost_connection_is_freed_without_the_garbage_collector() -> None:
+    """Thousands of them would wait for it, and make it block the loop."""
+
+    async def open_and_lose() -> list[object]:
+        async with await asyncio.start_server(
+            lambda _reader, writer: writer.close(), "127.0.0.1", 0
+        ) as server:
+            address = server.sockets[0].getsockname()
+            for _ in range(20):
+                reader, writer = await asyncio.open_connection(*address)
+                assert await reader.read() == b""
+                writer.close()
+                await writer.wait_closed()
+        return transports()
+
+    def transports() -> list[object]:
+        kind = event_loop._Transport
+        return [each for each in gc.get_objects() if isinstance(each, kind)]
+
+    gc.collect()
+    gc.disable()
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            # The last one may be in the frames and callbacks of this very moment.
+            assert len(runner.run(open_and_lose())) <= 2
+    finally:
+        gc.enable()
 
 
 def test_ready_connections_are_served_in_turn(

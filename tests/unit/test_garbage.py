@@ -1,0 +1,103 @@
+"""Garbage is collected by the clock: soon what is young, seldom what is much."""
+
+import asyncio
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from realtime import garbage
+from realtime.garbage import GarbageCollection
+from tests.waiting import wait_until
+
+
+class Circle:
+    """Holds itself."""
+
+    def __init__(self) -> None:
+        self.own = self
+
+
+@pytest.fixture
+def by_the_clock_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(garbage, "YOUNG_SECONDS", 0.01)
+    threshold = gc.get_threshold()
+    gc.disable()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*threshold)
+    gc.enable()
+
+
+def thrown_away() -> weakref.ref[Circle]:
+    """Return a view of what only the collector can free."""
+    return weakref.ref(Circle())
+
+
+@pytest.mark.usefixtures("by_the_clock_only")
+async def test_what_is_new_and_thrown_away_goes_soon() -> None:
+    """On a calm node too, where few objects come after it."""
+    collection = GarbageCollection()
+    collection.start()
+    try:
+        circle = thrown_away()
+        await wait_until(lambda: circle() is None, "the circle is freed")
+    finally:
+        collection.close()
+
+
+@pytest.mark.usefixtures("by_the_clock_only")
+async def test_what_has_grown_old_goes_in_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A connection that lived for long and was lost."""
+    monkeypatch.setattr(garbage, "ALL_SECONDS", 0.05)
+    collection = GarbageCollection()
+    collection.start()
+    try:
+        old = Circle()
+        gc.collect()
+        circle = weakref.ref(old)
+        del old
+        await wait_until(lambda: circle() is None, "the circle is freed")
+    finally:
+        collection.close()
+
+
+@pytest.mark.usefixtures("by_the_clock_only")
+async def test_looking_through_everything_takes_a_small_share(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The larger the node, the seldomer."""
+    monkeypatch.setattr(garbage, "ALL_SECONDS", 0.0)
+    found: list[int] = []
+
+    def note(phase: str, told: dict[str, int]) -> None:
+        if phase == "stop":
+            found.append(told["generation"])
+
+    collection = GarbageCollection()
+    collection.start()
+    # So much that a second one is not due for the rest of the test.
+    kept = [[number] for number in range(300_000)]
+    gc.callbacks.append(note)
+    try:
+        await wait_until(lambda: found.count(1) > 5, "collections of the young")
+    finally:
+        gc.callbacks.remove(note)
+        collection.close()
+    assert found.count(2) == 1
+    assert len(kept) == 300_000
+
+
+async def test_nothing_runs_after_the_end() -> None:
+    """The timer ends with its owner."""
+    before = gc.get_threshold()
+    collection = GarbageCollection()
+    collection.start()
+    collection.close()
+    gc.unfreeze()
+    gc.set_threshold(*before)
+    timers = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+    assert all(timer.cancelled() for timer in timers)
