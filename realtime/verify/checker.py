@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from realtime.verify.check_durability import check_durability
+from realtime.verify.check_order import check_order
 from realtime.verify.check_reads import check_reads
 from realtime.verify.check_sends import check_sends
 from realtime.verify.check_shown import check_shown
@@ -19,6 +20,7 @@ RULES = {
     "shown": "every member sees the log from their first message on, once, in order",
     "continuity": "who has a valid cursor resumes from it",
     "real time": "what was acknowledged before another was sent comes before it",
+    "sent order": "what one connection sends in a row is stored in that order",
     "reads": "read marks never go back",
     "presence": "who is listed as here is here, soon after the last fault",
     "history": "`history` gives the messages of the log",
@@ -55,6 +57,7 @@ def check(
     anew = (*lost, *replaced)
     for log in logs:
         found += check_sends(histories, log, lost)
+        found += check_order(histories, log)
         found += check_shown(histories, log, anew=anew, complete=complete)
         if durability is not None:
             found += check_durability(histories, log.room, durability)

@@ -24,6 +24,12 @@ TRANSPORTS: tuple[tuple[str, ...], ...] = (
 SEND_SECONDS = 0.5
 """Mean time between two messages of one client, unless the run says otherwise."""
 
+BURST_SHARE = 0.05
+"""Messages that others follow at once, before their acks."""
+
+BURST = 3
+"""How many follow."""
+
 READ_SHARE = 0.25
 """Marks of a read message for each message sent; some of them go back on purpose."""
 
@@ -194,7 +200,8 @@ class Crowd:
             await asyncio.sleep(rng.expovariate(1 / self._send_seconds))
             await self._chatting.wait()
             room = rng.choice(recorder.rooms)
-            self._say(recorder, room, rng)
+            for _ in range(1 + BURST * (rng.random() < BURST_SHARE)):
+                self._say(recorder, room, rng)
             if rng.random() < READ_SHARE:
                 number = recorder.last_message(room) - rng.choice((0, 0, 3))
                 if number > 0:

@@ -1,8 +1,8 @@
 """A client's outbox of one room: the same clientId until its outcome is known."""
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
+from itertools import islice
 from typing import Any
 
 from realtime.verify.connection import LostError, SilentError
@@ -11,13 +11,15 @@ from realtime.verify.history import Answered, Outcome, Record, Sent
 RETRY_SECONDS = 0.2
 """Pause after a temporary refusal that names none: an outage is seconds long."""
 
+AT_ONCE = 4
+"""Messages sent before the first one's ack: what waits after an outage, and bursts."""
 
 UNSURE = frozenset({"unknown", "internal"})
 """Codes after which a message may be stored: others say that nothing was."""
 
 
 class Outbox:
-    """What is to be sent to a room, one message at a time.
+    """What is to be sent to a room, in its order, a few messages at a time.
 
     Args:
         room: Room id.
@@ -39,7 +41,8 @@ class Outbox:
         self._attempt = attempt
         self._write = write
         self._clock = clock
-        self._waiting: deque[str] = deque()
+        # In order; a dict, because what is settled leaves from anywhere.
+        self._waiting: dict[str, None] = {}
         self._wake = asyncio.Event()
 
     def __len__(self) -> int:
@@ -48,7 +51,7 @@ class Outbox:
 
     def add(self, client_id: str) -> None:
         """Send a message, after those that wait."""
-        self._waiting.append(client_id)
+        self._waiting[client_id] = None
         self._wake.set()
 
     async def run(self) -> None:
@@ -57,11 +60,14 @@ class Outbox:
             if not self._waiting:
                 self._wake.clear()
                 await self._wake.wait()
-            pause = await self._try(self._waiting[0])
-            if pause is None:
-                self._waiting.popleft()
-            else:
-                await asyncio.sleep(pause)
+            ahead = list(islice(self._waiting, AT_ONCE))
+            async with asyncio.TaskGroup() as tasks:
+                tries = [tasks.create_task(self._try(each)) for each in ahead]
+            pauses = [each.result() for each in tries]
+            for client_id, pause in zip(ahead, pauses, strict=True):
+                if pause is None:
+                    del self._waiting[client_id]
+            await asyncio.sleep(max((each for each in pauses if each), default=0.0))
 
     async def _try(self, client_id: str) -> float | None:
         """Attempt once; return the pause before the next attempt, None if settled."""

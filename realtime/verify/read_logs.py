@@ -1,5 +1,6 @@
 """Read the final logs: from Redis itself, or through a node's ``history``."""
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,6 +21,9 @@ PAGE_MESSAGES = 100
 
 REQUEST_SECONDS = 10.0
 """Deadline of one page; nothing is at fault any more."""
+
+PATIENCE_SECONDS = 60.0
+"""Longest that one page may be put off by the node's limits: others read as well."""
 
 _EVENT = re.compile(rb'^\["([a-z_]+)",(.*)\]$', re.DOTALL)
 
@@ -54,7 +58,7 @@ async def read_history(
     """Return a room as a member reads it: messages only.
 
     Raises:
-        LostError, SilentError: The node does not serve.
+        LostError, SilentError, TimeoutError: The node does not serve.
         ValueError: It refuses.
     """
     connection = Connection(lambda _name, _payload: None, connector=connector)
@@ -70,9 +74,8 @@ async def read_history(
             asked: dict[str, object] = {"room": room, "limit": PAGE_MESSAGES}
             if before is not None:
                 asked["before"] = before
-            ack = await connection.request("history", asked, seconds=REQUEST_SECONDS)
-            if not ack.get("ok"):
-                raise ValueError(f"history of {room}: {ack}")
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                ack = await _page(connection, asked)
             messages[:0] = ack["messages"]
             first_kept = ack["firstAvailable"]
             if not ack["more"]:
@@ -87,6 +90,17 @@ async def read_history(
         first_kept=first_kept,
         reads=joined.get("reads") or {},
     )
+
+
+async def _page(connection: Connection, asked: dict[str, object]) -> dict[str, Any]:
+    """Ask for a page until the limits of the node grant it."""
+    while True:
+        ack = await connection.request("history", asked, seconds=REQUEST_SECONDS)
+        if ack.get("ok"):
+            return ack
+        if ack["error"]["code"] != "rate_limited":
+            raise ValueError(f"history of {asked['room']}: {ack}")
+        await asyncio.sleep(ack["error"]["retryAfter"] / 1000)
 
 
 def _entry(event: bytes) -> LogEntry:

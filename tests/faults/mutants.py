@@ -1,7 +1,8 @@
 """Deliberate defects of the server: each breaks one promise on purpose."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from realtime import lua
@@ -11,6 +12,7 @@ from realtime.redis_wire import Argument
 from realtime.room_feed import RoomFeed, Verdict
 from realtime.room_feeds import RoomFeeds
 from realtime.session_lists import AttendingSession, SessionLists
+from realtime.turnstile import Turnstile
 from tests.waiting import MS
 
 # A defect that needs two steps to be far enough apart: as on a busy Redis.
@@ -155,11 +157,21 @@ def sessions_kept() -> None:
     SessionLists.end = keep  # type: ignore[method-assign]
 
 
+def late_ones_first() -> None:
+    """Of what one user sends in a row the later ones may begin earlier."""
+
+    async def wait(self: Turnstile, kind: Hashable = None) -> None:
+        await asyncio.sleep(random.random() * WINDOW_SECONDS)
+
+    Turnstile.wait = wait  # type: ignore[method-assign]
+
+
 MUTANTS: dict[str, Callable[[], None]] = {
     mutant.__name__: mutant
     for mutant in (
         catch_up_off,
         deduplication_off,
+        late_ones_first,
         lost_tail_not_told,
         numbers_outside_the_script,
         publish_before_store,

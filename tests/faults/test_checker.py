@@ -249,6 +249,47 @@ def test_at_the_same_time_any_order_is_right() -> None:
     assert rules(ann, also, log=log_of(entry(1), entry(2))) == []
 
 
+def test_what_one_connection_sends_in_a_row_keeps_its_order() -> None:
+    """Sent one after the other without waiting; stored the other way round."""
+    both: list[Record] = [sent(2, 1.0), sent(1, 1.1), acked(1, 2.0), acked(2, 2.1)]
+    log = log_of(entry(1), entry(2))
+    assert rules(History("c-ann", "ann", both), log=log) == ["sent order"]
+
+
+UNKNOWN, REFUSED = Outcome.UNKNOWN, Outcome.REFUSED
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        pytest.param(
+            [sent(2, 1.0), Up(1.1, "n"), sent(1, 1.2), acked(1, 2.0), acked(2, 2.1)],
+            id="over another connection",
+        ),
+        pytest.param(
+            [
+                *(sent(2, 1.0), sent(1, 1.1)),
+                *(answered(2, 1.2, REFUSED, "unavailable"), acked(1, 1.3)),
+                *(sent(2, 1.4), acked(2, 1.5)),
+            ],
+            id="refused, and sent again",
+        ),
+        pytest.param(
+            [
+                *(sent(1, 1.0), answered(1, 1.1, UNKNOWN, "unknown")),
+                *(sent(2, 1.2), sent(1, 1.3)),
+                *(acked(2, 1.4), acked(1, 1.5, duplicate=True)),
+            ],
+            id="stored before",
+        ),
+    ],
+)
+def test_only_what_one_connection_stored_has_an_order(records: list[Record]) -> None:
+    """What was refused takes its place when it is sent again."""
+    log = log_of(entry(1), entry(2))
+    assert rules(History("c-ann", "ann", records), log=log) == []
+
+
 def test_read_marks_never_go_back() -> None:
     """As one client is told of them, and as the server holds them in the end."""
     marks = [Read(1.0, ROOM, "cat", 2), Read(2.0, ROOM, "cat", 1)]

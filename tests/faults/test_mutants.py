@@ -25,6 +25,7 @@ LOST_ANSWERS = [Planned(0.2, Fault("node-Redis answers stall", 0, 3.5))]
 SHOWN_BY: dict[str, tuple[set[str], list[Planned]]] = {
     "catch_up_off": ({"shown"}, CUTS),
     "deduplication_off": ({"once"}, []),
+    "late_ones_first": ({"sent order"}, []),
     "lost_tail_not_told": ({"shown"}, [Planned(0.5, Fault(TAIL_LOST, 0, 1.0))]),
     "numbers_outside_the_script": ({"contiguous"}, []),
     "publish_before_store": ({"shown"}, []),
