@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
+from socketio import AsyncClient
 
 from realtime.verify.proxy import FaultProxy, Line
 from tests.nodes import NAMESPACE, Node, client, run_nodes
@@ -40,6 +41,14 @@ async def is_ready(node: Node) -> bool:
         return answer.status == 200
 
 
+async def joined(member: AsyncClient) -> list[str]:
+    """Join the room; return a list that the messages' ids come into."""
+    seen: list[str] = []
+    member.on("message", lambda event: seen.append(event["clientId"]), NAMESPACE)
+    await member.call("join", {"room": ROOM}, namespace=NAMESPACE)
+    return seen
+
+
 def text(client_id: str) -> dict[str, object]:
     return {"room": ROOM, "clientId": client_id, "type": "text", "text": client_id}
 
@@ -58,9 +67,7 @@ async def test_a_silent_partition_is_noticed_and_heals(
         node_behind_a_line(redis_server, folder) as (node, line),
         client(node, "ann") as ann,
     ):
-        seen: list[str] = []
-        ann.on("message", lambda event: seen.append(event["clientId"]), NAMESPACE)
-        await ann.call("join", {"room": ROOM}, namespace=NAMESPACE)
+        seen = await joined(ann)
         await ann.call("send", text("before"), namespace=NAMESPACE)
         await line.set_line(Line(swallowing=True))
 
@@ -84,9 +91,7 @@ async def test_a_send_in_a_partition_is_answered(
         node_behind_a_line(redis_server, folder) as (node, line),
         client(node, "ann") as ann,
     ):
-        seen: list[str] = []
-        ann.on("message", lambda event: seen.append(event["clientId"]), NAMESPACE)
-        await ann.call("join", {"room": ROOM}, namespace=NAMESPACE)
+        seen = await joined(ann)
         await line.set_line(Line(swallowing=True))
         ack: dict[str, Any] = await ann.call(
             "send", text("one"), namespace=NAMESPACE, timeout=ANSWERED_SECONDS

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import weakref
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -30,6 +31,16 @@ def by_the_clock_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     gc.enable()
 
 
+@contextmanager
+def collecting() -> Iterator[None]:
+    collection = GarbageCollection()
+    collection.start()
+    try:
+        yield
+    finally:
+        collection.close()
+
+
 def thrown_away() -> weakref.ref[Circle]:
     """Return a view of what only the collector can free."""
     return weakref.ref(Circle())
@@ -38,13 +49,9 @@ def thrown_away() -> weakref.ref[Circle]:
 @pytest.mark.usefixtures("by_the_clock_only")
 async def test_what_is_new_and_thrown_away_goes_soon() -> None:
     """On a calm node too, where few objects come after it."""
-    collection = GarbageCollection()
-    collection.start()
-    try:
+    with collecting():
         circle = thrown_away()
         await wait_until(lambda: circle() is None, "the circle is freed")
-    finally:
-        collection.close()
 
 
 @pytest.mark.usefixtures("by_the_clock_only")
@@ -53,16 +60,12 @@ async def test_what_has_grown_old_goes_in_a_while(
 ) -> None:
     """A connection that lived for long and was lost."""
     monkeypatch.setattr(garbage, "ALL_SECONDS", 0.05)
-    collection = GarbageCollection()
-    collection.start()
-    try:
+    with collecting():
         old = Circle()
         gc.collect()
         circle = weakref.ref(old)
         del old
         await wait_until(lambda: circle() is None, "the circle is freed")
-    finally:
-        collection.close()
 
 
 @pytest.mark.usefixtures("by_the_clock_only")
@@ -77,16 +80,14 @@ async def test_looking_through_everything_takes_a_small_share(
         if phase == "stop":
             found.append(told["generation"])
 
-    collection = GarbageCollection()
-    collection.start()
-    # So much that a second one is not due for the rest of the test.
-    kept = [[number] for number in range(300_000)]
-    gc.callbacks.append(note)
-    try:
-        await wait_until(lambda: found.count(1) > 5, "collections of the young")
-    finally:
-        gc.callbacks.remove(note)
-        collection.close()
+    with collecting():
+        # So much that a second one is not due for the rest of the test.
+        kept = [[number] for number in range(300_000)]
+        gc.callbacks.append(note)
+        try:
+            await wait_until(lambda: found.count(1) > 5, "collections of the young")
+        finally:
+            gc.callbacks.remove(note)
     assert found.count(2) == 1
     assert len(kept) == 300_000
 

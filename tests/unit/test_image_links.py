@@ -10,20 +10,10 @@ from hypothesis import strategies as st
 
 from realtime.errors import ForbiddenError
 from realtime.image_links import ImageLinks
+from tests.clock import Clock
 
 NAME = "ab" * 32 + ".png"
 VALID_SECONDS = 3600
-
-
-class Clock:
-    """Unix seconds that the test lets pass."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return self.now
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import io
 import struct
 import threading
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -209,17 +209,24 @@ async def test_a_store_that_fails_is_unavailable(
         await images.accept(picture("PNG"), owner="ann")
 
 
-async def test_only_so_many_images_wait(
-    images: Images, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """While the decoders are busy further images are refused, later taken again."""
-    release = threading.Event()
+@pytest.fixture
+def release(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Keep the decoders busy until this is set."""
+    event = threading.Event()
 
-    def slow(_data: bytes, *, limit_pixels: int) -> Decoded:
-        release.wait(20)
+    def busy(_data: bytes, *, limit_pixels: int) -> Decoded:
+        event.wait(20)
         return Decoded("0" * 64, "image/png", limit_pixels, 1)
 
-    monkeypatch.setattr(images_module, "decode_image", slow)
+    monkeypatch.setattr(images_module, "decode_image", busy)
+    yield event
+    event.set()
+
+
+async def test_only_so_many_images_wait(
+    images: Images, release: threading.Event
+) -> None:
+    """While the decoders are busy further images are refused, later taken again."""
     taken = [
         asyncio.create_task(images.accept(b"x", owner=f"user{n}"))
         for n in range(images_module.WAITING)
@@ -235,16 +242,9 @@ async def test_only_so_many_images_wait(
 
 
 async def test_one_user_leaves_places_for_others(
-    images: Images, monkeypatch: pytest.MonkeyPatch
+    images: Images, release: threading.Event
 ) -> None:
     """Whoever sends many pictures at once waits; others are served meanwhile."""
-    release = threading.Event()
-
-    def slow(_data: bytes, *, limit_pixels: int) -> Decoded:
-        release.wait(20)
-        return Decoded("0" * 64, "image/png", limit_pixels, 1)
-
-    monkeypatch.setattr(images_module, "decode_image", slow)
     own = [
         asyncio.create_task(images.accept(b"x", owner="ann"))
         for _ in range(images_module.OWN_WAITING)
@@ -259,16 +259,9 @@ async def test_one_user_leaves_places_for_others(
 
 
 async def test_a_decoder_that_hangs_is_given_up(
-    images: Images, monkeypatch: pytest.MonkeyPatch
+    images: Images, release: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sender gets an answer; the place stays taken until the thread ends."""
-    release = threading.Event()
-
-    def hanging(_data: bytes, *, limit_pixels: int) -> Decoded:
-        release.wait(20)
-        return Decoded("0" * 64, "image/png", limit_pixels, 1)
-
-    monkeypatch.setattr(images_module, "decode_image", hanging)
     monkeypatch.setattr(images_module, "DECODE_SECONDS", 0.05)
     with pytest.raises(UnavailableError):
         await images.accept(b"x", owner="ann")

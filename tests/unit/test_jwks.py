@@ -19,6 +19,7 @@ from realtime.jwks import (
     STALE_SECONDS,
     JwksKeys,
 )
+from tests.clock import Clock
 from tests.waiting import wait_until
 
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -54,17 +55,6 @@ class KeyServer:
         self.fetches += 1
         body = self.body or json.dumps({"keys": self.keys}).encode()
         return web.Response(body=body, status=self.status)
-
-
-class Clock:
-    """Seconds that the test lets pass."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return self.now
 
 
 @pytest.fixture

@@ -9,18 +9,8 @@ import pytest
 from realtime import sessions as sessions_module
 from realtime.errors import UnauthorizedError
 from realtime.sessions import Session, Sessions
+from tests.clock import Clock
 from tests.waiting import MS, wait_until
-
-
-class Clock:
-    """Unix seconds that the test lets pass."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return self.now
 
 
 @pytest.fixture
