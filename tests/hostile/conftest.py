@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from realtime.http_log import BadRequestFilter, quiet_bad_requests
+from tests.hostile.board import members_of_board
 from tests.hostile.standing import redis_keys, returns_to, services_of, standing
 from tests.logs import check_log
+from tests.members import Member
 from tests.nodes import Node, run_nodes
 from tests.raw_chat import RawChat, raw_chat
 from tests.recording import RecordingClient, recording
@@ -105,3 +107,19 @@ async def mallory(scene: Scene) -> AsyncIterator[RawChat]:
         assert (await chat.ask(json.dumps(["join", {"room": TALK}])))["ok"]
         yield chat
         assert (await chat.ask(json.dumps(["quit", {"room": TALK}])))["ok"]
+
+
+@pytest.fixture
+async def nodes(
+    redis_url: str, clean_log: pytest.LogCaptureFixture
+) -> AsyncIterator[list[Node]]:
+    """Three nodes; what is denied at one is denied at all."""
+    async with run_nodes(3, redis_url) as made:
+        yield made
+
+
+@pytest.fixture
+async def board(nodes: list[Node]) -> AsyncIterator[list[Member]]:
+    """Ann and Bob in a room, at two nodes."""
+    async with members_of_board(nodes) as made:
+        yield made

@@ -5,47 +5,20 @@ The gate is ``handlers/access.py``: `send` and `typing` are for sessions that at
 connect (``docs/protocol.md``, `join`), and it is seen by all who are there.
 """
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from realtime.app import NODE
 from schemas.catalog import BROADCASTS, REQUESTS, Access
+from tests.hostile.board import GUESSED, ROOM, SECRET_TEXT, activity
 from tests.hostile.standing import services_of
-from tests.members import Member, member, text_of
+from tests.members import Member, member
 from tests.nodes import Node, run_nodes
 from tests.raw_chat import RawChat, raw_chat
-from tests.waiting import DEADLINE_SECONDS, wait_until
-
-ROOM = "the-board"
-SECRET_TEXT = "we sell on monday"
-MEMBERS = ("ann", "bob")
-
-
-@pytest.fixture
-async def nodes(
-    redis_url: str, clean_log: pytest.LogCaptureFixture
-) -> AsyncIterator[list[Node]]:
-    """Three nodes; what is denied at one is denied at all."""
-    async with run_nodes(3, redis_url) as made:
-        yield made
-
-
-@pytest.fixture
-async def board(nodes: list[Node]) -> AsyncIterator[list[Member]]:
-    """Ann and Bob in a room, at two nodes, with a message and a read mark."""
-    async with (
-        member(nodes[0], "ann", ROOM) as ann,
-        member(nodes[1], "bob", ROOM) as bob,
-    ):
-        await ann.send(SECRET_TEXT, ROOM)
-        await bob.next("message", text=SECRET_TEXT)
-        yield [ann, bob]
 
 
 class Stranger:
@@ -73,33 +46,6 @@ async def stranger(nodes: list[Node], user: str = "mallory") -> AsyncIterator[St
         raw_chat(nodes[2], {"user": user}) as three,
     ):
         yield Stranger([one, two, three])
-
-
-async def activity(board: list[Member]) -> None:
-    """Do everything in the room that is broadcast to it, and wait for it to arrive."""
-    ann, bob = board
-    sent = await ann.send("and on tuesday", ROOM)
-    await bob.next("message", text="and on tuesday")
-    await ann.do("typing", {"room": ROOM, "on": True})
-    await bob.next("typing", user="ann")
-    await bob.do("mark_read", {"room": ROOM, "message": sent["message"]})
-    await ann.next("read", user="bob", lastReadMessage=sent["message"])
-    await bob.do("leave", {"room": ROOM})
-    await ann.next("presence", user="bob", online=False)
-    await bob.join(ROOM)
-    await ann.next("presence", user="bob", online=True)
-
-
-GUESSED: dict[str, list[dict[str, Any]]] = {
-    "send": [text_of("hello", ROOM), {**text_of("x", ROOM), "replyTo": 1}],
-    "typing": [{"room": ROOM, "on": True}],
-    "mark_read": [{"room": ROOM, "message": 1}, {"room": ROOM, "message": 2**52}],
-    "history": [
-        {"room": ROOM},
-        {"room": ROOM, "after": 0, "limit": 100},
-        {"room": ROOM, "before": 2},
-    ],
-}
 
 
 @pytest.mark.parametrize("event", sorted(GUESSED))
@@ -240,120 +186,6 @@ async def test_who_left_hears_no_more_and_may_still_read(
             error = await cleo.refused(event, GUESSED[event][0])
             assert error["code"] == "not_attending"
         assert cleo.kept == []
-
-
-async def test_quit_ends_everything_at_every_node(
-    nodes: list[Node], board: list[Member]
-) -> None:
-    """From the moment of `quit` on: no event, no history, no write, on any device."""
-    async with (
-        member(nodes[0], "cleo", ROOM) as desk,
-        member(nodes[1], "cleo", ROOM) as phone,
-        member(nodes[2], "cleo", ROOM) as tablet,
-    ):
-        devices = (desk, phone, tablet)
-        await desk.do("quit", {"room": ROOM})
-        # What needs membership is denied before the other nodes have heard of it; the
-        # tablet asks for nothing, and is let go all the same.
-        error = await phone.refused("history", {"room": ROOM})
-        assert error["code"] == "forbidden"
-        error = await phone.refused("mark_read", {"room": ROOM, "message": 1})
-        assert error["code"] == "forbidden"
-        error = await phone.refused("send", text_of("x", ROOM))
-        assert error["code"] in ("forbidden", "not_attending")
-        await wait_until(
-            lambda: not any(_attends(node, "cleo") for node in nodes), "all have left"
-        )
-        assert await tablet.next("membership_ended") == {"room": ROOM}
-        for device in devices:
-            # What was on its way to it is there before the answer.
-            await device.do("rooms")
-            device.kept.clear()
-        await activity(board)
-        for device in devices:
-            assert (await device.do("rooms"))["rooms"] == []
-            assert device.kept == []
-            for event in sorted(GUESSED):
-                error = await device.refused(event, GUESSED[event][0])
-                assert error["code"] in ("forbidden", "not_attending")
-
-
-async def test_a_join_under_way_does_not_survive_quit(
-    nodes: list[Node], board: list[Member]
-) -> None:
-    """Whoever quits while another device joins is either a member or hears nothing."""
-    async with member(nodes[0], "cleo") as desk, member(nodes[1], "cleo") as phone:
-        for _ in range(10):
-            joined, _gone = await asyncio.gather(
-                phone.ask("join", {"room": ROOM}), desk.ask("quit", {"room": ROOM})
-            )
-            await desk.do("quit", {"room": ROOM})
-            await wait_until(
-                lambda: not _attends(nodes[1], "cleo"), f"phone left: {joined}"
-            )
-
-
-async def test_a_node_that_was_deaf_learns_who_quit(
-    nodes: list[Node],
-    board: list[Member],
-    redis_client: Redis,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A `quit` that a node did not hear of counts there when it hears again.
-
-    Who came back since is a member like others, and stays.
-    """
-    async with (
-        member(nodes[0], "cleo", ROOM) as desk,
-        member(nodes[2], "cleo", ROOM) as phone,
-        member(nodes[0], "dan", ROOM) as dan,
-        member(nodes[2], "dan", ROOM),
-    ):
-        # The word of it falls into a gap of the node's Pub/Sub.
-        control = nodes[2].app[NODE].parts.manager.control
-        monkeypatch.setitem(control.more, "quit", _nothing)
-        for each in (desk, dan):
-            await each.do("quit", {"room": ROOM})
-        await dan.join(ROOM)
-        assert _attends(nodes[2], "cleo")
-        await redis_client.client_kill_filter(_type="pubsub")
-        await wait_until(lambda: not _attends(nodes[2], "cleo"), "cleo is let go")
-        for node, user in ((nodes[0], "ann"), (nodes[1], "bob"), (nodes[2], "dan")):
-            assert _attends(node, user)
-        assert await phone.next("membership_ended") == {"room": ROOM}
-        phone.kept.clear()
-        await activity(board)
-        await phone.do("rooms")
-        assert phone.kept == []
-
-
-@pytest.mark.usefixtures("board")
-async def test_who_comes_back_before_the_word_of_their_quit_stays(
-    nodes: list[Node], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Redis may carry the word of a `quit` later than the next `join`."""
-    control = nodes[0].app[NODE].parts.manager.control
-    carry_out = control.more["quit"]
-    words: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-    async with member(nodes[0], "cleo", ROOM) as cleo:
-        monkeypatch.setitem(control.more, "quit", words.put)
-        await cleo.do("quit", {"room": ROOM})
-        await cleo.join(ROOM)
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            await carry_out(await words.get())
-        assert _attends(nodes[0], "cleo")
-        await cleo.do("typing", {"room": ROOM, "on": True})
-
-
-async def _nothing(_message: dict[str, Any]) -> None:
-    """Do nothing."""
-
-
-def _attends(node: Node, user: str) -> bool:
-    manager = node.app[NODE].parts.manager
-    inside = manager.recipients("/chat", f"chatroom-{ROOM}")
-    sessions = services_of(node).sessions
-    return any(each.sid in inside for each in sessions if each.user == user)
 
 
 INTERNAL_NAMES = (

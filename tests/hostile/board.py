@@ -1,0 +1,50 @@
+"""A room with two members, and what may happen and be asked for in it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from tests.members import Member, member, text_of
+from tests.nodes import Node
+
+ROOM = "the-board"
+SECRET_TEXT = "we sell on monday"
+MEMBERS = ("ann", "bob")
+
+GUESSED: dict[str, list[dict[str, Any]]] = {
+    "send": [text_of("hello", ROOM), {**text_of("x", ROOM), "replyTo": 1}],
+    "typing": [{"room": ROOM, "on": True}],
+    "mark_read": [{"room": ROOM, "message": 1}, {"room": ROOM, "message": 2**52}],
+    "history": [
+        {"room": ROOM},
+        {"room": ROOM, "after": 0, "limit": 100},
+        {"room": ROOM, "before": 2},
+    ],
+}
+
+
+@asynccontextmanager
+async def members_of_board(nodes: list[Node]) -> AsyncIterator[list[Member]]:
+    """Connect Ann and Bob, at two nodes; there is a message, and Bob has seen it."""
+    async with (
+        member(nodes[0], "ann", ROOM) as ann,
+        member(nodes[1], "bob", ROOM) as bob,
+    ):
+        await ann.send(SECRET_TEXT, ROOM)
+        await bob.next("message", text=SECRET_TEXT)
+        yield [ann, bob]
+
+
+async def activity(board: list[Member]) -> None:
+    """Do everything in the room that is broadcast to it, and wait for it to arrive."""
+    ann, bob = board
+    sent = await ann.send("and on tuesday", ROOM)
+    await bob.next("message", text="and on tuesday")
+    await ann.do("typing", {"room": ROOM, "on": True})
+    await bob.next("typing", user="ann")
+    await bob.do("mark_read", {"room": ROOM, "message": sent["message"]})
+    await ann.next("read", user="bob", lastReadMessage=sent["message"])
+    await bob.do("leave", {"room": ROOM})
+    await ann.next("presence", user="bob", online=False)
+    await bob.join(ROOM)
+    await ann.next("presence", user="bob", online=True)
