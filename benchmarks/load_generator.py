@@ -108,6 +108,12 @@ class LoadGenerator:
         self.start(f"idle {seconds}")
         return self.finish(seconds)
 
+    def counts(self) -> list[Figures]:
+        """Return the last run's samples by group: ``[[upper edge in us, count]…]``."""
+        self.start("counts")
+        groups: list[Figures] = self.finish(0)["groups"]
+        return groups
+
     def start(self, command: str) -> None:
         """Give a command; :meth:`finish` gets its answer."""
         assert self._process.stdin is not None

@@ -1,5 +1,6 @@
 #include "histogram.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static unsigned bucket_of(uint64_t us) {
@@ -36,4 +37,16 @@ uint64_t histogram_at(const struct histogram *histogram, double share) {
         }
     }
     return 0;
+}
+
+void histogram_print(const struct histogram *histogram) {
+    const char *separator = "";
+    printf("[");
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        if (!histogram->buckets[i]) continue;
+        printf("%s[%llu,%lu]", separator, (unsigned long long)edge_of(i),
+               (unsigned long)histogram->buckets[i]);
+        separator = ",";
+    }
+    printf("]");
 }

@@ -16,5 +16,7 @@ void histogram_clear(struct histogram *histogram);
 void histogram_add(struct histogram *histogram, int64_t us);
 /* The upper edge of the bucket that holds this share (0 to 1); 0 without samples. */
 uint64_t histogram_at(const struct histogram *histogram, double share);
+/* Prints [[upper edge, samples],...] of the buckets that hold any. */
+void histogram_print(const struct histogram *histogram);
 
 #endif

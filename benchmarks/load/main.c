@@ -192,6 +192,20 @@ static void do_close(const char *line) {
     end_answer();
 }
 
+/* The samples of the last run. */
+static void do_counts(void) {
+    printf("{\"groups\":[");
+    for (uint32_t i = 0; i < load.group_count; i++) {
+        printf("%s{\"delivery\":", i ? "," : "");
+        histogram_print(&load.groups[i].delivery);
+        printf(",\"ack\":");
+        histogram_print(&load.groups[i].ack);
+        printf("}");
+    }
+    printf("]");
+    end_answer();
+}
+
 /* 1: the line was `quit`. */
 static int obey(const char *line) {
     if (!strncmp(line, "quit", 4)) return 1;
@@ -201,6 +215,7 @@ static int obey(const char *line) {
     else if (!strncmp(line, "run ", 4)) do_run(line, 1);
     else if (!strncmp(line, "idle ", 5)) do_run(line, 0);
     else if (!strncmp(line, "close ", 6)) do_close(line);
+    else if (!strncmp(line, "counts", 6)) do_counts();
     return 0;
 }
 
