@@ -2,15 +2,26 @@
 
 import asyncio
 import gc
+import os
+import platform
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from realtime import garbage
 from realtime.garbage import GarbageCollection
 from tests.waiting import wait_until
+
+STORM_BYTES = 64_000_000
+
+
+def resident_bytes() -> int:
+    """Return what this process takes of the machine's memory."""
+    pages = Path("/proc/self/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 class Circle:
@@ -66,6 +77,22 @@ async def test_what_has_grown_old_goes_in_a_while(
         circle = weakref.ref(old)
         del old
         await wait_until(lambda: circle() is None, "the circle is freed")
+
+
+@pytest.mark.usefixtures("by_the_clock_only")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's own way")
+async def test_what_a_storm_took_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also what lies between things that stay."""
+    monkeypatch.setattr(garbage, "ALL_SECONDS", 0.05)
+    storm = [bytes(2_000) for _ in range(STORM_BYTES // 2_000)]
+    before = resident_bytes()
+    left_over = storm[::100]
+    del storm
+    with collecting():
+        await wait_until(
+            lambda: before - resident_bytes() > STORM_BYTES / 2, "memory is given back"
+        )
+    assert len(left_over) == STORM_BYTES // 2_000 // 100
 
 
 @pytest.mark.usefixtures("by_the_clock_only")
