@@ -133,6 +133,10 @@ class JwksKeys:
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             kept = "keeping the old keys" if self._keys else "no keys yet"
             _LOG.warning("Key set could not be fetched (%r), %s", error, kept)
+        except Exception:
+            # Nobody waits for a fetch beside old keys: it must tell of itself. It is
+            # tried again like any that failed.
+            _LOG.exception("Key set could not be read")
         finally:
             self._fetching = None
 
@@ -183,7 +187,7 @@ def _parse_key(entry: Any) -> VerifyKey | None:
     try:
         key = jwt.PyJWK(entry).key
         algorithm = algorithm_of(key)
-    except (jwt.PyJWTError, ValueError, TypeError, KeyError):
+    except Exception:  # noqa: BLE001 - the libraries raise anything on odd keys
         return None
     if entry.get("alg", algorithm) not in (algorithm, "Ed25519"):
         return None

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from realtime import jwks
 from realtime.auth import Authenticator, TokenError
 from realtime.errors import UnavailableError
 from realtime.jwks import (
@@ -19,6 +20,7 @@ from realtime.jwks import (
     STALE_SECONDS,
     JwksKeys,
 )
+from realtime.token_keys import VerifyKey
 from tests.clock import Clock
 from tests.waiting import wait_until
 
@@ -212,6 +214,8 @@ OCT = {"kty": "oct", "kid": "r", "k": "c2VjcmV0" * 8}
     [
         {**RSA_JWK, "use": "enc"},
         {**RSA_JWK, "alg": "RS512"},
+        {**RSA_JWK, "alg": "none"},
+        {**RSA_JWK, "alg": ["RS256"]},
         {**RSA_JWK, "n": "!"},
         {**RSA_JWK, "n": None},
         {**RSA_JWK, "kty": ["RSA"]},
@@ -242,3 +246,29 @@ async def test_what_is_no_key_set_is_a_failed_fetch(
     server.body = body
     with pytest.raises(UnavailableError):
         await auth.authenticate(ANN)
+
+
+async def test_a_fetch_that_breaks_is_told_of_and_tried_again(
+    auth: Authenticator,
+    server: KeyServer,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whatever a key set does to the libraries, a revoked key is refused at last."""
+    await auth.authenticate(ANN)
+    server.keys = [EC_JWK]
+
+    def broken(_text: bytes) -> dict[str | None, VerifyKey]:
+        raise NotImplementedError("a kind of key")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jwks, "parse_key_set", broken)
+        clock.now += FRESH_SECONDS + 1
+        assert (await auth.authenticate(ANN)).user == "ann"
+        await wait_until(lambda: "a kind of key" in caplog.text, "the log tells of it")
+    clock.now += PAUSE_SECONDS
+    await auth.authenticate(ANN)  # answered by the old set, while the new one comes
+    await wait_until(lambda: server.fetches == 3, "the set is fetched again")
+    assert await auth.authenticate(token(EC_KEY, "ES256", "e"))
+    assert await refused(auth, ANN) == "token_invalid"
