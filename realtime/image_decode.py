@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from PIL import Image
 
 from realtime.errors import InvalidError, TooLargeError
+from realtime.image_bombs import is_bomb
 
 EXTENSIONS: Final = MappingProxyType(
     {
@@ -63,6 +64,8 @@ def decode_image(data: bytes, *, limit_pixels: int) -> Decoded:
         InvalidError: It is none of the formats, or broken.
         TooLargeError: It has too many pixels.
     """
+    if is_bomb(data):
+        raise _damaged()
     try:
         image = Image.open(io.BytesIO(data), formats=_READERS)
     except _BOMBS:
@@ -80,10 +83,7 @@ def decode_image(data: bytes, *, limit_pixels: int) -> Decoded:
             image.load()
             width, height = _shown_size(image)
         except Exception:  # noqa: BLE001 - decoders raise anything on hostile input
-            raise InvalidError(
-                "The image is damaged or incomplete.",
-                fields={"image": ["Is damaged or incomplete."]},
-            ) from None
+            raise _damaged() from None
     return Decoded(hashlib.sha256(data).hexdigest(), mime, width, height)
 
 
@@ -91,6 +91,13 @@ def _shown_size(image: Image.Image) -> tuple[int, int]:
     if image.getexif().get(_ORIENTATION_TAG) in _TURNED:
         return image.height, image.width
     return image.width, image.height
+
+
+def _damaged() -> InvalidError:
+    return InvalidError(
+        "The image is damaged or incomplete.",
+        fields={"image": ["Is damaged or incomplete."]},
+    )
 
 
 def _too_many(limit_pixels: int) -> TooLargeError:

@@ -133,9 +133,8 @@ class JwksKeys:
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             kept = "keeping the old keys" if self._keys else "no keys yet"
             _LOG.warning("Key set could not be fetched (%r), %s", error, kept)
-        except Exception:
-            # Nobody waits for a fetch beside old keys: it must tell of itself. It is
-            # tried again like any that failed.
+        except Exception:  # noqa: BLE001 - nobody else would tell of it
+            # Beside old keys nobody waits for it. It is tried again like any other.
             _LOG.exception("Key set could not be read")
         finally:
             self._fetching = None
