@@ -151,8 +151,8 @@ class Settings:
     )
     write_buffer_bytes: int = option(
         MIB,
-        "What may wait to be sent to one client; one that reads more slowly is closed"
-        " and recovers when it comes back.",
+        "What may wait to be sent to one client beside one long message; one that"
+        " reads more slowly is closed and recovers when it comes back.",
         parsers.Integer(validate=validate.Range(min=64 * KIB)),
     )
     drain_seconds: float = option(

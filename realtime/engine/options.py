@@ -35,7 +35,8 @@ class Options:
     monitor_clients: bool = True
     transports: Collection[str] = TRANSPORTS
     #: Bytes that may wait for one client, in its transport's buffer or for its next
-    #: poll. Over it the session ends with the reason ``slow_consumer``.
+    #: poll, beside one message of any length: the longest since nothing waited. Over
+    #: it the session ends with the reason ``slow_consumer``.
     write_buffer_bytes: int = 1_048_576
     #: Packets in one request body. A client that emits thousands of events in one
     #: step sends them as one payload, so this is no small number.

@@ -21,12 +21,14 @@ class Polling:
 
     Args:
         session: The session, told when the bound is passed.
-        limit: Bytes (characters of encoded packets) that may wait.
+        limit: Bytes (characters of encoded packets) that may wait, beside the longest
+            packet since nothing waited.
     """
 
     __slots__ = (
         "_closed",
         "_limit",
+        "_longest",
         "_packets",
         "_repeatable",
         "_session",
@@ -41,6 +43,8 @@ class Polling:
         self._limit = limit
         self._packets: list[str] = []
         self._size = 0
+        # The longest packet queued since nothing waited.
+        self._longest = 0
         self._waiter: asyncio.Future[None] | None = None
         self._closed = False
         self._repeatable: tuple[str, bytes] | None = None
@@ -56,13 +60,15 @@ class Polling:
         """Queue an encoded packet; over the bound the session ends."""
         if self._closed:
             return
-        # One packet may be longer than the bound, if nothing waits before it.
-        over = self._packets and self._size + len(packet) > self._limit
+        size = len(packet)
+        if not self._packets or size > self._longest:
+            self._longest = size
+        over = self._size + size - self._longest > self._limit
         if over and self._session is not None:
             self._session.close(Reason.SLOW_CONSUMER)
             return
         self._packets.append(packet)
-        self._size += len(packet)
+        self._size += size
         self.release()
 
     def send_packets(self, packets: Sequence[str]) -> None:

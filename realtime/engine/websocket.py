@@ -41,6 +41,7 @@ class WebSocketConnection(asyncio.Protocol):
     __slots__ = (
         "_hub",
         "_is_upgrade",
+        "_longest",
         "_pace",
         "_parser",
         "_state",
@@ -58,6 +59,8 @@ class WebSocketConnection(asyncio.Protocol):
         self._pace = Pace(hub.options.message_rate)
         self._transport: asyncio.Transport | None = None
         self._state = _OPEN
+        # Bytes of the longest message written since nothing waited.
+        self._longest = 0
 
     # asyncio's side
 
@@ -120,14 +123,18 @@ class WebSocketConnection(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         """Write complete frames now; a client that reads too slowly is cut off.
 
+        ``write_buffer_bytes`` may wait beside the longest message since nothing waited:
+        a long answer is no sign of a slow reader, who could not come back to another.
+
         Nothing happens on a connection that is closing or closed.
         """
         transport = self._transport
         if transport is None or self._state != _OPEN or transport.is_closing():
             return
-        waiting = transport.get_write_buffer_size()
-        # One message may be longer than the bound, if nothing waits before it.
-        if waiting and waiting + len(data) > self._hub.options.write_buffer_bytes:
+        size, waiting = len(data), transport.get_write_buffer_size()
+        if not waiting or size > self._longest:
+            self._longest = size
+        if waiting + size - self._longest > self._hub.options.write_buffer_bytes:
             self._cut_off()
             return
         kept = self._hub.cork.frames

@@ -200,6 +200,24 @@ async def test_a_client_that_does_not_poll_is_a_slow_consumer() -> None:
         assert (await served.poll(sid))[0] == 400
 
 
+async def test_what_surrounds_a_long_answer_ends_no_session() -> None:
+    """Beside one message, however long, as much may wait as ever; and no more."""
+    async with serve(write_buffer_bytes=1_000) as served:
+        sid = await served.open_polling()
+        for text in ("before", "x" * 100_000, "y" * 500):
+            served.eio.write(sid, text)
+        assert [len(each) for each in (await served.poll(sid))[1].split("\x1e")] == [
+            len("4before"),
+            100_001,
+            501,
+        ]
+        for text in ("x" * 100_000, "y" * 500, "y" * 501):
+            assert not served.eio.sockets[sid].closed
+            served.eio.write(sid, text)
+        await wait_until(lambda: served.ended, "the session ends")
+        assert served.reasons(sid) == [Reason.SLOW_CONSUMER]
+
+
 @pytest.mark.parametrize("size", [2_000, 100_000])
 async def test_long_answers_are_compressed(size: int) -> None:
     """For clients that accept it, and only then."""

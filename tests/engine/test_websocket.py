@@ -278,3 +278,49 @@ async def test_one_message_may_be_longer_than_the_bound(transport: str) -> None:
             served.eio.write(only_sid(served), text)
             assert len(await socket.text()) == len(text) + 1
             assert not served.ended
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["nothing waits", "some waits"])
+async def test_what_surrounds_a_long_answer_cuts_nobody_off(waits: bool) -> None:
+    """Who missed much gets it, however busy the room is meanwhile."""
+    async with (
+        serve(write_buffer_bytes=100_000) as served,
+        raw_socket(served.port, served.path("websocket")) as socket,
+    ):
+        await socket.text()
+        sid = only_sid(served)
+        session = served.eio.sockets[sid]
+        sent: list[str] = []
+        while waits and session.socket_number != NO_SOCKET:
+            sent.append("x" * 60_000)
+            served.eio.write(sid, sent[-1])
+        sent.append("x" * 20_000_000)
+        served.eio.write(sid, sent[-1])
+        for number in range(30):
+            sent.append(f"{number}:" + "x" * 1_000)
+            served.eio.broadcast([sid], [sent[-1]])
+        session.ping()
+        for text in sent:
+            assert await socket.text() == f"4{text}"
+        assert await socket.text() == "2"
+        assert not served.ended
+
+
+@pytest.mark.parametrize("size", [60_000, 20_000_000])
+async def test_the_bound_holds_behind_a_long_answer(size: int) -> None:
+    """One long message is let through; behind it as much may wait as ever."""
+    async with (
+        serve(write_buffer_bytes=100_000) as served,
+        raw_socket(served.port, served.path("websocket")) as socket,
+    ):
+        await socket.text()
+        sid = only_sid(served)
+        served.eio.write(sid, "x" * 20_000_000)
+        session = served.eio.sockets[sid]
+        assert not session.closed
+        # Some of the answer is in the kernel's buffers: so much less is waiting.
+        for _ in range(20_000_000 // size):
+            served.eio.write(sid, "x" * size)
+        assert session.closed
+        await wait_until(lambda: served.ended, "the session ends")
+        assert served.reasons(sid) == [Reason.SLOW_CONSUMER]
