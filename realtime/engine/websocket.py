@@ -183,7 +183,10 @@ class WebSocketConnection(asyncio.Protocol):
     def _read_messages(self) -> None:
         try:
             while self._state in (_OPEN, _CLOSING):
-                if self.session is not None and self.session.paused:
+                session = self.session
+                # A WebSocket that is yet to be the transport brings no messages of the
+                # session; its probe is answered whatever the session is busy with.
+                if session is not None and session.paused and not self._is_upgrade:
                     self._pause()
                     return
                 message = self._parser.next_message()
@@ -201,11 +204,19 @@ class WebSocketConnection(asyncio.Protocol):
             self._fail(CloseCode.PROTOCOL_ERROR, str(error))
 
     def _keep_pace(self) -> None:
-        """Let a client wait that sends more messages than anybody needs to."""
+        """Let a client wait that sends more messages than anybody needs to.
+
+        Raises:
+            PacketError: on a connection that has nothing but an upgrade or an end to
+                talk about: no session of its own is there to wait.
+        """
         wait = self._pace.refill(asyncio.get_running_loop().time())
-        if wait > 0 and self.session is not None:
-            self._hub.limited["rate_messages"] += 1
-            self.session.slow_down(wait)
+        if wait <= 0:
+            return
+        self._hub.limited["rate_messages"] += 1
+        if self._is_upgrade or self.session is None:
+            raise PacketError("more packets than an upgrade or an end needs")
+        self.session.slow_down(wait)
 
     def _pause(self) -> None:
         transport = self._transport

@@ -7,9 +7,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from realtime.engine.environ import Environ
+from realtime.server import ChatroomServer
 from tests.client.chatting import ROOM, socket_client
 from tests.client.javascript import Program, require_node
+from tests.engine.serving import serve_socketio
 from tests.nodes import run_process
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -75,6 +79,25 @@ async def test_talks_over_every_transport(redis_url: str, way: str) -> None:
         await ask(ben, "typing", room=ROOM, on=True)
         await ann.until(lambda: heard(ann, "typing"), "ben is typing")
         assert {"room": ROOM, "user": "ben", "on": True} in heard(ann, "typing")
+
+
+async def test_upgrades_while_it_is_being_let_in() -> None:
+    """A server takes its time over CONNECT, and the client is upgraded meanwhile."""
+    server = ChatroomServer(namespaces=["/chat"], async_mode="aiohttp")
+
+    async def connect(_sid: str, _environ: Environ, _auth: object) -> None:
+        (session,) = server.eio.sockets.values()
+        await wait_until(lambda: session.upgraded, "the upgrade")
+
+    server.on("connect", connect, namespace="/chat")
+    async with (
+        serve_socketio(server) as port,
+        socket_client(f"http://127.0.0.1:{port}", {"user": "ann"}) as ann,
+    ):
+        assert (await ann.heard("open"))["transport"] == "polling"
+        assert (await ann.heard("upgrade"))["transport"] == "websocket"
+        await ann.heard("connect")
+        assert not ann.all("disconnect")
 
 
 async def test_gets_an_error_with_a_code_for_each_mistake(redis_url: str) -> None:

@@ -1,6 +1,8 @@
 """From polling to WebSocket, by the protocol's section "Upgrade"."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -70,6 +72,59 @@ async def test_a_second_websocket_is_closed() -> None:
                 assert (await third.frame()).opcode == CLOSE
             first.send("4b")
             assert await first.text() == "4b"
+
+
+@asynccontextmanager
+async def busy(served: Served, sid: str) -> AsyncIterator[list[str]]:
+    """Hold a session that polls, by a handler, until the block ends."""
+    handled: list[str] = []
+    release = asyncio.Event()
+
+    @served.eio.on("message")
+    async def message(sid: str, data: str) -> None:
+        handled.append(data)
+        await release.wait()
+
+    assert (await served.post(sid, "4slow"))[0] == 200
+    assert served.eio.sockets[sid].paused
+    yield handled
+    release.set()
+
+
+async def test_a_busy_session_is_upgraded() -> None:
+    """However long a handler takes, and what comes behind the upgrade waits for it."""
+    async with serve(max_in_flight=1) as served:
+        sid = await served.open_polling()
+        async with raw_socket(served.port, served.path("websocket", sid)) as socket:
+            async with busy(served, sid) as handled:
+                await probed(socket)
+                socket.send("5")
+                socket.send("4next")
+                await wait_until(
+                    lambda: served.eio.transport(sid) == "websocket", "the upgrade"
+                )
+                served.eio.write(sid, "meanwhile")
+                assert await socket.text() == "4meanwhile"
+                assert handled == ["slow"]
+            await wait_until(lambda: handled == ["slow", "next"], "the next is handled")
+        await wait_until(lambda: served.ended, "the end is told")
+        assert not served.eio.sockets
+
+
+async def test_an_upgrade_has_few_packets() -> None:
+    """Who sends probes without an end is sent away, also while the session is busy."""
+    async with serve(max_in_flight=1, message_rate=(20, 20)) as served:
+        sid = await served.open_polling()
+        async with raw_socket(served.port, served.path("websocket", sid)) as socket:
+            async with busy(served, sid):
+                for _ in range(21):
+                    socket.send("2probe")
+                for _ in range(20):
+                    assert await socket.text() == "3probe"
+                assert await socket.close_code() == 1002
+            assert served.limits_met["rate_messages"] == 1
+        served.eio.write(sid, "still here")
+        assert await served.poll(sid) == (200, "4still here")
 
 
 async def polls_on(served: Served, sid: str) -> None:
