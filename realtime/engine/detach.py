@@ -58,11 +58,15 @@ def is_websocket_handshake(request: web.Request) -> bool:
 
 def switch_protocols(
     request: web.Request, protocol: asyncio.Protocol, headers: Mapping[str, str]
-) -> None:
+) -> bytes:
     """Accept the WebSocket, and give the connection to ``protocol``.
 
-    ``protocol.connection_made`` is called, and ``data_received`` with what the client
-    sent behind its handshake. The handler must return :class:`Detached` next.
+    ``protocol.connection_made`` is called. The handler must return :class:`Detached`
+    next.
+
+    Returns:
+        What the client sent in one segment with its handshake: for
+        ``protocol.data_received``, as soon as it can be handled like all that follows.
 
     Raises:
         ConnectionResetError: when the client is gone already.
@@ -71,7 +75,7 @@ def switch_protocols(
     transport = request.transport
     if transport is None or transport.is_closing():
         raise ConnectionResetError("client left during the handshake")
-    tail = http._message_tail
+    tail: bytes = http._message_tail
     http._message_tail = b""
     transport.set_protocol(protocol)
     transport.write(_accept(request, headers))
@@ -82,8 +86,7 @@ def switch_protocols(
     if not transport.is_reading():
         transport.resume_reading()
     protocol.connection_made(transport)
-    if tail:
-        protocol.data_received(tail)
+    return tail
 
 
 def let_go(transport: asyncio.BaseTransport) -> None:

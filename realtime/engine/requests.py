@@ -161,11 +161,12 @@ class Endpoint:
     ) -> web.StreamResponse:
         connection = WebSocketConnection(self._hub, session, is_upgrade=False)
         try:
-            switch_protocols(request, connection, headers)
+            tail = switch_protocols(request, connection, headers)
         except ConnectionResetError:
             session.close(Reason.TRANSPORT_CLOSE)
             return refuse(responses.BAD_REQUEST)
         session.upgrade_to(connection)
+        connection.data_received(tail)
         return Detached()
 
     # section "Upgrade"
@@ -192,12 +193,13 @@ class Endpoint:
         if is_wanted:
             session.begin_upgrade(connection)
         try:
-            switch_protocols(request, connection, self._origins.headers(environ))
+            tail = switch_protocols(request, connection, self._origins.headers(environ))
         except ConnectionResetError:
             session.give_up_upgrade(connection)
             return refuse(responses.BAD_REQUEST)
         if not is_wanted:
             connection.close()
+        connection.data_received(tail)
         return Detached()
 
     # section "HTTP long-polling"

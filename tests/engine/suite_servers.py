@@ -97,7 +97,8 @@ def websocket(_interval: float, _timeout: float) -> web.Application:
     async def open_echo(request: web.Request) -> web.StreamResponse:
         if not is_websocket_handshake(request):
             return web.Response(status=400)
-        switch_protocols(request, Echo(hub, None, is_upgrade=False), {})
+        connection = Echo(hub, None, is_upgrade=False)
+        connection.data_received(switch_protocols(request, connection, {}))
         return Detached()
 
     app = web.Application()

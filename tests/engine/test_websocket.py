@@ -2,6 +2,8 @@
 
 import asyncio
 import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from socket import SO_LINGER, SOL_SOCKET
 
 import pytest
@@ -14,10 +16,11 @@ from tests.engine.raw_socket import (
     PING,
     PONG,
     TEXT,
+    RawSocket,
     client_frame,
     raw_socket,
 )
-from tests.engine.serving import Served, serve
+from tests.engine.serving import UPGRADE, Served, serve
 from tests.waiting import MS, wait_until
 
 
@@ -40,20 +43,52 @@ async def test_messages_of_both_kinds() -> None:
         assert await socket.frame() == (BINARY, b"\x00\xff")
 
 
+@asynccontextmanager
+async def in_one_segment(served: Served, frames: bytes) -> AsyncIterator[RawSocket]:
+    """Open a WebSocket with the frames right behind the HTTP request."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    lines = [f"GET {served.path('websocket')} HTTP/1.1", "Host: a"]
+    lines += [f"{name}: {value}" for name, value in UPGRADE.items()]
+    writer.write("\r\n".join([*lines, "\r\n"]).encode() + frames)
+    try:
+        await reader.readuntil(b"\r\n\r\n")
+        yield RawSocket(reader, writer)
+    finally:
+        writer.close()
+
+
 async def test_frames_behind_the_handshake_are_not_lost() -> None:
     """What comes in one segment with the HTTP request is read as frames."""
-    async with serve() as served:
-        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
-        request = (
-            f"GET {served.path('websocket')} HTTP/1.1\r\nHost: a\r\n"
-            "Upgrade: websocket\r\nConnection: upgrade\r\n"
-            "Sec-WebSocket-Version: 13\r\n"
-            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-        )
-        writer.write(request.encode() + client_frame("4a") + client_frame("4b"))
-        await wait_until(lambda: served.messages == ["a", "b"], "both are handled")
-        await reader.readuntil(b"4b")
-        writer.close()
+    both = client_frame("4a") + client_frame("4b")
+    async with serve() as served, in_one_segment(served, both) as socket:
+        assert (await socket.text())[0] == "0"
+        assert [await socket.text() for _ in range(2)] == ["4a", "4b"]
+        assert served.messages == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("frame", "code", "reason"),
+    [
+        (client_frame("1"), 1000, Reason.CLIENT_DISCONNECT),
+        (client_frame("broken"), 1002, Reason.PARSE_ERROR),
+        (client_frame(b"\x03\xe8", CLOSE), 1000, Reason.TRANSPORT_CLOSE),
+    ],
+    ids=["close packet", "no packet", "close frame"],
+)
+async def test_an_end_behind_the_handshake(
+    frame: bytes, code: int, reason: str
+) -> None:
+    """A session that ends with its first frame leaves no open connection behind."""
+    async with (
+        serve(close_timeout=100 * MS) as served,
+        in_one_segment(served, frame) as socket,
+    ):
+        assert (await socket.text())[0] == "0"
+        assert await socket.close_code() == code
+        assert await socket.ended()
+        await wait_until(lambda: served.ended, "the end is told")
+        assert [told for _sid, told in served.ended] == [reason]
+        await wait_until(lambda: not served.eio.hub.closing, "nobody is waited for")
 
 
 async def test_pings_and_pongs() -> None:
