@@ -2,17 +2,18 @@
 
 All commands of one turn of the event loop travel in one write and their replies are
 read in batches, so that a busy node pays microseconds a command. There is one
-connection and one order: what is called first is carried out first.
+connection and one order: what is called first is carried out first, over cuts, restarts
+and scripts that Redis has forgotten.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
-from realtime.errors import OutcomeUnknownError, UnavailableError
 from realtime.lua import Script
+from realtime.redis_call import RedisCall
 from realtime.redis_url import ConnectionFactory
 from realtime.redis_wire import Argument, RedisWire, ReplyError, WireError, pack
 from realtime.wire_keeper import WireKeeper
@@ -29,41 +30,17 @@ REFUSED = frozenset(
     {
         "BUSY",
         "CLUSTERDOWN",
-        "LOADING",
-        "MASTERDOWN",
         "MISCONF",
         "NOREPLICAS",
         "OOM",
-        "READONLY",
         "TRYAGAIN",
     }
 )
 """Errors by which Redis says that it did nothing and may do it later."""
 
-RECONNECT_ON = frozenset({"READONLY", "MASTERDOWN"})
-"""Errors by which a former primary says that it is none any more."""
-
-
-class _Call:
-    """One command on its way.
-
-    Attributes:
-        written: Whether it was handed to a connection.
-        doubtful: Whether it was handed to an earlier connection as well, and may have
-            been carried out there: a later refusal does not prove the contrary.
-    """
-
-    __slots__ = ("deadline", "doubtful", "packed", "reply", "resend", "written")
-
-    def __init__(
-        self, packed: bytes, deadline: float, resend: bool, reply: asyncio.Future[Any]
-    ) -> None:
-        self.packed = packed
-        self.deadline = deadline
-        self.resend = resend
-        self.reply = reply
-        self.written = False
-        self.doubtful = False
+RECONNECT_ON = frozenset({"LOADING", "MASTERDOWN", "READONLY"})
+"""Errors by which Redis says that it is no primary any more, or none yet: a connection
+that began so would go on without what is sent at its beginning, the scripts."""
 
 
 class RedisLink:
@@ -73,7 +50,8 @@ class RedisLink:
         factory: Makes the connections.
         timeout_seconds: Deadline of one call, waiting for a connection included.
         limit_calls: Most calls that may be under way; over it a call is refused with
-            :class:`UnavailableError` at once.
+            :class:`~realtime.errors.UnavailableError` at once.
+        scripts: Loaded over each connection before anything else is sent.
     """
 
     def __init__(
@@ -88,8 +66,12 @@ class RedisLink:
         self._limit_calls = limit_calls
         self._scripts = tuple(scripts)
         self._wire: RedisWire | None = None
-        self._waiting: deque[_Call] = deque()
-        self._in_flight: deque[_Call] = deque()
+        self._waiting: deque[RedisCall] = deque()
+        self._in_flight: deque[RedisCall] = deque()
+        # In their order; all of them older than what is in flight.
+        self._forgotten: list[RedisCall] = []
+        # Whether nothing is written until all that is in flight is answered.
+        self._paused = False
         self._flush_planned = False
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._closed = False
@@ -106,18 +88,18 @@ class RedisLink:
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection now."""
-        return self._wire is not None
+        """Whether there is a connection now, and Redis serves over it."""
+        return self._wire is not None and not self._paused
 
     @property
     def under_way(self) -> int:
         """Calls that wait for their answer."""
-        return len(self._waiting) + len(self._in_flight)
+        return len(self._waiting) + len(self._in_flight) + len(self._forgotten)
 
     @property
     def healthy(self) -> bool:
         """Whether Redis is connected and owes no answer for more than a second."""
-        if self._wire is None:
+        if not self.connected:
             return False
         if not self._in_flight:
             return True
@@ -162,40 +144,35 @@ class RedisLink:
             OutcomeUnknownError: It may have been carried out.
             ReplyError: Redis refused it as wrong: a defect of the caller.
         """
-        return self._enqueue(pack(*command), resend).reply
+        return self._enqueue(pack(*command), resend)
 
     def run(
         self, script: Script, keys: Sequence[str], args: Sequence[Argument]
-    ) -> Coroutine[Any, Any, Any]:
+    ) -> Awaitable[Any]:
         """Run a script by its digest; in order, and raising, as :meth:`call`."""
-        head = (len(keys), *keys, *args)
-        packed = pack("EVALSHA", script.digest, *head)
-        return self._outcome(self._enqueue(packed, True), script, head)
+        words = (len(keys), *keys, *args)
+        return self._enqueue(
+            pack("EVALSHA", script.digest, *words), True, script, words
+        )
 
-    async def _outcome(
-        self, call: _Call, script: Script, head: tuple[Argument, ...]
-    ) -> Any:
-        try:
-            return await call.reply
-        except ReplyError as error:
-            if error.code != "NOSCRIPT":
-                raise
-        # SCRIPT FLUSH, or a failover to a replica that never saw the script.
-        packed = pack("EVAL", script.source, *head)
-        return await self._enqueue(packed, True, doubtful=call.doubtful).reply
-
-    def _enqueue(self, packed: bytes, resend: bool, *, doubtful: bool = False) -> _Call:
+    def _enqueue(
+        self,
+        packed: bytes,
+        resend: bool,
+        script: Script | None = None,
+        words: tuple[Argument, ...] = (),
+    ) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout_seconds
-        call = _Call(packed, deadline, resend, loop.create_future())
-        call.doubtful = doubtful
+        reply = loop.create_future()
+        call = RedisCall(packed, deadline, resend, reply, script, words)
         if self._closed:
-            _refuse(call, "This node is shutting down.")
-            return call
+            call.refuse("This node is shutting down.")
+            return reply
         if self.under_way >= self._limit_calls:
             because = "This node has too many requests under way."
-            _refuse(call, because, limit="redis_calls")
-            return call
+            call.refuse(because, limit="redis_calls")
+            return reply
         self._waiting.append(call)
         if self._wire is not None and not self._flush_planned:
             if self._in_flight:
@@ -204,31 +181,43 @@ class RedisLink:
             else:
                 # Redis is idle: waiting for company would cost a turn of the loop.
                 self._flush()
-        return call
+        return reply
 
     def _flush(self) -> None:
         self._flush_planned = False
-        if self._wire is None or not self._waiting:
+        if self._wire is None or self._paused or not self._waiting:
             return
         batch = list(self._waiting)
         self._waiting.clear()
+        self._write(self._wire, batch)
+
+    def _write(self, wire: RedisWire, batch: list[RedisCall]) -> None:
         for call in batch:
             call.written = True
         self._in_flight.extend(batch)
-        self._wire.write(b"".join([call.packed for call in batch]))
+        wire.write(b"".join([call.packed for call in batch]))
 
     def _lost(self) -> None:
         self._wire = None
+        self._paused = False
         self._recover_calls()
 
     async def _serve(self, wire: RedisWire) -> None:
+        self._wire = wire
+        self.generation += 1
+        # Calls wait until Redis has shown that it serves: one that is loading its data
+        # must not make their outcomes doubtful.
+        self._paused = True
+        deadline = asyncio.get_running_loop().time() + self._timeout_seconds
+        self._write(wire, self._loads(deadline))
+        self._go_on_when_answered()
+        await wire.serve(self._settle_all)
+
+    def _loads(self, deadline: float) -> list[RedisCall]:
+        """Return calls that load the scripts; one that is refused is sent when run."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._timeout_seconds
-        if self._waiting:
-            # Deadlines are looked at in order: no call must wait longer for these.
-            deadline = min(deadline, self._waiting[0].deadline)
-        loads = [
-            _Call(
+        return [
+            RedisCall(
                 pack("SCRIPT", "LOAD", script.source),
                 deadline,
                 False,
@@ -236,15 +225,20 @@ class RedisLink:
             )
             for script in self._scripts
         ]
-        for load in loads:
-            # A script that could not be loaded is sent whole when it is first run.
-            load.reply.add_done_callback(lambda done: done.exception())
-        self._waiting.extendleft(reversed(loads))
-        self._wire = wire
-        self.generation += 1
-        self._flush()
+
+    def _go_on_when_answered(self) -> None:
+        """After a pause, write again: nothing is on the way that could overtake."""
+        if not self._paused or self._in_flight:
+            return
+        self._paused = False
         self._keeper.works()
-        await wire.serve(self._settle_all)
+        if self._forgotten:
+            loads = self._loads(self._forgotten[0].deadline)
+            for call in self._forgotten:
+                call.send_whole()
+            self._waiting.extendleft(reversed([*loads, *self._forgotten]))
+            self._forgotten.clear()
+        self._flush()
 
     async def _watch(self) -> None:
         """Keep the deadlines: of waiting calls, and of Redis's answers."""
@@ -252,7 +246,7 @@ class RedisLink:
             await asyncio.sleep(WATCH_SECONDS)
             now = asyncio.get_running_loop().time()
             while self._waiting and self._waiting[0].deadline < now:
-                self._give_up(self._waiting.popleft())
+                self._waiting.popleft().give_up()
             late = self._in_flight and self._in_flight[0].deadline < now
             if late and self._wire is not None:
                 self._wire.abort("no answer in time")
@@ -260,63 +254,46 @@ class RedisLink:
     def _settle_all(self, replies: list[Any]) -> None:
         for reply in replies:
             self._settle(reply)
+        self._go_on_when_answered()
 
     def _settle(self, reply: Any) -> None:
         call = self._in_flight.popleft()
         if not isinstance(reply, ReplyError):
-            _resolve(call, reply)
+            call.resolve(reply)
+            return
+        if reply.code == "NOSCRIPT" and call.script is not None:
+            # SCRIPT FLUSH, or loading is not allowed. Sent again at once it would come
+            # behind what was called after it: first comes the answer to all of that.
+            call.written = False
+            self._forgotten.append(call)
+            self._paused = True
             return
         if reply.code in RECONNECT_ON:
-            _refuse(call, "Redis has no primary at the moment.")
-            raise WireError(f"Redis is not the primary any more: {reply}")
+            call.refuse("Redis has no primary at the moment.")
+            raise WireError(f"Redis does not serve as a primary: {reply}")
         if reply.code in REFUSED:
-            _refuse(call, "Redis cannot take this at the moment.")
+            call.refuse("Redis cannot take this at the moment.")
             log.error("Redis refuses commands: %s", reply)
         else:
-            _reject(call, reply)
+            call.reject(reply)
 
     def _recover_calls(self) -> None:
         """After a cut: what may be sent again waits for the next connection."""
         now = asyncio.get_running_loop().time()
-        again = []
+        again = self._forgotten
+        self._forgotten = []
         for call in self._in_flight:
             if call.resend and call.deadline > now:
                 call.doubtful = True
                 again.append(call)
             else:
-                self._give_up(call)
+                call.give_up()
         self._in_flight.clear()
         self._waiting.extendleft(reversed(again))
 
     def _fail_all(self) -> None:
-        for call in (*self._in_flight, *self._waiting):
-            self._give_up(call)
+        for call in (*self._forgotten, *self._in_flight, *self._waiting):
+            call.give_up()
+        self._forgotten.clear()
         self._in_flight.clear()
         self._waiting.clear()
-
-    def _give_up(self, call: _Call) -> None:
-        if call.written:
-            _reject(call, OutcomeUnknownError("Redis did not answer in time."))
-        else:
-            _refuse(call, "Redis cannot be reached.")
-
-
-def _resolve(call: _Call, reply: Any) -> None:
-    if not call.reply.done():
-        call.reply.set_result(reply)
-
-
-def _refuse(call: _Call, because: str, *, limit: str | None = None) -> None:
-    """Answer that nothing was done, unless an earlier connection may have done it."""
-    if call.doubtful:
-        because = f"{because} It may have been done before."
-        _reject(call, OutcomeUnknownError(because, limit=limit))
-    else:
-        _reject(call, UnavailableError(because, limit=limit))
-
-
-def _reject(call: _Call, error: Exception) -> None:
-    if not call.reply.done():
-        call.reply.set_exception(error)
-        # Who asked may have been cancelled: that is no error of its own.
-        call.reply.exception()

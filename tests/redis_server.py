@@ -37,9 +37,15 @@ class RedisServer:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self) -> None:
-        """Start on the data there is and return when commands are answered."""
+    def start(self, *options: str, wait: bool = True) -> None:
+        """Start on the data there is and return when commands are answered.
+
+        Args:
+            options: For this start only.
+            wait: False to return at once: it may have to load its data first.
+        """
         command = [*valkey_command(self._folder, self._socket), *self._options]
+        command += options
         with (self._folder / "valkey.log").open("ab") as log:
             self._process = subprocess.Popen(
                 command,
@@ -48,7 +54,8 @@ class RedisServer:
                 stderr=log,
                 preexec_fn=die_with_parent(),
             )
-        wait_until_sync(self._answers, "Valkey answers")
+        if wait:
+            wait_until_sync(self._answers, "Valkey answers")
 
     def kill(self) -> None:
         """SIGKILL: what was answered is in the append-only file, nothing else is."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from realtime import lua
 from realtime.errors import OutcomeUnknownError, UnavailableError
 from realtime.lua import Script
 from realtime.redis_link import WATCH_SECONDS, RedisLink
@@ -18,6 +19,13 @@ from tests.waiting import MS, wait_until
 # The deadline, the look at it, and a busy machine.
 ANSWER_SECONDS = TIMEOUT_SECONDS + 2 * WATCH_SECONDS + 1_000 * MS
 SCRIPT = Script("test", "return redis.call('INCR', KEYS[1])")
+PUSH = Script("push", "return redis.call('RPUSH', KEYS[1], ARGV[1])")
+# Repeating it changes nothing, and its order is seen.
+ADD = Script(
+    "add",
+    "local score = redis.call('ZCARD', KEYS[1])"
+    " return redis.call('ZADD', KEYS[1], 'NX', score, ARGV[1])",
+)
 
 
 async def test_calls_are_carried_out_in_their_order(link: RedisLink) -> None:
@@ -174,6 +182,85 @@ async def test_a_script_that_redis_forgot_is_sent_whole(
     redis_server.admin.script_flush()
     assert await link.run(SCRIPT, ["n:rooms"], []) == 2
     assert await link.run(SCRIPT, ["n:rooms"], []) == 3
+
+
+async def test_forgotten_scripts_change_no_order(
+    link: RedisLink, redis_server: RedisServer
+) -> None:
+    """SCRIPT FLUSH while calls are on their way: none overtakes another."""
+    calls: list[asyncio.Future[object]] = []
+    for _ in range(20):
+        redis_server.admin.script_flush()
+        for _ in range(60):
+            call = link.run(PUSH, ["l:rooms"], [len(calls)])
+            calls.append(asyncio.ensure_future(call))
+            await asyncio.sleep(0)
+        await asyncio.gather(*calls)
+    found = await link.call("LRANGE", "l:rooms", 0, -1)
+    assert [int(each) for each in found] == list(range(len(calls)))
+
+
+async def test_forgotten_scripts_and_a_cut_change_no_order(
+    link: RedisLink, redis_server: RedisServer
+) -> None:
+    """Redis asks for the script and is gone before the rest is answered."""
+    for first in range(0, 600, 30):
+        redis_server.admin.script_flush()
+        calls = []
+        for number in range(first, first + 30):
+            calls.append(link.run(ADD, ["l:rooms"], [number]))
+            await asyncio.sleep(0)
+            if number == first + 15:
+                redis_server.admin.client_kill_filter(skipme=True, _type="normal")
+        await asyncio.gather(*calls)
+    found = await link.call("ZRANGE", "l:rooms", 0, -1)
+    assert [int(each) for each in found] == list(range(600))
+
+
+async def test_a_link_that_may_not_load_scripts_sends_them_whole(
+    make_link: LinkMaker, redis_server: RedisServer
+) -> None:
+    """Another one's Redis user may be allowed less than we document."""
+    redis_server.admin.execute_command("ACL", "SETUSER", "default", "-script|load")
+    try:
+        async with make_link() as link:
+            calls = [link.run(PUSH, ["l:rooms"], [number]) for number in range(9)]
+            assert await asyncio.gather(*calls) == list(range(1, 10))
+            assert await link.run(PUSH, ["l:rooms"], [9]) == 10
+    finally:
+        redis_server.admin.execute_command("ACL", "SETUSER", "default", "+@all")
+    found = redis_server.admin.lrange("l:rooms", 0, -1)
+    assert [int(each) for each in found] == list(range(10))
+
+
+async def test_a_redis_that_loads_its_data_is_waited_for(
+    make_link: LinkMaker, redis_server: RedisServer
+) -> None:
+    """It takes connections and refuses everything: nothing was done, and no doubt.
+
+    Once it serves it knows the scripts, and what waits is carried out in its order.
+    """
+    with redis_server.admin.pipeline(transaction=False) as pipe:
+        for number in range(30_000):
+            pipe.set("a:rooms", number)
+        pipe.execute()
+    async with (
+        make_link(timeout_seconds=300 * MS) as short,
+        make_link(timeout_seconds=8_000 * MS) as link,
+    ):
+        await asyncio.gather(short.call("PING"), link.call("PING"))
+        redis_server.kill()
+        await wait_until(lambda: not short.connected, "the cut is noticed")
+        redis_server.start("--key-load-delay", "20", wait=False)
+        await wait_until(lambda: "LOADING" in short.failure, "it loads")
+        with pytest.raises(UnavailableError):
+            await short.run(PUSH, ["l:rooms"], [0])
+        assert not short.connected
+        redis_server.admin.config_set("key-load-delay", 0)
+        calls = [link.run(PUSH, ["l:rooms"], [number]) for number in range(9)]
+        assert await asyncio.gather(*calls) == list(range(1, 10))
+        digest = lua.MESSAGE_LOG_APPEND.digest
+        assert await link.call("SCRIPT", "EXISTS", digest) == [1]
 
 
 async def test_a_redis_that_refuses_to_write_is_unavailable(
