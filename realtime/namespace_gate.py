@@ -67,7 +67,6 @@ class NamespaceGate(socketio.AsyncServer):
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         self._without_namespace.discard(eio_sid)
         self._out_of_namespaces.discard(eio_sid)
-        self._binary_packet.pop(eio_sid, None)
         await super()._handle_eio_disconnect(eio_sid, reason)
 
     def _close_unjoined(self, eio_sid: str, _due: float) -> None:

@@ -20,8 +20,13 @@ from realtime.engine.frames import CloseCode
 from realtime.engine.protocol import Reason
 from realtime.engine.session import Session
 from realtime.errors import UnknownEventError
+from realtime.half_packets import ATTACHMENT_SECONDS, HalfPackets
 from realtime.namespace_gate import CONNECT_TIMEOUT_SECONDS, NamespaceGate
-from realtime.socket_packets import PendingPacket, SocketPacket, SocketPacketError
+from realtime.socket_packets import (
+    PacketTooLargeError,
+    SocketPacket,
+    SocketPacketError,
+)
 
 # Words that the protocol's libraries use for their own events. A client that emits
 # one of them would otherwise run the server's handler of that name.
@@ -60,7 +65,9 @@ class ChatroomServer(NamespaceGate):
         json: A module with ``dumps`` and ``loads``; :mod:`realtime.json_codec` if None.
         connect_timeout: Seconds for a client to connect to its first namespace; also
             the longest that a ``connect`` handler may take.
-        max_attachments: Binary attachments a packet; more close the connection.
+        max_attachments: Binary attachments a packet; more close the connection. Their
+            bytes together are bounded as one message is (``max_http_buffer_size``).
+        attachment_timeout: Seconds for the next attachment of a packet to begin.
         keywords: All else.
     """
 
@@ -71,6 +78,7 @@ class ChatroomServer(NamespaceGate):
         json: Any = None,
         connect_timeout: float = CONNECT_TIMEOUT_SECONDS,
         max_attachments: int = MAX_ATTACHMENTS,
+        attachment_timeout: float = ATTACHMENT_SECONDS,
         **keywords: Any,
     ) -> None:
         if keywords.get("serializer", "default") == "default":
@@ -84,6 +92,12 @@ class ChatroomServer(NamespaceGate):
         )
         self._parses_text = issubclass(self.packet_class, ServerPacket)
         self._max_attachments = max_attachments
+        self._half_packets = HalfPackets(
+            self.eio.hub.wheel,
+            seconds=attachment_timeout,
+            max_bytes=self.eio.options.max_http_buffer_size,
+            missed=self._miss_attachment,
+        )
         # Socket.IO's texts begin with a digit and are decoded here.
         self.eio.hub.json_loads = None
 
@@ -93,11 +107,10 @@ class ChatroomServer(NamespaceGate):
 
     def held(self) -> dict[str, int]:
         """Return what is held for connections, counted by kind."""
-        environments, binary = len(self.environ), len(self._binary_packet)
         return {
             **self.eio.hub.held(),
-            "socketio_environments": environments,
-            "socketio_half_packets": binary,
+            "socketio_environments": len(self.environ),
+            "socketio_half_packets": len(self._half_packets),
         }
 
     # out
@@ -177,17 +190,20 @@ class ChatroomServer(NamespaceGate):
             if packet is not None:
                 self._act(session, packet)
         except SocketPacketError as error:
-            self.logger.info("%s sent an invalid packet: %s", eio_sid, error)
-            session.close(Reason.PARSE_ERROR, CloseCode.PROTOCOL_ERROR)
+            self._send_away(session, error)
+
+    def _send_away(self, session: Session, error: SocketPacketError) -> None:
+        self.logger.info("%s sent an invalid packet: %s", session.sid, error)
+        code = CloseCode.PROTOCOL_ERROR
+        if isinstance(error, PacketTooLargeError):
+            self.eio.hub.limited["payload_limit_bytes"] += 1
+            code = CloseCode.TOO_BIG
+        session.close(Reason.PARSE_ERROR, code)
 
     def _whole_packet(self, eio_sid: str, data: str | bytes) -> SocketPacket | None:
         """Return a packet, or None while attachments are to come."""
-        pending: PendingPacket | None = self._binary_packet.get(eio_sid)
-        if pending is not None:
-            packet = pending.add(data)
-            if packet is not None:
-                del self._binary_packet[eio_sid]
-            return packet
+        if eio_sid in self._half_packets.packets:
+            return self._half_packets.add(eio_sid, data)
         if not self._parses_text:
             packet = self._from_other_serializer(data)
         elif isinstance(data, str):
@@ -199,9 +215,29 @@ class ChatroomServer(NamespaceGate):
         else:
             raise SocketPacketError("an attachment of nothing")
         if packet.attachments:
-            self._binary_packet[eio_sid] = PendingPacket(packet)
+            # Nothing of this size is kept for a stranger.
+            self._check_has_connected(eio_sid)
+            self._half_packets.begin(eio_sid, packet)
             return None
         return packet
+
+    def _check_has_connected(self, eio_sid: str) -> None:
+        if self._without_namespace.due(eio_sid) is not None:
+            raise SocketPacketError("not connected to any namespace")
+
+    def _miss_attachment(self, eio_sid: str) -> None:
+        session = self.eio.sockets.get(eio_sid)
+        if session is None:
+            return
+        if session.is_excused:
+            # It is arriving, or waits for us to read it.
+            self._half_packets.put_off(eio_sid)
+        else:
+            self._send_away(session, SocketPacketError("attachments that do not come"))
+
+    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        self._half_packets.drop(eio_sid)
+        await super()._handle_eio_disconnect(eio_sid, reason)
 
     def _from_other_serializer(self, data: str | bytes) -> SocketPacket:
         try:
@@ -226,8 +262,7 @@ class ChatroomServer(NamespaceGate):
             return
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
         if sid is None or not self.manager.is_connected(sid, namespace):
-            if self._without_namespace.due(eio_sid) is not None:
-                raise SocketPacketError("not connected to any namespace")
+            self._check_has_connected(eio_sid)
             # The server may just have ended it: what is on its way is no fault.
             return
         if packet.kind == socket_packets.DISCONNECT:
@@ -261,8 +296,7 @@ class ChatroomServer(NamespaceGate):
         try:
             await work
         except SocketPacketError as error:
-            self.logger.info("%s sent an invalid packet: %s", session.sid, error)
-            session.close(Reason.PARSE_ERROR, CloseCode.PROTOCOL_ERROR)
+            self._send_away(session, error)
         except Exception:
             self.logger.exception("A packet of %s could not be handled", session.sid)
         finally:

@@ -39,6 +39,10 @@ class SocketPacketError(ValueError):
     """The client sent what is no Socket.IO packet."""
 
 
+class PacketTooLargeError(SocketPacketError):
+    """The attachments of a packet have too many bytes together."""
+
+
 class SocketPacket(NamedTuple):
     """A packet whose data has the form that its type demands.
 
@@ -167,12 +171,18 @@ def _check(kind: int, data: Any) -> None:
 
 
 class PendingPacket:
-    """A binary packet whose attachments are still to come."""
+    """A binary packet whose attachments are still to come.
 
-    __slots__ = ("_attachments", "_packet")
+    Args:
+        packet: What came first.
+        max_bytes: Of all attachments together.
+    """
 
-    def __init__(self, packet: SocketPacket) -> None:
+    __slots__ = ("_attachments", "_bytes_left", "_packet")
+
+    def __init__(self, packet: SocketPacket, *, max_bytes: int) -> None:
         self._packet = packet
+        self._bytes_left = max_bytes
         self._attachments: list[bytes] = []
 
     def add(self, attachment: str | bytes) -> SocketPacket | None:
@@ -181,9 +191,13 @@ class PendingPacket:
         Raises:
             SocketPacketError: for text where an attachment is due, or placeholders
                 that point nowhere.
+            PacketTooLargeError: for one that does not fit in beside the others.
         """
         if isinstance(attachment, str):
             raise SocketPacketError("text where an attachment is due")
+        self._bytes_left -= len(attachment)
+        if self._bytes_left < 0:
+            raise PacketTooLargeError("attachments too large")
         self._attachments.append(attachment)
         if len(self._attachments) < self._packet.attachments:
             return None

@@ -87,7 +87,7 @@ async def test_a_crowd_that_sends_anything(caplog: pytest.LogCaptureFixture) -> 
         )
         await wait_until(lambda: not server.eio.hub.closing, "all connections ended")
         assert not server.manager.rooms
-        assert not server._binary_packet
+        assert not server._half_packets
         await wait_until(
             lambda: len(os.listdir("/proc/self/fd")) <= descriptors,  # noqa: PTH208
             "all descriptors are free",

@@ -10,7 +10,7 @@ import pytest
 
 from realtime.deferred_ack import DeferredAck
 from realtime.server import RESERVED_EVENTS, ChatroomServer
-from tests.engine.raw_socket import BINARY, RawSocket, raw_socket
+from tests.engine.raw_socket import BINARY, RawSocket, client_frame, raw_socket
 from tests.engine.serving import serve_socketio
 from tests.waiting import MS, wait_until
 
@@ -193,7 +193,9 @@ async def test_invalid_packets_close_the_connection(
     assert not caplog.records
 
 
-@pytest.mark.parametrize("first", ['42["echo"]', "43[1]", "41", "4abc"])
+@pytest.mark.parametrize(
+    "first", ['42["echo"]', "43[1]", "41", "4abc", '451-["echo"]', "461-1[1]"]
+)
 async def test_packets_before_connecting(first: str) -> None:
     """Only CONNECT may come first."""
     async with chat() as running, running.open(None) as socket:
@@ -212,7 +214,42 @@ async def test_attachments_that_do_not_come_right(then: str | bytes | None) -> N
             socket.send(f'451-["echo",{holder}]')
             socket.send(then, 1 if isinstance(then, str) else BINARY)
         assert await socket.close_code() == 1002
-        assert not running.server._binary_packet
+        assert not running.server._half_packets
+
+
+async def test_attachments_are_bounded_together() -> None:
+    """They are one packet; nobody leaves many times its size at the server."""
+    async with chat(max_http_buffer_size=1_000) as running, running.open() as socket:
+        socket.send('452-1["echo"]')
+        socket.send(bytes(500), BINARY)
+        socket.send(bytes(500), BINARY)
+        assert await socket.text() == "431[]"
+        socket.send('453-2["echo"]')
+        socket.send(bytes(500), BINARY)
+        socket.send(bytes(501), BINARY)
+        assert await socket.close_code() == 1009
+        assert running.server.eio.hub.limited["payload_limit_bytes"] == 1
+        await wait_until(lambda: not running.server._half_packets, "it is let go")
+
+
+async def test_attachments_have_a_deadline() -> None:
+    """Half a packet is not kept for ever, unless the other half is on its way."""
+    async with chat(attachment_timeout=50 * MS) as running, running.open() as socket:
+        holder = '{"_placeholder":true,"num":0}'
+        socket.send(f'451-1["echo",{holder}]')
+        frame = client_frame(bytes(1_000), BINARY)
+        socket.writer.write(frame[:500])
+        (eio_sid,) = running.server.eio.sockets
+        due = running.server._half_packets._awaited.due
+        await wait_until(lambda: due(eio_sid), "the attachment is awaited")
+        first = due(eio_sid)
+        await wait_until(lambda: due(eio_sid) != first, "a deadline was put off")
+        socket.writer.write(frame[500:])
+        assert (await socket.text()).startswith("461-1[")
+        assert (await socket.frame()).payload == bytes(1_000)
+        socket.send(f'451-2["echo",{holder}]')
+        assert await socket.close_code() == 1002
+        await wait_until(lambda: not running.server._half_packets, "it is let go")
 
 
 @pytest.mark.parametrize("event", sorted(RESERVED_EVENTS))

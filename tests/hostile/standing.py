@@ -37,7 +37,7 @@ def standing(node: Node) -> dict[str, int]:
         "sessions": len(services.sessions),
         "Engine.IO sessions": len(server.eio.sockets),
         "environments": len(server.environ),
-        "packets that wait for attachments": len(server._binary_packet),
+        "packets that wait for attachments": len(server._half_packets),
         "connections without a namespace": len(server._without_namespace),
         "connections that close": len(hub.closing),
         "upgrades": len(hub.upgrades),

@@ -100,7 +100,7 @@ def whole_packet(text: str, attachments: int) -> SocketPacket:
     if not packet.attachments:
         return packet
     assert packet.attachments <= MAX_ATTACHMENTS
-    pending, whole = PendingPacket(packet), None
+    pending, whole = PendingPacket(packet, max_bytes=MAX_SIZE), None
     for number in range(packet.attachments):
         assert whole is None
         whole = pending.add(b"\xff" * number if number < attachments else "text")

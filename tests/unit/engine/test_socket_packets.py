@@ -9,9 +9,15 @@ from hypothesis import strategies as st
 from socketio.packet import Packet
 
 from realtime import json_codec, socket_packets
-from realtime.socket_packets import PendingPacket, SocketPacket, SocketPacketError
+from realtime.socket_packets import (
+    PacketTooLargeError,
+    PendingPacket,
+    SocketPacket,
+    SocketPacketError,
+)
 
 MAX_ATTACHMENTS = 10
+MAX_BYTES = 100
 
 
 def parse(text: str) -> SocketPacket:
@@ -128,7 +134,7 @@ def test_attachments_take_their_places() -> None:
     """Placeholders are filled wherever they are, in the order of the attachments."""
     holder = [{"_placeholder": True, "num": number} for number in (1, 0)]
     packet = parse("52-1" + json.dumps(["a", holder[0], {"deep": [holder[1]]}]))
-    pending = PendingPacket(packet)
+    pending = PendingPacket(packet, max_bytes=MAX_BYTES)
     assert pending.add(b"first") is None
     whole = pending.add(b"second")
     assert whole == (2, "/", 1, ["a", b"second", {"deep": [b"first"]}], 0)
@@ -140,9 +146,20 @@ def test_attachments_take_their_places() -> None:
 def test_placeholders_that_point_nowhere(number: object) -> None:
     """A placeholder names one of the attachments, by an integer."""
     holder = {"_placeholder": True, "num": number}
-    pending = PendingPacket(parse("51-" + json.dumps(["a", holder])))
+    pending = PendingPacket(
+        parse("51-" + json.dumps(["a", holder])), max_bytes=MAX_BYTES
+    )
     with pytest.raises(SocketPacketError):
         pending.add(b"only")
+
+
+def test_attachments_are_bounded_together() -> None:
+    """Each may have what the others left of the bound."""
+    pending = PendingPacket(parse('53-["a"]'), max_bytes=MAX_BYTES)
+    pending.add(bytes(MAX_BYTES - 1))
+    pending.add(b"1")
+    with pytest.raises(PacketTooLargeError):
+        pending.add(b"2")
 
 
 def test_an_event_cannot_be_named_by_an_attachment() -> None:
@@ -155,6 +172,8 @@ def test_an_event_cannot_be_named_by_an_attachment() -> None:
 def test_text_where_an_attachment_is_due() -> None:
     """No other packet may come between a packet and its attachments."""
     holder = {"_placeholder": True, "num": 0}
-    pending = PendingPacket(parse("51-" + json.dumps(["a", holder])))
+    pending = PendingPacket(
+        parse("51-" + json.dumps(["a", holder])), max_bytes=MAX_BYTES
+    )
     with pytest.raises(SocketPacketError):
         pending.add('2["b"]')
