@@ -57,6 +57,11 @@ class Control(NamedTuple):
     code: int | None = None
 
 
+FRAGMENT: Final = Control(frames.CONTINUATION, b"")
+"""Stands for a fragment that others follow. It says nothing yet, but it counts: whoever
+sends a million empty ones is to be read no faster than a million messages."""
+
+
 class FrameParser:
     """Bytes in, messages out; holds what is incomplete.
 
@@ -95,31 +100,30 @@ class FrameParser:
     def next_message(self) -> str | bytes | Control | None:
         """Return the next text, binary or control message, or None for now.
 
+        A fragment that others follow is a :data:`FRAGMENT`.
+
         Raises:
             FrameError: as RFC 6455 demands; nothing more comes of this parser.
         """
-        while True:
-            buffer, at = self._buffer, self._position
-            partial = self._partial
-            if partial is None and len(buffer) - at >= 6 and buffer[at] == _TEXT_FRAME:
-                text = self._whole_text(buffer, at)
-                if text is not None:
-                    return text
-            if partial is not None and partial.payload is not None:
-                if partial.missing:
-                    return None
-                first, payload = partial.take_frame()
-            else:
-                frame = self._next_frame()
-                if frame is None:
-                    # An idle connection must not hold the last chunk it received.
-                    self._buffer = self._buffer[self._position :]
-                    self._position = 0
-                    return None
-                first, payload = frame
-            message = self._message_of(first, payload)
-            if message is not None:
-                return message
+        buffer, at = self._buffer, self._position
+        partial = self._partial
+        if partial is None and len(buffer) - at >= 6 and buffer[at] == _TEXT_FRAME:
+            text = self._whole_text(buffer, at)
+            if text is not None:
+                return text
+        if partial is not None and partial.payload is not None:
+            if partial.missing:
+                return None
+            first, payload = partial.take_frame()
+        else:
+            frame = self._next_frame()
+            if frame is None:
+                # An idle connection must not hold the last chunk it received.
+                self._buffer = self._buffer[self._position :]
+                self._position = 0
+                return None
+            first, payload = frame
+        return self._message_of(first, payload)
 
     def _whole_text(self, buffer: bytes, at: int) -> str | None:
         """The case that nearly every frame is: text, up to 64 KiB, all there.
@@ -205,9 +209,7 @@ class FrameParser:
         if size > self._max_size - held and not first & _CONTROL:
             raise FrameError(CloseCode.TOO_BIG, "message too big")
 
-    def _message_of(
-        self, first: int, payload: bytearray
-    ) -> str | bytes | Control | None:
+    def _message_of(self, first: int, payload: bytearray) -> str | bytes | Control:
         opcode = first & _OPCODE_BITS
         partial = self._partial
         if opcode & _CONTROL:
@@ -220,7 +222,7 @@ class FrameParser:
         if partial is None:
             partial = self._partial = _Partial()
         if not partial.add_fragment(opcode, payload, bool(first & _FIN)):
-            return None
+            return FRAGMENT
         self._partial = None
         return partial.message()
 

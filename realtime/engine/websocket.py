@@ -246,6 +246,7 @@ class WebSocketConnection(asyncio.Protocol):
                     session.receive(*_packet(message))
 
     def _on_control(self, control: Control) -> None:
+        # A pong, and the mark of a fragment, ask for nothing.
         if control.opcode == frames.PING:
             self.write(frames.pong_frame(control.payload))
         elif control.opcode == frames.CLOSE:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tests.waiting import DEADLINE_SECONDS
 
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 
 class Frame(NamedTuple):

@@ -11,7 +11,7 @@ from aiohttp import ClientSession, web
 from realtime.engine.server import EngineServer
 from realtime.engine.session import Session
 from realtime.server import ChatroomServer
-from tests.engine.raw_socket import client_frame, raw_socket
+from tests.engine.raw_socket import CONTINUATION, PONG, client_frame, raw_socket
 from tests.engine.serving import running, serve, serve_socketio
 from tests.waiting import MS, wait_until
 
@@ -232,6 +232,27 @@ async def test_a_client_over_its_pace_is_read_slowly_and_completely() -> None:
             await wait_until(lambda: len(heard) == 50, "all is read")
             assert heard == [f"n{n}" for n in range(50)]
             assert served.eio.hub.limited["rate_messages"] > 0
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [client_frame("", CONTINUATION, fin=False), client_frame("", PONG)],
+    ids=["fragments", "pongs"],
+)
+async def test_frames_that_say_nothing_have_a_pace_too(frame: bytes) -> None:
+    """Thousands of empty ones in one segment are not worked off in one go."""
+    async with (
+        serve(message_rate=(1_000.0, 20)) as served,
+        raw_socket(served.port, served.path("websocket")) as socket,
+    ):
+        await socket.text()
+        (session,) = served.eio.sockets.values()
+        socket.writer.write(client_frame("4a", fin=False) + frame * 100)
+        socket.writer.write(client_frame("b", CONTINUATION))
+        await wait_until(lambda: session.paused, "it has to wait")
+        assert not served.messages
+        await wait_until(lambda: served.messages == ["ab"], "all is read")
+        assert served.eio.hub.limited["rate_messages"] > 0
 
 
 async def test_who_was_slowed_down_is_read_faster_step_by_step() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from realtime import json_codec
 from realtime.engine import frames, protocol
-from realtime.engine.frame_parser import Control, FrameError, FrameParser
+from realtime.engine.frame_parser import FRAGMENT, Control, FrameError, FrameParser
 from realtime.engine.protocol import PacketError
 from realtime.socket_packets import (
     PendingPacket,
@@ -179,7 +179,8 @@ def outcome(stream: bytes, cuts: list[int]) -> tuple[list[Any], int | None]:
             parser.feed(stream[at:end])
             at = end
             while (message := parser.next_message()) is not None:
-                found.append(message)
+                if message is not FRAGMENT:
+                    found.append(message)
     except FrameError as error:
         return found, error.code
     return found, None

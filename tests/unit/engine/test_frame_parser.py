@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.engine import frames
-from realtime.engine.frame_parser import Control, FrameError, FrameParser
+from realtime.engine.frame_parser import FRAGMENT, Control, FrameError, FrameParser
 
 MASK = b"\x01\x02\x03\x04"
 MAX_SIZE = 100_000
@@ -31,9 +31,10 @@ def masked(
 
 
 def messages(parser: FrameParser) -> Iterator[str | bytes | Control]:
-    """Yield what the parser has."""
+    """Yield what the parser has, without the marks for fragments."""
     while (message := parser.next_message()) is not None:
-        yield message
+        if message is not FRAGMENT:
+            yield message
 
 
 def parsed(*chunks: bytes, max_size: int = MAX_SIZE) -> list[str | bytes | Control]:
@@ -182,6 +183,18 @@ def test_size_is_bounded_before_the_payload_comes() -> None:
     assert code_of(masked(b"x" * 101)[:6], max_size=100) == frames.CloseCode.TOO_BIG
     huge = struct.pack(">BBQ", 0x82, 0x80 | 127, 2**63 + 5)
     assert code_of(huge) == frames.CloseCode.TOO_BIG
+
+
+def test_every_fragment_is_told() -> None:
+    """Also one without a byte in it: whoever counts messages counts them."""
+    parser = FrameParser(MAX_SIZE)
+    parser.feed(
+        masked(b"a", fin=False)
+        + masked(b"", frames.CONTINUATION, fin=False) * 3
+        + masked(b"b", frames.CONTINUATION)
+    )
+    told = [parser.next_message() for _ in range(6)]
+    assert told == [*[FRAGMENT] * 4, "ab", None]
 
 
 def test_fragments_are_bounded_together() -> None:
