@@ -5,7 +5,7 @@ import logging
 
 import orjson
 
-from realtime import keys
+from realtime import keys, lua
 from realtime.errors import ChatError
 from realtime.owned_task import end_task
 from realtime.redis_link import RedisLink
@@ -55,17 +55,35 @@ class PresenceCounts:
             await self._wake.wait()
             self._wake.clear()
             rooms, self._changed = self._changed, set()
+            try:
+                while rooms:
+                    await self._announce(rooms.pop())
+            except ChatError as error:
+                # Redis is away: what is true then is told when it is back.
+                log.warning("Counts were not announced: %s", error.message)
             for room in rooms:
-                try:
-                    await self._announce(room)
-                except ChatError as error:
-                    # The next change, or the state after the gap, makes up for it.
-                    log.warning("A count was not announced: %s", error.message)
+                self.changed(room)
             await asyncio.sleep(ANNOUNCE_SECONDS)
 
     async def _announce(self, room: str) -> None:
-        count = await self._link.call("HLEN", keys.online(room))
-        event = orjson.dumps(["presence", {"room": room, "onlineCount": count}])
-        await self._link.call(
-            self._publish_command, keys.channel(room), event, resend=False
-        )
+        """Announce a room's count, which is asked for and published in one step.
+
+        So the last one that is published is the last one that was true, over all nodes.
+        """
+        head = orjson.dumps({"room": room})[:-1]
+        try:
+            await self._link.run(
+                lua.PRESENCE_COUNT,
+                (keys.online(room),),
+                (
+                    keys.channel(room),
+                    self._publish_command,
+                    b'["presence",' + head + b',"onlineCount":',
+                    b"}]",
+                ),
+            )
+        except ChatError:
+            self.changed(room)
+            raise
+        except Exception:
+            log.exception("The count of room %s cannot be announced", room)

@@ -34,6 +34,7 @@ READ_STATE_MARK = _read("read_state_mark")
 ROOMS_ADMIT = _read("rooms_admit")
 ROOMS_CLAIM = _read("rooms_claim")
 ROOMS_QUIT = _read("rooms_quit")
+PRESENCE_COUNT = _read("presence_count")
 PRESENCE_ENTER = _read("presence_enter")
 PRESENCE_LEAVE = _read("presence_leave")
 ROOM_STATE_READ = _read("room_state_read")
@@ -47,6 +48,7 @@ ALL = (
     ROOMS_ADMIT,
     ROOMS_CLAIM,
     ROOMS_QUIT,
+    PRESENCE_COUNT,
     PRESENCE_ENTER,
     PRESENCE_LEAVE,
     ROOM_STATE_READ,
