@@ -24,11 +24,20 @@ class Departures:
 
     Args:
         presence: The session lists over all nodes.
+        attends: Tells of a room and a session id whether the session is there, again
+            perhaps: then it stays on the list.
         failed: Called when some could not be told: the lists are unsure then.
     """
 
-    def __init__(self, presence: Presence, *, failed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        presence: Presence,
+        *,
+        attends: Callable[[str, str], bool],
+        failed: Callable[[], None],
+    ) -> None:
         self._presence = presence
+        self._attends = attends
         self._failed = failed
         self._waiting: deque[tuple[str, str]] = deque()
         self._wake = asyncio.Event()
@@ -57,13 +66,20 @@ class Departures:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
-                count = min(TOGETHER, len(self._waiting))
-                batch = [self._waiting.popleft() for _ in range(count)]
-                try:
-                    await self._presence.leave_all(batch)
-                except ChatError as error:
-                    log.warning("%d departures were not told: %s", count, error.message)
-                    self._failed()
-                except Exception:
-                    log.exception("%d departures could not be told", count)
-                    self._failed()
+                await self._tell_some()
+
+    async def _tell_some(self) -> None:
+        count = min(TOGETHER, len(self._waiting))
+        ended = [self._waiting.popleft() for _ in range(count)]
+        # Sent in the step in which it is asked: who comes back later is listed later.
+        batch = [pair for pair in ended if not self._attends(*pair)]
+        if not batch:
+            return
+        try:
+            await self._presence.leave_all(batch)
+        except ChatError as error:
+            log.warning("%d departures were not told: %s", len(batch), error.message)
+            self._failed()
+        except Exception:
+            log.exception("%d departures could not be told", len(batch))
+            self._failed()

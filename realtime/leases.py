@@ -49,6 +49,7 @@ class NodeLease:
         self._reconcile = reconcile
         self._lease_seconds = lease_seconds
         self._known = False
+        self._relist_due = False
         self._generation = 0
         self._running: asyncio.Task[None] | None = None
 
@@ -90,9 +91,13 @@ class NodeLease:
         # Over another connection Redis may be one that lost its last seconds: what it
         # lists then is of the past.
         if self._known and (not held or generation != self._generation):
-            await self._relist()
+            self._relist_due = True
         self._generation = generation
         self._known = True
+        if self._relist_due:
+            # Due until it has succeeded: nothing else would tell of it again.
+            await self._relist()
+            self._relist_due = False
         await self._reconcile()
         for name in expired:
             node = name.decode()

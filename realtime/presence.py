@@ -44,6 +44,8 @@ class Presence:
         self._publish_command = publish_command
         self._announce_users = announce_users
         self._counts = counts
+        # What is being removed, and by which call: to be listed again ends that.
+        self._leaving: dict[tuple[str, str], object] = {}
 
     def enter(
         self, *, room: str, sid: str, user: str, device: str | None
@@ -59,6 +61,7 @@ class Presence:
             "since": int(time.time() * 1000),
         }
         event = ["presence", {"room": room, "user": user, "online": True}]
+        self._leaving.pop((room, sid), None)
         noted = self._link.call("SADD", keys.node_sessions(self._node), f"{room} {sid}")
         listed = self._link.run(
             lua.PRESENCE_ENTER,
@@ -87,9 +90,18 @@ class Presence:
 
     async def leave_all(self, departures: Sequence[tuple[str, str]]) -> None:
         """Remove sessions, given as room and sid, in one round trip."""
-        await in_turn(*[self._remove(room, sid) for room, sid in departures])
-        entries = [f"{room} {sid}" for room, sid in departures]
-        await self._link.call("SREM", keys.node_sessions(self._node), *entries)
+        this = object()
+        self._leaving.update(dict.fromkeys(departures, this))
+        try:
+            await in_turn(*[self._remove(room, sid) for room, sid in departures])
+        finally:
+            # One that came back meanwhile is on the lists, and stays there.
+            gone = [pair for pair in departures if self._leaving.get(pair) is this]
+            for pair in gone:
+                del self._leaving[pair]
+        if gone:
+            entries = [f"{room} {sid}" for room, sid in gone]
+            await self._link.call("SREM", keys.node_sessions(self._node), *entries)
 
     def _remove(self, room: str, sid: str) -> Coroutine[Any, Any, None]:
         head = orjson.dumps({"room": room})[:-1]

@@ -1,16 +1,21 @@
 """Session lists: the rooms' lists over all nodes say what attends at this one."""
 
-from collections.abc import Coroutine, Iterable
+import logging
+from collections.abc import Coroutine, Iterable, Iterator
+from itertools import islice
 from typing import Any, Protocol
 
 from realtime.departures import Departures
 from realtime.errors import ChatError
 from realtime.in_turn import in_turn
 from realtime.presence import Presence
+from realtime.redis_wire import ReplyError
 
-RELIST_SESSIONS = 100
-"""Sessions listed again in one round trip: 50,000 take about a second, which the
-renewal of the lease can wait."""
+log = logging.getLogger(__name__)
+
+RELIST_TOGETHER = 100
+"""Places of sessions in rooms listed again in one round trip: 50,000 take about a
+second, which the renewal of the lease can wait, and few calls are under way at once."""
 
 
 class AttendingSession(Protocol):
@@ -36,7 +41,9 @@ class SessionLists:
     def __init__(self, presence: Presence) -> None:
         self._presence = presence
         self._sessions: dict[str, AttendingSession] = {}
-        self._departures = Departures(presence, failed=self.doubt)
+        self._departures = Departures(
+            presence, attends=self._attends, failed=self.doubt
+        )
         # Whether a room may list a session of this node that is not in it any more.
         self._are_unsure = False
 
@@ -115,29 +122,45 @@ class SessionLists:
         self._are_unsure = False
         try:
             async for room, sid in self._presence.listed():
-                session = self._sessions.get(sid)
-                if session is None or room not in session.rooms:
-                    await self._presence.leave(room=room, sid=sid)
+                if not self._attends(room, sid):
+                    await self._leave(room, sid)
         except ChatError:
             self.doubt()
             raise
+
+    def _attends(self, room: str, sid: str) -> bool:
+        session = self._sessions.get(sid)
+        return session is not None and room in session.rooms
+
+    async def _leave(self, room: str, sid: str) -> None:
+        try:
+            await self._presence.leave(room=room, sid=sid)
+        except ReplyError:
+            log.exception("A session cannot be taken off the list of room %s", room)
 
     async def relist(self) -> None:
         """List all of this node's sessions again, and see to it that no others are.
 
         Others may have cleared the lists, or Redis may have gone back to older ones.
+
+        Raises:
+            UnavailableError, OutcomeUnknownError: Redis is away; ask again.
         """
         self.doubt()
-        sessions = list(self._sessions.values())
-        for start in range(0, len(sessions), RELIST_SESSIONS):
-            together = sessions[start : start + RELIST_SESSIONS]
-            await in_turn(
-                *[
-                    self._list(session, room)
-                    for session in together
-                    for room in list(session.rooms)
-                ]
-            )
+        places = self._places()
+        while together := list(islice(places, RELIST_TOGETHER)):
+            try:
+                await in_turn(*[self._list(*place) for place in together])
+            except ReplyError:
+                # What is wrong with one room's list must not keep others off theirs.
+                log.exception("A room's sessions cannot be listed again")
+
+    def _places(self) -> Iterator[tuple[AttendingSession, str]]:
+        """Yield each session with each room that it is in when its turn comes."""
+        for session in list(self._sessions.values()):
+            for room in list(session.rooms):
+                if room in session.rooms:
+                    yield session, room
 
     def _list(self, session: AttendingSession, room: str) -> Coroutine[Any, Any, None]:
         return self._presence.enter(

@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from realtime import keys, lua
+from realtime.errors import UnavailableError
 from realtime.leases import RENEWALS, NodeLease
 from realtime.presence import Presence
 from realtime.presence_counts import PresenceCounts
@@ -27,6 +28,7 @@ class Member:
     def __init__(self, link: RedisLink, name: str) -> None:
         self.name = name
         self.relisted = 0
+        self.refusing = False
         counts = PresenceCounts(link)
         self.presence = Presence(link, node=name, announce_users=10, counts=counts)
         self.lease = NodeLease(
@@ -41,6 +43,8 @@ class Member:
 
     async def _relist(self) -> None:
         self.relisted += 1
+        if self.refusing:
+            raise UnavailableError("This node has too many requests under way.")
 
     async def _reconcile(self) -> None:
         self.renewed += 1
@@ -135,6 +139,21 @@ async def test_a_node_that_overslept_its_lease_lists_its_sessions_again(
         await wait_until(lambda: member.renewed, "it has a lease")
         await redis_client.zadd(keys.NODES, {"n1": 1})
         await wait_until(lambda: member.relisted, "it lists its sessions")
+
+
+async def test_sessions_that_could_not_be_listed_again_are_listed_later(
+    link: RedisLink, redis_client: Redis
+) -> None:
+    """It was swept while it was paused; on waking everybody wants something of it."""
+    async with running(link, "n1") as member:
+        await wait_until(lambda: member.renewed, "it has a lease")
+        member.refusing = True
+        await redis_client.zrem(keys.NODES, "n1")
+        await wait_until(lambda: member.relisted > 1, "it tries and tries")
+        member.refusing = False
+        tried, renewed = member.relisted, member.renewed
+        await wait_until(lambda: member.renewed > renewed + 2, "it goes on")
+        assert member.relisted == tried + 1
 
 
 async def test_a_pause_of_redis_ends_no_node(
