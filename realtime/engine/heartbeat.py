@@ -158,6 +158,10 @@ class Beating(Hashable, Protocol):
     def is_excused(self) -> bool:
         """Whether its pong may be late without being lost."""
 
+    @property
+    def unsent(self) -> int:
+        """Bytes on their way to the client that the network has not taken yet."""
+
     def ping(self) -> None:
         """Send a ping packet."""
 
@@ -169,7 +173,8 @@ class Heartbeat:
     """Section "Heartbeat" of the Engine.IO protocol, for all sessions.
 
     A ping goes out ``interval`` seconds after the session began or its last pong came;
-    the session ends when no pong comes within ``timeout`` seconds.
+    the session ends when no pong comes within ``timeout`` seconds. A client that reads
+    what is on its way, such as a long answer, has that time anew: the ping is behind.
 
     Args:
         wheel: The server's timer.
@@ -186,6 +191,8 @@ class Heartbeat:
         self._waiting: Lane[Beating] = wheel.lane(interval, self._send_ping)
         self._pinged: Lane[Beating] = wheel.lane(timeout, self._miss)
         self._spared: dict[Beating, int] = {}
+        # What was unsent at the ping, or when time was given anew; of few sessions.
+        self._unsent: dict[Beating, int] = {}
 
     def start(self, session: Beating, at: float) -> None:
         """Begin with a session whose handshake was at loop time ``at``."""
@@ -194,14 +201,14 @@ class Heartbeat:
     def pong(self, session: Beating) -> None:
         """Note a pong; one that answers no ping changes nothing."""
         if self._pinged.discard(session):
-            self._spared.pop(session, None)
+            self._forget_rounds(session)
             self._waiting.add(session)
 
     def stop(self, session: Beating) -> None:
         """Forget a session."""
         self._waiting.discard(session)
         self._pinged.discard(session)
-        self._spared.pop(session, None)
+        self._forget_rounds(session)
 
     def is_overdue(self, session: Beating) -> bool:
         """Return whether the session's time is over, though the timer is yet to say.
@@ -215,7 +222,7 @@ class Heartbeat:
             if due is not None:
                 due += self._pinged.seconds
         is_over = self._enforced and due is not None and due <= now
-        return is_over and not session.is_excused
+        return is_over and not session.is_excused and not self._has_read(session)
 
     def _send_ping(self, session: Beating, due: float) -> None:
         now = self._wheel.time()
@@ -225,12 +232,26 @@ class Heartbeat:
         else:
             self._waiting.add(session)
         session.ping()
+        if self._enforced and (unsent := session.unsent):
+            self._unsent[session] = unsent
 
     def _miss(self, session: Beating, _due: float) -> None:
+        if self._has_read(session):
+            self._unsent[session] = session.unsent
+            self._pinged.add(session)
+            return
         rounds = self._spared.get(session, 0)
         if session.is_excused and rounds < _SPARED_ROUNDS:
             self._spared[session] = rounds + 1
             self._pinged.add(session)
             return
-        self._spared.pop(session, None)
+        self._forget_rounds(session)
         session.time_out()
+
+    def _has_read(self, session: Beating) -> bool:
+        """Return whether less is unsent than when its time began."""
+        return session.unsent < self._unsent.get(session, 0)
+
+    def _forget_rounds(self, session: Beating) -> None:
+        self._spared.pop(session, None)
+        self._unsent.pop(session, None)

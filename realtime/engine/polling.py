@@ -4,6 +4,7 @@ Also where a WebSocket session's packets wait until its handshake is done.
 """
 
 import asyncio
+import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ class Polling:
     """
 
     __slots__ = (
+        "_answered_over",
         "_closed",
         "_limit",
         "_longest",
@@ -48,6 +50,7 @@ class Polling:
         self._waiter: asyncio.Future[None] | None = None
         self._closed = False
         self._repeatable: tuple[str, bytes] | None = None
+        self._answered_over: weakref.ref[asyncio.Transport] | None = None
         #: A GET, or a POST, of this session is being served.
         self.poll_active = False
         self.post_active = False
@@ -96,6 +99,12 @@ class Polling:
         return self.post_active
 
     @property
+    def unsent(self) -> int:
+        """Bytes of the last poll's answer that wait for the network to take them."""
+        connection = None if self._answered_over is None else self._answered_over()
+        return 0 if connection is None else connection.get_write_buffer_size()
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing waits for the next GET."""
         return not self._packets
@@ -123,13 +132,17 @@ class Polling:
         self._size -= sum(map(len, taken))
         return protocol.SEPARATOR.join(taken or [protocol.NOOP]).encode()
 
-    def remember(self, name: str | None, payload: bytes) -> None:
+    def remember(
+        self, name: str | None, payload: bytes, connection: asyncio.Transport | None
+    ) -> None:
         """Keep what a poll was answered with until the next one.
 
         Args:
             name: The poll's ``t`` parameter, which clients make anew for each poll.
             payload: The answer.
+            connection: What the answer goes over.
         """
+        self._answered_over = None if connection is None else weakref.ref(connection)
         self._repeatable = (name, payload) if name else None
 
     def take_repeat(self, name: str | None) -> bytes | None:

@@ -264,7 +264,7 @@ class Endpoint:
         body = polling.take_payload(
             options.max_poll_packets, options.max_http_buffer_size
         )
-        polling.remember(request.query.get("t"), body)
+        polling.remember(request.query.get("t"), body, request.transport)
         if polling.is_empty:
             self._hub.unlinger(sid)
         return await responses.payload(body, request, options, headers)

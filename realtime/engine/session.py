@@ -168,6 +168,11 @@ class Session:
         """
         return self.paused or self._transport.is_receiving
 
+    @property
+    def unsent(self) -> int:
+        """Bytes on their way to the client that the network has not taken yet."""
+        return self._transport.unsent
+
     def begin_work(self) -> None:
         """Count a handler that began; at the bound the client waits."""
         self._in_flight += 1

@@ -157,6 +157,11 @@ class WebSocketConnection(asyncio.Protocol):
         """Whether a message has begun to arrive and is not all there."""
         return self._parser.is_within_message
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait for the network to take them."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
         """Begin the closing handshake, RFC 6455 section 7.1.2; the session is let go.
 

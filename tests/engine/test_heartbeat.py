@@ -7,8 +7,11 @@ import pytest
 
 from realtime.engine.protocol import Reason
 from tests.engine.raw_socket import client_frame, raw_socket
-from tests.engine.serving import serve
+from tests.engine.serving import Served, serve
 from tests.waiting import MS, wait_until
+
+# More than the kernel takes at once of what nobody reads.
+LONG = 20_000_000
 
 
 async def test_pings_come_at_their_interval() -> None:
@@ -118,3 +121,47 @@ async def test_a_long_message_excuses_its_sender() -> None:
         assert not served.ended
         socket.writer.write(frame[:500])
         await wait_until(lambda: served.ended, "a dribbler is not waited for")
+
+
+async def test_a_long_answer_excuses_who_reads_it() -> None:
+    """The ping is behind it; a client that stops reading is gone."""
+    async with (
+        serve(ping_interval=30 * MS, ping_timeout=200 * MS) as served,
+        raw_socket(served.port, served.path("websocket")) as socket,
+    ):
+        await socket.text()
+        (sid,) = served.eio.sockets
+        served.eio.write(sid, "x" * LONG)
+        await outlasts_pings(served, sid, socket.reader)
+        await wait_until(lambda: served.ended, "the end is told")
+        assert served.reasons(sid) == [Reason.PING_TIMEOUT]
+
+
+async def test_a_long_answer_to_a_poll_excuses_too() -> None:
+    """The ping waits for the next poll, which comes when this one is read."""
+    async with serve(ping_interval=30 * MS, ping_timeout=200 * MS) as served:
+        sid = await served.open_polling()
+        served.eio.write(sid, "x" * LONG)
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        try:
+            writer.write(f"GET {served.path('polling', sid)} HTTP/1.1\r\n".encode())
+            writer.write(b"Host: a\r\n\r\n")
+            await outlasts_pings(served, sid, reader)
+            await wait_until(lambda: served.ended, "the end is told")
+            assert served.reasons(sid) == [Reason.PING_TIMEOUT]
+        finally:
+            writer.close()
+
+
+async def outlasts_pings(
+    served: Served, sid: str, reader: asyncio.StreamReader
+) -> None:
+    """Read a part of a long answer, slowly enough for some pings to time out."""
+    session = served.eio.sockets[sid]
+    due = served.eio.hub.heartbeat._pinged.due
+    await wait_until(lambda: due(session), "the ping is sent")
+    for _ in range(3):
+        before = due(session)
+        await reader.readexactly(LONG // 10)
+        await wait_until(lambda before=before: due(session) != before, "time is over")
+        assert not session.closed
