@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, ItemsView
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 import orjson
 
@@ -279,13 +280,23 @@ class RoomFeeds:
             if feed.live:
                 await self._announce(channel, feed)
                 continue
-            if not self._subscriber.ready or self._backlog(channel) > BACKLOG_JOBS // 2:
+            if not self._may_read(channel):
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             try:
-                feed.live = await self._read_page(channel, feed)
+                async with self._turn(channel):
+                    # The wait for it may have been long.
+                    if self._may_read(channel):
+                        feed.live = await self._read_page(channel, feed)
             except ChatError:
                 await asyncio.sleep(RETRY_SECONDS)
+
+    def _may_read(self, channel: str) -> bool:
+        return self._subscriber.ready and self._backlog(channel) <= BACKLOG_JOBS // 2
+
+    def _turn(self, channel: str) -> AbstractAsyncContextManager[None]:
+        """Return what holds the rooms back that nobody waits to enter."""
+        return nullcontext() if channel in self._opening else self._slots
 
     async def _read_page(self, channel: str, feed: RoomFeed) -> bool:
         """Deliver a page of the log; true if nothing published is missing then."""
