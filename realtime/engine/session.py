@@ -310,6 +310,9 @@ class Session:
         if self.closed:
             return
         self._hub.cork.release(self)
+        if self.closed:
+            # What was kept did not fit in: that was the end already.
+            return
         if self._rest is not None:
             self._rest.cancel()
         self.closed = True
@@ -317,16 +320,18 @@ class Session:
         candidate, self._candidate = self._candidate, None
         if candidate is not None:
             candidate.close(code)
-        transport = self._transport
-        if isinstance(transport, WebSocketConnection):
-            transport.close(code)
+        if isinstance(self._transport, WebSocketConnection):
+            self._transport.close(code)
         else:
-            client_closed = reason == Reason.CLIENT_DISCONNECT
-            if reason != Reason.SERVER_DISCONNECT:
-                transport.take_all()
-            transport.close(protocol.NOOP if client_closed else protocol.CLOSE)
-            if reason in _ORDERLY and self.connected:
-                self._hub.linger(self.sid, transport)
+            self._close_polling(self._transport, reason)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
         self._hub.forget(self, reason)
+
+    def _close_polling(self, polling: Polling, reason: str) -> None:
+        client_closed = reason == Reason.CLIENT_DISCONNECT
+        if reason != Reason.SERVER_DISCONNECT:
+            polling.take_all()
+        polling.close(protocol.NOOP if client_closed else protocol.CLOSE)
+        if reason in _ORDERLY and self.connected:
+            self._hub.linger(self.sid, polling)

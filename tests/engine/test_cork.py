@@ -5,6 +5,7 @@ import asyncio
 from realtime.engine.protocol import Reason
 from tests.engine.raw_socket import RawSocket, raw_socket
 from tests.engine.serving import serve
+from tests.waiting import wait_until
 
 PATH = "/engine.io/?EIO=4&transport=websocket"
 
@@ -69,6 +70,27 @@ async def test_what_is_kept_is_written_before_the_end() -> None:
         assert not served.eio.hub.cork.frames
         assert await socket.text() == "4ack"
         assert await socket.close_code() == 1000
+
+
+async def test_an_end_is_told_once_where_what_is_kept_does_not_fit() -> None:
+    """A reader too slow for its own acks ends as a slow consumer, and only once."""
+    async with (
+        serve(write_buffer_bytes=100_000) as served,
+        raw_socket(served.port, PATH) as socket,
+    ):
+        sid = await opened(socket)
+        session = served.eio.sockets[sid]
+        while session.unsent <= 100_000:
+            served.eio.write(sid, "x" * 60_000)
+        served.eio.hub.cork.is_in = True
+        served.eio.write_with_next(sid, "x" * 60_000)
+        session.close(Reason.CLIENT_DISCONNECT)
+        await wait_until(lambda: served.ended, "the end is told")
+        assert served.ended == [(sid, Reason.SLOW_CONSUMER)]
+        sid = await served.open_polling()
+        served.eio.close(sid)
+        await wait_until(lambda: len(served.ended) > 1, "another one ends")
+        assert served.ended[1][0] == sid
 
 
 async def test_a_poll_gets_it_without_waiting() -> None:
