@@ -58,6 +58,10 @@ class Lane(Generic[T]):
         """Return the loop time in seconds at which the item is due, None if out."""
         return self._due.get(item)
 
+    def pop_first(self) -> T | None:
+        """Take the next to be due out and return it; None if nothing waits."""
+        return self._due.popitem(last=False)[0] if self._due else None
+
     def items(self) -> list[T]:
         """Return what waits here, the next to be due first."""
         return list(self._due)

@@ -30,6 +30,10 @@ _ENDS_A_TURN: Final = 50
 _ENTRIES_A_TURN: Final = 8
 _SHUTDOWN_LOOK_SECONDS: Final = 0.01
 
+CLOSING_CONNECTIONS: Final = 1_000
+"""WebSockets whose end is awaited while others come. No session counts them any more,
+and whoever never answers a close could open thousands in the time they have for it."""
+
 
 class Observer(Protocol):
     """Counts packets, for whoever looks at a server from outside."""
@@ -109,6 +113,7 @@ class Hub:
             "engine_sessions": len(self.sessions),
             "engine_tasks": len(self.tasks),
             "engine_deadlines": len(self.wheel),
+            "engine_closing": len(self.closing),
             "engine_ends": len(self._ends) + len(self._held_ends),
             "engine_lingering": len(self._lingering),
             "engine_corked": len(self.cork.frames),
@@ -264,6 +269,13 @@ class Hub:
             asyncio.get_running_loop().call_soon(self._announce_some)
 
     # deadlines
+
+    def make_room(self) -> None:
+        """Cut off who has been closing for longest, if too many are; for a newcomer."""
+        if len(self.closing) >= CLOSING_CONNECTIONS:
+            oldest = self.closing.pop_first()
+            if oldest is not None:
+                oldest.abort()
 
     def linger(self, sid: str, polling: Polling) -> None:
         """Keep what a closed session's client has not fetched yet."""

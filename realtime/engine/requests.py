@@ -159,6 +159,7 @@ class Endpoint:
     def _accept(
         self, request: web.Request, session: Session, headers: dict[str, str]
     ) -> web.StreamResponse:
+        self._hub.make_room()
         connection = WebSocketConnection(self._hub, session, is_upgrade=False)
         try:
             tail = switch_protocols(request, connection, headers)
@@ -187,6 +188,7 @@ class Endpoint:
             and session.polling is not None
             and not session.has_candidate
         )
+        self._hub.make_room()
         connection = WebSocketConnection(
             self._hub, session if is_wanted else None, is_upgrade=True
         )

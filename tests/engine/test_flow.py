@@ -255,6 +255,20 @@ async def test_frames_that_say_nothing_have_a_pace_too(frame: bytes) -> None:
         assert served.eio.hub.limited["rate_messages"] > 0
 
 
+async def test_a_closing_connection_has_no_more_than_its_burst() -> None:
+    """What comes instead of the answer to a close is not read for long."""
+    async with (
+        serve(message_rate=(20.0, 20)) as served,
+        raw_socket(served.port, served.path("websocket")) as socket,
+    ):
+        await socket.text()
+        served.eio.close(*served.eio.sockets)
+        assert await socket.close_code() == 1000
+        socket.writer.write(client_frame("", PONG) * 100)
+        assert await socket.ended()
+        assert served.limits_met == {"rate_messages": 1}
+
+
 async def test_who_was_slowed_down_is_read_faster_step_by_step() -> None:
     """One message after the rest, and one more at a time for each that goes well."""
     begun: list[str] = []

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
+from realtime.engine import hub
 from tests.engine.raw_socket import CLOSE, RawSocket, raw_socket
 from tests.engine.serving import Served, serve
 from tests.waiting import MS, wait_until
@@ -125,6 +126,26 @@ async def test_an_upgrade_has_few_packets() -> None:
             assert served.limits_met["rate_messages"] == 1
         served.eio.write(sid, "still here")
         assert await served.poll(sid) == (200, "4still here")
+
+
+async def test_no_crowd_of_closing_websockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who never answers a close is cut off before its time when others come."""
+    monkeypatch.setattr(hub, "CLOSING_CONNECTIONS", 3)
+    async with serve() as served, AsyncExitStack() as stack:
+        path = served.path("websocket", await served.open_polling())
+        first = await stack.enter_async_context(raw_socket(served.port, path))
+        await probed(first)
+        refused = []
+        for _ in range(5):
+            socket = await stack.enter_async_context(raw_socket(served.port, path))
+            assert await socket.close_code() == 1000
+            refused.append(socket)
+        for socket in refused[:2]:
+            assert await socket.ended()
+        assert served.eio.hub.held()["engine_closing"] == 3
+        first.send("5")
+        first.send("4still here")
+        assert await first.text() == "4still here"
 
 
 async def polls_on(served: Served, sid: str) -> None:
