@@ -2,19 +2,16 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final, NamedTuple
+from weakref import WeakValueDictionary
 
 from realtime.errors import TooLargeError, UnavailableError
-from realtime.image_decode import EXTENSIONS, Decoded, decode_image
+from realtime.image_decode import EXTENSIONS, Decoded
+from realtime.image_decoders import ImageDecoders
 from realtime.image_links import ImageLinks
 from realtime.image_store import ImageStore, StoredFile
-
-DECODERS: Final = 2
-"""Worker threads. Each may hold 160 MB: 40 megapixels of four bytes."""
 
 WAITING: Final = 16
 """Images decoded or waiting to be; further ones are refused for now, since each
@@ -74,9 +71,11 @@ class Images:
         self._store = store
         self._links = links
         self._limit_bytes = limit_bytes
-        self._limit_pixels = limit_pixels
-        self._threads = ThreadPoolExecutor(DECODERS, thread_name_prefix="image")
+        self._decoders = ImageDecoders(
+            limit_bytes=limit_bytes, limit_pixels=limit_pixels
+        )
         self._waiting: Counter[str] = Counter()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
     def slots_taken(self) -> int:
@@ -140,10 +139,24 @@ class Images:
             yield Image(file, valid_seconds)
 
     async def aclose(self) -> None:
-        """Stop the threads; what waits for them fails, what runs is not waited for."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """End the decoders; who waits for one is told that there is none."""
+        await self._decoders.aclose()
 
     async def _decode(self, data: bytes, owner: str) -> Decoded:
+        # One after another: a user's slow pictures hold one decoder, not all.
+        turn = self._turns.setdefault(owner, asyncio.Lock())
+        with self._place(owner):
+            try:
+                async with asyncio.timeout(DECODE_SECONDS), turn:
+                    return await self._decoders.decode(data)
+            except TimeoutError:
+                raise UnavailableError(
+                    "The image took too long to check; try again.",
+                    retry_after_ms=BUSY_MS,
+                ) from None
+
+    @contextmanager
+    def _place(self, owner: str) -> Iterator[None]:
         if self._waiting.total() >= WAITING or self._waiting[owner] >= OWN_WAITING:
             raise UnavailableError(
                 "Too many images at once; try again.",
@@ -151,27 +164,9 @@ class Images:
                 limit="images_waiting",
             )
         self._waiting[owner] += 1
-        job = self._threads.submit(
-            partial(decode_image, data, limit_pixels=self._limit_pixels)
-        )
-        loop = asyncio.get_running_loop()
-        # A thread cannot be stopped: its place is free when it has really ended, not
-        # when nobody waits for it any more.
-        job.add_done_callback(partial(self._done, loop, owner))
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(job), DECODE_SECONDS)
-        except TimeoutError:
-            raise UnavailableError(
-                "The image took too long to check; try again.", retry_after_ms=BUSY_MS
-            ) from None
-
-    def _done(
-        self, loop: asyncio.AbstractEventLoop, owner: str, job: "Future[Decoded]"
-    ) -> None:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(self._free, owner)
-
-    def _free(self, owner: str) -> None:
-        self._waiting[owner] -= 1
-        # Also drops users without a waiting image.
-        self._waiting = +self._waiting
+            yield
+        finally:
+            self._waiting[owner] -= 1
+            # Also drops users without a waiting image.
+            self._waiting = +self._waiting

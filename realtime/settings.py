@@ -301,7 +301,7 @@ class Settings:
     )
     image_limit_pixels: int = option(
         40_000_000,
-        "Most pixels of an image accepted.",
+        "Most pixels of an image accepted; decoding takes up to 16 bytes for each.",
         parsers.Integer(validate=validate.Range(min=1)),
     )
     image_url_secret: str | None = option(

@@ -23,6 +23,7 @@ from tests.hostile.fuzzing import bounded
 from tests.hostile.standing import services_of
 from tests.members import text_of
 from tests.nodes import NAMESPACE
+from tests.pictures import with_scans
 from tests.raw_chat import RawChat
 from tests.recording import RecordingClient
 from tests.waiting import wait_until
@@ -100,9 +101,7 @@ REFUSED: dict[str, bytes] = {
     "ICO": b"\x00\x00\x01\x00\x01\x00" + bytes(60),
     "AVIF": b"\x00\x00\x00\x20ftypavif" + bytes(60),
     "zeros": bytes(1_000),
-    "EXIF that points nowhere": picture(
-        "JPEG", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff"
-    ),
+    "scans without end": with_scans(picture("JPEG", progressive=True), 4_000),
     "a picture behind a page": b"<html>" + picture("PNG"),
 }
 TAKEN: dict[str, bytes] = {
@@ -110,6 +109,9 @@ TAKEN: dict[str, bytes] = {
     "a PDF behind a picture": picture("JPEG") + b"%PDF-1.7",
     "an archive behind a picture": picture("GIF") + b"PK\x03\x04" + bytes(60),
     "a script in a comment": picture("GIF", comment=b"*/=1;alert(1)//"),
+    "EXIF that points nowhere": picture(
+        "JPEG", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff"
+    ),
     "a page in EXIF": picture("JPEG", exif=b"Exif\x00\x00<script>alert(1)</script>"),
     "a profile": picture(
         "PNG",

@@ -9,6 +9,7 @@ from PIL import Image
 from realtime.errors import InvalidError
 from realtime.image_bombs import SCANS, SEGMENTS, is_bomb
 from realtime.image_decode import decode_image
+from tests.pictures import with_scans
 
 
 def jpeg(**options: object) -> bytes:
@@ -24,12 +25,6 @@ def png_with_profiles(count: int) -> bytes:
     at = data.index(b"iCCP") - 4
     end = at + 12 + int.from_bytes(data[at : at + 4], "big")
     return data[:at] + data[at:end] * count + data[end:]
-
-
-def with_scans(data: bytes, more: int) -> bytes:
-    """Return a progressive JPEG that says its last scan again and again."""
-    last = data[data.rindex(b"\xff\xda") : -2]
-    return data[:-2] + last * more + data[-2:]
 
 
 def with_segments(data: bytes, more: int, body: bytes = b"Exif\0\0x") -> bytes:

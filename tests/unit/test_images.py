@@ -4,9 +4,8 @@ import asyncio
 import hashlib
 import io
 import struct
-import threading
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -21,9 +20,11 @@ from realtime.errors import (
     UnavailableError,
 )
 from realtime.image_decode import Decoded
+from realtime.image_decoders import ImageDecoders
 from realtime.image_links import ImageLinks
 from realtime.image_store import ImageStore
 from realtime.images import Images
+from tests.pictures import picture
 from tests.waiting import wait_until
 
 LIMIT_BYTES = 100_000
@@ -40,14 +41,6 @@ async def images(tmp_path: Path) -> AsyncIterator[Images]:
     )
     yield images
     await images.aclose()
-
-
-def picture(
-    format_name: str, size: tuple[int, int] = (40, 30), **options: object
-) -> bytes:
-    file = io.BytesIO()
-    Picture.new("RGB", size, "teal").save(file, format_name, **options)
-    return file.getvalue()
 
 
 def png_of_size(width: int, height: int) -> bytes:
@@ -209,23 +202,31 @@ async def test_a_store_that_fails_is_unavailable(
         await images.accept(picture("PNG"), owner="ann")
 
 
+class Busy:
+    """Stands for decoders that are at an image each until they are let go on."""
+
+    def __init__(self) -> None:
+        self.release = asyncio.Event()
+        self.at: list[bytes] = []
+
+    async def decode(self, data: bytes) -> Decoded:
+        """Take an image and keep it."""
+        self.at.append(data)
+        try:
+            await self.release.wait()
+        finally:
+            self.at.remove(data)
+        return Decoded("0" * 64, "image/png", 1, 1)
+
+
 @pytest.fixture
-def release(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Keep the decoders busy until this is set."""
-    event = threading.Event()
-
-    def busy(_data: bytes, *, limit_pixels: int) -> Decoded:
-        event.wait(20)
-        return Decoded("0" * 64, "image/png", limit_pixels, 1)
-
-    monkeypatch.setattr(images_module, "decode_image", busy)
-    yield event
-    event.set()
+def busy(monkeypatch: pytest.MonkeyPatch) -> Busy:
+    busy = Busy()
+    monkeypatch.setattr(ImageDecoders, "decode", lambda _self, data: busy.decode(data))
+    return busy
 
 
-async def test_only_so_many_images_wait(
-    images: Images, release: threading.Event
-) -> None:
+async def test_only_so_many_images_wait(images: Images, busy: Busy) -> None:
     """While the decoders are busy further images are refused, later taken again."""
     taken = [
         asyncio.create_task(images.accept(b"x", owner=f"user{n}"))
@@ -235,15 +236,13 @@ async def test_only_so_many_images_wait(
     with pytest.raises(UnavailableError) as caught:
         await images.accept(b"x", owner="ann")
     assert caught.value.retry_after_ms
-    release.set()
+    busy.release.set()
     assert len({stored.sha256 for stored in await asyncio.gather(*taken)}) == 1
-    await wait_until(lambda: images._waiting.total() == 0, "the places are free again")
+    assert images.slots_taken == 0
     assert await images.accept(b"x", owner="ann")
 
 
-async def test_one_user_leaves_places_for_others(
-    images: Images, release: threading.Event
-) -> None:
+async def test_one_user_leaves_places_for_others(images: Images, busy: Busy) -> None:
     """Whoever sends many pictures at once waits; others are served meanwhile."""
     own = [
         asyncio.create_task(images.accept(b"x", owner="ann"))
@@ -254,20 +253,35 @@ async def test_one_user_leaves_places_for_others(
         await images.accept(b"x", owner="ann")
     other = asyncio.create_task(images.accept(b"x", owner="bob"))
     await wait_until(lambda: images._waiting["bob"] == 1, "bob's is taken")
-    release.set()
+    busy.release.set()
     await asyncio.gather(*own, other)
 
 
-async def test_a_decoder_that_hangs_is_given_up(
-    images: Images, release: threading.Event, monkeypatch: pytest.MonkeyPatch
+async def test_images_of_one_user_are_decoded_one_after_another(
+    images: Images, busy: Busy
 ) -> None:
-    """The sender gets an answer; the place stays taken until the thread ends."""
+    """Somebody's slow pictures hold one decoder; the other one is for the others."""
+    sent = [
+        asyncio.create_task(images.accept(data, owner=owner))
+        for owner, data in (("ann", b"1"), ("ann", b"2"), ("bob", b"3"))
+    ]
+    await wait_until(lambda: len(busy.at) == 2, "both decoders are at work")
+    assert busy.at == [b"1", b"3"]
+    busy.release.set()
+    await asyncio.gather(*sent)
+    assert not images._turns
+
+
+async def test_an_image_that_takes_too_long_is_given_up(
+    images: Images, busy: Busy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sender gets an answer; its decoder and its place are free at once."""
     monkeypatch.setattr(images_module, "DECODE_SECONDS", 0.05)
-    with pytest.raises(UnavailableError):
-        await images.accept(b"x", owner="ann")
-    assert images._waiting.total() == 1
-    release.set()
-    await wait_until(lambda: images._waiting.total() == 0, "the place is free again")
+    senders = [images.accept(b"x", owner=owner) for owner in ("ann", "ann", "bob")]
+    answers = await asyncio.gather(*senders, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [UnavailableError] * 3
+    assert not busy.at
+    assert images.slots_taken == 0
 
 
 def test_a_store_address_is_checked_without_repeating_it(tmp_path: Path) -> None:
