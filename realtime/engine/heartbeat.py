@@ -195,7 +195,7 @@ class Heartbeat:
         self._waiting: Lane[Beating] = wheel.lane(interval, self._send_ping)
         self._pinged: Lane[Beating] = wheel.lane(timeout, self._miss)
         self._spared: dict[Beating, int] = {}
-        # What was unsent at the ping, or when time was given anew; of few sessions.
+        # What was unsent when time was last given anew; of few sessions.
         self._unsent: dict[Beating, int] = {}
 
     def start(self, session: Beating, at: float) -> None:
@@ -226,7 +226,7 @@ class Heartbeat:
             if due is not None:
                 due += self._pinged.seconds
         is_over = self._enforced and due is not None and due <= now
-        return is_over and not session.is_excused and not self._has_read(session)
+        return is_over and not session.is_excused and not self._reads(session)
 
     def _send_ping(self, session: Beating, due: float) -> None:
         now = self._wheel.time()
@@ -236,11 +236,9 @@ class Heartbeat:
         else:
             self._waiting.add(session)
         session.ping()
-        if self._enforced and (unsent := session.unsent):
-            self._unsent[session] = unsent
 
     def _miss(self, session: Beating, _due: float) -> None:
-        if self._has_read(session):
+        if self._reads(session):
             self._unsent[session] = session.unsent
             self._pinged.add(session)
             return
@@ -252,9 +250,13 @@ class Heartbeat:
         self._forget_rounds(session)
         session.time_out()
 
-    def _has_read(self, session: Beating) -> bool:
-        """Return whether less is unsent than when its time began."""
-        return session.unsent < self._unsent.get(session, 0)
+    def _reads(self, session: Beating) -> bool:
+        """Return whether less is unsent than the last time, or the first time anything.
+
+        Whether the ping is behind it is not known: with a poll's answer it may be.
+        """
+        before = self._unsent.get(session)
+        return session.unsent > 0 if before is None else session.unsent < before
 
     def _forget_rounds(self, session: Beating) -> None:
         self._spared.pop(session, None)
