@@ -10,12 +10,12 @@ from realtime.redis_link import RedisLink
 
 
 class RoomState:
-    """The read marks and presence of a room at one moment, kept up by notices.
+    """The read marks and presence of a room at one moment, kept up by its events.
 
     ``reads`` and ``online`` are None in a room that is too large to list them.
     """
 
-    __slots__ = ("_member_count", "_online", "_online_count", "_reads")
+    __slots__ = ("_announced", "_member_count", "_online", "_online_count", "_reads")
 
     def __init__(
         self,
@@ -29,25 +29,37 @@ class RoomState:
         self._online = None if online is None else set(online)
         self._online_count = online_count
         self._member_count = member_count
+        self._announced: dict[str, int] = {}
 
     @property
     def is_listed(self) -> bool:
         """Whether the room is small enough to list its members' marks."""
         return self._reads is not None
 
-    def apply(self, notices: Iterable[bytes]) -> None:
+    def apply(self, events: Iterable[bytes]) -> None:
         """Take in what was announced while the state was being read, in order.
 
-        A notice that the state contains already changes nothing.
+        Messages are among it: each moves its sender's mark. What the state contains
+        already changes nothing.
         """
-        for notice in notices:
-            event, payload = orjson.loads(notice)
-            if event == "read":
-                self._apply_read(payload["user"], payload["lastReadMessage"])
-            else:
+        for event in events:
+            name, payload, *_ = orjson.loads(event)
+            if name == "message":
+                self._raise_mark(payload["user"], payload["message"])
+            elif name == "read":
+                self._raise_mark(payload["user"], payload["lastReadMessage"])
+            elif name == "presence":
                 self._apply_presence(payload)
 
-    def _apply_read(self, user: str, mark: int) -> None:
+    def announced_mark(self, user: str) -> int:
+        """Return the highest mark of a user that was taken in, 0 if none was.
+
+        Kept in large rooms as well.
+        """
+        return self._announced.get(user, 0)
+
+    def _raise_mark(self, user: str, mark: int) -> None:
+        self._announced[user] = max(mark, self._announced.get(user, 0))
         if self._reads is not None:
             self._reads[user] = max(mark, self._reads.get(user, 0))
 

@@ -36,7 +36,7 @@ class Standing:
             state = await self._states.read(feed.room)
             if not (large_rooms or state.is_listed):
                 return
-            state.apply(entry.notices)
+            state.apply([*entry.notices, *entry.tail])
             payload = {"room": feed.room, **state.to_wire()}
             self._manager.delivery.tell(channel, "state", payload)
         finally:
