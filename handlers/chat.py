@@ -138,6 +138,7 @@ class ChatNamespace(SessionNamespace):
                     payload["image"] = await self._stored(session, payload["image"])
                 await turn()
         # Nothing may suspend from here to the append: messages keep their order.
+        asked = services.attendance.moment()
         try:
             done = await services.log.append(
                 room=room, user=session.user, client_id=client_id, content=payload
@@ -145,7 +146,7 @@ class ChatNamespace(SessionNamespace):
         except ForbiddenError:
             # It attends, and the user is no member: Redis lost the membership with its
             # newest data, or this node missed that they quit. The way back is `join`.
-            await services.attendance.leave(session, room)
+            services.attendance.let_go(session, room, since=asked)
             raise NotAttendingError("Join the room first.") from None
         return {
             "message": done.message,

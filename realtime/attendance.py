@@ -97,15 +97,18 @@ class Attendance:
             feed = await self._active(channel, cursor, wish)
         except BaseException:
             self._wishes.end(sid, room, wish)
+            self._forget_if_out(session, room)
             raise
         # A session that joins again gets what it missed by its cursor, not twice.
         self._manager.basic_leave_room(sid, self._namespace, channel)
-        entry = wish.entry = feed.begin_entry()
+        entry = feed.begin_entry()
+        self._wishes.enter(wish, entry)
 
         def close() -> None:
             feed.end_entry(entry)
             self._wishes.end(sid, room, wish)
             self._manager.feeds.release(channel)
+            self._forget_if_out(session, room)
 
         try:
             _require_live(session)
@@ -119,11 +122,9 @@ class Attendance:
             _require_live(session)
         except BaseException:
             close()
-            later = self._wishes.find(sid, room)
-            if later is None and not self.attends(sid, room):
-                self._lists.forget(session, room)
             raise
         return PendingJoin(
+            user=session.user,
             enter=lambda: self._enter(session, channel),
             close=close,
             feed=feed,
@@ -155,6 +156,13 @@ class Attendance:
             raise
         return feed
 
+    def _forget_if_out(self, session: AttendingSession, room: str) -> None:
+        """Do not leave a session listed whose join failed and has no successor."""
+        sid = session.sid
+        listed = room in session.rooms
+        if listed and not (self._wishes.find(sid, room) or self.attends(sid, room)):
+            self._lists.forget(session, room)
+
     def _enter(self, session: AttendingSession, channel: str) -> None:
         _require_live(session)
         self._manager.basic_enter_room(session.sid, self._namespace, channel)
@@ -165,18 +173,41 @@ class Attendance:
         self._manager.basic_leave_room(session.sid, self._namespace, keys.channel(room))
         await self._lists.remove(session, room)
 
-    def let_go(self, session: AttendingSession, room: str) -> bool:
+    def cancel_join(self, session: AttendingSession, room: str) -> None:
+        """Cancel a session's join that is on its way, if there is one."""
+        self._wishes.cancel(session.sid, room)
+
+    def moment(self) -> int:
+        """Return what :meth:`let_go` is to know of the moment of this call."""
+        return self._wishes.moment()
+
+    def let_go(self, session: AttendingSession, room: str, *, since: int) -> bool:
         """End the attendance of somebody who is no member any more; true if it did.
 
         A join on its way is cancelled: it may have begun before the membership ended.
+        One that began, or was sent to Redis, after that was found out is not: it makes
+        the user a member again.
+
+        Args:
+            session: The session of a user who is no member.
+            room: The room.
+            since: The :meth:`moment` in which Redis was asked. Its answers come in
+                order: no join sent after that has been answered when this is called.
         """
         sid = session.sid
-        self._wishes.cancel(sid, room)
+        wish = self._wishes.find(sid, room)
+        returns = wish is not None and wish.since > since
+        if wish is not None and returns:
+            if wish.entry is not None:
+                return False
+            wish.attended = False
+        else:
+            self._wishes.cancel(sid, room)
+        self._manager.basic_leave_room(sid, self._namespace, keys.channel(room))
         if room not in session.rooms:
             return False
-        self._manager.basic_leave_room(sid, self._namespace, keys.channel(room))
         self._lists.remove_soon(session, room)
-        return True
+        return not returns
 
     def end(self, session: AttendingSession) -> None:
         """Take a session whose connection ended off every room's list, soon."""

@@ -33,7 +33,7 @@ CALLS_LIMIT = 20_000
 """Redis calls under way at once, if the manager makes its own link: some 20 MB."""
 
 
-ROOM_METHODS = frozenset({"emit", "close_room", "quit"})
+ROOM_METHODS = frozenset({"emit", "close_room"})
 """Control messages that only nodes with a session in the room need."""
 
 
@@ -268,10 +268,6 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
             self.delivery.forget(namespace, room, sid)
             if not self._members(namespace, room):
                 self.feeds.release(room)
-
-    async def publish_control(self, method: str, **members: Any) -> None:
-        """Publish a control message of a method that ``control.more`` handles."""
-        await self._publish({"method": method, **members})
 
     async def _publish(self, data: Mapping[str, Any]) -> None:
         """Publish a control message to the nodes that it concerns."""

@@ -20,6 +20,7 @@ class PendingJoin:
     ``finish`` or ``cancel`` must be called, once.
 
     Args:
+        user: Whose session it is.
         enter: Puts the session into the fan-out.
         close: Releases the room's feed.
         feed: The room on this node.
@@ -33,6 +34,7 @@ class PendingJoin:
     def __init__(
         self,
         *,
+        user: str,
         enter: Callable[[], None],
         close: Callable[[], None],
         feed: RoomFeed,
@@ -42,6 +44,7 @@ class PendingJoin:
         past: Past,
         present: Present,
     ) -> None:
+        self._user = user
         self._enter = enter
         self._close = close
         self._feed = feed
@@ -70,9 +73,12 @@ class PendingJoin:
         finally:
             self._close()
         entry = self._entry
-        self._state.apply(entry.notices)
-        last_message = max(self._admission.last_message, _last_message(entry.tail))
-        last_read = self._admission.last_read_message
+        self._state.apply([*entry.notices, *entry.tail])
+        announced = self._state.announced_mark(self._user)
+        last_read = max(self._admission.last_read_message, announced)
+        last_message = max(
+            self._admission.last_message, _last_message(entry.tail), last_read
+        )
         events = [*self._past.events, *entry.tail]
         return {
             "room": self._feed.room,

@@ -6,7 +6,7 @@ from realtime import keys
 from realtime.attendance import Attendance
 from realtime.errors import ChatError
 from realtime.manager import ChatroomManager
-from realtime.rooms import Rooms
+from realtime.rooms import QUIT, Rooms
 from realtime.session_lists import AttendingSession, SessionLists
 from realtime.standing import Standing
 
@@ -14,11 +14,12 @@ from realtime.standing import Standing
 class Quits:
     """Ends memberships, and with them the attendance of all the user's sessions.
 
-    The other nodes hear of it by a control message. Where a gap may have swallowed
-    that, the room's list of late quits says it again.
+    All nodes hear of it by a control message, which is published in the step that ends
+    the membership. Where a gap may have swallowed it, the room's list of late quits
+    says it again.
 
     Args:
-        manager: Carries the word to the other nodes, and tells of gaps.
+        manager: Carries the word to this node, and tells of gaps.
         rooms: Membership.
         attendance: Ends the attendance of a session.
         lists: This node's sessions in rooms.
@@ -42,28 +43,37 @@ class Quits:
         self._lists = lists
         self._standing = standing
         self._namespace = namespace
-        manager.control.more["quit"] = self._heard
+        manager.control.more[QUIT] = self._heard
         manager.feeds.after_gap = self.after_gap
 
     async def quit(self, session: AttendingSession, room: str) -> None:
         """End the user's membership, and their sessions' attendance on all nodes.
 
-        This session attends no longer when it returns; those of other nodes follow.
+        This session attends no longer when it returns; the others follow. What it asks
+        for after this, a join, comes later in Redis as well, and counts.
 
         Raises:
-            UnavailableError, OutcomeUnknownError: Redis is away; ask again.
+            UnavailableError: Nothing was changed; ask again.
+            OutcomeUnknownError: Ask again. If the membership has ended, all sessions
+                are told, this one as well.
         """
+        self._attendance.cancel_join(session, room)
+        asked = self._attendance.moment()
         await self._rooms.quit(room, session.user)
-        await self._attendance.leave(session, room)
-        await self._manager.publish_control(
-            "quit", room=keys.channel(room), user=session.user
-        )
+        gone = self._attendance.let_go(session, room, since=asked)
+        try:
+            await self._rooms.unlist(room, session.user)
+        except ChatError:
+            if gone:
+                self._tell_ended(session, room)
+            raise
 
     async def _heard(self, message: dict[str, Any]) -> None:
         room, user = keys.room_of_channel(message["room"]), message["user"]
         # The word may come after the user has joined again: then they are a member.
+        asked = self._attendance.moment()
         if not await self._is_member(room, user):
-            self._let_go(room, user)
+            self._let_go(room, user, since=asked)
         # Whose mark counts has changed; in a large room nobody is told of marks.
         await self._standing.tell(message["room"], large_rooms=False)
 
@@ -74,13 +84,16 @@ class Quits:
             # A member who is sent away can come back; who quit must not stay.
             return False
 
-    def _let_go(self, room: str, user: str) -> None:
+    def _let_go(self, room: str, user: str, *, since: int) -> None:
         own = keys.user_sessions_room(user)
         sids = self._manager.recipients(self._namespace, own)
         for session in self._lists.known(sids):
-            if self._attendance.let_go(session, room):
-                delivery = self._manager.delivery
-                delivery.tell(session.sid, "membership_ended", {"room": room})
+            if self._attendance.let_go(session, room, since=since):
+                self._tell_ended(session, room)
+
+    def _tell_ended(self, session: AttendingSession, room: str) -> None:
+        delivery = self._manager.delivery
+        delivery.tell(session.sid, "membership_ended", {"room": room})
 
     async def after_gap(self, channel: str) -> None:
         """Make up for notices that a room may have missed, quits among them.
@@ -89,9 +102,7 @@ class Quits:
             UnavailableError, OutcomeUnknownError: Redis is away; ask again.
         """
         room = keys.room_of_channel(channel)
-        quitters = await self._rooms.quit_lately(room)
-        # No step between that answer and this: whoever joins anew meanwhile is a
-        # member again after it.
-        for user in quitters:
-            self._let_go(room, user)
+        asked = self._attendance.moment()
+        for user in await self._rooms.quit_lately(room):
+            self._let_go(room, user, since=asked)
         await self._standing.tell(channel, large_rooms=True)

@@ -1,16 +1,22 @@
 """Rooms and their members: who belongs to a room, connected or not."""
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import orjson
+
 from realtime import keys, lua
-from realtime.errors import TooLargeError
+from realtime.errors import OutcomeUnknownError, TooLargeError, UnavailableError
 from realtime.in_turn import in_turn
 from realtime.redis_link import RedisLink
 
 MEMBER = "member"
 """The role of somebody who came by themselves."""
+
+QUIT = "quit"
+"""The method of the control message by which nodes are told that somebody quit."""
 
 LISTED_TOGETHER = 100
 """Rooms of a list that are asked for in one go: a long list does not crowd out what
@@ -42,11 +48,27 @@ class RoomSummary(NamedTuple):
 
 
 class Rooms:
-    """Membership, kept on both sides: a room's members and a user's rooms."""
+    """Membership, kept on both sides: a room's members and a user's rooms.
 
-    def __init__(self, link: RedisLink, *, user_rooms_limit: int) -> None:
+    The two are keys of two slots, so there is a moment between them. Whatever joins and
+    quits meet in it, a member finds the room on their list.
+
+    Args:
+        link: The commands' connection.
+        user_rooms_limit: Rooms that a user may be a member of.
+        publish_command: ``PUBLISH``, or ``SPUBLISH`` with Redis Cluster.
+    """
+
+    def __init__(
+        self,
+        link: RedisLink,
+        *,
+        user_rooms_limit: int,
+        publish_command: str = "PUBLISH",
+    ) -> None:
         self._link = link
         self._user_rooms_limit = user_rooms_limit
+        self._publish_command = publish_command
 
     async def claim(self, room: str, user: str) -> None:
         """Put a room on a user's list; :meth:`admit` makes them a member next.
@@ -57,22 +79,21 @@ class Rooms:
         Raises:
             TooLargeError: The user is a member of too many rooms.
         """
-        listed = await self._link.run(
-            lua.ROOMS_CLAIM, (keys.user_rooms(user),), (room, self._user_rooms_limit)
-        )
-        if not listed:
-            raise TooLargeError(
-                f"You may be a member of {self._user_rooms_limit} rooms; quit one.",
-                limit="user_rooms",
-            )
+        if not await self._list(room, user):
+            raise self._too_many()
 
     def admit(self, room: str, user: str) -> Coroutine[Any, Any, Admission]:
         """Make a user a member, if not one yet, and return where they stand.
 
         What was said before a user became a member counts as read. The call is sent
         when this is called, not when it is awaited.
+
+        Raises:
+            TooLargeError: Their list was filled up meanwhile; they are no member.
         """
         return self._admitted(
+            room,
+            user,
             self._link.run(
                 lua.ROOMS_ADMIT,
                 (
@@ -82,28 +103,83 @@ class Rooms:
                     keys.quits(room),
                 ),
                 (user, MEMBER),
-            )
+            ),
         )
 
-    @staticmethod
-    async def _admitted(admitted: Awaitable[Any]) -> Admission:
+    async def _admitted(
+        self, room: str, user: str, admitted: Awaitable[Any]
+    ) -> Admission:
         new, last_message, last_read, members = await admitted
+        if new == 1:
+            with _changed_before():
+                await self._confirm(room, user)
         return Admission(new == 1, last_message, last_read, members)
+
+    async def _confirm(self, room: str, user: str) -> None:
+        """Make both sides agree if a quit came between a claim and its admission.
+
+        Its own claim is due only where the user was no member: a join that comes back
+        to a room costs no call more.
+        """
+        listed, member = await in_turn(
+            self._list(room, user), self._is_member(room, user)
+        )
+        if listed and member:
+            return
+        if member:
+            await self.quit(room, user)
+        await self.unlist(room, user)
+        if not listed:
+            raise self._too_many()
 
     async def is_member(self, room: str, user: str) -> bool:
         """Tell whether a user belongs to a room."""
-        found = await self._link.call("HEXISTS", keys.members(room), user)
-        return bool(found)
+        return bool(await self._is_member(room, user))
 
     async def quit(self, room: str, user: str) -> None:
-        """End a user's membership; repeating it is fine."""
-        await in_turn(
-            self._link.run(
-                lua.ROOMS_QUIT,
-                (keys.members(room), keys.last_read(room), keys.quits(room)),
-                (user, QUITS_KEPT_SECONDS),
-            ),
-            self._link.call("SREM", keys.user_rooms(user), room),
+        """End a user's membership and tell all nodes, in one step; repeating is fine.
+
+        :meth:`unlist` comes next. A crash in between leaves a room on the list.
+
+        Raises:
+            UnavailableError: Nothing was changed.
+            OutcomeUnknownError: It may have been; then the nodes were told as well.
+        """
+        channel = keys.channel(room)
+        word = orjson.dumps({"method": QUIT, "room": channel, "user": user})
+        await self._link.run(
+            lua.ROOMS_QUIT,
+            (keys.members(room), keys.last_read(room), keys.quits(room)),
+            (user, QUITS_KEPT_SECONDS, channel, self._publish_command, word),
+        )
+
+    async def unlist(self, room: str, user: str) -> None:
+        """Take a room off the list of a user who quit, unless they are back.
+
+        Raises:
+            OutcomeUnknownError: They are no member, and it may be on the list still.
+        """
+        with _changed_before():
+            _, back = await in_turn(
+                self._link.call("SREM", keys.user_rooms(user), room),
+                self._is_member(room, user),
+            )
+            if back:
+                # Who becomes a member after this was looked up lists the room then.
+                await self._link.call("SADD", keys.user_rooms(user), room)
+
+    def _list(self, room: str, user: str) -> Awaitable[Any]:
+        return self._link.run(
+            lua.ROOMS_CLAIM, (keys.user_rooms(user),), (room, self._user_rooms_limit)
+        )
+
+    def _is_member(self, room: str, user: str) -> Awaitable[Any]:
+        return self._link.call("HEXISTS", keys.members(room), user)
+
+    def _too_many(self) -> TooLargeError:
+        return TooLargeError(
+            f"You may be a member of {self._user_rooms_limit} rooms; quit one.",
+            limit="user_rooms",
         )
 
     async def quit_lately(self, room: str) -> set[str]:
@@ -144,3 +220,12 @@ class Rooms:
             unread=last_message - last_read,
             newest=newest,
         )
+
+
+@contextmanager
+def _changed_before() -> Iterator[None]:
+    """Never say that nothing was changed of what follows a change."""
+    try:
+        yield
+    except UnavailableError as error:
+        raise OutcomeUnknownError(error.message, limit=error.limit) from error

@@ -14,15 +14,17 @@ class Wish:
 
     Attributes:
         attended: Whether it attended before: a join does not interrupt that.
-        entry: Collects what passes, once the room is active.
+        entry: Collects what passes, once the user's admission was sent to Redis.
+        since: The moment of its beginning, or of that admission.
         void: Whether a later join or leave of the session took its place.
     """
 
-    __slots__ = ("attended", "entry", "void")
+    __slots__ = ("attended", "entry", "since", "void")
 
-    def __init__(self, *, attended: bool) -> None:
+    def __init__(self, *, attended: bool, since: int) -> None:
         self.attended = attended
         self.entry: Entry | None = None
+        self.since = since
         self.void = False
 
     def cancel(self) -> None:
@@ -42,8 +44,9 @@ class Wishes:
     def __init__(self, session_rooms_limit: int) -> None:
         self._limit = session_rooms_limit
         self._wishes: dict[tuple[str, str], Wish] = {}
-        # By sid, rooms that are being joined and are not among the session's yet.
-        self._coming: Counter[str] = Counter()
+        # By sid, the joins under way of rooms that were not among the session's.
+        self._coming: dict[str, Counter[str]] = {}
+        self._moment = 0
 
     def held(self) -> dict[str, int]:
         """Return what is kept of joins under way, counted by kind."""
@@ -52,6 +55,11 @@ class Wishes:
             "attending_coming": len(self._coming),
         }
 
+    def moment(self) -> int:
+        """Return a number for now: higher than all before."""
+        self._moment += 1
+        return self._moment
+
     def find(self, sid: str, room: str) -> Wish | None:
         """Return a session's wish to enter a room, if it has one."""
         return self._wishes.get((sid, room))
@@ -59,8 +67,14 @@ class Wishes:
     def begin(self, sid: str, room: str, *, attended: bool) -> Wish:
         """Return a new wish; an earlier one for the room is cancelled."""
         self.cancel(sid, room)
-        wish = self._wishes[sid, room] = Wish(attended=attended)
+        wish = Wish(attended=attended, since=self.moment())
+        self._wishes[sid, room] = wish
         return wish
+
+    def enter(self, wish: Wish, entry: Entry) -> None:
+        """Take note that the user is being admitted, in the step that sends it."""
+        wish.entry = entry
+        wish.since = self.moment()
 
     def cancel(self, sid: str, room: str) -> None:
         """Cancel a session's wish to enter a room, if it has one."""
@@ -83,16 +97,21 @@ class Wishes:
         if room in session.rooms:
             yield
             return
-        coming = self._coming[session.sid]
-        if len(session.rooms) + coming >= self._limit:
+        coming = self._coming.get(session.sid) or Counter()
+        # From its admission on, a room that is coming is among the session's as well.
+        others = sum(each != room and each not in session.rooms for each in coming)
+        if len(session.rooms) + others >= self._limit:
             raise TooLargeError(
                 f"A session may attend {self._limit} rooms; leave one.",
                 limit="session_rooms",
             )
-        self._coming[session.sid] = coming + 1
+        self._coming[session.sid] = coming
+        coming[room] += 1
         try:
             yield
         finally:
-            self._coming[session.sid] -= 1
-            if not self._coming[session.sid]:
+            coming[room] -= 1
+            if not coming[room]:
+                del coming[room]
+            if not coming:
                 del self._coming[session.sid]

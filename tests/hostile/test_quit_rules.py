@@ -7,6 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from realtime.app import NODE
+from realtime.room_state import RoomState
 from tests.hostile.board import GUESSED, ROOM, activity
 from tests.hostile.standing import services_of
 from tests.members import Member, member, text_of
@@ -115,6 +116,83 @@ async def test_who_comes_back_before_the_word_of_their_quit_stays(
             await carry_out(await words.get())
         assert _attends(nodes[0], "cleo")
         await cleo.do("typing", {"room": ROOM, "on": True})
+
+
+@pytest.mark.usefixtures("board")
+async def test_who_joins_again_before_the_word_of_their_quit_finds_the_room(
+    nodes: list[Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A device that attends joins anew: a member again, with the room on their list."""
+    control = nodes[1].app[NODE].parts.manager.control
+    carry_out = control.more["quit"]
+    words: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    async with (
+        member(nodes[0], "cleo", ROOM) as phone,
+        member(nodes[1], "cleo", ROOM) as desk,
+    ):
+        monkeypatch.setitem(control.more, "quit", words.put)
+        await phone.do("quit", {"room": ROOM})
+        assert (await desk.join(ROOM))["ok"]
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await carry_out(await words.get())
+        await desk.send("I am a member", ROOM)
+        assert [each["room"] for each in (await desk.do("rooms"))["rooms"]] == [ROOM]
+
+
+@pytest.mark.usefixtures("board")
+@pytest.mark.parametrize("heard_by", ["word", "gap"])
+async def test_a_join_on_the_heels_of_the_question_who_quit_counts(
+    nodes: list[Node], monkeypatch: pytest.MonkeyPatch, heard_by: str
+) -> None:
+    """Redis answers that they quit, and admits them again right after."""
+    services = services_of(nodes[1])
+    attendance = services.attendance
+    states_read, ask = attendance._states.read, "is_member"
+    asked, sent, answered = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    if heard_by == "gap":
+        ask = "quit_lately"
+        monkeypatch.setitem(
+            nodes[1].app[NODE].parts.manager.control.more, "quit", _nothing
+        )
+    ask_redis = getattr(services.rooms, ask)
+
+    async def slow_answer(*arguments: str) -> object:
+        found = await ask_redis(*arguments)
+        asked.set()
+        await sent.wait()
+        return found
+
+    async def slow_state(room: str) -> RoomState:
+        state = states_read(room)
+        sent.set()
+        await answered.wait()
+        return await state
+
+    async with (
+        member(nodes[0], "cleo", ROOM) as phone,
+        member(nodes[1], "cleo", ROOM) as desk,
+        asyncio.timeout(DEADLINE_SECONDS),
+    ):
+        monkeypatch.setattr(services.rooms, ask, slow_answer)
+        await phone.do("quit", {"room": ROOM})
+        hearing = asyncio.ensure_future(
+            services.quits.after_gap(f"chatroom-{ROOM}")
+            if heard_by == "gap"
+            else asked.wait()
+        )
+        await asked.wait()
+        # What is told of the room's state waits for the same, and is let through.
+        monkeypatch.setattr(attendance._states, "read", slow_state)
+        joining = asyncio.ensure_future(desk.join(ROOM))
+        await sent.wait()
+        monkeypatch.undo()
+        # In turn: the answer came first.
+        asyncio.get_running_loop().call_later(0, answered.set)
+        assert (await joining)["ok"]
+        await hearing
+        await desk.send("I am a member", ROOM)
+        await desk.next("message", text="I am a member")
+        assert not [name for name, _ in desk.kept if name == "membership_ended"]
 
 
 async def _nothing(_message: dict[str, Any]) -> None:

@@ -5,9 +5,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from redis.asyncio import Redis
 
+from realtime import keys
+from realtime.cursor import Position
+from realtime.recovery import Past, Recovery
+from realtime.room_feed import Entry, RoomFeed
+from tests.hostile.standing import services_of
 from tests.members import Member, all_see, member, text_of
-from tests.nodes import Node
+from tests.nodes import Node, run_nodes
 from tests.waiting import wait_until
 
 STRESS_JOINS = 200
@@ -211,3 +217,124 @@ async def test_repeating_the_way_out_is_fine(nodes: list[Node], event: str) -> N
         await ann.join()
         await ann.do(event, {"room": "42"})
         await ann.do(event, {"room": "42"})
+
+
+async def test_a_session_joins_as_many_rooms_at_once_as_it_may_attend(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A room counts once while it is being joined, also where two joins are of it."""
+    async with (
+        run_nodes(1, redis_url, session_rooms=2) as (node,),
+        member(node, "ann") as ann,
+    ):
+        recovery = _recovery(node)
+        past = recovery.past
+        listed, go_on = asyncio.Event(), asyncio.Event()
+
+        async def long_past(feed: RoomFeed, entry: Entry, cursor: str | None) -> Past:
+            listed.set()
+            await go_on.wait()
+            return await past(feed, entry, cursor)
+
+        monkeypatch.setattr(recovery, "past", long_past)
+        joining = [asyncio.ensure_future(ann.join("1"))]
+        await listed.wait()
+        monkeypatch.undo()
+        assert (await ann.join("2"))["ok"]
+        assert (await ann.refused("join", {"room": "3"}))["code"] == "too_large"
+        joining.append(asyncio.ensure_future(ann.join("1")))
+        assert (await joining[1])["ok"]
+        go_on.set()
+        await joining[0]
+        answers = await ann.sync({"room": "1"}, {"room": "2"})
+        assert [each["ok"] for each in answers] == [True, True]
+
+
+async def test_a_join_that_was_overtaken_leaves_nobody_listed(
+    redis_url: str, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is told to ask again does not attend, and is not shown as here."""
+    async with (
+        run_nodes(1, redis_url, lease_seconds=0.4) as (node,),
+        member(node, "bob", "42"),
+        member(node, "ann") as ann,
+    ):
+        recovery = _recovery(node)
+        past = recovery.past
+
+        def overtaken(feed: RoomFeed, entry: Entry, cursor: str | None) -> object:
+            # As more than 1,000 events do it.
+            entry.broken = True
+            return past(feed, entry, cursor)
+
+        monkeypatch.setattr(recovery, "past", overtaken)
+        assert (await ann.join())["error"]["code"] == "unavailable"
+        await _online_are(redis_client, ["bob"])
+        monkeypatch.undo()
+        assert (await ann.join())["ok"]
+        await _online_are(redis_client, ["ann", "bob"])
+
+
+async def test_a_join_that_fails_after_it_took_another_s_place_leaves_nobody_listed(
+    redis_url: str, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one had listed the session, and left that to the second one."""
+    async with (
+        run_nodes(1, redis_url, lease_seconds=0.4) as (node,),
+        member(node, "bob", "42"),
+        member(node, "ann") as ann,
+    ):
+        recovery = _recovery(node)
+        past = recovery.past
+        first, second = asyncio.Event(), asyncio.Event()
+        began = asyncio.Queue[str]()
+
+        async def long_past(feed: RoomFeed, entry: Entry, cursor: str | None) -> Past:
+            found = await past(feed, entry, cursor)
+            began.put_nowait("first")
+            await first.wait()
+            return found
+
+        async def never_there(_feed: RoomFeed, _cursor: Position | None) -> bool:
+            began.put_nowait("second")
+            await second.wait()
+            return True
+
+        monkeypatch.setattr(recovery, "past", long_past)
+        joining = [asyncio.ensure_future(ann.join())]
+        assert await began.get() == "first"
+        monkeypatch.setattr(recovery, "is_ahead", never_there)
+        joining.append(asyncio.ensure_future(ann.join()))
+        assert await began.get() == "second"
+        for go_on, answer in zip((first, second), joining, strict=True):
+            go_on.set()
+            assert (await answer)["error"]["code"] == "unavailable"
+        await _online_are(redis_client, ["bob"])
+
+
+async def test_a_join_right_behind_a_refused_send_counts(
+    nodes: list[Node], redis_client: Redis
+) -> None:
+    """Redis lost a membership; the way back is not closed by the refusal before it."""
+    async with member(nodes[0], "ann", "42") as ann, member(nodes[-1], "bob", "42"):
+        for number in range(10):
+            await redis_client.hdel(keys.members("42"), "ann")
+            sending = asyncio.ensure_future(ann.ask("send", text_of("lost")))
+            await asyncio.sleep(0)
+            assert (await ann.join())["ok"]
+            assert (await sending)["error"]["code"] == "not_attending"
+            await ann.send(f"m{number}")
+            await ann.next("message", text=f"m{number}")
+
+
+def _recovery(node: Node) -> Recovery:
+    return services_of(node).attendance._recovery
+
+
+async def _online_are(redis_client: Redis, users: list[str]) -> None:
+    """Return when exactly these are shown as here."""
+
+    async def are() -> bool:
+        return sorted(await redis_client.hkeys(keys.online("42"))) == users
+
+    await wait_until(are, f"{users} are here, and nobody else")

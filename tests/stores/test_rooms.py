@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 
 import pytest
 from redis.asyncio import Redis
@@ -11,7 +12,7 @@ from realtime.errors import TooLargeError
 from realtime.read_state import ReadState
 from realtime.redis_link import RedisLink
 from realtime.rooms import QUITS_KEPT_SECONDS, Admission, Rooms
-from tests.stores.conftest import Send
+from tests.stores.conftest import LinkMaker, Send
 
 
 async def join(rooms: Rooms, room: str, user: str) -> Admission:
@@ -20,13 +21,24 @@ async def join(rooms: Rooms, room: str, user: str) -> Admission:
     return await rooms.admit(room, user)
 
 
+async def rooms_admit(rooms: Rooms, room: str, user: str) -> Admission:
+    """Do what the join of a session does that attended before."""
+    return await rooms.admit(room, user)
+
+
+async def quit_room(rooms: Rooms, room: str, user: str) -> None:
+    """Do what a quit does."""
+    await rooms.quit(room, user)
+    await rooms.unlist(room, user)
+
+
 async def test_a_user_s_list_is_bounded(rooms: Rooms) -> None:
     """A further room is refused; those on the list are not, and quitting makes room."""
     for room in ("1", "2", "3", "1"):
         await join(rooms, room, "ann")
     with pytest.raises(TooLargeError):
         await rooms.claim("4", "ann")
-    await rooms.quit("2", "ann")
+    await quit_room(rooms, "2", "ann")
     await join(rooms, "4", "ann")
     assert [each.room for each in await rooms.of_user("ann")] == ["1", "3", "4"]
 
@@ -57,11 +69,83 @@ async def test_quitting_ends_it_on_both_sides(
 ) -> None:
     """The room's members, the user's rooms, the mark; repeating it is fine."""
     await join(rooms, "42", "ann")
-    await rooms.quit("42", "ann")
-    await rooms.quit("42", "ann")
+    await quit_room(rooms, "42", "ann")
+    await quit_room(rooms, "42", "ann")
     assert not await rooms.is_member("42", "ann")
     assert await rooms.of_user("ann") == []
     assert await redis_client.keys("*") == [keys.quits("42")]
+
+
+async def test_the_nodes_are_told_in_the_step_that_ends_a_membership(
+    rooms: Rooms, redis_client: Redis
+) -> None:
+    """Whatever becomes of the answer; a repeated quit tells nobody anything."""
+    async with redis_client.pubsub() as pubsub:
+        await pubsub.subscribe("chatroom-42")
+        await pubsub.get_message(timeout=5)
+        await join(rooms, "42", "ann")
+        await rooms.quit("42", "ann")
+        await rooms.quit("42", "ann")
+        await redis_client.publish("chatroom-42", '"end"')
+        said = [await pubsub.get_message(timeout=5) for _ in range(2)]
+    assert [json.loads(each["data"]) for each in said] == [
+        {"method": "quit", "room": "chatroom-42", "user": "ann"},
+        "end",
+    ]
+
+
+async def test_a_quit_between_claim_and_admission(rooms: Rooms) -> None:
+    """It took the room off the list; the member whom it meets finds it there."""
+    await rooms.claim("42", "ann")
+    await quit_room(rooms, "42", "ann")
+    assert (await rooms.admit("42", "ann")).new
+    assert [each.room for each in await rooms.of_user("ann")] == ["42"]
+
+
+async def test_who_joins_before_a_quit_is_through_stays_listed(rooms: Rooms) -> None:
+    """Between its two steps they have become a member again."""
+    await join(rooms, "42", "ann")
+    await rooms.quit("42", "ann")
+    await join(rooms, "42", "ann")
+    await rooms.unlist("42", "ann")
+    assert [each.room for each in await rooms.of_user("ann")] == ["42"]
+
+
+async def test_a_list_that_was_filled_meanwhile(
+    rooms: Rooms, redis_client: Redis
+) -> None:
+    """Nobody is a member of more rooms than they may, by quitting what they join."""
+    for room in ("1", "2", "3"):
+        await join(rooms, room, "ann")
+    await quit_room(rooms, "2", "ann")
+    await join(rooms, "4", "ann")
+    with pytest.raises(TooLargeError):
+        await rooms.admit("2", "ann")
+    assert not await rooms.is_member("2", "ann")
+    assert await redis_client.smembers(keys.user_rooms("ann")) == {"1", "3", "4"}
+
+
+async def test_joins_and_quits_at_once_leave_both_sides_the_same(
+    make_link: LinkMaker, redis_client: Redis
+) -> None:
+    """From two nodes, however they meet: a member has the room on their list."""
+    order = random.Random(7)
+
+    async def device(link: RedisLink, room: str) -> None:
+        rooms = Rooms(link, user_rooms_limit=1000)
+        for _ in range(5):
+            await order.choice((join, rooms_admit, quit_room))(rooms, room, "ann")
+
+    names = [f"r{number}" for number in range(100)]
+    async with make_link() as one, make_link() as two:
+        await asyncio.gather(
+            *(device(link, room) for room in names for link in (one, two))
+        )
+    listed = await redis_client.smembers(keys.user_rooms("ann"))
+    members = {
+        room for room in names if await redis_client.hexists(keys.members(room), "ann")
+    }
+    assert members <= listed, members - listed
 
 
 async def test_who_quit_is_noted_for_a_while(rooms: Rooms, redis_client: Redis) -> None:
