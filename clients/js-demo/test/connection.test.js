@@ -1,71 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Connection } from "../src/chatroom/connection.js";
-import { Emitter } from "../src/chatroom/emitter.js";
-import { newClientId, readClaims } from "../src/chatroom/ids.js";
-import { settled } from "./kit.js";
-
-/** A socket that does what the test says; the real one is used in tests/client. */
-function fakeSocket() {
-  const emitter = new Emitter();
-  const manager = new Emitter();
-  /** @type {any} */
-  const settings = {};
-  const setter = (/** @type {string} */ name) => (/** @type {any} */ value) => void (settings[name] = value);
-  const io = Object.assign(manager, {
-    reconnectionDelay: setter("delay"),
-    reconnectionDelayMax: setter("delayMax"),
-    randomizationFactor: setter("jitter"),
-    timeout: setter("timeout"),
-    engine: { close: () => void (settings.closes = (settings.closes ?? 0) + 1) },
-  });
-  /** @type {any} */
-  const socket = {
-    io, settings, connected: false, active: false, connects: 0, sent: [],
-    on: (/** @type {string} */ name, /** @type {any} */ listener) => emitter.on(name, listener),
-    onAny() {},
-    connect() {
-      this.connects += 1;
-      this.active = true;
-    },
-    disconnect() {},
-    timeout: () => ({
-      emit: (/** @type {string} */ name, /** @type {any} */ payload, /** @type {any} */ ack) => {
-        socket.sent.push([name, payload]);
-        ack(null, { ok: true });
-      },
-    }),
-    come() {
-      this.connected = this.active = true;
-      emitter.emit("connect");
-    },
-    end(/** @type {string} */ reason) {
-      this.connected = false;
-      this.active = !reason.startsWith("io ");
-      emitter.emit("disconnect", reason);
-    },
-    refuse(/** @type {any} */ data) {
-      this.active = data === undefined;
-      emitter.emit("connect_error", Object.assign(new Error("refused"), { data }));
-    },
-    hear: (/** @type {string} */ name, /** @type {any} */ payload) => emitter.emit(name, payload),
-  };
-  return socket;
-}
-
-function kit(/** @type {any} */ t, /** @type {object} */ options = {}) {
-  t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
-  const socket = fakeSocket();
-  /** @type {string[]} */
-  const states = [];
-  const wiring = { changed: () => states.push(connection.state), connected() {}, disconnected() {}, event() {} };
-  const connect = /** @type {any} */ (() => socket);
-  /** @type {Connection} */
-  const connection = new Connection({ auth: { token: "old" }, ...options }, wiring, connect);
-  return { connection, socket, states };
-}
-
-const unauthorized = { code: "unauthorized", message: "No.", temporary: false };
+import { kit } from "./fake-socket.js";
 
 test("the states tell what happens", (t) => {
   const { connection, socket, states } = kit(t);
@@ -108,34 +43,6 @@ test("a transport whose namespace is never accepted is given up", (t) => {
   assert.equal(socket.settings.closes, 1);
 });
 
-test("a token that is refused ends the attempts until there is another", async (t) => {
-  const { connection, socket } = kit(t);
-  connection.connect();
-  socket.refuse(unauthorized);
-  t.mock.timers.tick(600_000);
-  await settled();
-  assert.equal(connection.state, "unauthorized");
-  assert.equal(socket.connects, 1);
-  await connection.setToken("new");
-  assert.equal(socket.connects, 2);
-  assert.deepEqual(connection.auth, { token: "new" });
-});
-
-test("the application is asked for a token once; a second refusal ends it", async (t) => {
-  /** @type {string[]} */
-  const reasons = [];
-  const getToken = async (/** @type {string} */ reason) => `token ${reasons.push(reason)}`;
-  const { connection, socket } = kit(t, { getToken });
-  connection.connect();
-  socket.refuse(unauthorized);
-  await settled();
-  assert.equal(socket.connects, 2);
-  socket.refuse(unauthorized);
-  await settled();
-  assert.deepEqual(reasons, ["refused"]);
-  assert.equal(connection.state, "unauthorized");
-});
-
 test("a refusal that is temporary is tried again, not before the server said", (t) => {
   const { connection, socket } = kit(t);
   connection.connect();
@@ -145,32 +52,6 @@ test("a refusal that is temporary is tried again, not before the server said", (
   assert.equal(socket.connects, 1);
   t.mock.timers.tick(1);
   assert.equal(socket.connects, 2);
-});
-
-test("a session that expires goes on with a new token once the server has closed it", async (t) => {
-  const { connection, socket } = kit(t, { getToken: async () => "new" });
-  connection.connect();
-  socket.come();
-  socket.hear("token_expired", { code: "unauthorized" });
-  await settled();
-  socket.end("io server disconnect");
-  assert.equal(socket.connects, 2);
-  socket.come();
-  assert.equal(connection.state, "online");
-});
-
-test("a token is renewed before it expires, on the live session", async (t) => {
-  const claims = Buffer.from(JSON.stringify({ sub: "ann", exp: 600 })).toString("base64url");
-  const { connection, socket } = kit(t, { auth: { token: `h.${claims}.s` }, getToken: async () => "new" });
-  connection.connect();
-  socket.come();
-  t.mock.timers.tick(539_000);
-  await settled();
-  assert.deepEqual(socket.sent, []);
-  t.mock.timers.tick(1_000);
-  await settled();
-  assert.deepEqual(socket.sent, [["refresh", { token: "new" }]]);
-  connection.close();
 });
 
 test("after closing the next attempt waits as long as the server asked, the later ones do not", (t) => {
@@ -194,15 +75,78 @@ test("whoever is removed does not come back by itself", (t) => {
   assert.equal(socket.connects, 1);
 });
 
-test("a clientId is one that the server takes, also without a secure context", (t) => {
-  t.mock.method(crypto, "randomUUID", undefined);
-  const id = newClientId();
-  assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
-  assert.notEqual(id, newClientId());
+/** A page's surroundings. */
+function page(/** @type {any} */ t) {
+  const all = /** @type {any} */ (globalThis);
+  const window = new EventTarget();
+  const document = Object.assign(new EventTarget(), { hidden: false });
+  all.addEventListener = window.addEventListener.bind(window);
+  all.document = document;
+  t.after(() => {
+    delete all.addEventListener;
+    delete all.document;
+  });
+  return {
+    show: (/** @type {boolean} */ isShown) => {
+      document.hidden = !isShown;
+      document.dispatchEvent(new Event("visibilitychange"));
+    },
+    hear: (/** @type {string} */ name) => window.dispatchEvent(new Event(name)),
+  };
+}
+
+/** The clock goes on, the timers do not. */
+const sleep = (/** @type {any} */ t, /** @type {number} */ ms) => t.mock.timers.setTime(Date.now() + ms);
+
+for (const [what, wake] of /** @type {[string, (seen: any) => void][]} */ ([
+  ["looked at", (seen) => seen.show(true)],
+  ["restored", (seen) => seen.hear("pageshow")],
+  ["told of a network", (seen) => seen.hear("online")],
+])) {
+  test(`a page that is ${what} after a sleep leaves its dead line at once`, (t) => {
+    const seen = page(t);
+    const { connection, socket, states } = kit(t);
+    connection.connect();
+    socket.come();
+    seen.show(false);
+    sleep(t, 46_000);
+    assert.equal(socket.connects, 1);
+    wake(seen);
+    assert.equal(socket.connects, 2);
+    assert.equal(states.at(-1), "reconnecting");
+    socket.come();
+    wake(seen);
+    assert.equal(socket.connects, 2);
+  });
+}
+
+test("a page that is looked at again keeps a line on which the server was heard", (t) => {
+  const seen = page(t);
+  const { connection, socket } = kit(t);
+  connection.connect();
+  socket.come();
+  sleep(t, 30_000);
+  socket.io.emit("ping", undefined);
+  sleep(t, 44_000);
+  seen.show(true);
+  assert.equal(socket.connects, 1);
+  assert.equal(connection.state, "online");
 });
 
-test("claims are read from a token, and from anything else none", () => {
-  const claims = Buffer.from(JSON.stringify({ sub: "Jürgen" })).toString("base64url");
-  assert.deepEqual(readClaims(`h.${claims}.s`), { sub: "Jürgen" });
-  for (const token of ["", "a.b.c", "x"]) assert.deepEqual(readClaims(token), {});
+test("what was said to a dead line is not said again before the rooms are attended", (t) => {
+  const { connection, socket } = kit(t);
+  connection.connect();
+  socket.come();
+  // socket.io-client noticed the silence and holds it back for the next connection.
+  socket.sendBuffer.push({ data: ["send"] });
+  socket.end("ping timeout");
+  assert.deepEqual(socket.sendBuffer, []);
+});
+
+test("the state is told before what an earlier page left is read", (t) => {
+  const { connection, socket, states } = kit(t);
+  connection.prepare();
+  connection.connect();
+  assert.deepEqual(states, ["connecting"]);
+  assert.equal(socket.connects, 1);
 });

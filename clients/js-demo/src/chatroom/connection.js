@@ -1,24 +1,15 @@
 /** One Socket.IO connection over its whole life: tokens, refusals, orderly returns. */
 
 import { io } from "socket.io-client";
+import { Attempts, DEADLINE_MS, RECONNECT_MS } from "./attempts.js";
 import { backoffMs } from "./backoff.js";
+import { isOffline, listenToDevice } from "./device.js";
 import { ChatRequestError } from "./errors.js";
-import { readClaims } from "./ids.js";
 import { request } from "./requests.js";
+import { Silence } from "./silence.js";
+import { TokenRenewal } from "./token-renewal.js";
 
 const NAMESPACE = "/chat";
-/** Ordinary waits between attempts to reach the server. */
-const RECONNECT_MS = { first: 500, longest: 5_000 };
-/**
- * For a transport to open, and then for the namespace, in which the server checks a token.
- * An attempt whose packets were swallowed must end soon; on a slow line each that ran out
- * of time is given twice as much.
- */
-const DEADLINE_MS = { first: 4_000, longest: 20_000 };
-/** A token is renewed this long before it expires, for the hook takes its time. */
-const RENEW_AHEAD_MS = 60_000;
-/** Browsers' timers overflow beyond this. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * @typedef {"connecting" | "online" | "reconnecting" | "offline" | "unauthorized" | "kicked" | "closed"} ConnectionState
@@ -27,8 +18,8 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
  * @typedef {object} ConnectionOptions
  * @property {string} [url] The server's address; the page's own by default.
  * @property {Auth} auth
- * @property {(reason: "expiring" | "expired" | "refused") => Promise<string | null>} [getToken]
- *   Fetches a fresh token from the application; null if there is none.
+ * @property {import("./token-renewal.js").GetToken} [getToken] Fetches a fresh token from
+ *   the application; null if there is none. A rejection means: ask again.
  * @property {object} [socketOptions] More options of socket.io-client, as `transports`.
  */
 
@@ -37,17 +28,14 @@ export class Connection {
   state = "offline";
   /** @type {ChatRequestError | null} Why the state is what it is. */
   error = null;
-  /** @type {string | null} A token that the server has refused already. */
-  #refusedToken = null;
+  /** @type {string | null} The server got it last: the live session's, if there is one. */
+  #presented = null;
+  /** Temporary refusals in a row. */
   #refusals = 0;
-  /** Attempts in a row that ran out of time. */
-  #overdue = 0;
-  #announcedAway = false;
   /** A new token came before the server had ended the expired session. */
   #hasFreshToken = false;
-  /** @type {Record<string, ReturnType<typeof setTimeout> | undefined>} */
-  #timers = {};
-  #undo = () => {};
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #retrying;
 
   /**
    * @param {ConnectionOptions} options
@@ -60,8 +48,11 @@ export class Connection {
    */
   constructor(options, wiring, connect = io) {
     this.auth = options.auth;
-    this.getToken = options.getToken;
     this.wiring = wiring;
+    this.renewal = new TokenRenewal(options.getToken, (token) => {
+      // A server that cannot be reached now gets it with the next connection.
+      void this.setToken(token).catch(() => undefined);
+    });
     this.socket = connect((options.url ?? "") + NAMESPACE, {
       reconnectionDelay: RECONNECT_MS.first,
       reconnectionDelayMax: RECONNECT_MS.longest,
@@ -74,20 +65,53 @@ export class Connection {
       autoConnect: false,
       // Clients in one page may be different users.
       forceNew: true,
-      auth: (/** @type {(auth: object) => void} */ give) => give(this.auth),
+      auth: (/** @type {(auth: object) => void} */ give) => {
+        this.#presented = this.#token;
+        give(this.auth);
+      },
     });
+    this.attempts = new Attempts(this.socket, () => this.#become(this.#away()));
+    this.silence = new Silence(this.socket.io);
     this.#listen();
+    this.undo = listenToDevice({
+      online: () => this.#networkCame(),
+      offline: () => this.#networkWent(),
+      shown: () => this.#leaveDeadLine(),
+    });
   }
 
   get isOnline() {
     return this.socket.connected;
   }
 
+  /** @returns {string | null} The token to use, if it is one. */
+  get #token() {
+    return "token" in this.auth ? this.auth.token : null;
+  }
+
+  /** Tell that `connect` is about to be called. */
+  prepare() {
+    if (!this.socket.active) this.#become("connecting");
+  }
+
   connect() {
     if (this.state === "closed" || this.socket.active) return;
-    this.#become("connecting");
+    this.renewal.plan(this.#token);
+    this.#dial("connecting");
+  }
+
+  /** @param {ConnectionState} state Told meanwhile. */
+  #dial(state) {
+    this.#become(state);
+    this.#open();
+  }
+
+  #open() {
+    clearTimeout(this.#retrying);
+    // While it is active, the manager goes on trying by itself.
+    if (this.state === "closed" || this.socket.active) return;
     this.socket.connect();
-    this.#renewLater();
+    this.silence.watch();
   }
 
   /**
@@ -120,126 +144,101 @@ export class Connection {
    */
   async setToken(token) {
     this.auth = { token };
-    this.#refusedToken = null;
-    this.#renewLater();
-    if (this.state === "unauthorized") {
-      if (this.isOnline) this.#hasFreshToken = true;
-      else this.connect();
-    } else if (this.isOnline) {
-      await this.request("refresh", { token });
-    }
+    this.renewal.plan(token);
+    if (this.state === "unauthorized") this.#comeBack();
+    else if (this.isOnline) await this.#refresh();
+  }
+
+  async #refresh() {
+    const token = this.#token;
+    await this.request("refresh", { token });
+    this.#presented = token;
+  }
+
+  /** Connect with a token that the server has not seen, once it has ended the session. */
+  #comeBack() {
+    if (this.isOnline) this.#hasFreshToken = true;
+    else this.#dial("connecting");
   }
 
   #listen() {
     const { socket, wiring } = this;
     socket.on("connect", () => {
-      clearTimeout(this.#timers.handshake);
       this.#refusals = 0;
-      this.#overdue = 0;
-      this.#refusedToken = null;
+      this.attempts.succeeded();
+      this.renewal.taken();
       this.#become("online");
+      // Another one was set during the handshake.
+      if (this.#presented !== this.#token) void this.#refresh().catch(() => undefined);
       wiring.connected();
     });
     socket.on("disconnect", (reason) => {
+      // What was said to a line that turned out to be dead: a request is not repeated
+      // behind the back of those who made it (and before a room is attended again).
+      socket.sendBuffer = [];
       this.#disconnected(reason);
       wiring.disconnected();
     });
     socket.on("connect_error", (error) => this.#refused(error));
-    socket.on("closing", (payload) => this.#closing(payload));
-    socket.on("token_expired", () => void this.#renew("expired"));
+    socket.on("closing", (payload) => {
+      const retryAfter = Number(payload?.retryAfter);
+      if (retryAfter >= 0) this.attempts.announce(retryAfter);
+    });
+    socket.on("token_expired", () => {
+      this.#become("unauthorized", new ChatRequestError("unauthorized", "The token has expired."));
+      if (this.#presented !== this.#token) this.#comeBack();
+      else this.renewal.expired(this.#token);
+    });
     socket.on("kicked", (payload) => {
       this.#become("kicked", new ChatRequestError("kicked", payload?.reason ?? "Removed."));
     });
     socket.onAny((name, payload) => wiring.event(name, payload));
-    this.#listenToManager();
-    this.#listenToNetwork();
-  }
-
-  #listenToManager() {
-    const manager = this.socket.io;
-    manager.on("open", () => {
-      clearTimeout(this.#timers.handshake);
-      this.#timers.handshake = setTimeout(() => {
-        if (this.socket.connected) return;
-        this.#overdue += 1;
-        manager.engine?.close();
-      }, this.#deadlineMs());
-    });
-    manager.on("error", (error) => {
-      this.#overdue = error.message === "timeout" ? this.#overdue + 1 : 0;
-    });
-    manager.on("close", () => clearTimeout(this.#timers.handshake));
-    manager.on("reconnect_attempt", () => {
-      manager.timeout(this.#deadlineMs());
-      if (!this.#announcedAway) return;
-      this.#announcedAway = false;
-      manager.reconnectionDelay(RECONNECT_MS.first);
-      manager.reconnectionDelayMax(RECONNECT_MS.longest);
-      manager.randomizationFactor(0.5);
-    });
-  }
-
-  #deadlineMs() {
-    return Math.min(DEADLINE_MS.first * 2 ** this.#overdue, DEADLINE_MS.longest);
   }
 
   /** @param {string} reason */
   #disconnected(reason) {
     if (this.#hasFreshToken) {
       this.#hasFreshToken = false;
-      this.connect();
+      this.#dial("connecting");
     } else if (this.state !== "online") {
       // The server has told why before it closed; or it was this client's own wish.
     } else if (reason === "io server disconnect") {
       // Without a word: if it is for good, the next attempt is refused and says so.
       this.#become("reconnecting");
-      this.#timers.retry = setTimeout(() => this.socket.connect(), RECONNECT_MS.longest);
+      this.#retry(RECONNECT_MS.longest);
     } else {
       this.#become(this.#away());
     }
   }
 
-  /** A page learns at once when the device's network goes and comes back. */
-  #listenToNetwork() {
-    if (typeof addEventListener !== "function") return;
-    const back = () => {
-      if (this.state !== "offline" && this.state !== "reconnecting") return;
-      if (!this.socket.active || this.#announcedAway) return;
-      // Starts over, without waiting for the attempt that is due.
-      this.socket.disconnect();
-      this.#become("reconnecting");
-      this.socket.connect();
-    };
-    const gone = () => {
-      if (this.socket.active && !this.socket.connected) this.#become("offline");
-    };
-    addEventListener("online", back);
-    addEventListener("offline", gone);
-    this.#undo = () => {
-      removeEventListener("online", back);
-      removeEventListener("offline", gone);
-    };
+  /** @param {number} delayMs */
+  #retry(delayMs) {
+    this.#retrying = setTimeout(() => this.#open(), delayMs);
+  }
+
+  #networkCame() {
+    if (this.state === "online") return this.#leaveDeadLine();
+    if (this.state !== "offline" && this.state !== "reconnecting") return;
+    if (this.socket.active && !this.attempts.isAnnounced) this.#startOver();
+  }
+
+  #networkWent() {
+    if (this.socket.active && !this.socket.connected) this.#become("offline");
+  }
+
+  #leaveDeadLine() {
+    if (this.state === "online" && this.silence.isTooLong) this.#startOver();
+  }
+
+  /** Connect anew, without waiting for the attempt that is due. */
+  #startOver() {
+    this.socket.disconnect();
+    this.#dial("reconnecting");
   }
 
   /** @returns {ConnectionState} */
   #away() {
-    const isOffline = typeof navigator === "object" && navigator.onLine === false;
-    return isOffline ? "offline" : "reconnecting";
-  }
-
-  /**
-   * The server says when to come back; its word counts for the next attempt.
-   *
-   * @param {{retryAfter?: number}} payload
-   */
-  #closing(payload) {
-    const retryAfter = Number(payload?.retryAfter);
-    if (!(retryAfter >= 0)) return;
-    const manager = this.socket.io;
-    this.#announcedAway = true;
-    manager.randomizationFactor(0);
-    manager.reconnectionDelayMax(Math.max(retryAfter, 1));
-    manager.reconnectionDelay(Math.max(retryAfter, 1));
+    return isOffline() ? "offline" : "reconnecting";
   }
 
   /** @param {Error & {data?: any}} error */
@@ -251,47 +250,16 @@ export class Connection {
     }
     const said = ChatRequestError.fromWire(error.data ?? { message: error.message });
     if (said.code === "unauthorized") {
-      void this.#renew("refused", said);
+      this.#become("unauthorized", said);
+      if (this.#presented !== this.#token) this.#comeBack();
+      else this.renewal.refused(this.#token, said);
     } else if (said.temporary || said.code === "internal") {
       this.#refusals += 1;
       this.#become("reconnecting", said);
-      const delayMs = backoffMs(this.#refusals, { retryAfter: said.retryAfter });
-      this.#timers.retry = setTimeout(() => this.socket.connect(), delayMs);
+      this.#retry(backoffMs(this.#refusals, { retryAfter: said.retryAfter }));
     } else {
       this.#become("kicked", said);
     }
-  }
-
-  /**
-   * Get another token, if the application can; the same one twice ends it.
-   *
-   * @param {"expiring" | "expired" | "refused"} reason
-   * @param {ChatRequestError} [error]
-   */
-  async #renew(reason, error) {
-    const old = "token" in this.auth ? this.auth.token : null;
-    if (reason !== "expiring") {
-      const expired = new ChatRequestError("unauthorized", "The token has expired.");
-      this.#become("unauthorized", error ?? expired);
-      if (reason === "refused" && this.#refusedToken !== null) return;
-      this.#refusedToken = old;
-    }
-    const fresh = await this.getToken?.(reason).catch(() => null);
-    if (!fresh || fresh === old || this.state === "closed") return;
-    const refusedToken = this.#refusedToken;
-    // A server that could not be reached meanwhile gets the token with the connection.
-    await this.setToken(fresh).catch(() => undefined);
-    if (reason === "refused") this.#refusedToken = refusedToken;
-  }
-
-  /** Renew the token before it expires, so that the session never ends for it. */
-  #renewLater() {
-    clearTimeout(this.#timers.renew);
-    const exp = "token" in this.auth ? readClaims(this.auth.token).exp : undefined;
-    if (!this.getToken || typeof exp !== "number") return;
-    const inMs = exp * 1000 - Date.now() - RENEW_AHEAD_MS;
-    const delayMs = Math.min(Math.max(inMs, 1_000), LONGEST_TIMER_MS);
-    this.#timers.renew = setTimeout(() => void this.#renew("expiring"), delayMs);
   }
 
   /**
@@ -307,8 +275,10 @@ export class Connection {
 
   close() {
     this.#become("closed");
-    for (const timer of Object.values(this.#timers)) clearTimeout(timer);
-    this.#undo();
+    clearTimeout(this.#retrying);
+    this.attempts.close();
+    this.renewal.close();
+    this.undo();
     this.socket.disconnect();
   }
 }

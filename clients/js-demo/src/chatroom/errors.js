@@ -8,7 +8,7 @@
  *   known (temporary)
  * - `timeout`: sent, no answer in time; the outcome is not known (temporary)
  * - `closed`: the client object was closed
- * - `ended`: the user left the room for good, on another device
+ * - `ended`: the user left the room for good
  * - `outbox_full`: too much is waiting to be sent
  * - `too_old`: waited longer than the server remembers a `clientId`, so sending it
  *   again might show it twice
@@ -18,9 +18,9 @@ export class ChatRequestError extends Error {
   /**
    * @param {string} code
    * @param {string} message
-   * @param {{temporary?: boolean, fields?: Record<string, string[]>, retryAfter?: number}} [more]
+   * @param {{temporary?: boolean, fields?: Record<string, string[]>, retryAfter?: number, reason?: string}} [more]
    */
-  constructor(code, message, { temporary = false, fields, retryAfter } = {}) {
+  constructor(code, message, { temporary = false, fields, retryAfter, reason } = {}) {
     super(message);
     this.name = "ChatRequestError";
     this.code = code;
@@ -29,6 +29,8 @@ export class ChatRequestError extends Error {
     this.fields = fields;
     /** Milliseconds before which a retry makes no sense. */
     this.retryAfter = retryAfter;
+    /** With `unauthorized`: what is wrong with the token. */
+    this.reason = reason;
   }
 
   /**
@@ -43,6 +45,7 @@ export class ChatRequestError extends Error {
       {
         temporary: said.temporary === true,
         fields: said.fields,
+        reason: said.reason,
         retryAfter:
           typeof said.retryAfter === "number" && said.retryAfter >= 0
             ? said.retryAfter

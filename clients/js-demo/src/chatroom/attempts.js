@@ -1,0 +1,95 @@
+/** Attempts to reach the server: how long each may take, and the waits between them. */
+
+/** Ordinary waits. */
+export const RECONNECT_MS = { first: 500, longest: 5_000 };
+/**
+ * For a transport to open, and then for the namespace, in which the server checks a token.
+ * An attempt whose packets were swallowed must end soon; on a slow line each that ran out
+ * of time is given twice as much.
+ */
+export const DEADLINE_MS = { first: 4_000, longest: 20_000 };
+
+export class Attempts {
+  /** In a row that ran out of time. */
+  #overdue = 0;
+  #isAnnounced = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #handshake;
+
+  /**
+   * @param {import("socket.io-client").Socket} socket The manager makes the attempts.
+   * @param {() => void} overdue One ran out of time in the handshake.
+   */
+  constructor(socket, overdue) {
+    this.socket = socket;
+    this.manager = socket.io;
+    this.overdue = overdue;
+    this.#listen();
+  }
+
+  #listen() {
+    const { manager } = this;
+    manager.on("open", () => this.#awaitHandshake());
+    manager.on("error", (error) => {
+      this.#overdue = error.message === "timeout" ? this.#overdue + 1 : 0;
+    });
+    manager.on("close", () => clearTimeout(this.#handshake));
+    manager.on("reconnect_attempt", () => {
+      manager.timeout(this.#deadlineMs);
+      if (!this.#isAnnounced) return;
+      this.#isAnnounced = false;
+      this.#wait(RECONNECT_MS.first, RECONNECT_MS.longest, 0.5);
+    });
+  }
+
+  get #deadlineMs() {
+    return Math.min(DEADLINE_MS.first * 2 ** this.#overdue, DEADLINE_MS.longest);
+  }
+
+  #awaitHandshake() {
+    clearTimeout(this.#handshake);
+    this.#handshake = setTimeout(() => {
+      if (this.socket.connected) return;
+      this.#overdue += 1;
+      this.overdue();
+      // Not `engine.close()`: it waits for what is on its way, with a lost POST for ever.
+      this.manager.engine.transport.close();
+    }, this.#deadlineMs);
+  }
+
+  /** The socket is connected. */
+  succeeded() {
+    clearTimeout(this.#handshake);
+    this.#overdue = 0;
+  }
+
+  /**
+   * The server says when to come back; its word counts for the next attempt.
+   *
+   * @param {number} delayMs
+   */
+  announce(delayMs) {
+    this.#isAnnounced = true;
+    this.#wait(Math.max(delayMs, 1), Math.max(delayMs, 1), 0);
+  }
+
+  /** @returns {boolean} The next one comes when the server said. */
+  get isAnnounced() {
+    return this.#isAnnounced;
+  }
+
+  /**
+   * @param {number} firstMs
+   * @param {number} longestMs
+   * @param {number} jitter
+   */
+  #wait(firstMs, longestMs, jitter) {
+    this.manager.randomizationFactor(jitter);
+    this.manager.reconnectionDelayMax(longestMs);
+    this.manager.reconnectionDelay(firstMs);
+  }
+
+  close() {
+    clearTimeout(this.#handshake);
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * Notices a line that is dead without a word. After a sleep timers go on where they stood,
+ * so the engine's own would take most of a minute; the clock knows better.
+ */
+export class Silence {
+  #heardAt = 0;
+  /** Between two pings of the server, at most; its own word. */
+  #longestMs = Infinity;
+
+  /** @param {import("socket.io-client").Manager} manager */
+  constructor(manager) {
+    this.manager = manager;
+    manager.on("ping", () => (this.#heardAt = Date.now()));
+    // The attempt's engine is made right after this event.
+    manager.on("reconnect_attempt", () => queueMicrotask(() => this.watch()));
+  }
+
+  /** The manager has made another engine. */
+  watch() {
+    this.manager.engine.once("handshake", ({ pingInterval, pingTimeout }) => {
+      this.#longestMs = pingInterval + pingTimeout;
+      this.#heardAt = Date.now();
+    });
+  }
+
+  /** @returns {boolean} A living server would have been heard. */
+  get isTooLong() {
+    return Date.now() - this.#heardAt > this.#longestMs;
+  }
+}
