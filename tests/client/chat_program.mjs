@@ -1,23 +1,28 @@
 // A ChatroomClient that does what it is told and says what it sees, in JSON lines.
-// Argument: {url, auth, hasHook?, transports?} as JSON.
+// Argument: {url, auth, hasHook?, transports?, left?} as JSON; `left`: what an earlier page
+// has left in the outbox.
 
 import { createInterface } from "node:readline";
-import { ChatroomClient } from "../../clients/js-demo/src/chatroom-client.js";
+import { ChatroomClient, MemoryOutboxStorage } from "../../clients/js-demo/src/chatroom-client.js";
 
-const { url, auth, hasHook, transports } = JSON.parse(process.argv[2]);
+const { url, auth, hasHook, transports, left = [] } = JSON.parse(process.argv[2]);
 const say = (event, details = {}) => process.stdout.write(`${JSON.stringify({ event, ...details })}\n`);
 
-/** @type {((token: string) => void)[]} */
+/** @type {{resolve: (token: string) => void, reject: (error: Error) => void}[]} */
 const wanted = [];
 const getToken = (reason) => {
   say("token_wanted", { reason });
-  return new Promise((resolve) => wanted.push(resolve));
+  return new Promise((resolve, reject) => wanted.push({ resolve, reject }));
 };
+
+const storage = new MemoryOutboxStorage();
+for (const item of left) await storage.put(item);
 
 const chat = new ChatroomClient({
   url,
   auth,
   getToken: hasHook ? getToken : undefined,
+  storage,
   socketOptions: transports ? { transports } : {},
 });
 
@@ -69,7 +74,16 @@ const commands = {
   history: ({ room, limit }) => chat.history(room, limit).then((page) => say("history", { ...page, held: chat.room(room).messages.map(({ message }) => message) })),
   rooms: () => chat.rooms().then((rooms) => say("rooms", { rooms })),
   quit: ({ room }) => chat.quit(room).then(() => say("quit", { room })),
-  token: ({ token }) => (wanted.length > 0 ? wanted.shift()(token) : chat.setToken(token)),
+  token: ({ token }) => {
+    if (wanted.length > 0) wanted.shift().resolve(token);
+    else chat.setToken(token).catch(({ code }) => say("not_refreshed", { code }));
+  },
+  break_hook: () => wanted.shift().reject(new TypeError("Failed to fetch")),
+  // The clock goes on, the timers do not.
+  sleep: ({ ms }) => {
+    const now = Date.now;
+    Date.now = () => now() + ms;
+  },
   drop: () => chat.connection.socket.io.engine.close(),
   unsent: () => say("unsent", { texts: chat.roomIds.flatMap((room) => chat.outbox(room).map(({ text }) => text)) }),
 };

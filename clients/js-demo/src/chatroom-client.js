@@ -30,10 +30,10 @@ import { ChatRequestError } from "./chatroom/errors.js";
 import { fetchMessage, fetchOlder } from "./chatroom/history.js";
 import { readClaims } from "./chatroom/ids.js";
 import { Incoming } from "./chatroom/incoming.js";
+import { Memberships } from "./chatroom/memberships.js";
 import { Outbox } from "./chatroom/outbox.js";
 import { defaultStorage } from "./chatroom/outbox-storage.js";
 import { ReadMarks } from "./chatroom/read-marks.js";
-import { RoomState } from "./chatroom/room-state.js";
 import { ROOM_ID, Rooms } from "./chatroom/rooms.js";
 import { StatusView } from "./chatroom/status.js";
 import { TypingNotice, TypingUsers } from "./chatroom/typing.js";
@@ -46,6 +46,7 @@ const PAGE_MESSAGES = 50;
 
 /**
  * @typedef {import("./chatroom/room-state.js").Message} Message
+ * @typedef {import("./chatroom/room-state.js").RoomState} RoomState
  * @typedef {import("./chatroom/outbox.js").OutboxItem} OutboxItem
  * @typedef {import("./chatroom/types.js").Status} Status
  * @typedef {import("./chatroom/types.js").Options} Options
@@ -59,7 +60,6 @@ export class ChatroomClient {
   constructor(options) {
     this.user =
       "user" in options.auth ? options.auth.user : (readClaims(options.auth.token).sub ?? null);
-    this.keepMessages = options.keepMessages;
     this.connection = new Connection(options, {
       changed: () => this.#emitStatus(),
       connected: () => this.#connected(),
@@ -74,15 +74,16 @@ export class ChatroomClient {
       isOnline,
       request: (event, payload, onOk) => this.connection.request(event, payload, { onOk }),
       onJoined: (state, ack) => this.incoming.joined(state, ack),
-      onRefused: (room, error) => this.#refused(room, error),
+      onRefused: (room, error) => this.memberships.refused(room, error),
       onEvent: (state, name, payload) => this.incoming.applied(state, name, payload, true),
     });
     const owner = `${options.url ?? ""} ${this.user}`;
     this.waiting = new Outbox({
       storage: options.storage ?? defaultStorage(owner),
       send: (payload, timeoutMs) => this.connection.request("send", payload, { timeoutMs }),
-      isReady: (room) => isOnline() && this.attendance.attends(room),
-      rejoin: (room) => this.attendance.need(room),
+      isReady: (room) => isOnline() && this.memberships.isOpen(room),
+      rejoin: (room) => this.memberships.lost(room),
+      isPast: (room, offset) => this.#rooms.isPast(room, offset),
       changed: (item) => this.#outboxChanged(item),
     });
     this.readMarks = new ReadMarks({
@@ -93,14 +94,24 @@ export class ChatroomClient {
       this.connection.tell("typing", { room, on }),
     );
     this.typingUsers = new TypingUsers((room) => this.#emitter.emit("typing", { room }));
-    const { connection, attendance, waiting: outbox, readMarks, typingUsers, user } = this;
+    const { connection, attendance, waiting: outbox, user } = this;
     this.statusView = new StatusView({ connection, attendance, outbox });
-    this.incoming = new Incoming({
-      ...{ user, attendance, outbox, readMarks, typingUsers, rooms: this.#rooms },
-      emit: (name, payload) => this.#emitter.emit(name, payload),
-      ended: (room) =>
-        this.#refused(room, new ChatRequestError("ended", "You left it on another device.")),
+    const parts = {
+      ...{ user, attendance, outbox, readMarks: this.readMarks, rooms: this.#rooms },
       statusChanged: () => this.#emitStatus(),
+    };
+    /** @type {Memberships} */
+    this.memberships = new Memberships({
+      ...parts,
+      connection,
+      keepMessages: options.keepMessages,
+      refused: (room, error) => this.#emitter.emit("refused", { room, error }),
+    });
+    this.incoming = new Incoming({
+      ...parts,
+      typingUsers: this.typingUsers,
+      emit: (name, payload) => this.#emitter.emit(name, payload),
+      ended: (room) => this.memberships.ended(room),
     });
   }
 
@@ -115,6 +126,7 @@ export class ChatroomClient {
 
   /** Take up what an earlier page left unsent, and connect. */
   async connect() {
+    this.connection.prepare();
     await this.waiting.load();
     // What waits can be sent in rooms that are attended only.
     for (const room of this.waiting.rooms) void this.join(room).catch(() => undefined);
@@ -135,18 +147,7 @@ export class ChatroomClient {
    * @throws {ChatRequestError} The server (or the form of the id) does not allow it.
    */
   join(room) {
-    if (!ROOM_ID.test(room)) {
-      return Promise.reject(new ChatRequestError("invalid", "This is no room id."));
-    }
-    const state = this.#rooms.get(room);
-    if (state && this.attendance.attends(room)) return Promise.resolve(state);
-    const joined = this.#rooms.wait(room);
-    if (!state) {
-      const made = new RoomState(room, this.user, this.keepMessages);
-      this.#rooms.add(made);
-      this.attendance.add(made);
-    }
-    return joined;
+    return this.memberships.join(room);
   }
 
   /**
@@ -168,19 +169,16 @@ export class ChatroomClient {
    * @param {string} room
    */
   async leave(room) {
-    this.#forget(room, new ChatRequestError("closed", "The room was left."));
-    // Without a connection there is nothing to leave: a new one attends nothing.
-    if (this.connection.isOnline) await this.connection.request("leave", { room });
+    await this.memberships.leave(room);
   }
 
   /**
-   * Give up the membership of a room.
+   * Give up the membership of a room. What waits to be sent there becomes `failed`.
    *
    * @param {string} room
    */
   async quit(room) {
-    await this.connection.request("quit", { room });
-    this.#forget(room, new ChatRequestError("closed", "The room was left."));
+    await this.memberships.quit(room);
   }
 
   /** @returns {Promise<any[]>} The user's rooms, attended or not. */
@@ -275,6 +273,7 @@ export class ChatroomClient {
     this.typingNotice.close();
     this.typingUsers.clear();
     this.connection.close();
+    this.memberships.close();
   }
 
   #connected() {
@@ -300,26 +299,6 @@ export class ChatroomClient {
   #outboxChanged(item) {
     this.statusView.outboxChanged(item);
     this.#emitter.emit("outbox", { room: item.room, item });
-    this.#emitStatus();
-  }
-
-  /**
-   * @param {string} room
-   * @param {ChatRequestError} error
-   */
-  #refused(room, error) {
-    this.#forget(room, error);
-    this.#emitter.emit("refused", { room, error });
-  }
-
-  /**
-   * @param {string} room
-   * @param {ChatRequestError} error
-   */
-  #forget(room, error) {
-    this.attendance.remove(room);
-    this.readMarks.forget(room);
-    this.#rooms.remove(room, error);
     this.#emitStatus();
   }
 

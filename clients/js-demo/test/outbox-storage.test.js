@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { WebOutboxStorage, defaultStorage } from "../src/chatroom/outbox-storage.js";
+import { deferred } from "./kit.js";
 
 /** localStorage, as far as it is used. */
 function webStorage() {
@@ -64,4 +65,63 @@ test("without localStorage the outbox lives in memory", async () => {
   const storage = defaultStorage("ann");
   await storage.put(item({ text: "hi" }));
   assert.equal((await storage.load()).length, 1);
+});
+
+test("a user whose name begins another's does not see the other's outbox", async () => {
+  const web = webStorage();
+  const lee = new WebOutboxStorage("https://chat.example Ann Lee", { web });
+  await lee.put(item({ text: "for one room only" }));
+  web.setItem(`${lee.prefix}broken`, "{");
+  const ann = new WebOutboxStorage("https://chat.example Ann", { web });
+  assert.deepEqual(await ann.load(), []);
+  assert.equal(Object.keys(web).length, 2);
+  assert.deepEqual(await lee.load(), [item({ text: "for one room only" })]);
+});
+
+test("an image's entry is there for other tabs only once its bytes are", async () => {
+  const web = webStorage();
+  const images = imageStore();
+  const { promise, resolve } = deferred();
+  const put = images.put;
+  images.put = (key, bytes) => promise.then(() => put(key, bytes));
+  const parts = { web, images: /** @type {any} */ (images) };
+  const image = new Uint8Array([1, 2, 3]);
+  const writing = new WebOutboxStorage("ann", parts).put(item({ type: "image", image }));
+  assert.deepEqual(await new WebOutboxStorage("ann", parts).load(), []);
+  resolve(undefined);
+  await writing;
+  assert.deepEqual((await new WebOutboxStorage("ann", parts).load())[0].image, image);
+});
+
+test("of an image that cannot be kept nothing is", async () => {
+  const web = webStorage();
+  const images = imageStore();
+  const storage = new WebOutboxStorage("ann", { web, images: /** @type {any} */ (images) });
+  const one = item({ type: "image", image: new Uint8Array([1]) });
+  const { put } = images;
+  images.put = () => Promise.reject(new Error("quota"));
+  await assert.rejects(storage.put(one));
+  assert.deepEqual(Object.keys(web), []);
+  images.put = put;
+  Object.getPrototypeOf(web).setItem = () => {
+    throw new Error("quota");
+  };
+  await assert.rejects(storage.put(one));
+  assert.equal(images.held.size, 0);
+});
+
+test("a database that hangs is waited for once, not once an image", async () => {
+  const web = webStorage();
+  const images = imageStore();
+  const storage = new WebOutboxStorage("ann", { web, images: /** @type {any} */ (images) });
+  for (const clientId of ["a", "b", "c"]) {
+    await storage.put(item({ clientId, type: "image", image: new Uint8Array([1]) }));
+  }
+  const { promise, reject } = deferred();
+  let asked = 0;
+  images.get = () => ((asked += 1), promise);
+  const loading = storage.load();
+  assert.equal(asked, 3);
+  reject(new Error("timeout"));
+  assert.deepEqual((await loading).map(({ image }) => image), [undefined, undefined, undefined]);
 });

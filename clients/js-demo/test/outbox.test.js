@@ -35,6 +35,7 @@ function outbox() {
     },
     isReady: () => isReady,
     rejoin: (room) => rejoined.push(room),
+    isPast: () => false,
     changed: () => {},
     now: () => now,
   });
@@ -197,7 +198,7 @@ test("a message that is seen in the room needs no ack any more", async () => {
   const { clientId } = box.add("42", { text: "a" });
   box.add("42", { text: "b" });
   await settled();
-  box.seen(clientId);
+  box.seen(clientId, 1);
   await settled();
   assert.deepEqual(texts(), ["a", "b"]);
   sent[0].reject(temporary("timeout"));
@@ -213,7 +214,7 @@ test("an acknowledged message stays in view until its broadcast comes", async ()
   await settled();
   assert.equal(item.step, "sent");
   assert.deepEqual(box.counts, { sending: 0, failed: 0 });
-  box.seen(item.clientId);
+  box.seen(item.clientId, 1);
   assert.deepEqual(box.in("42"), []);
 });
 

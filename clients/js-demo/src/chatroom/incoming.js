@@ -80,7 +80,9 @@ export class Incoming {
   /** @param {RoomState} state */
   #replaced({ room, messages }) {
     for (const message of messages) this.#seen(message);
-    this.parts.outbox.roomReplaced(room);
+    // What was acknowledged must be among them; if it is not, the server lost it, and
+    // showing it on would be a lie.
+    this.parts.outbox.forgetSent(room);
     // A mark in another past may mean a message that was never read.
     this.parts.readMarks.forget(room);
     this.#tell(room, "replaced");
@@ -116,8 +118,8 @@ export class Incoming {
   }
 
   /** @param {Message} message */
-  #seen({ user, clientId }) {
-    if (user === this.parts.user) this.parts.outbox.seen(clientId);
+  #seen({ user, clientId, message }) {
+    if (user === this.parts.user) this.parts.outbox.seen(clientId, message);
   }
 
   /**

@@ -53,16 +53,24 @@ export class WebOutboxStorage {
   }
 
   async load() {
-    const items = [];
-    for (const key of Object.keys(this.web)) {
-      if (!key.startsWith(this.prefix)) continue;
-      const item = this.#parse(key);
-      if (item?.type === "image") {
+    const keys = Object.keys(this.web).filter((key) => this.#isOwn(key));
+    const items = keys.map((key) => this.#parse(key)).filter((item) => item !== null);
+    const images = items.filter(({ type }) => type === "image");
+    // All at once: a database that hangs costs its deadline once.
+    await Promise.all(
+      images.map(async (item) => {
         item.image = await this.images.get(item.clientId).catch(() => undefined);
-      }
-      if (item) items.push(item);
-    }
+      }),
+    );
     return items;
+  }
+
+  /**
+   * @param {string} key
+   * @returns {boolean} Not so for "Ann" if it is of "Ann Lee": a `clientId` has no space.
+   */
+  #isOwn(key) {
+    return key.slice(0, key.lastIndexOf(" ") + 1) === this.prefix;
   }
 
   /**
@@ -82,9 +90,16 @@ export class WebOutboxStorage {
 
   /** @param {OutboxItem} item */
   async put({ image, ...item }) {
-    this.web.setItem(this.prefix + item.clientId, JSON.stringify(item));
-    // The bytes never change: once is enough.
-    if (image && item.attempts === 0) await this.images.put(item.clientId, image);
+    // The bytes never change: once is enough. They come first, for another tab may read
+    // the entry as soon as it is there.
+    const isNew = image && item.attempts === 0;
+    if (isNew) await this.images.put(item.clientId, image);
+    try {
+      this.web.setItem(this.prefix + item.clientId, JSON.stringify(item));
+    } catch (error) {
+      if (isNew) await this.images.remove(item.clientId);
+      throw error;
+    }
   }
 
   /** @param {string} clientId */

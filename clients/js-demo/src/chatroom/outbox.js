@@ -1,8 +1,8 @@
 /** Messages on their way: each is sent until its outcome is known, in order, once. */
 
-import { backoffMs } from "./backoff.js";
 import { ChatRequestError } from "./errors.js";
 import { newClientId } from "./ids.js";
+import { Pauses } from "./pauses.js";
 import { ACK_TIMEOUT_MS } from "./requests.js";
 
 /** Messages that may wait. Somebody who writes more than this offline is a program. */
@@ -21,7 +21,7 @@ const IMAGE_TIMEOUT_MS = 75_000;
  * @typedef {object} OutboxItem
  * @property {string} clientId The same for every attempt.
  * @property {string} room
- * @property {number} at When it was written, Unix ms.
+ * @property {number} at When it was written, Unix ms; never before the one above it.
  * @property {number} order Among messages written in the same millisecond.
  * @property {"text" | "image"} type
  * @property {string} [text]
@@ -41,11 +41,7 @@ const IMAGE_TIMEOUT_MS = 75_000;
 export class Outbox {
   /** @type {OutboxItem[]} In the order in which they were written. */
   #items = [];
-  /** @type {Map<string, ReturnType<typeof setTimeout>>} The pause of a room. */
-  #pauses = new Map();
-  /** @type {Map<string, number>} Temporary errors in a row, a room. */
-  #failures = new Map();
-  #order = 0;
+  #pauses = new Pauses((room) => this.pump(room));
 
   /**
    * @param {object} wiring
@@ -53,6 +49,8 @@ export class Outbox {
    * @param {(payload: object, timeoutMs: number) => Promise<any>} wiring.send
    * @param {(room: string) => boolean} wiring.isReady The room is attended.
    * @param {(room: string) => void} wiring.rejoin The server says it is not.
+   * @param {(room: string, offset: number) => boolean} wiring.isPast No event of this
+   *   offset is to come any more.
    * @param {(item: OutboxItem) => void} wiring.changed
    * @param {() => number} [wiring.now]
    */
@@ -79,9 +77,10 @@ export class Outbox {
     for (const item of found) this.wiring.changed(item);
   }
 
-  /** @returns {string[]} Rooms in which something waits. */
+  /** @returns {string[]} Rooms in which something waits to be sent. */
   get rooms() {
-    return [...new Set(this.#items.map(({ room }) => room))];
+    const waiting = this.#items.filter(({ step }) => step !== "failed");
+    return [...new Set(waiting.map(({ room }) => room))];
   }
 
   /**
@@ -110,12 +109,14 @@ export class Outbox {
     if (this.#items.length >= MAX_ITEMS || bytes > MAX_BYTES) {
       throw new ChatRequestError("outbox_full", "Too many messages wait to be sent.");
     }
+    // After a reload these two are all that tells the order, and clocks are put back.
+    const last = this.in(room).at(-1);
     /** @type {OutboxItem} */
     const item = {
       clientId: newClientId(),
       room,
-      at: this.now(),
-      order: (this.#order += 1),
+      at: Math.max(this.now(), last?.at ?? 0),
+      order: (last?.order ?? 0) + 1,
       type: content.image ? "image" : "text",
       ...content,
       step: "waiting",
@@ -141,8 +142,9 @@ export class Outbox {
       else if (item.triedAt !== triedAt) await this.storage.put(item);
     } catch {
       // Full or forbidden: it is sent all the same, and `isKept` says that it would
-      // not survive a reload.
+      // not survive a reload. What an earlier write left would, and be sent again.
       item.isKept = false;
+      await this.storage.remove(item.clientId).catch(() => undefined);
     }
     this.wiring.changed(item);
   }
@@ -164,9 +166,7 @@ export class Outbox {
    * @param {string} room
    */
   resume(room) {
-    clearTimeout(this.#pauses.get(room));
-    this.#pauses.delete(room);
-    this.#failures.delete(room);
+    this.#pauses.end(room);
     this.pump(room);
   }
 
@@ -184,12 +184,14 @@ export class Outbox {
       if (item.isKept) void this.#keep(item);
     }
     this.wiring.changed(item);
+    const { attempts } = item;
     try {
       const timeoutMs = item.image ? IMAGE_TIMEOUT_MS : ACK_TIMEOUT_MS;
       this.#acknowledged(item, await this.wiring.send(payloadOf(item), timeoutMs));
     } catch (error) {
-      // Settled meanwhile by its own broadcast: the lost ack means nothing.
-      if (!this.#items.includes(item)) return;
+      // Settled by its own broadcast, given up, or tried again: the lost ack means nothing.
+      const isCurrent = item.step === "sending" && item.attempts === attempts;
+      if (!isCurrent || !this.#items.includes(item)) return;
       this.#notAcknowledged(item, /** @type {ChatRequestError} */ (error));
     }
   }
@@ -203,8 +205,10 @@ export class Outbox {
     item.step = "sent";
     item.message = ack.message;
     delete item.error;
-    this.#failures.delete(item.room);
+    this.#pauses.succeeded(item.room);
     void this.#forget(item);
+    // One that the server had from an earlier attempt: no broadcast will come for it.
+    if (this.wiring.isPast(item.room, ack.offset)) return this.#drop(item);
     this.wiring.changed(item);
     this.pump(item.room);
   }
@@ -223,25 +227,8 @@ export class Outbox {
     item.error = error.toJSON();
     // Without a connection the next one wakes the outbox. `not_attending`: the rejoin.
     if (error.code === "not_attending") this.wiring.rejoin(item.room);
-    else if (!WOKEN_BY_CONNECTION.has(error.code)) this.#pause(item.room, error.retryAfter);
+    else if (!WOKEN_BY_CONNECTION.has(error.code)) this.#pauses.begin(item.room, error.retryAfter);
     this.wiring.changed(item);
-  }
-
-  /**
-   * @param {string} room
-   * @param {number | undefined} retryAfter
-   */
-  #pause(room, retryAfter) {
-    const failures = (this.#failures.get(room) ?? 0) + 1;
-    this.#failures.set(room, failures);
-    const timer = setTimeout(
-      () => {
-        this.#pauses.delete(room);
-        this.pump(room);
-      },
-      backoffMs(failures, { retryAfter }),
-    );
-    this.#pauses.set(room, timer);
   }
 
   /**
@@ -268,20 +255,39 @@ export class Outbox {
    * The message was seen in the room: it is sent, whatever its ack said or says.
    *
    * @param {string} clientId
+   * @param {number} message Its number.
    */
-  seen(clientId) {
+  seen(clientId, message) {
     const item = this.#items.find((one) => one.clientId === clientId);
-    if (item) this.#drop(item);
+    if (!item) return;
+    if (item.step !== "sent") void this.#forget(item);
+    item.step = "sent";
+    item.message = message;
+    delete item.error;
+    this.#drop(item);
   }
 
   /**
-   * What was acknowledged must be among the messages of a room that was read anew; if
-   * it is not, the server lost it, and showing it on would be a lie.
+   * No broadcast is to be expected any more for what was acknowledged.
    *
    * @param {string} room
    */
-  roomReplaced(room) {
+  forgetSent(room) {
     for (const item of this.in(room)) if (item.step === "sent") this.#drop(item);
+  }
+
+  /**
+   * The user is no member of a room any more, and sending would make them one again:
+   * what waits is theirs to decide.
+   *
+   * @param {string} room
+   * @param {ChatRequestError} error
+   */
+  giveUp(room, error) {
+    this.#pauses.end(room);
+    for (const item of this.in(room)) {
+      if (item.step === "waiting" || item.step === "sending") this.#fail(item, error);
+    }
   }
 
   /**
@@ -329,8 +335,7 @@ export class Outbox {
   }
 
   close() {
-    for (const timer of this.#pauses.values()) clearTimeout(timer);
-    this.#pauses.clear();
+    this.#pauses.close();
   }
 }
 

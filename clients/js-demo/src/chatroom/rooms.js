@@ -32,6 +32,16 @@ export class Rooms {
     return state;
   }
 
+  /**
+   * @param {string} room
+   * @param {number} offset
+   * @returns {boolean} No event of this offset is to come any more.
+   */
+  isPast(room, offset) {
+    const state = this.#states.get(room);
+    return !state || (state.cursor !== null && offset <= state.cursor.offset);
+  }
+
   /** @param {RoomState} state */
   add(state) {
     this.#states.set(state.room, state);
@@ -59,6 +69,19 @@ export class Rooms {
    */
   remove(room, error) {
     this.#states.delete(room);
+    this.#reject(room, error);
+  }
+
+  /** @param {ChatRequestError} error For those who wait for any room. */
+  close(error) {
+    for (const room of [...this.#waiting.keys()]) this.#reject(room, error);
+  }
+
+  /**
+   * @param {string} room
+   * @param {ChatRequestError} error
+   */
+  #reject(room, error) {
     for (const { reject } of this.#waiting.get(room) ?? []) reject(error);
     this.#waiting.delete(room);
   }

@@ -44,9 +44,12 @@ export class StatusView {
     this.#isServed = isServed;
   }
 
-  /** @param {OutboxItem} item It has taken a step. Trouble is shown until one is sent. */
+  /**
+   * @param {OutboxItem} item It has taken a step. Trouble is shown until one is sent, or
+   *   none is to be.
+   */
   outboxChanged({ step, error }) {
-    if (step === "sent") this.#trouble = undefined;
+    if (step === "sent" || this.parts.outbox.counts.sending === 0) this.#trouble = undefined;
     else if (step === "waiting" && error && !WOKEN_BY_CONNECTION.has(error.code)) {
       this.#trouble = error;
     }
