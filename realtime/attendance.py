@@ -82,6 +82,7 @@ class Attendance:
             UnavailableError, OutcomeUnknownError: Redis is away; ask again.
             NotAttendingError: The session ended meanwhile.
             TooLargeError: The session attends too many rooms.
+            ForbiddenError: The user quit the room and comes back to it by a cursor.
         """
         with self._wishes.place(session, room):
             return await self._join(session, room, cursor)
@@ -114,7 +115,7 @@ class Attendance:
             _require_live(session)
             # All but the past are sent now; often that is in this node's memory.
             admission, _, state, past = await in_turn(
-                self._rooms.admit(room, session.user),
+                self._rooms.admit(room, session.user, returning=cursor is not None),
                 self._lists.add(session, room),
                 self._states.read(room),
                 self._recovery.past(feed, entry, cursor),

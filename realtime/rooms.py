@@ -1,6 +1,7 @@
 """Rooms and their members: who belongs to a room, connected or not."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -8,7 +9,12 @@ from typing import Any, NamedTuple
 import orjson
 
 from realtime import keys, lua
-from realtime.errors import OutcomeUnknownError, TooLargeError, UnavailableError
+from realtime.errors import (
+    ForbiddenError,
+    OutcomeUnknownError,
+    TooLargeError,
+    UnavailableError,
+)
 from realtime.in_turn import in_turn
 from realtime.redis_link import RedisLink
 
@@ -22,9 +28,13 @@ LISTED_TOGETHER = 100
 """Rooms of a list that are asked for in one go: a long list does not crowd out what
 others ask of Redis."""
 
-QUITS_KEPT_SECONDS = 3_600
-"""How long it is noted that somebody quit: a node that was deaf for so long has shed
-its clients, for ``/readyz`` was red."""
+QUITS_KEPT_SECONDS = 30 * 24 * 3_600
+"""How long it is noted that somebody quit: a device of theirs that was away for as long
+does not bring the membership back."""
+
+QUIT_LATELY_SECONDS = 3_600
+"""How long a node may be deaf: after that it has shed its clients, for ``/readyz`` was
+red."""
 
 
 class Admission(NamedTuple):
@@ -82,13 +92,22 @@ class Rooms:
         if not await self._list(room, user):
             raise self._too_many()
 
-    def admit(self, room: str, user: str) -> Coroutine[Any, Any, Admission]:
+    def admit(
+        self, room: str, user: str, *, returning: bool = False
+    ) -> Coroutine[Any, Any, Admission]:
         """Make a user a member, if not one yet, and return where they stand.
 
         What was said before a user became a member counts as read. The call is sent
         when this is called, not when it is awaited.
 
+        Args:
+            room: Room id.
+            user: Who enters.
+            returning: They come back to where they were: whoever quit meanwhile, on
+                another device, is not made a member again.
+
         Raises:
+            ForbiddenError: They come back and have quit.
             TooLargeError: Their list was filled up meanwhile; they are no member.
         """
         return self._admitted(
@@ -102,7 +121,7 @@ class Rooms:
                     keys.meta(room),
                     keys.quits(room),
                 ),
-                (user, MEMBER),
+                (user, MEMBER, int(returning)),
             ),
         )
 
@@ -110,6 +129,11 @@ class Rooms:
         self, room: str, user: str, admitted: Awaitable[Any]
     ) -> Admission:
         new, last_message, last_read, members = await admitted
+        if new == -1:
+            # It was claimed before.
+            with _changed_before():
+                await self.unlist(room, user)
+            raise ForbiddenError("You quit this room; join it anew, without a cursor.")
         if new == 1:
             with _changed_before():
                 await self._confirm(room, user)
@@ -184,7 +208,9 @@ class Rooms:
 
     async def quit_lately(self, room: str) -> set[str]:
         """Return who quit in the last hour and did not come back."""
-        found = await self._link.call("ZRANGEBYSCORE", keys.quits(room), "-inf", "+inf")
+        # By the clock of this node, which may be ahead of Redis's.
+        since = int(time.time()) - 2 * QUIT_LATELY_SECONDS
+        found = await self._link.call("ZRANGEBYSCORE", keys.quits(room), since, "+inf")
         return {user.decode() for user in found}
 
     async def of_user(self, user: str) -> list[RoomSummary]:

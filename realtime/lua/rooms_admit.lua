@@ -5,7 +5,8 @@
 -- KEYS[4] - quits sorted set
 -- ARGV[1] - user id
 -- ARGV[2] - role
--- Returns {new 0|1, lastMessage, lastReadMessage, members}
+-- ARGV[3] - 1: whoever quit stays out, for they come back and do not know of it
+-- Returns {new 0|1, lastMessage, lastReadMessage, members}; {-1, 0, 0, 0}: stays out
 
 local members, last_read, meta, quits = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local user, role = ARGV[1], ARGV[2]
@@ -13,6 +14,9 @@ local user, role = ARGV[1], ARGV[2]
 local top = redis.call('HGET', meta, 'lastMessage') or '0'
 local new = 0
 if redis.call('HEXISTS', members, user) == 0 then
+  if ARGV[3] == '1' and redis.call('ZSCORE', quits, user) then
+    return {-1, 0, 0, 0}
+  end
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
   redis.call('HSET', members, user,

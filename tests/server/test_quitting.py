@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from realtime import keys
 from realtime.errors import OutcomeUnknownError
 from tests.hostile.standing import services_of
-from tests.members import Member, member
+from tests.members import Member, all_see, member
 from tests.nodes import Node, run_nodes
 from tests.redis_server import RedisServer
 from tests.waiting import wait_until
@@ -114,3 +114,25 @@ async def test_a_quit_whose_answer_was_lost_ends_it_everywhere(
         assert (await desk.refused("quit", {"room": "42"}))["code"] == "unknown"
         for device in (desk, phone):
             assert await device.next("membership_ended") == {"room": "42"}
+
+
+async def test_a_device_that_was_away_does_not_bring_the_membership_back(
+    nodes: list[Node],
+) -> None:
+    """It is told so; whoever joins anew, without a cursor, is a member again."""
+    async with member(nodes[0], "ann", "42") as desk:
+        async with member(nodes[-1], "ann", "42") as phone:
+            await desk.send("one")
+            await all_see([desk, phone], ["one"])
+            cursor = phone.cursors["42"]
+        await desk.do("quit", {"room": "42"})
+        async with member(nodes[-1], "ann") as phone:
+            for answer in (
+                await phone.ask("join", {"room": "42", "cursor": cursor}),
+                (await phone.sync({"room": "42", "cursor": cursor}))[0],
+            ):
+                assert answer["error"]["code"] == "forbidden"
+            assert await listed(phone) == []
+            await phone.refused("history", {"room": "42"})
+            assert (await phone.join("42"))["ok"]
+            assert await listed(phone) == ["42"]

@@ -3,15 +3,21 @@
 import asyncio
 import json
 import random
+import time
 
 import pytest
 from redis.asyncio import Redis
 
 from realtime import keys
-from realtime.errors import TooLargeError
+from realtime.errors import ForbiddenError, TooLargeError
 from realtime.read_state import ReadState
 from realtime.redis_link import RedisLink
-from realtime.rooms import QUITS_KEPT_SECONDS, Admission, Rooms
+from realtime.rooms import (
+    QUIT_LATELY_SECONDS,
+    QUITS_KEPT_SECONDS,
+    Admission,
+    Rooms,
+)
 from tests.stores.conftest import LinkMaker, Send
 
 
@@ -149,7 +155,7 @@ async def test_joins_and_quits_at_once_leave_both_sides_the_same(
 
 
 async def test_who_quit_is_noted_for_a_while(rooms: Rooms, redis_client: Redis) -> None:
-    """Until they come back, or for an hour: what never was a member is not noted."""
+    """Until they come back, or for long: what never was a member is not noted."""
     for user in ("ann", "bob"):
         await join(rooms, "42", user)
     for user in ("ann", "bob", "stranger"):
@@ -158,9 +164,30 @@ async def test_who_quit_is_noted_for_a_while(rooms: Rooms, redis_client: Redis) 
     await join(rooms, "42", "ann")
     assert await rooms.quit_lately("42") == {"bob"}
     assert 0 < await redis_client.ttl(keys.quits("42")) <= QUITS_KEPT_SECONDS
-    await redis_client.zadd(keys.quits("42"), {"bob": 1})
+    long_ago = time.time() - 3 * QUIT_LATELY_SECONDS
+    await redis_client.zadd(keys.quits("42"), {"bob": long_ago, "cid": 1})
     await rooms.quit("42", "ann")
     assert await rooms.quit_lately("42") == {"ann"}
+    assert set(await redis_client.zrange(keys.quits("42"), 0, -1)) == {"ann", "bob"}
+
+
+async def test_who_quit_does_not_come_back_without_knowing(
+    rooms: Rooms, redis_client: Redis
+) -> None:
+    """A device that was away is no member's by its cursor; a join anew is."""
+    await join(rooms, "42", "ann")
+    await rooms.quit("42", "ann")
+    await rooms.unlist("42", "ann")
+    await rooms.claim("42", "ann")
+    with pytest.raises(ForbiddenError):
+        await rooms.admit("42", "ann", returning=True)
+    assert not await rooms.is_member("42", "ann")
+    assert not await redis_client.smembers(keys.user_rooms("ann"))
+    assert (await join(rooms, "42", "ann")).new
+    assert not (await rooms.admit("42", "ann", returning=True)).new
+    # Somebody who never was here may bring any cursor.
+    await rooms.claim("42", "bob")
+    assert (await rooms.admit("42", "bob", returning=True)).new
 
 
 async def test_a_user_s_rooms(rooms: Rooms, send: Send, link: RedisLink) -> None:
