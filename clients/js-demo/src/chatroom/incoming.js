@@ -39,6 +39,8 @@ export class Incoming {
       attendance.need(room);
       statusChanged();
     } else if (name === "membership_ended") this.parts.ended(room);
+    // Of a past that is not known yet; the ack tells how things stand in it.
+    else if (!state.cursor) return;
     else if (name === "typing") typingUsers.set(room, payload.user, payload.on);
     else if (name === "presence") {
       state.applyPresence(payload);
