@@ -12,8 +12,8 @@ import { openLightbox } from "./lightbox.js";
 import { MessagesView } from "./messages-view.js";
 import { PeopleView } from "./people-view.js";
 import { RoomsView } from "./rooms-view.js";
+import { Route } from "./route.js";
 import { StatusView } from "./status-view.js";
-import { currentRoom, hashOf } from "./whereabouts.js";
 
 /** Where somebody without any room begins. */
 const FIRST_ROOM = "general";
@@ -23,8 +23,6 @@ const MOST_ROOMS = 100;
 const LIST_AGAIN_MS = 3_000;
 
 export class ChatPage {
-  /** @type {string | null} */
-  #room = null;
   /** @type {Map<string, import("./rooms-view.js").RoomRow>} By `rooms`, at the start. */
   #known = new Map();
   #hasListed = false;
@@ -44,7 +42,8 @@ export class ChatPage {
     const { user } = this.client;
     this.announcer = new Announcer();
     this.status = new StatusView(() => this.client.status);
-    this.rooms = new RoomsView(user, (room) => this.#go(room));
+    this.route = new Route((room, before) => this.#moved(room, before));
+    this.rooms = new RoomsView(user, (room) => this.route.go(room));
     this.people = new PeopleView(user);
     this.messages = new MessagesView({
       user,
@@ -74,6 +73,10 @@ export class ChatPage {
     this.#listen();
   }
 
+  get #room() {
+    return this.route.room;
+  }
+
   get #state() {
     return this.#room ? this.client.room(this.#room) : undefined;
   }
@@ -83,7 +86,7 @@ export class ChatPage {
   }
 
   open() {
-    this.#hashChanged();
+    this.route.start();
     void this.client.connect();
     this.status.update();
   }
@@ -113,14 +116,12 @@ export class ChatPage {
     client.on("refused", ({ room, error }) => {
       this.announcer.show(`${room}: ${error.message}`);
       if (error.code === "ended") this.#known.delete(room);
-      if (room === this.#room) this.#go(null);
+      this.route.leave(room);
     });
-    const hashChanged = () => this.#hashChanged();
     const visible = () => !document.hidden && this.messages.isAtBottom && this.#read();
-    addEventListener("hashchange", hashChanged);
     document.addEventListener("visibilitychange", visible);
     this.#undo = [
-      () => removeEventListener("hashchange", hashChanged),
+      () => this.route.close(),
       () => document.removeEventListener("visibilitychange", visible),
       acceptDrops(this.layout.main, (files) => this.#room && this.composer.add(files)),
     ];
@@ -164,8 +165,8 @@ export class ChatPage {
    */
   #choose(rows) {
     const newest = [...rows].sort((a, b) => (b.newest?.at ?? 0) - (a.newest?.at ?? 0))[0];
-    if (!newest && this.client.roomIds.length === 0) this.#go(FIRST_ROOM);
-    else if (newest && this.layout.isWide) this.#go(newest.room);
+    if (!newest && this.client.roomIds.length === 0) this.route.go(FIRST_ROOM);
+    else if (newest && this.layout.isWide) this.route.go(newest.room);
   }
 
   /** @param {string} room */
@@ -177,16 +178,9 @@ export class ChatPage {
     );
   }
 
-  /** @param {string | null} room */
-  #go(room) {
-    location.hash = hashOf(room);
-  }
-
-  #hashChanged() {
-    const room = currentRoom();
-    if (room === this.#room && room !== null) return;
-    if (this.#room) this.client.setTyping(this.#room, false);
-    this.#room = room;
+  /** @param {string | null} room @param {string | null} before */
+  #moved(room, before) {
+    if (before) this.client.setTyping(before, false);
     if (room) {
       this.#join(room);
       this.composer.show(room);
@@ -278,7 +272,7 @@ export class ChatPage {
     try {
       await this.client.quit(room);
       this.#known.delete(room);
-      this.#go(null);
+      this.route.leave(room);
     } catch (error) {
       this.announcer.show(/** @type {Error} */ (error).message);
     }
