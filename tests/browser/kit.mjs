@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
+import { ChatroomClient } from "../../clients/js-demo/src/chatroom-client.js";
 
 const require = createRequire(new URL("../../clients/js-demo/package.json", import.meta.url));
 const { chromium } = require("playwright-core");
@@ -75,6 +76,47 @@ export async function say(page, text) {
   await page.press("#composer-text", "Enter");
 }
 
+/** Messages that may wait in an outbox at once, well below what it takes. */
+const MOST_WAITING = 100;
+
+/** Somebody without a page, in a room, who can say much in a short time. */
+export async function member(name, { url = urls[1], room = "general" } = {}) {
+  const client = new ChatroomClient({ url, auth: { user: name } });
+  const until = (event, holds) =>
+    new Promise((resolve) => {
+      const look = () => holds() && (end(), resolve());
+      const end = client.on(event, look);
+      look();
+    });
+  const waits = (most) => until("outbox", () => client.outbox(room).length <= most);
+  await client.connect();
+  await client.join(room);
+  return {
+    async say(...texts) {
+      for (const text of texts) {
+        client.send(room, { text });
+        await waits(MOST_WAITING);
+      }
+      await waits(0);
+    },
+    /** Wait until a user has read up to a message, as the server says. */
+    readBy: (user, message) => until("reads", () => client.room(room)?.reads?.get(user) >= message),
+    close: () => client.close(),
+  };
+}
+
+/** Texts of messages, numbered from one number on up to another. */
+export function numbered(word, from, to) {
+  return Array.from({ length: to - from + 1 }, (_, at) => `${word} ${from + at}`);
+}
+
+/** The lines between messages, each with the message that follows it. */
+export function lines(page) {
+  return page.$$eval(".divider", (all) =>
+    all.map((one) => [one.textContent, one.nextElementSibling?.querySelector(".text")?.textContent]),
+  );
+}
+
 /** The texts of the messages that the server has, in the order shown. */
 export function texts(page) {
   return page.$$eval(".messages:not(.pending-list) .text", (all) => all.map((one) => one.textContent));
@@ -92,6 +134,14 @@ export async function shows(page, expected) {
       JSON.stringify(expected),
     )
     .catch(async () => assert.deepEqual(await texts(page), expected));
+}
+
+/** Wait until the newest messages are in view. */
+export function atEnd(page) {
+  return page.waitForFunction(() => {
+    const { scrollHeight, scrollTop, clientHeight } = document.querySelector(".scroller");
+    return scrollHeight > clientHeight && scrollHeight - scrollTop - clientHeight < 2;
+  });
 }
 
 /** A PNG, made by the browser. */

@@ -19,6 +19,8 @@ SCENARIOS = {
     "chat": "two people on two nodes chat, with images, typing and read counts",
     "reload": "a page reloaded in mid-send loses nothing and doubles nothing",
     "offline": "a page that goes offline says so, and catches up when it is back",
+    "absence": "thousands of missed messages come at once, and images come back",
+    "history": "older messages are there once, with the lines where they belong",
     "leaving": "a room that was left stays left, also after the back button",
     "hostile": "texts and names are never markup, and the policy is strict",
     "keyboard": "everything can be done by keyboard alone",

@@ -26,6 +26,7 @@ export class ChatPage {
   /** @type {Map<string, import("./rooms-view.js").RoomRow>} By `rooms`, at the start. */
   #known = new Map();
   #hasListed = false;
+  #wasUp = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #listAgain;
   /** @type {(() => void)[]} */
@@ -70,6 +71,7 @@ export class ChatPage {
     this.renderRooms = oncePerFrame(() => this.#renderRooms());
     this.renderPeople = oncePerFrame(() => this.people.render(this.#state, this.#isLive));
     this.renderPending = oncePerFrame(() => this.#renderPending());
+    this.renderMessages = oncePerFrame(() => this.#renderMessages());
     this.#listen();
   }
 
@@ -128,7 +130,7 @@ export class ChatPage {
   }
 
   #statusChanged() {
-    const { state, trouble } = this.client.status;
+    const { state, isCatchingUp, trouble } = this.client.status;
     if (state === "unauthorized") {
       // Not within the client's own event: it is about to be closed.
       const reason = this.hasToken ? trouble?.message : "This server asks for a token.";
@@ -137,6 +139,9 @@ export class ChatPage {
     }
     this.status.update();
     if (state === "online" && !this.#hasListed) void this.#list();
+    const isUp = state === "online" && !isCatchingUp && !trouble;
+    if (isUp && !this.#wasUp) this.messages.retryImages();
+    this.#wasUp = isUp;
     this.renderRooms();
     this.renderPeople();
   }
@@ -205,9 +210,7 @@ export class ChatPage {
   /** @param {{room: string, message: import("../chatroom-client.js").Message, isLive: boolean}} event */
   #messageCame({ room, message, isLive }) {
     if (room === this.#room) {
-      this.#renderPending();
-      this.messages.append(message);
-      this.#read();
+      this.renderMessages();
       if (isLive && message.user !== this.client.user) {
         this.announcer.say(`${message.user}: ${previewOf(message)}`);
       }
@@ -232,6 +235,13 @@ export class ChatPage {
     this.rooms.render([...rows.values()], this.#room);
     const unread = [...rows.values()].reduce((sum, row) => sum + row.unread, 0);
     this.layout.title(this.#room, this.#state, unread, this.#isLive);
+  }
+
+  /** However many have come since the last frame: after an absence it is thousands. */
+  #renderMessages() {
+    this.messages.update();
+    this.#renderPending();
+    this.#read();
   }
 
   #renderPending() {

@@ -47,6 +47,9 @@ export function icon(name) {
   return svg;
 }
 
+/** A hidden page draws no frames, and its title must change all the same. */
+const LATEST_FRAME_MS = 100;
+
 /**
  * Run `work` once in the next frame, however often it is asked for until then.
  *
@@ -58,11 +61,13 @@ export function oncePerFrame(work) {
   return () => {
     if (asked) return;
     asked = true;
-    // A hidden page draws no frames, and its title must change all the same.
-    const soon = document.hidden ? (/** @type {() => void} */ run) => setTimeout(run, 100) : requestAnimationFrame;
-    soon(() => {
+    const run = () => {
+      cancelAnimationFrame(frame);
+      clearTimeout(timer);
       asked = false;
       work();
-    });
+    };
+    const frame = requestAnimationFrame(run);
+    const timer = setTimeout(run, LATEST_FRAME_MS);
   };
 }

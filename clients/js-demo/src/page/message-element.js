@@ -6,6 +6,8 @@ import { linkified } from "./linkify.js";
 
 /** Images are shown within this box; width and height are known, so nothing jumps. */
 const IMAGE_BOX = { width: 360, height: 320 };
+/** Addresses that are asked for until an image is given up, for now. */
+const IMAGE_TRIES = 2;
 
 /**
  * @typedef {import("../chatroom-client.js").Message & {edited?: boolean, deleted?: boolean}} Message
@@ -15,6 +17,17 @@ const IMAGE_BOX = { width: 360, height: 320 };
  * @property {(clientId: string) => void} retry
  * @property {(clientId: string) => void} discard
  * @property {(clientId: string) => void} edit
+ *
+ * @typedef {object} MadeMessage
+ * @property {HTMLElement} element
+ * @property {(count: number | null) => void} setUnreadBy
+ * @property {() => void} [retryImage] Try again to get an image that could not be had.
+ *
+ * @typedef {import("../chatroom-client.js").OutboxItem} OutboxItem
+ * @typedef {Pick<OutboxItem, "clientId" | "type" | "text" | "at">} PendingContent
+ * @typedef {{step: "reading", image?: File, error?: undefined, isKept?: undefined}} BeingRead
+ *   Not in the outbox yet, for an image's file is being read.
+ * @typedef {OutboxItem | (PendingContent & BeingRead)} PendingItem
  */
 
 /**
@@ -22,15 +35,16 @@ const IMAGE_BOX = { width: 360, height: 320 };
  * @param {{isOwn: boolean, isFollowing: boolean}} place `isFollowing`: right after
  *   another one of the same author, whose name stands there already.
  * @param {Actions} actions
- * @returns {{element: HTMLElement, setUnreadBy: (count: number | null) => void}}
+ * @returns {MadeMessage}
  */
 export function messageElement(message, { isOwn, isFollowing }, actions) {
   const unread = el("span", { class: "unread-by" });
+  const image = message.image && !message.deleted ? sentImage(message, actions) : undefined;
   const time = el("time", { datetime: new Date(message.at).toISOString(), title: fullTimeOf(message.at) }, timeOf(message.at));
   const element = frame(
     message.user,
     { isOwn, isFollowing },
-    bubble(message, actions),
+    bubble(message, image?.element),
     el("span", { class: "meta" }, unread, message.edited && "edited ", time),
   );
   element.dataset.message = String(message.message);
@@ -46,7 +60,7 @@ export function messageElement(message, { isOwn, isFollowing }, actions) {
       unread.removeAttribute("aria-label");
     }
   };
-  return { element, setUnreadBy };
+  return { element, setUnreadBy, retryImage: image?.retry };
 }
 
 /**
@@ -73,13 +87,12 @@ function frame(user, { isOwn, isFollowing }, content, meta) {
 
 /**
  * @param {Message} message
- * @param {Actions} actions
+ * @param {HTMLElement} [image]
  */
-function bubble(message, actions) {
+function bubble(message, image) {
   if (message.deleted) return el("p", { class: "bubble deleted" }, "This message was deleted.");
   const text = message.text && el("p", { class: "text", dir: "auto" }, ...linkified(message.text));
-  if (!message.image) return el("div", { class: "bubble" }, text);
-  return el("div", { class: "bubble with-image" }, sentImage(message, actions), text);
+  return el("div", { class: image ? "bubble with-image" : "bubble" }, image, text);
 }
 
 /**
@@ -98,17 +111,24 @@ function sentImage(message, actions) {
     decoding: "async",
   });
   let tries = 0;
-  image.addEventListener("error", async () => {
+  const renew = async () => {
     // Its address has expired (they all do, in time), or the server is away.
     tries += 1;
-    const fresh = tries <= 2 && (await actions.freshUrl(message).catch(() => undefined));
+    const fresh = tries <= IMAGE_TRIES && (await actions.freshUrl(message).catch(() => undefined));
     if (fresh) image.src = fresh;
-    else button.classList.add("broken");
-  });
+    else element.classList.add("broken");
+  };
+  image.addEventListener("error", renew);
+  const retry = () => {
+    if (!element.classList.contains("broken")) return;
+    element.classList.remove("broken");
+    tries = 0;
+    void renew();
+  };
   const label = message.text ? `Enlarge image: ${message.text}` : `Enlarge image from ${message.user}`;
   const open = () => actions.openImage(message, image);
-  const button = el("button", { type: "button", class: "image-button", "aria-label": label, on: { click: open } }, image);
-  return button;
+  const element = el("button", { type: "button", class: "image-button", "aria-label": label, on: { click: open } }, image);
+  return { element, retry };
 }
 
 const REASONS = /** @type {Record<string, string>} */ ({
@@ -121,7 +141,7 @@ const REASONS = /** @type {Record<string, string>} */ ({
 /**
  * A message that the server does not have yet, or will not take.
  *
- * @param {import("../chatroom-client.js").OutboxItem} item
+ * @param {PendingItem} item
  * @param {string | null} imageUrl Of its own bytes.
  * @param {boolean} isFollowing
  * @param {Actions} actions
@@ -141,17 +161,18 @@ export function pendingElement(item, imageUrl, isFollowing, actions) {
   return element;
 }
 
-/** @param {import("../chatroom-client.js").OutboxItem} item */
-function pendingMeta({ step, error, at, isKept }) {
+/** @param {PendingItem} item */
+function pendingMeta({ step, type, error, at, isKept }) {
   if (step === "sent") return el("span", { class: "meta" }, timeOf(at));
   if (step === "failed") return el("span", { class: "meta" }, "Not sent");
+  if (step === "reading" && type === "image") return el("span", { class: "meta" }, "Reading…");
   const word = step === "sending" ? "Sending…" : error ? "Trying again…" : "Waiting…";
   const warning = isKept === false ? " (lost on reload)" : "";
   return el("span", { class: "meta" }, word + warning);
 }
 
 /**
- * @param {import("../chatroom-client.js").OutboxItem} item
+ * @param {PendingItem} item
  * @param {Actions} actions
  */
 function failure({ clientId, error, type }, actions) {

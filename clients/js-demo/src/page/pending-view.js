@@ -1,0 +1,43 @@
+/** Messages that the server does not have yet, below those it has. */
+
+import { el } from "./dom.js";
+import { pendingElement } from "./message-element.js";
+
+/** @typedef {import("./message-element.js").PendingItem} PendingItem */
+
+export class PendingView {
+  /** @type {Map<string, string>} Object URLs of their images. */
+  #urls = new Map();
+
+  /** @param {import("./message-element.js").Actions} actions */
+  constructor(actions) {
+    this.actions = actions;
+    this.element = el("ol", { class: "messages pending-list", role: "list", "aria-label": "Not sent yet" });
+  }
+
+  /**
+   * @param {PendingItem[]} items
+   * @param {boolean} followsOwn The message above them is by the same user.
+   */
+  render(items, followsOwn) {
+    const focused = document.activeElement?.closest(".pending")?.getAttribute("data-client-id");
+    const elements = items.map((item, at) => pendingElement(item, this.#urlOf(item), at > 0 || followsOwn, this.actions));
+    this.element.replaceChildren(...elements);
+    this.element.hidden = items.length === 0;
+    if (focused) this.element.querySelector(`[data-client-id="${focused}"] button`)?.focus();
+    const ids = new Set(items.map(({ clientId }) => clientId));
+    for (const [clientId, url] of this.#urls) {
+      if (ids.has(clientId)) continue;
+      URL.revokeObjectURL(url);
+      this.#urls.delete(clientId);
+    }
+  }
+
+  /** @param {PendingItem} item */
+  #urlOf({ clientId, image }) {
+    if (!image) return null;
+    let url = this.#urls.get(clientId);
+    if (!url) this.#urls.set(clientId, (url = URL.createObjectURL(new Blob([/** @type {any} */ (image)]))));
+    return url;
+  }
+}
