@@ -18,6 +18,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 SCENARIOS = {
     "chat": "two people on two nodes chat, with images, typing and read counts",
     "reload": "a page reloaded in mid-send loses nothing and doubles nothing",
+    "sending": "what is written keeps its order, and comes back if it cannot be sent",
     "offline": "a page that goes offline says so, and catches up when it is back",
     "absence": "thousands of missed messages come at once, and images come back",
     "history": "older messages are there once, with the lines where they belong",

@@ -6,13 +6,13 @@ import { Composer } from "./composer.js";
 import { acceptDrops } from "./drops.js";
 import { oncePerFrame } from "./dom.js";
 import { previewOf } from "./format.js";
-import { bytesOf } from "./image-files.js";
 import { Layout } from "./layout.js";
 import { openLightbox } from "./lightbox.js";
 import { MessagesView } from "./messages-view.js";
 import { PeopleView } from "./people-view.js";
 import { RoomsView } from "./rooms-view.js";
 import { Route } from "./route.js";
+import { Sends } from "./sends.js";
 import { StatusView } from "./status-view.js";
 
 /** Where somebody without any room begins. */
@@ -59,9 +59,17 @@ export class ChatPage {
       },
     });
     this.composer = new Composer({
-      send: (text, files) => void this.#send(text, files),
+      send: (text, files) => this.#send(text, files),
       typing: (on) => this.#room && this.client.setTyping(this.#room, on),
       problem: (problem) => this.announcer.show(problem),
+    });
+    this.sends = new Sends({
+      send: (room, content) => this.client.send(room, content),
+      changed: () => this.renderPending(),
+      failed: ({ room, text, files }, error) => {
+        this.composer.putBack(room, text, files);
+        this.announcer.show(error.message);
+      },
     });
     this.layout = new Layout(user ?? "", this, {
       signOut: () => signedOut(null),
@@ -245,26 +253,17 @@ export class ChatPage {
   }
 
   #renderPending() {
-    this.messages.renderPending(this.#room ? this.client.outbox(this.#room) : []);
+    const room = this.#room;
+    this.messages.renderPending(room ? [...this.client.outbox(room), ...this.sends.in(room)] : []);
   }
 
   /**
    * @param {string} text
    * @param {File[]} files
    */
-  async #send(text, files) {
-    const room = this.#room;
-    if (!room) return;
-    try {
-      const images = await Promise.all(files.map(bytesOf));
-      if (images.length === 0) this.client.send(room, { text });
-      images.forEach((image, at) => {
-        this.client.send(room, at === 0 && text ? { image, text } : { image });
-      });
-    } catch (error) {
-      this.composer.setText(text);
-      this.announcer.show(/** @type {Error} */ (error).message);
-    }
+  #send(text, files) {
+    if (!this.#room) return;
+    this.sends.add(this.#room, text, files);
     this.messages.toBottom();
   }
 
@@ -272,7 +271,7 @@ export class ChatPage {
   #edit(clientId) {
     const item = this.client.discard(clientId);
     if (!item) return;
-    this.composer.setText(item.text ?? "");
+    this.composer.putBack(item.room, item.text ?? "");
     this.composer.focus();
   }
 

@@ -3,6 +3,8 @@
 import { el, icon } from "./dom.js";
 import { ACCEPT, sortFiles } from "./image-files.js";
 
+/** What browsers give as the code of a key that an input method handles. */
+const COMPOSING_KEY_CODE = 229;
 /** Code points, as the server counts them. */
 const LONGEST_TEXT = 4_000;
 /** From here on the remaining characters are shown. */
@@ -69,6 +71,24 @@ export class Composer {
     this.#resize();
   }
 
+  /**
+   * What was not sent comes back, after what has been written since.
+   *
+   * @param {string} room
+   * @param {string} text
+   * @param {File[]} [files]
+   */
+  putBack(room, text, files = []) {
+    const isShown = room === this.#room;
+    const draft = isShown ? this.text.value : this.#drafts.get(room);
+    const joined = [draft, text].filter(Boolean).join("\n");
+    if (!isShown) this.#drafts.set(room, joined);
+    else {
+      this.setText(joined);
+      this.#setFiles([...this.#files, ...files]);
+    }
+  }
+
   focus() {
     this.text.focus({ preventScroll: true });
   }
@@ -96,8 +116,7 @@ export class Composer {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    // An input method uses Enter to choose a word.
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    if (event.key !== "Enter" || event.shiftKey || isOfInputMethod(event)) return;
     event.preventDefault();
     this.#submit();
   }
@@ -150,4 +169,14 @@ export class Composer {
       el("button", { type: "button", "aria-label": `Remove ${file.name}`, on: { click: remove } }, icon("close")),
     );
   }
+}
+
+/**
+ * An input method uses Enter to choose a word. In Safari the composition has ended by
+ * then, and only the old code tells.
+ *
+ * @param {KeyboardEvent} event
+ */
+function isOfInputMethod({ isComposing, keyCode }) {
+  return isComposing || keyCode === COMPOSING_KEY_CODE;
 }

@@ -47,8 +47,14 @@ export class StatusView {
     this.banner = el("p", { class: "banner", hidden: true });
   }
 
-  update() {
+  get #status() {
     const status = this.current();
+    // The client attends the room again by itself, at once.
+    return status.trouble?.code === "not_attending" ? { ...status, trouble: null } : status;
+  }
+
+  update() {
+    const status = this.#status;
     const isOnlySending = status.state === "online" && !status.trouble && status.sending > 0;
     if (!isOnlySending) {
       clearTimeout(this.#timer);
@@ -57,7 +63,7 @@ export class StatusView {
     } else if (this.#timer === undefined) {
       this.#timer = setTimeout(() => {
         this.#timer = undefined;
-        this.#show(this.current());
+        this.#show(this.#status);
       }, SENDING_AFTER_MS);
     }
   }

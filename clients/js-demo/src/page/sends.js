@@ -1,0 +1,101 @@
+/**
+ * What was written, on its way into the client's outbox. An image's file takes its time
+ * to be read (from a cloud folder, on a slow phone); what was written after it in the
+ * same room waits behind it.
+ */
+
+import { bytesOf } from "./image-files.js";
+
+/**
+ * @typedef {import("./message-element.js").PendingItem} PendingItem
+ *
+ * @typedef {object} Written
+ * @property {string} room
+ * @property {string} text With several images: of the first.
+ * @property {File[]} files
+ */
+
+export class Sends {
+  /** @type {Map<string, (Written & {items: PendingItem[]})[]>} By room. */
+  #queues = new Map();
+  #count = 0;
+
+  /**
+   * @param {object} wiring
+   * @param {(room: string, content: {text?: string, image?: Uint8Array}) => void} wiring.send
+   * @param {() => void} wiring.changed
+   * @param {(rest: Written, error: Error) => void} wiring.failed `rest`: what was not sent.
+   */
+  constructor(wiring) {
+    this.wiring = wiring;
+  }
+
+  /**
+   * @param {string} room
+   * @param {string} text
+   * @param {File[]} files
+   */
+  add(room, text, files) {
+    const queue = this.#queues.get(room) ?? [];
+    queue.push({ room, text, files, items: this.#items(text, files) });
+    this.wiring.changed();
+    if (this.#queues.has(room)) return;
+    this.#queues.set(room, queue);
+    void this.#run(room, queue);
+  }
+
+  /**
+   * @param {string} room
+   * @returns {PendingItem[]} As they will be in the outbox.
+   */
+  in(room) {
+    return (this.#queues.get(room) ?? []).flatMap(({ items }) => items);
+  }
+
+  /**
+   * @param {string} text
+   * @param {File[]} files
+   * @returns {PendingItem[]}
+   */
+  #items(text, files) {
+    const images = files.length > 0 ? files : [undefined];
+    return images.map((image, at) => ({
+      clientId: `reading-${(this.#count += 1)}`,
+      type: image ? "image" : "text",
+      step: "reading",
+      at: Date.now(),
+      text: at === 0 ? text : undefined,
+      image,
+    }));
+  }
+
+  /**
+   * @param {string} room
+   * @param {Written[]} queue
+   */
+  async #run(room, queue) {
+    while (queue.length > 0) {
+      await this.#send(queue[0]);
+      queue.shift();
+      this.wiring.changed();
+    }
+    this.#queues.delete(room);
+  }
+
+  /** @param {Written} written */
+  async #send({ room, text, files }) {
+    let sent = 0;
+    try {
+      const images = await Promise.all(files.map(bytesOf));
+      if (images.length === 0) this.wiring.send(room, { text });
+      for (const image of images) {
+        this.wiring.send(room, sent === 0 && text ? { image, text } : { image });
+        sent += 1;
+      }
+    } catch (error) {
+      // The text is with the first image.
+      const rest = { room, text: sent === 0 ? text : "", files: files.slice(sent) };
+      this.wiring.failed(rest, /** @type {Error} */ (error));
+    }
+  }
+}
