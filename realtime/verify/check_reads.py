@@ -3,10 +3,14 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from realtime.verify.final_log import FinalLog, Violation
-from realtime.verify.history import History, Read, Span
+from realtime.verify.history import Began, History, Read, Span
 
 TAIL_SECONDS = 2.0
 """What Redis may not have on disk or at its replicas yet when it ends."""
+
+TOLD_SECONDS = 5.0
+"""The longest that a client may go on with a lost past before it is told to begin anew:
+what is promised of the recovery from any fault."""
 
 
 def check_reads(
@@ -20,8 +24,8 @@ def check_reads(
         anew: Times in which Redis lost its newest data. Marks are not in the room's
             log: those of then may be gone, and nobody is told.
     """
-    lost = [(start - TAIL_SECONDS, end) for start, end in anew]
     for history in histories:
+        lost = [_excused(history, log.room, span) for span in anew]
         for before, after in _successions(history, log):
             may_be_lost = any(start <= before.at <= end for start, end in lost)
             if may_be_lost or before.message <= after.message:
@@ -35,6 +39,20 @@ def check_reads(
             else:
                 text += f"and {after.at - before.at:.3f} s later up to {after.message}"
             yield Violation("reads", log.room, text)
+
+
+def _excused(history: History, room: str, lost: Span) -> Span:
+    """Return the time in which a client may be told of marks that are gone.
+
+    It may hear of them until it is told that it has to begin anew.
+    """
+    start, end = lost
+    begun = (
+        record.at
+        for record in history.records
+        if isinstance(record, Began) and record.room == room and record.at >= start
+    )
+    return start - TAIL_SECONDS, max(end, min(next(begun, end), end + TOLD_SECONDS))
 
 
 AT_THE_END = float("inf")

@@ -173,7 +173,7 @@ async def test_an_expired_session_goes_on_with_a_new_token(redis_url: str) -> No
     """Without a hook the state says `unauthorized` until a token is given."""
     async with (
         run_process("--redis-url", redis_url, CHATROOM_JWT_SECRET=SECRET) as node,
-        chat_client(node.url, "", auth=token(2)) as ann,
+        chat_client(node.url, "", auth=token(5)) as ann,
     ):
         ann.tell("join", room=ROOM)
         await ann.heard("joined")

@@ -235,6 +235,19 @@ def test_only_marks_of_the_lost_tail_may_be_lower() -> None:
         assert rules(late, log=low, lost=[span]) == ["reads"]
 
 
+def test_a_client_may_hear_of_lost_marks_until_it_is_told_to_begin_anew() -> None:
+    """The node finds the loss a moment after it; from then on marks only rise."""
+    old, new = Read(1.0, ROOM, "cat", 2), Read(1.2, ROOM, "cat", 1)
+    runs: list[tuple[list[Record], list[str]]] = [
+        ([old, Began(1.1, ROOM, 0, reload=True), new], []),
+        ([Began(0.95, ROOM, 0, reload=True), old, new], ["reads"]),
+        ([old, new], ["reads"]),
+    ]
+    for records, found in runs:
+        bob = History("c-bob", "bob", records)
+        assert rules(bob, log=log_of(), lost=[(0.1, 0.9)]) == found
+
+
 def test_acknowledged_first_comes_first() -> None:
     """Message 2 was acknowledged before message 1 was sent at all."""
     ann = History("c-ann", "ann", [sent(2, 1.0), acked(2, 1.1)])
