@@ -85,26 +85,29 @@ def can_strike(site: Site, kind: str) -> bool:
 @asynccontextmanager
 async def _node_killed(deployment: Deployment, fault: Fault) -> AsyncIterator[None]:
     process = deployment.slots[fault.node].process
-    await process.kill()
-    yield
-    await _start(process)
+    async with process.turn:
+        await process.kill()
+        yield
+        await _start(process)
 
 
 @asynccontextmanager
 async def _node_stopped(deployment: Deployment, fault: Fault) -> AsyncIterator[None]:
     process = deployment.slots[fault.node].process
-    await process.signal(signal.SIGSTOP)
-    yield
-    await process.signal(signal.SIGCONT)
+    async with process.turn:
+        await process.signal(signal.SIGSTOP)
+        yield
+        await process.signal(signal.SIGCONT)
 
 
 @asynccontextmanager
 async def _node_drained(deployment: Deployment, fault: Fault) -> AsyncIterator[None]:
     process = deployment.slots[fault.node].process
-    await process.signal(signal.SIGTERM)
-    yield
-    await process.ended()
-    await _start(process)
+    async with process.turn:
+        await process.signal(signal.SIGTERM)
+        yield
+        await process.ended()
+        await _start(process)
 
 
 async def _start(process: NodeProcess) -> None:

@@ -154,6 +154,9 @@ class ValkeyProcess(ChildProcess):
 class NodeProcess(ChildProcess):
     """One node, started by a command that ends with ``serve`` and its flags.
 
+    ``turn`` is held by the fault that strikes it, until it serves again: on a busy
+    machine that may be when the next one is due.
+
     Args:
         command: What runs the ``chatroom`` command.
         redis_url: Where its Redis is; may be changed until it starts.
@@ -174,6 +177,7 @@ class NodeProcess(ChildProcess):
         self._command = (*command, "serve", "--host", "127.0.0.1", "--port", "0")
         self._variables = variables
         self._output: asyncio.Task[None] | None = None
+        self.turn = asyncio.Lock()
         self.port = 0
 
     async def start(self) -> None:

@@ -60,3 +60,18 @@ async def test_nothing_is_lost_doubled_or_out_of_order(part: str) -> None:
     assert report.good, "\n".join([*told, report.to_text()])
     assert len(report.faults) == len(schedule)
     assert report.figures.messages > 0
+
+
+@pytest.mark.timeout(60)
+async def test_faults_of_one_node_take_turns() -> None:
+    """On a busy machine the next one is due before the node is back from the last."""
+    kinds = ("node SIGKILL", "node SIGTERM", "node SIGSTOP", "node SIGKILL")
+    schedule = [
+        Planned(GAP_SECONDS + number * 0.05, Fault(kind, 0, 0.05))
+        for number, kind in enumerate(kinds)
+    ]
+    told: list[str] = []
+    plan = Plan(seed=SEED, seconds=2.0, clients=4, nodes=NODES, schedule=schedule)
+    report = await run_trial(plan, told.append)
+    assert report.good, "\n".join([*told, report.to_text()])
+    assert len(report.faults) == len(kinds)
