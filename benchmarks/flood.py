@@ -32,9 +32,11 @@ from benchmarks.processes import raise_descriptor_limit, running
 from benchmarks.tokens import token, write_tokens
 
 KINDS = ("sends", "requests", "large", "frames", "polling", "connects")
-ROOMS = 20
+ROOM_MEMBERS = 10
 MEMBERS = 200
 MESSAGES_A_SECOND = 100.0
+"""Of all members; each goes to the ten of a room."""
+
 TEXT_BYTES = 100
 CONNECTIONS = 8
 """Of the flooder. A tenth of what one user may have."""
@@ -53,9 +55,10 @@ MEASURES = ("ack", "delivery")
 
 @contextlib.contextmanager
 def members(
-    nodes: Cluster, folder: Path, count: int, rooms: int
+    nodes: Cluster, folder: Path, count: int, rate: float
 ) -> Iterator[list[LoadGenerator]]:
     """Connect the calm members, half at each node, and set their rate."""
+    rooms = count // ROOM_MEMBERS
     program, _raw = compile_programs(BUILD)
     with contextlib.ExitStack() as stack:
         loads = []
@@ -72,7 +75,7 @@ def members(
             )
             load = LoadGenerator(process)
             group = load.connect(count // len(nodes.nodes), rooms, "calm-")["group"]
-            load.mode(group, f"rate {MESSAGES_A_SECOND / len(nodes.nodes)}")
+            load.mode(group, f"rate {rate / len(nodes.nodes)}")
             loads.append(load)
         yield loads
 
@@ -205,6 +208,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--members", type=int, default=MEMBERS)
+    parser.add_argument("--rate", type=float, default=MESSAGES_A_SECOND)
     parser.add_argument("--connections", type=int, default=CONNECTIONS)
     return parser.parse_args()
 
@@ -217,7 +221,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory(prefix="chatroom-flood-") as name,
         cluster(2, Path(name)) as nodes,
-        members(nodes, Path(name), given.members, ROOMS) as loads,
+        members(nodes, Path(name), given.members, given.rate) as loads,
     ):
         folder = Path(name)
         run(loads, 2.0)
