@@ -69,6 +69,14 @@ class Flood:
         link.setblocking(False)
         return link
 
+    def idle(self, count: int, seconds: float) -> None:
+        """Be there, and ask for nothing."""
+        links = [self.connect() for _ in range(count)]
+        _go()
+        time.sleep(seconds)
+        for link in links:
+            link.close()
+
     def over_websocket(self, kind: str, count: int, seconds: float) -> None:
         """Write without a pause on some connections, and read what comes."""
         self._chunks = chunks(KINDS[kind], self._room)
@@ -238,7 +246,9 @@ def main() -> None:
     """Flood as the arguments say; print what came back as JSON."""
     kind, port, token, room, count, seconds = sys.argv[1:]
     flood = Flood(int(port), base64.b64decode(token).decode(), room)
-    if kind == "connects":
+    if kind == "nothing":
+        flood.idle(int(count), float(seconds))
+    elif kind == "connects":
         flood.over_connects(float(seconds))
     elif kind == "polling":
         flood.over_polling(int(count), float(seconds))
