@@ -1,14 +1,18 @@
 """Fixtures of the stores: one link to a real Valkey, and the stores on it."""
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 
 from realtime import lua
 from realtime.lua import Script
 from realtime.message_log import MessageLog
+from realtime.presence_counts import PresenceCounts
 from realtime.redis_link import RedisLink
 from realtime.redis_url import connection_factory
 from realtime.redis_wire import Argument
@@ -139,3 +143,33 @@ def sender(log: MessageLog) -> Send:
         )
 
     return send
+
+
+@pytest.fixture
+async def counts(link: RedisLink) -> AsyncIterator[PresenceCounts]:
+    """Announces counts of large rooms, at one node."""
+    made = PresenceCounts(link)
+    made.start()
+    yield made
+    await made.aclose()
+
+
+@pytest.fixture
+async def channel(redis_client: Redis) -> AsyncIterator[PubSub]:
+    """A subscription of the room's channel."""
+    async with redis_client.pubsub() as pubsub:
+        await pubsub.subscribe("chatroom-42")
+        await pubsub.get_message(timeout=5)
+        yield pubsub
+
+
+async def said(channel: PubSub, redis_client: Redis) -> list[Any]:
+    """Return all that was published on the channel so far."""
+    await redis_client.publish("chatroom-42", '"end"')
+    found: list[Any] = []
+    while True:
+        message: Any = await channel.get_message(timeout=5)
+        payload = json.loads(message["data"])
+        if payload == "end":
+            return found
+        found.append(payload)

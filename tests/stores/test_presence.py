@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,20 +14,11 @@ from realtime.presence import Presence
 from realtime.presence_counts import PresenceCounts
 from realtime.redis_link import RedisLink
 from realtime.room_state import RoomStates
-from tests.stores.test_read_state import said
+from tests.stores.conftest import said
 from tests.waiting import wait_until
 
 ANNOUNCE_USERS = 3
 Place = Callable[..., Presence]
-
-
-@pytest.fixture
-async def counts(link: RedisLink) -> AsyncIterator[PresenceCounts]:
-    """Announces counts of large rooms."""
-    made = PresenceCounts(link)
-    made.start()
-    yield made
-    await made.aclose()
 
 
 @pytest.fixture
@@ -49,15 +40,6 @@ def at(link: RedisLink, counts: PresenceCounts) -> Place:
 def presence(at: Place) -> Presence:
     """The presence at one node."""
     return at("n1")
-
-
-@pytest.fixture
-async def channel(redis_client: Redis) -> AsyncIterator[PubSub]:
-    """A subscription of the room's channel."""
-    async with redis_client.pubsub() as pubsub:
-        await pubsub.subscribe("chatroom-42")
-        await pubsub.get_message(timeout=5)
-        yield pubsub
 
 
 def change(user: str, online: bool) -> list[Any]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +15,8 @@ from realtime.redis_link import RedisLink
 from realtime.redis_url import connection_factory
 from realtime.verify.proxy import Direction, FaultProxy, Line
 from tests.redis_server import RedisServer
-from tests.stores.conftest import LinkMaker
-from tests.stores.test_read_state import said
+from tests.stores.conftest import LinkMaker, said
 from tests.waiting import MS, wait_until
-
-
-@pytest.fixture
-async def counts(link: RedisLink) -> AsyncIterator[PresenceCounts]:
-    """Announces counts at one node."""
-    made = PresenceCounts(link)
-    made.start()
-    yield made
-    await made.aclose()
-
-
-@pytest.fixture
-async def channel(redis_client: Redis) -> AsyncIterator[PubSub]:
-    """A subscription of the room's channel."""
-    async with redis_client.pubsub() as pubsub:
-        await pubsub.subscribe("chatroom-42")
-        await pubsub.get_message(timeout=5)
-        yield pubsub
 
 
 async def next_count(channel: PubSub) -> int:

@@ -1,9 +1,7 @@
 """Read marks: they only ever rise, and everybody concerned is told of each rise."""
 
 import asyncio
-import json
 import random
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -16,7 +14,7 @@ from realtime.read_state import ReadMark, ReadState
 from realtime.redis_link import RedisLink
 from realtime.room_state import RoomStates
 from realtime.rooms import Rooms
-from tests.stores.conftest import Send
+from tests.stores.conftest import Send, said
 
 ANNOUNCE_MEMBERS = 3
 
@@ -32,27 +30,6 @@ async def members(rooms: Rooms) -> None:
     """Ann and bob are members."""
     await rooms.admit("42", "ann")
     await rooms.admit("42", "bob")
-
-
-@pytest.fixture
-async def channel(redis_client: Redis) -> AsyncIterator[PubSub]:
-    """A subscription of the room's channel."""
-    async with redis_client.pubsub() as pubsub:
-        await pubsub.subscribe("chatroom-42")
-        await pubsub.get_message(timeout=5)
-        yield pubsub
-
-
-async def said(channel: PubSub, redis_client: Redis) -> list[Any]:
-    """Return all that was published on the channel so far."""
-    await redis_client.publish("chatroom-42", '"end"')
-    found: list[Any] = []
-    while True:
-        message: Any = await channel.get_message(timeout=5)
-        payload = json.loads(message["data"])
-        if payload == "end":
-            return found
-        found.append(payload)
 
 
 async def fill(send: Send, count: int) -> None:
