@@ -41,14 +41,14 @@ class SendOrder:
             on, or after :data:`AHEAD_SECONDS`. Whoever leaves the block goes on in the
             same step.
         """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + AHEAD_SECONDS
         ahead = self._last.get(key)
-        began = asyncio.get_running_loop().time()
-        own = self._last[key] = asyncio.get_running_loop().create_future()
+        own = self._last[key] = loop.create_future()
 
         async def turn() -> None:
             if ahead is not None:
-                passed = asyncio.get_running_loop().time() - began
-                await asyncio.wait({ahead}, timeout=max(0.0, AHEAD_SECONDS - passed))
+                await asyncio.wait({ahead}, timeout=max(0.0, until - loop.time()))
 
         try:
             yield turn
