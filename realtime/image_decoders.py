@@ -41,6 +41,9 @@ WRITE_BYTES: Final = 64 * 1024
 RETRY_MS: Final = 1_000
 """When to try again if there is no decoder, in milliseconds: one has started then."""
 
+EXIT_SECONDS: Final = 2
+"""For a process that has closed its output to be gone, until it is killed."""
+
 _ERRORS: Final = {kind.code: kind for kind in (InvalidError, TooLargeError)}
 _LOG: Final = logging.getLogger(__name__)
 
@@ -158,6 +161,16 @@ class _Decoder:
 
     async def answer(self, data: bytes) -> bytes:
         """Return the line that the process answers, nothing if it ended instead."""
+        line = await self._ask(data)
+        if not line:
+            # To kill one that has ended already may hide what it ended of: before
+            # Python 3.13 that takes the exit status away from asyncio (gh-87744).
+            with suppress(TimeoutError):
+                async with asyncio.timeout(EXIT_SECONDS):
+                    await self._process.wait()
+        return line
+
+    async def _ask(self, data: bytes) -> bytes:
         to, answers = self._process.stdin, self._process.stdout
         if to is None or answers is None:
             return b""
@@ -177,7 +190,8 @@ class _Decoder:
 
     async def end(self) -> None:
         """Kill the process and return when it is gone."""
-        self.kill()
+        if self._process.returncode is None:
+            self.kill()
         await self._process.communicate()
 
     def failure(self) -> ChatError:
