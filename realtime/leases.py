@@ -9,6 +9,7 @@ from realtime.errors import ChatError
 from realtime.owned_task import end_task
 from realtime.presence import Presence
 from realtime.redis_link import RedisLink
+from realtime.redis_wire import ReplyError
 
 log = logging.getLogger(__name__)
 
@@ -67,8 +68,8 @@ class NodeLease:
         try:
             await self._presence.sweep(self._node)
             await self._link.call("ZREM", keys.NODES, self._node)
-        except ChatError as error:
-            log.warning("The lease could not be given back: %s", error.message)
+        except (ChatError, ReplyError) as error:
+            log.warning("The lease could not be given back: %s", error)
 
     async def _run(self) -> None:
         while True:
@@ -101,6 +102,11 @@ class NodeLease:
         await self._reconcile()
         for name in expired:
             node = name.decode()
-            swept = await self._presence.sweep(node)
-            await self._link.call("ZREM", keys.NODES, node)
+            try:
+                swept = await self._presence.sweep(node)
+                await self._link.call("ZREM", keys.NODES, node)
+            except ReplyError:
+                # What is wrong with one node's list must not keep the others listed.
+                log.exception("Sessions of node %s cannot be ended", node)
+                continue
             log.warning("Node %s is gone; %d of its sessions were ended", node, swept)

@@ -1,5 +1,6 @@
 """Presence: which sessions attend a room, over all nodes, and who is here by them."""
 
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
 from typing import Any
@@ -10,6 +11,9 @@ from realtime import keys, lua
 from realtime.in_turn import in_turn
 from realtime.presence_counts import PresenceCounts
 from realtime.redis_link import RedisLink
+from realtime.redis_wire import ReplyError
+
+log = logging.getLogger(__name__)
 
 SWEEP_BATCH = 500
 """Sessions of a dead node that are removed in one round trip."""
@@ -103,7 +107,9 @@ class Presence:
             entries = [f"{room} {sid}" for room, sid in gone]
             await self._link.call("SREM", keys.node_sessions(self._node), *entries)
 
-    def _remove(self, room: str, sid: str) -> Coroutine[Any, Any, None]:
+    def _remove(
+        self, room: str, sid: str, broken: dict[str, ReplyError] | None = None
+    ) -> Coroutine[Any, Any, None]:
         head = orjson.dumps({"room": room})[:-1]
         removed = self._link.run(
             lua.PRESENCE_LEAVE,
@@ -117,10 +123,21 @@ class Presence:
                 b',"online":false}]',
             ),
         )
-        return self._removed(room, removed)
+        return self._removed(room, removed, broken)
 
-    async def _removed(self, room: str, removed: Awaitable[Any]) -> None:
-        changed, users = await removed
+    async def _removed(
+        self,
+        room: str,
+        removed: Awaitable[Any],
+        broken: dict[str, ReplyError] | None,
+    ) -> None:
+        try:
+            changed, users = await removed
+        except ReplyError as error:
+            if broken is None:
+                raise
+            broken[room] = error
+            return
         # The departed one was still counted when the script chose how to announce.
         self._count(room, changed, users + 1)
 
@@ -145,15 +162,23 @@ class Presence:
         """Remove all sessions of a dead node and return how many there were.
 
         Several nodes may sweep at once; each departure is announced by one of them.
+        What is wrong with one room's list keeps no other room from being cleared.
         """
         swept = 0
+        broken: dict[str, ReplyError] = {}
         while True:
             found = await self._link.call(
                 "SRANDMEMBER", keys.node_sessions(node), SWEEP_BATCH
             )
             if not found:
-                return swept
+                break
             pairs = [entry.decode().partition(" ") for entry in found]
-            await in_turn(*[self._remove(room, sid) for room, _, sid in pairs])
+            await in_turn(*[self._remove(room, sid, broken) for room, _, sid in pairs])
             await self._link.call("SREM", keys.node_sessions(node), *found)
             swept += len(found)
+        for room, error in broken.items():
+            log.error(
+                "Sessions of node %s cannot be taken off the list of room %s: %s",
+                *(node, room, error),
+            )
+        return swept

@@ -117,6 +117,36 @@ async def test_many_dead_nodes_are_swept(link: RedisLink, redis_client: Redis) -
     assert await redis_client.keys("*") == []
 
 
+async def test_one_broken_list_keeps_no_dead_session_on_the_others(
+    link: RedisLink, redis_client: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of another room, or of another dead node: only what is broken is not cleared."""
+    for name in ("dead1", "dead2", "dead3"):
+        await die(link, name, "ann", "bob")
+    dead2 = Member(link, "dead2").presence
+    await dead2.enter(room="41", sid="s41", user="ann", device=None)
+    await redis_client.set(keys.sessions("41"), "not a hash")
+    await redis_client.delete(keys.node_sessions("dead1"))
+    await redis_client.set(keys.node_sessions("dead1"), "not a set")
+    # The broken one's lease ran out first: it is the first to be cleared up after.
+    await redis_client.zadd(keys.NODES, {"dead1": 1})
+    async with running(link, "n1"):
+        await wait_until(lambda: _is(redis_client, {"n1", "dead1"}), "two are swept")
+    assert await redis_client.hkeys(keys.sessions("42")) == ["dead1-ann", "dead1-bob"]
+    assert "off the list of room 41: WRONGTYPE" in caplog.text
+    assert "of node dead1 cannot be ended" in caplog.text
+
+
+async def test_a_node_whose_own_list_is_broken_goes_all_the_same(
+    link: RedisLink, redis_client: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its end is not cut short; what it leaves is told in the log."""
+    async with running(link, "n1") as member:
+        await wait_until(lambda: member.renewed, "it has a lease")
+        await redis_client.set(keys.node_sessions("n1"), "not a set")
+    assert "could not be given back: WRONGTYPE" in caplog.text
+
+
 async def test_a_node_that_lost_its_lease_lists_its_sessions_again(
     link: RedisLink, redis_client: Redis
 ) -> None:
