@@ -1,7 +1,10 @@
 // What the scenarios share: a browser, users' pages, and what they say and see.
 
 import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { ChatroomClient } from "../../clients/js-demo/src/chatroom-client.js";
 
 const require = createRequire(new URL("../../clients/js-demo/package.json", import.meta.url));
@@ -31,22 +34,40 @@ const problems = [];
  * or broken its Content-Security-Policy.
  *
  * @param {(browser: any) => Promise<void>} scenario
+ * @param {{allowsNoNetwork?: boolean, preferences?: object}} [options] `preferences`: what
+ *   the user has set; there is one browser context then.
  */
-export async function run(scenario, { allowsNoNetwork = false } = {}) {
-  const browser = await chromium.launch({ executablePath, args: FLAGS });
+export async function run(scenario, { allowsNoNetwork = false, preferences } = {}) {
+  const profile = preferences && profileWith(preferences);
+  const browser = profile
+    ? await chromium.launchPersistentContext(profile, { executablePath, args: FLAGS })
+    : await chromium.launch({ executablePath, args: FLAGS });
   try {
     await scenario(browser);
   } finally {
     await browser.close();
+    if (profile) rmSync(profile, { recursive: true, force: true, maxRetries: 3 });
   }
   const unexpected = problems.filter((one) => !(allowsNoNetwork && NO_NETWORK.test(one)));
   assert.deepEqual(unexpected, []);
 }
 
+/** A folder in which Chromium finds what its user has set. */
+function profileWith(preferences) {
+  const folder = mkdtempSync(join(tmpdir(), "chatroom-browser-"));
+  mkdirSync(join(folder, "Default"));
+  writeFileSync(join(folder, "Default", "Preferences"), JSON.stringify(preferences));
+  return folder;
+}
+
 /** A page of a browser context of its own: another person's browser. */
 export async function person(browser, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
-  const page = await context.newPage();
+  return watched(await context.newPage());
+}
+
+/** A page whose errors fail the scenario. */
+export async function watched(page) {
   page.setDefaultTimeout(DEADLINE_MS);
   page.on("console", (message) => {
     if (message.type() === "error") problems.push(message.text());

@@ -20,6 +20,7 @@ SCENARIOS = {
     "reload": "a page reloaded in mid-send loses nothing and doubles nothing",
     "sending": "what is written keeps its order, and comes back if it cannot be sent",
     "offline": "a page that goes offline says so, and catches up when it is back",
+    "blocked": "whoever has site data blocked can chat, and is told what is not kept",
     "absence": "thousands of missed messages come at once, and images come back",
     "history": "older messages are there once, with the lines where they belong",
     "leaving": "a room that was left stays left, also after the back button",

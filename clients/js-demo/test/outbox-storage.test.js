@@ -61,11 +61,22 @@ test("an entry that is no message is removed instead of breaking the page", asyn
   assert.deepEqual(Object.keys(web), []);
 });
 
-test("without localStorage the outbox lives in memory", async () => {
-  const storage = defaultStorage("ann");
-  await storage.put(item({ text: "hi" }));
-  assert.equal((await storage.load()).length, 1);
-});
+for (const [what, given] of /** @type {const} */ ([["no", undefined], ["null for a", null]])) {
+  test(`with ${what} localStorage a message lasts as long as the page, and says so`, async (t) => {
+    const all = /** @type {any} */ (globalThis);
+    const before = Object.getOwnPropertyDescriptor(all, "localStorage");
+    delete all.localStorage;
+    if (given === null) all.localStorage = null;
+    t.after(() => {
+      delete all.localStorage;
+      if (before) Object.defineProperty(all, "localStorage", before);
+    });
+    const storage = defaultStorage("ann");
+    assert.deepEqual(await storage.load(), []);
+    await assert.rejects(storage.put(item({ text: "hi" })));
+    await storage.remove("c1");
+  });
+}
 
 test("a user whose name begins another's does not see the other's outbox", async () => {
   const web = webStorage();

@@ -12,7 +12,7 @@ import { ImageStore } from "./image-store.js";
  * @property {(clientId: string) => boolean} has False once another tab has settled it.
  */
 
-/** Keeps nothing over a reload: for servers, tests and private windows. */
+/** As long as this object is used again it keeps what it was given. */
 export class MemoryOutboxStorage {
   /** @type {Map<string, OutboxItem>} */
   #items = new Map();
@@ -34,6 +34,24 @@ export class MemoryOutboxStorage {
   /** @param {string} clientId */
   has(clientId) {
     return this.#items.has(clientId);
+  }
+}
+
+/** Where nothing outlives the page; each message says so. */
+class NoOutboxStorage {
+  /** @returns {Promise<OutboxItem[]>} */
+  async load() {
+    return [];
+  }
+
+  async put() {
+    throw new Error("Nothing is kept here.");
+  }
+
+  async remove() {}
+
+  has() {
+    return false;
   }
 }
 
@@ -122,9 +140,10 @@ export class WebOutboxStorage {
  */
 export function defaultStorage(owner) {
   try {
-    return new WebOutboxStorage(owner);
+    // In an Android WebView it is null, unless the app wants it.
+    if (localStorage !== null) return new WebOutboxStorage(owner);
   } catch {
-    // No localStorage here (Node), or the browser refuses it (blocked site data).
-    return new MemoryOutboxStorage();
+    // There is none here (Node), or the browser refuses it (blocked site data).
   }
+  return new NoOutboxStorage();
 }

@@ -10,6 +10,9 @@ const KEY = "chatroom.auth";
 
 /** @typedef {import("../chatroom/connection.js").Auth} Auth */
 
+/** @type {Auth | null} As long as the page: all there is where site data is blocked. */
+let current = null;
+
 /** @returns {Auth | null} */
 export function savedAuth() {
   const { name, ...rest } = hashParts();
@@ -17,6 +20,7 @@ export function savedAuth() {
     saveAuth({ user: name });
     history.replaceState(null, "", hashOf(rest.room));
   }
+  if (current) return current;
   try {
     const auth = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
     return auth && (typeof auth.user === "string" || typeof auth.token === "string") ? auth : null;
@@ -27,6 +31,7 @@ export function savedAuth() {
 
 /** @param {Auth | null} auth */
 export function saveAuth(auth) {
+  current = auth;
   try {
     if (auth) sessionStorage.setItem(KEY, JSON.stringify(auth));
     else sessionStorage.removeItem(KEY);
