@@ -42,9 +42,7 @@ async def append(
             durability = Durability(
                 connection_factory(redis_server.url, timeout_seconds=5_000 * MS),
                 default=parse_level(level),
-                timeout_seconds=FSYNC_SECONDS
-                if level == "fsync"
-                else TIMEOUT_SECONDS,
+                timeout_seconds=FSYNC_SECONDS if level == "fsync" else TIMEOUT_SECONDS,
             )
             made.append(durability)
         log = make_log(link, durability=durability)
