@@ -72,7 +72,7 @@ export class ChatroomClient {
     const isOnline = () => this.connection.isOnline;
     this.attendance = new Attendance({
       isOnline,
-      request: (event, payload, onOk) => this.connection.request(event, payload, { onOk }),
+      request: (event, payload, options) => this.connection.request(event, payload, options),
       onJoined: (state, ack) => this.incoming.joined(state, ack),
       onRefused: (room, error) => this.memberships.refused(room, error),
       onEvent: (state, name, payload) => this.incoming.applied(state, name, payload, true),

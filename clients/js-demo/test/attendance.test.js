@@ -8,7 +8,7 @@ import { joinAck, message, settled } from "./kit.js";
 /** Attendance wired to a server that answers when the test says so. */
 function kit(/** @type {any} */ t) {
   t.mock.timers.enable({ apis: ["setTimeout"] });
-  /** @type {{rooms: any[], answer: (answers: any[]) => Promise<void>, fail: (error: any) => Promise<void>}[]} */
+  /** @type {{rooms: any[], timeoutMs: number, answer: (answers: any[]) => Promise<void>, fail: (error: any) => Promise<void>}[]} */
   const asked = [];
   /** @type {number[]} */
   const shown = [];
@@ -17,9 +17,10 @@ function kit(/** @type {any} */ t) {
   const world = { isOnline: true };
   const attendance = new Attendance({
     isOnline: () => world.isOnline,
-    request: (_event, payload, onOk) =>
+    request: (_event, payload, { timeoutMs, onOk }) =>
       new Promise((resolve, reject) => {
         asked.push({
+          timeoutMs,
           rooms: /** @type {any} */ (payload).rooms,
           answer: (rooms) => {
             onOk({ rooms });
@@ -127,6 +128,30 @@ test("a temporary failure is tried again, later each time", async (t) => {
   assert.equal(asked.length, 2);
   await tick(1);
   assert.equal(asked.length, 3);
+});
+
+test("what is too large for a slow line is given more time, and asked for in smaller parts", async (t) => {
+  const { attendance, asked, state, tick } = kit(t);
+  const rooms = Array.from({ length: 30 }, (_, at) => `r${at}`);
+  for (const room of rooms) attendance.add(new RoomState(room, "ann"));
+  const timeout = new ChatRequestError("timeout", "", { temporary: true });
+  await tick();
+  await asked[0].fail(timeout);
+  await tick(30_000);
+  await asked[1].fail(timeout);
+  // The line was taken for dead meanwhile: the next one is as slow.
+  attendance.disconnected();
+  attendance.connected();
+  await tick();
+  const seen = () => asked.map((one) => [one.timeoutMs, one.rooms.length]);
+  assert.deepEqual(seen(), [[10_000, 30], [20_000, 25], [40_000, 12]]);
+  while (!attendance.isComplete) {
+    await asked.at(-1)?.answer((asked.at(-1)?.rooms ?? []).map(({ room }) => joinAck([], { room })));
+    await tick();
+  }
+  attendance.add(state);
+  await tick();
+  assert.deepEqual(seen().slice(3), [[40_000, 12], [40_000, 6], [10_000, 1]]);
 });
 
 test("a room that is denied is given up; the others are there", async (t) => {

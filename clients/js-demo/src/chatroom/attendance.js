@@ -2,13 +2,18 @@
 
 import { backoffMs } from "./backoff.js";
 import { ChatRequestError } from "./errors.js";
+import { ACK_TIMEOUT_MS } from "./requests.js";
 
 /** Rooms asked for in one `sync`, so that one ack stays of a size to be read at once. */
 const ROOMS_A_SYNC = 50;
+/** After a long absence the ack is large, and a slow line takes its time: what did not
+ * come in time is asked for again with twice the time, and for half as many rooms at
+ * once. Behind one that takes longer than this the line would be taken for dead. */
+const LONGEST_SYNC_MS = 40_000;
 
 /**
  * @typedef {object} Wiring
- * @property {(event: string, payload: object, onOk: (ack: any) => void) => Promise<any>} request
+ * @property {(event: string, payload: object, options: {timeoutMs: number, onOk: (ack: any) => void}) => Promise<any>} request
  * @property {() => boolean} isOnline
  * @property {(state: import("./room-state.js").RoomState, ack: any) => void} onJoined
  *   The ack of a room is there, to be applied now.
@@ -28,6 +33,8 @@ export class Attendance {
   #seats = new Map();
   #syncing = false;
   #failures = 0;
+  /** Acks in a row that did not come in time, also over connections. */
+  #overdue = 0;
   /** Rises with each connection: answers of an earlier one are not believed. */
   #connection = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -115,7 +122,7 @@ export class Attendance {
   async #sync() {
     const seats = [...this.#seats.values()]
       .filter(({ step }) => step === "wanted")
-      .slice(0, ROOMS_A_SYNC);
+      .slice(0, Math.max(1, ROOMS_A_SYNC >> this.#overdue));
     if (this.#syncing || seats.length === 0 || !this.wiring.isOnline()) return;
     this.#syncing = true;
     const connection = this.#connection;
@@ -144,7 +151,8 @@ export class Attendance {
       const cursor = state.cursorText;
       return cursor === undefined ? { room: state.room } : { room: state.room, cursor };
     });
-    return this.wiring.request("sync", { rooms }, (ack) => onAnswers(ack.rooms));
+    const timeoutMs = Math.min(ACK_TIMEOUT_MS * 2 ** this.#overdue, LONGEST_SYNC_MS);
+    return this.wiring.request("sync", { rooms }, { timeoutMs, onOk: (ack) => onAnswers(ack.rooms) });
   }
 
   /**
@@ -168,6 +176,7 @@ export class Attendance {
       }
     }
     this.#failures = failed ? this.#failures + 1 : 0;
+    if (this.isComplete) this.#overdue = 0;
     return failed ? backoffMs(this.#failures, { retryAfter: retry }) : 0;
   }
 
@@ -200,6 +209,7 @@ export class Attendance {
   #fail(seats, error) {
     for (const seat of seats) seat.step = "wanted";
     if (error.code === "closed") return 0;
+    if (error.code === "timeout") this.#overdue += 1;
     this.#failures += 1;
     return backoffMs(this.#failures, { retryAfter: error.retryAfter });
   }
