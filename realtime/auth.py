@@ -120,14 +120,15 @@ def choose_keys(
         ValueError: A key cannot be used, or more than one is given: it would not be
             clear whose word counts.
     """
-    given = [one for one in (secret, public_key_pem, jwks_url) if one]
+    # An empty one is a key that cannot be used: none at all would let anyone in.
+    given = [one for one in (secret, public_key_pem, jwks_url) if one is not None]
     if len(given) > 1:
         raise ValueError("Give one of token secret, public key and JWKS URL, not more.")
-    if secret:
+    if secret is not None:
         return secret_key(secret)
-    if public_key_pem:
+    if public_key_pem is not None:
         return public_key(public_key_pem)
-    if jwks_url:
+    if jwks_url is not None:
         return JwksKeys(jwks_url, stale_seconds=jwks_stale_seconds)
     return None
 

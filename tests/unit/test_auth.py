@@ -258,7 +258,7 @@ def test_keys_that_cannot_be_used_are_named() -> None:
     """A weak, odd or second key is a problem at the start, not at the first login."""
     small = rsa.generate_private_key(public_exponent=65537, key_size=1024)
     other_curve = ec.generate_private_key(ec.SECP384R1())
-    for pem in (pem_of(small), pem_of(other_curve), b"junk", SECRET.encode()):
+    for pem in (pem_of(small), pem_of(other_curve), b"junk", SECRET.encode(), b""):
         with pytest.raises(ValueError, match=r"key|bits"):
             choose_keys(public_key_pem=pem)
     with pytest.raises(ValueError, match="32 bytes"):
