@@ -3,6 +3,8 @@
 import asyncio
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from handlers.chat import NAMESPACE
 from realtime import json_codec, keys, lua
@@ -32,6 +34,7 @@ from realtime.session_lists import SessionLists
 from realtime.sessions import Sessions
 from realtime.settings import RATE_NAMES, Settings
 from realtime.standing import Standing
+from realtime.token_keys import TokenKeys
 from realtime.user_rates import UserRates
 
 NODE_ID_BYTES = 6
@@ -143,18 +146,9 @@ async def make_services(parts: Parts) -> Services:
         present=images.resign,
         session_rooms_limit=settings.session_rooms,
     )
-    key_file = settings.jwt_public_key_file
-    pem = None
-    if key_file is not None:
-        pem = await asyncio.to_thread(key_file.read_bytes)
     return Services(
         auth=Authenticator(
-            choose_keys(
-                secret=settings.jwt_secret,
-                public_key_pem=pem,
-                jwks_url=settings.jwks_url,
-                jwks_stale_seconds=settings.jwks_stale_seconds,
-            ),
+            await _make_keys(settings),
             issuer=settings.jwt_issuer,
             audience=settings.jwt_audience,
             require_exp=settings.require_exp,
@@ -184,16 +178,46 @@ async def make_services(parts: Parts) -> Services:
     )
 
 
+async def _make_keys(settings: Settings) -> TokenKeys | None:
+    key_file = settings.jwt_public_key_file
+    pem = None
+    with _named("CHATROOM_JWT_PUBLIC_KEY_FILE" if key_file else "The key of tokens"):
+        if key_file is not None:
+            pem = await asyncio.to_thread(key_file.read_bytes)
+        return choose_keys(
+            secret=settings.jwt_secret,
+            public_key_pem=pem,
+            jwks_url=settings.jwks_url,
+            jwks_stale_seconds=settings.jwks_stale_seconds,
+        )
+
+
 async def _make_images(parts: Parts) -> Images:
     settings = parts.settings
     secret = settings.image_url_secret
     key = secret.encode() if secret else await _shared_secret(parts.link)
+    folder = settings.data_dir / "images"
+    with _named("CHATROOM_IMAGES_URL" if settings.images_url else f"{folder}"):
+        store = ImageStore.at(settings.images_url, folder=folder)
     return Images(
-        ImageStore.at(settings.images_url, folder=settings.data_dir / "images"),
+        store,
         ImageLinks(key, valid_seconds=settings.image_url_seconds),
         limit_bytes=settings.image_limit_bytes,
         limit_pixels=settings.image_limit_pixels,
     )
+
+
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    """Say of what an error tells: the setting, or the folder, that cannot be used.
+
+    Raises:
+        ValueError: With the name before the reason.
+    """
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{what}: {error}") from error
 
 
 async def _shared_secret(link: RedisLink) -> bytes:

@@ -42,8 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = _parser().parse_args(arguments)
     try:
         given.run(given)
+        sys.stdout.flush()
     except StartError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except BrokenPipeError:
+        # Who reads has seen enough, as in `chatroom settings | head`. What is left is
+        # flushed at the end: to nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
 
 

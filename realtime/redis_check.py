@@ -43,11 +43,13 @@ async def check_redis(
             await _check_fsync(shown, connection, version)
     except NoPermissionError as error:
         raise StartError(
-            f"Redis at {shown} does not let this user ask INFO: {error}"
+            f"Redis at {shown} does not let this user do what is needed: {error}"
         ) from error
     except (RedisError, OSError, TimeoutError) as error:
-        # redis-py wraps a refused login into its error of the connection.
-        if isinstance(error.__cause__, AuthenticationError):
+        # redis-py may wrap a refused login into its error of the connection.
+        if isinstance(error, AuthenticationError) or isinstance(
+            error.__cause__, AuthenticationError
+        ):
             raise StartError(f"Redis at {shown} refuses the login: {error}") from error
         raise StartError(f"Redis at {shown} cannot be reached: {error}") from error
     finally:

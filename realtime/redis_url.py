@@ -4,6 +4,7 @@ redis-py does what is hard about a connection (TLS, unix sockets, authentication
 happens on it afterwards is ours, in :mod:`realtime.redis_wire`.
 """
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ ConnectionFactory = Callable[[], AbstractConnection]
 DEFAULT_SENTINEL_PORT = 26379
 SENTINEL_SCHEMES = frozenset({"sentinel", "redis+sentinel", "rediss+sentinel"})
 PLAIN_SCHEMES = frozenset({"redis", "rediss", "unix"})
+ENCODED = "in a password, / ? # [ ] and % must be percent-encoded (/ is %2F, # is %23)"
 
 
 def connection_factory(url: str, *, timeout_seconds: float) -> ConnectionFactory:
@@ -51,8 +53,27 @@ def connection_factory(url: str, *, timeout_seconds: float) -> ConnectionFactory
         raise ValueError(f"scheme {scheme!r} is none of {known}")
     if scheme == "unix":
         common.pop("socket_keepalive")
+    else:
+        _check_place(url)
     pool = ConnectionPool.from_url(url, **common)
     return pool.make_connection
+
+
+def _check_place(url: str) -> None:
+    """Refuse what would be read as another host, port or database than was meant.
+
+    Raises:
+        ValueError: It is no port or no database's number, or the password is to blame.
+    """
+    parts = urlsplit(url)
+    try:
+        parts.port  # noqa: B018 - reading it is the check
+    except ValueError:
+        raise ValueError(f"its port is no number up to 65535; {ENCODED}") from None
+    if "@" in parts.path or parts.fragment or ("@" in url and "@" not in parts.netloc):
+        raise ValueError(ENCODED)
+    if not re.fullmatch(r"/?|/\d+/?", parts.path):
+        raise ValueError("it ends with a database's number: redis://host:6379/0")
 
 
 def _sentinel_factory(url: str, common: dict[str, Any]) -> ConnectionFactory:

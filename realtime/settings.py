@@ -79,7 +79,7 @@ class Settings:
     page_dir: Path | None = option(
         None,
         "Folder of the built demo page. Unset: clients/js-demo/dist of the checkout.",
-        PathText(),
+        PathText(holds="index.html"),
     )
     metrics_token: str | None = option(
         None,
@@ -269,7 +269,10 @@ class Settings:
         "How safe a message is before its ack: memory, fsync (on disk) or replicas:N."
         " A room may have its own: field `durability` of its meta hash.",
         parsers.String(
-            validate=validate.Regexp("(memory|fsync|replicas:[1-9][0-9]?)\\Z")
+            validate=validate.Regexp(
+                "(memory|fsync|replicas:[1-9][0-9]?)\\Z",
+                error="Must be memory, fsync or replicas:N, N from 1 to 99.",
+            )
         ),
     )
     durability_seconds: float = option(

@@ -1,5 +1,6 @@
 """Pure: how the text of an environment variable becomes a setting's value."""
 
+import re
 from pathlib import Path
 
 from marshmallow import ValidationError, fields, validate
@@ -10,18 +11,30 @@ from realtime.redis_url import connection_factory
 
 
 class PathText(fields.Field[Path]):
-    """A path, relative to the working directory; ``~`` is the home folder."""
+    """A path, relative to the working directory; ``~`` is the home folder.
 
-    def __init__(self, *, must_exist: bool = False) -> None:
+    Args:
+        must_exist: Whether it must be a file.
+        holds: A file of the folder, which need not be there, but must not be hidden
+            from this user.
+    """
+
+    def __init__(self, *, must_exist: bool = False, holds: str = "") -> None:
         super().__init__()
         self._must_exist = must_exist
+        self._holds = holds
 
     def _deserialize(self, value: object, *_: object, **__: object) -> Path:
         if not isinstance(value, str | Path) or not str(value):
             raise ValidationError("Not a path.")
         path = Path(value).expanduser()
-        if self._must_exist and not path.is_file():
-            raise ValidationError("There is no such file.")
+        try:
+            if self._must_exist and not path.is_file():
+                raise ValidationError("There is no such file.")
+            if self._holds:
+                (path / self._holds).is_file()
+        except OSError as error:
+            raise ValidationError(f"It cannot be read: {error.strerror}.") from None
         return path
 
 
@@ -87,7 +100,8 @@ def positive() -> fields.Float:
 
 
 def mask_url(url: str) -> str:
-    """Return the address with its password replaced, for logs and listings."""
+    """Return the address with its passwords replaced, for logs and listings."""
+    url = re.sub(r"(?<=password=)[^&]+", "***", url)
     head, at, tail = url.rpartition("@")
     scheme, slashes, credentials = head.partition("://")
     user, colon, _password = credentials.partition(":")

@@ -141,12 +141,13 @@ async def test_an_unreachable_redis_ends_the_start_with_one_text() -> None:
     assert "Traceback" not in errors
 
 
+@pytest.mark.parametrize("text", ["not a key", ""])
 async def test_an_unusable_key_ends_the_start_with_one_text(
-    tmp_path: Path, redis_url: str
+    tmp_path: Path, redis_url: str, text: str
 ) -> None:
-    """A file that holds no public key is told in words."""
+    """A file that holds no public key, or nothing, is told, and lets nobody in."""
     key_file = tmp_path / "key.pem"
-    key_file.write_text("not a key")
+    key_file.write_text(text)
 
     code, _output, errors = await _chatroom(
         "serve",
@@ -158,7 +159,7 @@ async def test_an_unusable_key_ends_the_start_with_one_text(
     )
 
     assert code == 1
-    assert "public key" in errors
+    assert "CHATROOM_JWT_PUBLIC_KEY_FILE: The public key" in errors
     assert "Traceback" not in errors
 
 
@@ -193,3 +194,39 @@ async def test_settings_lists_values_and_masks_secrets() -> None:
     assert "* CHATROOM_PORT" in output
     assert "6000" in output
     assert SECRET not in output
+
+
+async def test_a_reader_that_has_seen_enough_ends_the_listing() -> None:
+    """``chatroom settings | head -1`` shows a line and no traceback."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "realtime",
+            "settings",
+            stdout=writing,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    finally:
+        os.close(writing)
+    _output, errors = await process.communicate()
+
+    assert errors == b""
+
+
+async def test_a_folder_of_images_that_cannot_be_made_is_named(
+    tmp_path: Path, redis_url: str
+) -> None:
+    """The folder, or the setting, is told beside the system's reason."""
+    (tmp_path / "images").write_text("in the way")
+    start = ("serve", "--redis-url", redis_url, "--port", "0")
+
+    code, _output, errors = await _chatroom(*start, "--data-dir", str(tmp_path))
+    assert code == 1
+    assert f"{tmp_path / 'images'}: " in errors
+
+    code, _output, errors = await _chatroom(*start, CHATROOM_IMAGES_URL="somewhere")
+    assert code == 1
+    assert "CHATROOM_IMAGES_URL: " in errors

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -57,6 +57,18 @@ async def test_fsync_needs_an_append_only_file(redis_server: RedisServer) -> Non
         redis_server.admin.config_set("appendonly", "yes")
 
 
+async def test_what_a_user_may_not_ask_is_named(redis_server: RedisServer) -> None:
+    """A user who may not ask for the version is told apart from no connection."""
+    redis_server.admin.acl_setuser("chat", enabled=True, nopass=True)
+    try:
+        text = await _complaint(redis_server.url.replace("://", "://chat:any@"))
+    finally:
+        redis_server.admin.acl_deluser("chat")
+
+    assert "does not let this user do what is needed" in text
+    assert "info" in text
+
+
 async def test_eviction_is_refused(redis_server: RedisServer) -> None:
     """A Redis that may evict keys would lose messages without a word."""
     redis_server.admin.config_set("maxmemory-policy", "allkeys-lru")
@@ -88,6 +100,25 @@ async def test_a_wrong_password_is_named(redis_server: RedisServer) -> None:
 
     assert "refuses the login" in text
     assert "wrong@" not in text
+
+
+async def test_a_missing_password_is_named() -> None:
+    """Over TCP too, where Redis is asked for the database before anything else."""
+
+    async def answer(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        with suppress(ConnectionError):
+            while received := await reader.read(4096):
+                refusal = b"-NOAUTH Authentication required.\r\n"
+                writer.write(refusal * received.count(b"*"))
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        text = await _complaint(f"redis://127.0.0.1:{port}/0")
+
+    assert "refuses the login: Authentication required" in text
 
 
 async def test_a_redis_that_does_not_answer_is_named(

@@ -66,6 +66,9 @@ def test_every_problem_is_named_at_once() -> None:
             "CHATROOM_JWT_PUBLIC_KEY_FILE": "/no/such/file.pem",
             "CHATROOM_JWKS_URL": "https://keys.example/jwks.json",
             "CHATROOM_HISTROY_MESSAGES": "5",
+            "CHATROOM_DURABILITY": "replica:1",
+            # Like a folder that this user may not look into, which root always may.
+            "CHATROOM_PAGE_DIR": "/" + "x" * 300,
         },
         {"log_level": "loud"},
     )
@@ -79,6 +82,8 @@ def test_every_problem_is_named_at_once() -> None:
         "CHATROOM_HISTROY_MESSAGES: There is no such setting."
         " Did you mean CHATROOM_HISTORY_MESSAGES?",
         "CHATROOM_LOG_LEVEL: Must be one of",
+        "CHATROOM_DURABILITY: Must be memory, fsync or replicas:N",
+        "CHATROOM_PAGE_DIR: It cannot be read: File name too long",
     ):
         assert expected in text
 
@@ -110,6 +115,13 @@ def test_secrets_are_never_shown() -> None:
     assert shown["CHATROOM_JWT_SECRET"] == "***"
     assert shown["CHATROOM_IMAGE_URL_SECRET"] == "***"
     assert shown["CHATROOM_REDIS_URL"] == "rediss://chat:***@redis.example:6390/1"
+
+    for url in (
+        "unix://chat@/run/valkey.sock?password=pass-word&db=1",
+        "redis+sentinel://s1,s2/0/main?sentinel_password=pass-word",
+    ):
+        listed = describe(load_settings({"CHATROOM_REDIS_URL": url}))
+        assert "pass-word" not in str(listed)
 
     wrong = {
         "CHATROOM_JWT_SECRET": "too-short",
