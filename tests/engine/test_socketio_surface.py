@@ -16,7 +16,7 @@ from realtime.room_index import RoomIndex
 from realtime.server import ChatroomServer
 from tests.engine.raw_socket import raw_socket
 from tests.engine.serving import serve_socketio
-from tests.waiting import wait_until
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
 TRANSPORTS = [["polling"], ["websocket"], ["polling", "websocket"]]
 
@@ -73,6 +73,7 @@ async def client(
         transports=transports,
         namespaces=["/chat"],
         auth=auth,
+        wait_timeout=DEADLINE_SECONDS,
     )
     try:
         yield sio
@@ -146,6 +147,7 @@ async def test_refused_clients_learn_why() -> None:
                 f"http://127.0.0.1:{port}",
                 namespaces=["/chat"],
                 auth={"refuse": True},
+                wait_timeout=DEADLINE_SECONDS,
             )
         assert told == [{"message": "not you", "data": {"code": "unauthorized"}}]
         await own.disconnect()
@@ -216,7 +218,11 @@ async def test_the_admin_ui_is_reported_to() -> None:
         watcher.on("all_sockets", sockets.append, namespace="/admin")
         watcher.on("server_stats", stats.append, namespace="/admin")
         async with client(port, ["websocket"]) as own:
-            await watcher.connect(f"http://127.0.0.1:{port}", namespaces=["/admin"])
+            await watcher.connect(
+                f"http://127.0.0.1:{port}",
+                namespaces=["/admin"],
+                wait_timeout=DEADLINE_SECONDS,
+            )
             await wait_until(lambda: sockets, "the admin is told who is there")
             await own.call("echo", 1, namespace="/chat", timeout=5)
 

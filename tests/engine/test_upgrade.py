@@ -178,7 +178,7 @@ async def test_a_websocket_that_goes_away() -> None:
 
 async def test_an_upgrade_has_a_deadline() -> None:
     """A WebSocket that never completes it is closed; polling goes on."""
-    async with serve(upgrade_timeout=50 * MS) as served:
+    async with serve(upgrade_timeout=500 * MS) as served:
         sid = await served.open_polling()
         async with raw_socket(served.port, served.path("websocket", sid)) as socket:
             await probed(socket)
