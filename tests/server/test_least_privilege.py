@@ -20,6 +20,13 @@ def documented_rules() -> list[str]:
     return block[1].replace("PASSWORD", PASSWORD).split()
 
 
+def test_the_documented_user_can_be_pasted() -> None:
+    """``redis.conf`` and ACL files take a user in one line, and refuse it in more."""
+    block = re.search(r"```\nuser chatroom .*?```", DOCUMENT.read_text(), re.DOTALL)
+    assert block is not None
+    assert block[0].count("\n") == 2
+
+
 async def test_the_documented_user_suffices(redis_server: RedisServer) -> None:
     """Everything a client can ask for works, on two nodes, and nothing is refused."""
     rules = documented_rules()
