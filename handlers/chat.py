@@ -1,10 +1,13 @@
 """The ``/chat`` namespace: one short method for each event of the catalogue."""
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import orjson
 
+from handlers.answers import allow_to
 from handlers.connecting import SessionNamespace
 from handlers.guard import Answer, Payload, error_answer, guarded
 from handlers.send_order import SendOrder
@@ -89,7 +92,7 @@ class ChatNamespace(SessionNamespace):
         pending = await self.services.attendance.join(
             session, payload["room"], payload.get("cursor")
         )
-        return DeferredAck(pending.finish)
+        return DeferredAck(partial(pending.finish, self._allow_to(session)))
 
     @guarded
     async def on_sync(self, session: Session, payload: Payload) -> Answer:
@@ -105,6 +108,7 @@ class ChatNamespace(SessionNamespace):
             services.attendance,
             session,
             rooms,
+            allow=self._allow_to(session),
             count=lambda error: self.count("sync", error),
         )
 
@@ -221,6 +225,10 @@ class ChatNamespace(SessionNamespace):
         )
         ends = identity.expires_at
         return {"expiresAt": None if ends is None else int(ends * 1000)}
+
+    def _allow_to(self, session: Session) -> Callable[[int], None]:
+        """Return what keeps long answers to a session from adding up."""
+        return allow_to(self.server.eio.sockets.get(self._eio_sid(session.sid)))
 
     async def _stored(self, session: Session, data: bytes) -> dict[str, object]:
         """Check and store an image; return what its message tells of it."""

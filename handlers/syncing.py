@@ -21,6 +21,7 @@ async def join_all(
     session: Session,
     rooms: Sequence[Mapping[str, Any]],
     *,
+    allow: Callable[[int], None],
     count: Callable[[ChatError], None],
 ) -> DeferredAck:
     """Join all rooms; a room that is denied does not keep the others back.
@@ -29,6 +30,7 @@ async def join_all(
         attendance: Carries out each join.
         session: Who joins.
         rooms: ``{room, cursor?}`` each, no room twice.
+        allow: Given the bytes of each room's events; raises if they are too many.
         count: Takes note of each room's error.
     """
     slots = asyncio.Semaphore(JOINS_TOGETHER)
@@ -43,7 +45,7 @@ async def join_all(
     def answer(room: str, pending: PendingJoin | ChatError) -> dict[str, object]:
         try:
             if isinstance(pending, PendingJoin):
-                return {"ok": True, **pending.finish()}
+                return {"ok": True, **pending.finish(allow)}
             error = pending
         except Exception as failure:  # noqa: BLE001 - logged, answered by room
             error = told(failure, "sync", session.sid)

@@ -54,12 +54,15 @@ class PendingJoin:
         self._past = past
         self._present = present
 
-    def finish(self) -> dict[str, object]:
+    def finish(self, allow: Callable[[int], None]) -> dict[str, object]:
         """Put the session into the fan-out and return its ack.
 
         Synchronous: the ack must be written in the same step. It then precedes the
         room's first live event, its ``events`` reach exactly up to that, and its
         ``reads`` and ``online`` are those of this moment.
+
+        Args:
+            allow: Given the bytes of the ack's events; raises if they are too many.
 
         Raises:
             UnavailableError: The room moved on too fast, its log broke, or the
@@ -69,6 +72,8 @@ class PendingJoin:
         try:
             if self._entry.broken:
                 raise UnavailableError("The room changed meanwhile; join again.")
+            events = [*self._past.events, *self._entry.tail]
+            allow(sum(map(len, events)))
             self._enter()
         finally:
             self._close()
@@ -79,7 +84,6 @@ class PendingJoin:
         last_message = max(
             self._admission.last_message, _last_message(entry.tail), last_read
         )
-        events = [*self._past.events, *entry.tail]
         return {
             "room": self._feed.room,
             "cursor": str(self._feed.position),

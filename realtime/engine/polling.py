@@ -104,6 +104,11 @@ class Polling:
         connection = None if self._answered_over is None else self._answered_over()
         return 0 if connection is None else connection.get_write_buffer_size()
 
+    def has_place(self, size: int) -> bool:
+        """Whether a packet of this size would be taken now."""
+        longest = max(size, self._longest) if self._packets else size
+        return self._size + size - longest <= self._limit
+
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits for the next GET."""

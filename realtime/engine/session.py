@@ -173,6 +173,13 @@ class Session:
         """Bytes on their way to the client that the network has not taken yet."""
         return self._transport.unsent
 
+    def has_place(self, size: int) -> bool:
+        """Whether a message of so many bytes can be sent now and not end the session.
+
+        Beside one long message, however long, only so much more may wait.
+        """
+        return self._transport.has_place(size)
+
     def begin_work(self) -> None:
         """Count a handler that began; at the bound the client waits."""
         self._in_flight += 1

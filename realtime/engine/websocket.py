@@ -162,6 +162,12 @@ class WebSocketConnection(asyncio.Protocol):
         """Bytes that wait for the network to take them."""
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
+    def has_place(self, size: int) -> bool:
+        """Whether :meth:`write` would take so many bytes now."""
+        waiting = self.unsent
+        longest = max(size, self._longest) if waiting else size
+        return waiting + size - longest <= self._hub.options.write_buffer_bytes
+
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
         """Begin the closing handshake, RFC 6455 section 7.1.2; the session is let go.
 
