@@ -122,6 +122,7 @@ export async function member(name, { url = urls[1], room = "general" } = {}) {
     },
     /** Wait until a user has read up to a message, as the server says. */
     readBy: (user, message) => until("reads", () => client.room(room)?.reads?.get(user) >= message),
+    quit: () => client.quit(room),
     close: () => client.close(),
   };
 }

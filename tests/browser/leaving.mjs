@@ -1,7 +1,7 @@
 // A room that was left stays left, whatever the browser's back button shows again.
 
 import assert from "node:assert/strict";
-import { enter, person, run, urls } from "./kit.mjs";
+import { enter, member, online, person, run, urls } from "./kit.mjs";
 
 await run(async (browser) => {
   const ann = await person(browser);
@@ -37,4 +37,19 @@ await run(async (browser) => {
   await isIn("general");
   await ann.goForward();
   await isIn("kitchen");
-});
+
+  // A room that was quit on another device meanwhile is not offered any more: to open it
+  // would be to join it.
+  await ann.reload();
+  await online(ann);
+  await ann.context().setOffline(true);
+  await ann.waitForSelector('.status[data-tone="bad"]');
+  const phone = await member("Ann", { room: "kitchen" });
+  await phone.quit();
+  phone.close();
+  await ann.context().setOffline(false);
+  await online(ann);
+  await isIn("Chatroom");
+  await ann.waitForSelector('.room:has-text("kitchen")', { state: "detached" });
+  assert.equal(await ann.locator('.room:has-text("general")').count(), 1);
+}, { allowsNoNetwork: true });

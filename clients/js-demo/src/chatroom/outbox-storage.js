@@ -12,7 +12,7 @@ import { ImageStore } from "./image-store.js";
  * @property {(clientId: string) => boolean} has False once another tab has settled it.
  */
 
-/** As long as this object is used again it keeps what it was given. */
+/** Keeps what it was given as long as the object is there: for servers and tests. */
 export class MemoryOutboxStorage {
   /** @type {Map<string, OutboxItem>} */
   #items = new Map();

@@ -125,7 +125,8 @@ export class ChatPage {
     client.on("outbox", () => this.renderPending());
     client.on("refused", ({ room, error }) => {
       this.announcer.show(`${room}: ${error.message}`);
-      if (error.code === "ended") this.#known.delete(room);
+      // `forbidden`: it was quit on another device while this one was away.
+      if (error.code === "ended" || error.code === "forbidden") this.#known.delete(room);
       this.route.leave(room);
     });
     const visible = () => !document.hidden && this.messages.isAtBottom && this.#read();
