@@ -62,7 +62,7 @@ export class ChatroomClient {
       "user" in options.auth ? options.auth.user : (readClaims(options.auth.token).sub ?? null);
     this.connection = new Connection(options, {
       changed: () => this.#emitStatus(),
-      connected: () => this.#connected(),
+      connected: () => this.attendance.connected(),
       disconnected: () => this.#disconnected(),
       event: (name, payload) => {
         if (name === "service") this.#served(payload?.available !== false);
@@ -87,7 +87,7 @@ export class ChatroomClient {
       changed: (item) => this.#outboxChanged(item),
     });
     this.readMarks = new ReadMarks({
-      isOnline,
+      isReady: (room) => isOnline() && this.attendance.attends(room),
       send: (room, message) => this.connection.request("mark_read", { room, message }),
     });
     this.typingNotice = new TypingNotice((room, on) =>
@@ -274,11 +274,6 @@ export class ChatroomClient {
     this.typingUsers.clear();
     this.connection.close();
     this.memberships.close();
-  }
-
-  #connected() {
-    this.attendance.connected();
-    this.readMarks.resume();
   }
 
   #disconnected() {

@@ -92,11 +92,12 @@ export class Incoming {
 
   /** @param {string} room */
   #settle(room) {
-    const { rooms, attendance, outbox, statusChanged } = this.parts;
+    const { rooms, attendance, outbox, readMarks, statusChanged } = this.parts;
     const state = rooms.get(room);
     if (!state || !attendance.attends(room)) return;
     rooms.ready(state);
     outbox.resume(room);
+    readMarks.resume(room);
     statusChanged();
   }
 

@@ -16,12 +16,13 @@ export class ReadMarks {
   /**
    * @param {object} wiring
    * @param {(room: string, message: number) => Promise<any>} wiring.send
-   * @param {() => boolean} wiring.isOnline
+   * @param {(room: string) => boolean} wiring.isReady The room is attended: before, a mark
+   *   may be of a past that was lost, and mean messages that were never read.
    * @param {number} [wiring.intervalMs]
    */
-  constructor({ send, isOnline, intervalMs = INTERVAL_MS }) {
+  constructor({ send, isReady, intervalMs = INTERVAL_MS }) {
     this.send = send;
-    this.isOnline = isOnline;
+    this.isReady = isReady;
     this.intervalMs = intervalMs;
   }
 
@@ -47,17 +48,19 @@ export class ReadMarks {
     if (message >= (this.#wanted.get(room) ?? 0)) this.#wanted.delete(room);
   }
 
-  /** Send what could not be sent without a connection. */
-  resume() {
-    for (const room of this.#wanted.keys()) {
-      if (!this.#timers.has(room)) void this.#flush(room);
-    }
+  /**
+   * The room is attended (again): send what could not be sent before.
+   *
+   * @param {string} room
+   */
+  resume(room) {
+    if (!this.#timers.has(room)) void this.#flush(room);
   }
 
   /** @param {string} room */
   async #flush(room) {
     const message = this.#wanted.get(room);
-    if (message === undefined || !this.isOnline() || this.#inFlight.has(room)) return;
+    if (message === undefined || !this.isReady(room) || this.#inFlight.has(room)) return;
     this.#inFlight.add(room);
     let pauseMs = this.intervalMs;
     try {
@@ -87,7 +90,7 @@ export class ReadMarks {
   }
 
   close() {
-    this.isOnline = () => false;
+    this.isReady = () => false;
     for (const room of [...this.#timers.keys()]) this.forget(room);
     this.#wanted.clear();
   }
