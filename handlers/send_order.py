@@ -6,8 +6,9 @@ its picture.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 AHEAD_SECONDS: Final = 2.0
@@ -18,19 +19,34 @@ Key = tuple[str, str]
 """Session id and room: rooms do not wait for one another."""
 
 
+class _Place:
+    """A message's place in its queue.
+
+    Attributes:
+        has_gone: Whether it has gone on, or was given up.
+        is_passed: Done when it and all ahead of it have gone.
+    """
+
+    __slots__ = ("has_gone", "is_passed")
+
+    def __init__(self) -> None:
+        self.has_gone = False
+        self.is_passed = asyncio.get_running_loop().create_future()
+
+
 class SendOrder:
     """Queues of messages behind images; there is none for whoever sends texts only."""
 
     def __init__(self) -> None:
-        # The last message of each queue, done when it has gone on.
-        self._last: dict[Key, asyncio.Future[None]] = {}
+        # Each begins with a message that has not gone on.
+        self._queues: dict[Key, deque[_Place]] = {}
 
     def __len__(self) -> int:
-        return len(self._last)
+        return len(self._queues)
 
     def __contains__(self, key: Key) -> bool:
         """Return whether messages wait, so that the next one has to as well."""
-        return key in self._last
+        return key in self._queues
 
     @asynccontextmanager
     async def place(self, key: Key) -> AsyncIterator[Callable[[], Awaitable[None]]]:
@@ -41,18 +57,24 @@ class SendOrder:
             on, or after :data:`AHEAD_SECONDS`. Whoever leaves the block goes on in the
             same step.
         """
-        loop = asyncio.get_running_loop()
-        until = loop.time() + AHEAD_SECONDS
-        ahead = self._last.get(key)
-        own = self._last[key] = loop.create_future()
+        until = asyncio.get_running_loop().time() + AHEAD_SECONDS
+        queue = self._queues.setdefault(key, deque())
+        ahead = queue[-1] if queue else None
+        own = _Place()
+        queue.append(own)
 
         async def turn() -> None:
             if ahead is not None:
-                await asyncio.wait({ahead}, timeout=max(0.0, until - loop.time()))
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(until):
+                        await asyncio.wait({ahead.is_passed})
 
         try:
             yield turn
         finally:
-            own.set_result(None)
-            if self._last.get(key) is own:
-                del self._last[key]
+            own.has_gone = True
+            # One that was refused must not let the next one past those ahead of it.
+            while queue and queue[0].has_gone:
+                queue.popleft().is_passed.set_result(None)
+            if not queue:
+                del self._queues[key]

@@ -8,10 +8,17 @@ from PIL import Image
 
 from handlers import send_order
 from handlers.send_order import SendOrder
+from realtime.settings import MIB
 from tests.members import Member, all_see, member, text_of
 from tests.nodes import Node
 from tests.recording import Payload
-from tests.waiting import wait_until
+from tests.waiting import DEADLINE_SECONDS, wait_until
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have messages wait for an image for as long as a busy machine may take."""
+    monkeypatch.setattr(send_order, "AHEAD_SECONDS", DEADLINE_SECONDS)
 
 
 def large_picture() -> bytes:
@@ -46,6 +53,7 @@ async def test_texts_in_bursts(nodes: list[Node]) -> None:
         await all_see([ann, bob], texts)
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_caption_follows_its_picture(nodes: list[Node]) -> None:
     """Texts to the same room wait for an image that is checked; other rooms do not."""
     data = large_picture()
@@ -78,6 +86,50 @@ async def test_an_image_that_is_refused_holds_nothing_up(nodes: list[Node]) -> N
         )
         assert refused["error"]["code"] == "invalid"
         await all_see([ann], ["after"])
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_refused_image_lets_nothing_past_the_one_before(
+    nodes: list[Node],
+) -> None:
+    """Its refusal is quick; the picture before it is still being checked."""
+    data = large_picture()
+    too_large = bytes(8 * MIB + 1)
+    async with member(nodes[0], "ann", "42") as ann:
+        sent, refused, *_ = await asyncio.gather(
+            ann.do("send", image_of(data, "i1")),
+            ann.ask("send", image_of(too_large, "i2")),
+            ann.send("after"),
+        )
+        assert refused["error"]["code"] == "too_large"
+        assert sent["message"] == 1
+        await wait_until(lambda: len(kinds(ann)) >= 2, "both messages")
+        assert kinds(ann) == ["image", "after"]
+
+
+async def test_nobody_gets_ahead_of_who_waits() -> None:
+    """One in the middle is refused; who comes then waits for the first one."""
+    order, key = SendOrder(), ("sid", "42")
+    gone: list[str] = []
+
+    async def text() -> None:
+        async with order.place(key) as turn:
+            await turn()
+            gone.append("text")
+
+    async with order.place(key):
+        async with order.place(key):
+            waiting = asyncio.create_task(text())
+            await asyncio.sleep(0)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        async with order.place(key):
+            pass
+        assert key in order
+        gone.append("image")
+    await waiting
+    assert gone == ["image", "text"]
+    assert len(order) == 0
 
 
 async def test_nobody_waits_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
