@@ -93,19 +93,38 @@ class Presence:
         await self.leave_all([(room, sid)])
 
     async def leave_all(self, departures: Sequence[tuple[str, str]]) -> None:
-        """Remove sessions, given as room and sid, in one round trip."""
+        """Remove sessions, given as room and sid, in two round trips."""
         this = object()
         self._leaving.update(dict.fromkeys(departures, this))
+        gone = list(departures)
         try:
-            await in_turn(*[self._remove(room, sid) for room, sid in departures])
+            while gone:
+                generation = self._link.generation
+                await in_turn(*[self._remove(room, sid) for room, sid in gone])
+                # One that came back meanwhile is on the lists, and stays there.
+                gone = [pair for pair in gone if self._leaving.get(pair) is this]
+                entries = [f"{room} {sid}" for room, sid in gone]
+                if await self._strike(self._node, entries, generation):
+                    return
+                gone = [pair for pair in gone if self._leaving.get(pair) is this]
         finally:
-            # One that came back meanwhile is on the lists, and stays there.
-            gone = [pair for pair in departures if self._leaving.get(pair) is this]
-            for pair in gone:
-                del self._leaving[pair]
-        if gone:
-            entries = [f"{room} {sid}" for room, sid in gone]
-            await self._link.call("SREM", keys.node_sessions(self._node), *entries)
+            for pair in departures:
+                if self._leaving.get(pair) is this:
+                    del self._leaving[pair]
+
+    async def _strike(
+        self, node: str, entries: Sequence[str | bytes], generation: int
+    ) -> bool:
+        """Take what the rooms' lists name no more off a node's own list.
+
+        Returns:
+            Whether that was over the connection of this number. Over another one Redis
+            may have gone back, and a room's list name it again: then both are due once
+            more, or nothing would ever find it there.
+        """
+        if entries:
+            await self._link.call("SREM", keys.node_sessions(node), *entries)
+        return self._link.generation == generation
 
     def _remove(
         self, room: str, sid: str, broken: dict[str, ReplyError] | None = None
@@ -163,18 +182,29 @@ class Presence:
 
         Several nodes may sweep at once; each departure is announced by one of them.
         What is wrong with one room's list keeps no other room from being cleared.
+        Of a node that renews its lease meanwhile no more is removed: it was paused, and
+        lists its sessions again.
         """
         swept = 0
         broken: dict[str, ReplyError] = {}
+        ended: float | None = None
         while True:
-            found = await self._link.call(
-                "SRANDMEMBER", keys.node_sessions(node), SWEEP_BATCH
+            # In one write: nothing that the node lists after its renewal is found.
+            lease, found = await in_turn(
+                self._link.call("ZSCORE", keys.NODES, node),
+                self._link.call("SRANDMEMBER", keys.node_sessions(node), SWEEP_BATCH),
             )
-            if not found:
+            ends = float(lease or 0)
+            if not found or (ended is not None and ends > ended):
                 break
+            ended = ends if ended is None else ended
             pairs = [entry.decode().partition(" ") for entry in found]
-            await in_turn(*[self._remove(room, sid, broken) for room, _, sid in pairs])
-            await self._link.call("SREM", keys.node_sessions(node), *found)
+            is_done = False
+            while not is_done:
+                generation = self._link.generation
+                removals = [self._remove(room, sid, broken) for room, _, sid in pairs]
+                await in_turn(*removals)
+                is_done = await self._strike(node, found, generation)
             swept += len(found)
         for room, error in broken.items():
             log.error(

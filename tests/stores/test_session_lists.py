@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -11,7 +12,9 @@ from realtime.presence import Presence
 from realtime.presence_counts import PresenceCounts
 from realtime.redis_link import RedisLink
 from realtime.session_lists import RELIST_TOGETHER, SessionLists
-from tests.waiting import wait_until
+from tests.redis_server import RedisServer
+from tests.stores.conftest import LinkMaker
+from tests.waiting import MS, wait_until
 
 
 @dataclass(eq=False)
@@ -106,3 +109,59 @@ async def test_one_broken_list_keeps_nobody_off_the_others(
     await lists.reconcile()
     assert "cannot be taken off" in caplog.text
     assert await redis_client.hlen(keys.sessions("42")) == len(sessions) - 1
+
+
+@pytest.mark.parametrize("way", ["leaves", "is swept"])
+async def test_a_departure_is_through_though_redis_goes_back_in_its_middle(
+    make_link: LinkMaker,
+    redis_server: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+) -> None:
+    """The room names the session again; what leads the node to it must be there too."""
+    async with make_link(timeout_seconds=8_000 * MS) as link:
+        lists, ann = SessionLists(presence_of(link, "n1")), Attending("s1")
+        await lists.add(ann, "42")
+        redis_server.keep()
+        call = link.call
+
+        def after_a_loss(*command: Any, **more: Any) -> Any:
+            if command[0] == "SREM":
+                monkeypatch.undo()
+                redis_server.go_back()
+            return call(*command, **more)
+
+        monkeypatch.setattr(link, "call", after_a_loss)
+        if way == "leaves":
+            await lists.remove(ann, "42")
+        else:
+            await presence_of(link, "n2").sweep("n1")
+        assert redis_server.admin.keys("*") == []
+
+
+async def test_a_node_that_goes_on_while_it_is_swept_keeps_what_it_lists_again(
+    lists: SessionLists,
+    link: RedisLink,
+    redis_client: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was paused for longer than its lease: nobody is told of leaving twice."""
+    ann = Attending("s1")
+    await lists.add(ann, "42")
+    await redis_client.zadd(keys.NODES, {"n1": 1})
+    call = link.call
+    back: list[asyncio.Future[Any]] = []
+
+    def goes_on(*command: Any, **more: Any) -> Any:
+        done = call(*command, **more)
+        if command[0] == "SREM":
+            monkeypatch.undo()
+            back.append(link.call("ZADD", keys.NODES, 2_000_000_000_000, "n1"))
+            back.append(asyncio.ensure_future(lists.add(ann, "42")))
+        return done
+
+    monkeypatch.setattr(link, "call", goes_on)
+    assert await presence_of(link, "n2").sweep("n1") == 1
+    await asyncio.gather(*back)
+    assert await redis_client.hgetall(keys.online("42")) == {"ann": "1"}
+    assert await redis_client.smembers(keys.node_sessions("n1")) == {"42 s1"}
