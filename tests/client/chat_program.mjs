@@ -41,7 +41,7 @@ chat.on("outbox", ({ item }) => {
   if (step === "sent" || step === "failed") say(step, { clientId, text, attempts, message, code: error?.code });
 });
 chat.on("reads", ({ room }) => say("reads", { room, reads: Object.fromEntries(chat.room(room)?.reads ?? []) }));
-chat.on("presence", ({ room }) => say("presence", { room, online: [...(chat.room(room)?.online ?? [])] }));
+chat.on("presence", ({ room }) => say("presence", { room, online: [...(chat.room(room)?.online ?? [])], count: chat.room(room)?.onlineCount }));
 chat.on("typing", ({ room }) => say("typing", { room, users: chat.typing(room) }));
 chat.on("refused", ({ room, error }) => say("refused", { room, code: error.code }));
 

@@ -116,6 +116,27 @@ async def test_a_refused_message_is_the_users_to_decide(redis_url: str) -> None:
         assert shown(ann) == [(1, "fine")]
 
 
+async def test_a_room_that_grows_large_shows_counts_and_no_stale_names(
+    redis_url: str,
+) -> None:
+    """Who is here is told by name no more; the count stays right, also as they go."""
+
+    def seen(program: Program) -> tuple[list[str], int]:
+        last = program.last("presence")
+        return sorted(last.get("online", [])), last.get("count", 0)
+
+    async with (
+        run_process("--redis-url", redis_url, CHATROOM_ANNOUNCE_MEMBERS="2") as node,
+        in_room(node.url, "ann") as ann,
+    ):
+        async with in_room(node.url, "ben"):
+            await ann.until(lambda: seen(ann) == (["ann", "ben"], 2), "Ben is here")
+            async with in_room(node.url, "cem"):
+                await ann.until(lambda: seen(ann) == ([], 3), "three are here")
+            await ann.until(lambda: seen(ann) == ([], 2), "Cem has gone")
+        await ann.until(lambda: seen(ann) == ([], 1), "Ben has gone")
+
+
 async def test_an_unlawful_room_is_refused(redis_url: str) -> None:
     """A room id that is none fails at once, without a request."""
     async with (

@@ -104,6 +104,26 @@ test("a large room tells counts, and no number at the messages", () => {
   assert.equal(state.applyRead("ann", 1), true);
 });
 
+test("a room that has grown large forgets names and marks that are told no more", () => {
+  const state = joined(3);
+  state.applyPresence({ onlineCount: 201 });
+  assert.equal(state.online, null);
+  assert.equal(state.unreadBy(3), null);
+  assert.deepEqual([state.onlineCount, state.memberCount], [201, 201]);
+  state.applyPresence({ user: "cem", online: false });
+  assert.equal(state.onlineCount, 200);
+  state.applyPresence({ user: "cem", online: true });
+  assert.equal(state.onlineCount, 201);
+});
+
+test("what was read on another device during a gap is known by the state that follows", () => {
+  const state = joined(3);
+  state.applyStanding({ reads: { ann: 2, ben: 3 }, online: ["ann"] });
+  assert.equal(state.unread, 1);
+  state.applyStanding({ reads: { ann: 1, ben: 3 }, online: ["ann"] });
+  assert.equal(state.unread, 1);
+});
+
 test("no more messages are held than allowed; older ones come back as history", () => {
   const state = joined(3, 4);
   for (const number of [4, 5, 6]) state.applyEvent("message", message(number));

@@ -43,8 +43,10 @@ export class Incoming {
     else if (!state.cursor) return;
     else if (name === "typing") typingUsers.set(room, payload.user, payload.on);
     else if (name === "presence") {
+      const { reads } = state;
       state.applyPresence(payload);
       this.#tell(room, "presence");
+      if (state.reads !== reads) this.#tell(room, "reads");
     } else if (name === "state") {
       state.applyStanding(payload);
       this.#tell(room, "presence", "reads");

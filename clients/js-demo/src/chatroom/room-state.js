@@ -102,6 +102,8 @@ export class RoomState {
     this.online = online ? new Set(online) : null;
     this.onlineCount = onlineCount ?? this.online?.size ?? 0;
     this.memberCount = memberCount ?? this.reads?.size ?? 0;
+    // After a gap: another device of the user may have read on meanwhile.
+    this.raiseLastRead(this.reads?.get(this.user ?? "") ?? 0);
   }
 
   /**
@@ -178,17 +180,31 @@ export class RoomState {
 
   /** @param {{user?: string, online?: boolean, onlineCount?: number}} payload */
   applyPresence({ user, online, onlineCount }) {
-    if (this.online && user !== undefined) {
+    if (user === undefined) this.#applyCount(onlineCount ?? this.onlineCount);
+    else if (this.online) {
       if (online) this.online.add(user);
       else this.online.delete(user);
       this.onlineCount = this.online.size;
     }
+    // A large room has become smaller: those who stayed are not known by name.
+    else this.onlineCount = Math.max(0, this.onlineCount + (online ? 1 : -1));
     // Somebody new: a member's mark starts at the room's last message.
     if (online && user !== undefined && this.reads && !this.reads.has(user)) {
       this.reads.set(user, this.lastMessage);
       this.memberCount = this.reads.size;
     }
-    if (typeof onlineCount === "number") this.onlineCount = onlineCount;
+  }
+
+  /**
+   * The room is large, by now at least: who comes, goes or reads is told no more.
+   *
+   * @param {number} onlineCount
+   */
+  #applyCount(onlineCount) {
+    this.online = null;
+    this.reads = null;
+    this.onlineCount = onlineCount;
+    this.memberCount = Math.max(this.memberCount, onlineCount);
   }
 
   /**
