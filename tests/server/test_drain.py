@@ -46,11 +46,14 @@ async def draining(node: Node) -> AsyncIterator[asyncio.Task[None]]:
 async def test_sigterm(redis_server: RedisServer) -> None:
     """Balancers and clients are told at once; what clients still send is taken."""
     told: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-    # A request that Redis holds up keeps the node, however slow this machine is.
-    patient = {"DRAIN": "60", "REDIS_TIMEOUT": "60", "REDIS_SILENCE": "60"}
-    variables = {f"CHATROOM_{name}_SECONDS": value for name, value in patient.items()}
     async with (
-        run_process("--redis-url", redis_server.url, **variables) as node,
+        # A request that Redis holds up keeps the node, however slow this machine is.
+        run_process(
+            *("--redis-url", redis_server.url),
+            CHATROOM_DRAIN_SECONDS=f"{HANGS_SECONDS}",
+            CHATROOM_REDIS_TIMEOUT_SECONDS=f"{HANGS_SECONDS}",
+            CHATROOM_REDIS_SILENCE_SECONDS=f"{HANGS_SECONDS}",
+        ) as node,
         client(node, "ann") as ann,
     ):
         ann.on("closing", told.set_result, NAMESPACE)
