@@ -1,6 +1,7 @@
 """Rooms and their members: who belongs to a room, connected or not."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ from realtime.errors import (
 )
 from realtime.in_turn import in_turn
 from realtime.redis_link import RedisLink
+from realtime.redis_wire import ReplyError
+
+log = logging.getLogger(__name__)
 
 MEMBER = "member"
 """The role of somebody who came by themselves."""
@@ -214,16 +218,27 @@ class Rooms:
         return {user.decode() for user in found}
 
     async def of_user(self, user: str) -> list[RoomSummary]:
-        """Return the user's rooms by id, with what is unread in each."""
+        """Return the user's rooms by id, with what is unread in each.
+
+        A room that cannot be read is left out, and told in the log.
+        """
         found = await self._link.call("SMEMBERS", keys.user_rooms(user))
         rooms = sorted(room.decode() for room in found)
         summaries: list[RoomSummary] = []
         for start in range(0, len(rooms), LISTED_TOGETHER):
             together = rooms[start : start + LISTED_TOGETHER]
             found = await asyncio.gather(
-                *(self._summary(each, user) for each in together)
+                *(self._summary(each, user) for each in together),
+                return_exceptions=True,
             )
-            summaries += [summary for summary in found if summary is not None]
+            for each, summary in zip(together, found, strict=True):
+                if isinstance(summary, ReplyError):
+                    # What is wrong with one room must not hide the others.
+                    log.error("Room %s cannot be listed", each, exc_info=summary)
+                elif isinstance(summary, BaseException):
+                    raise summary
+                elif summary is not None:
+                    summaries.append(summary)
         return summaries
 
     async def _summary(self, room: str, user: str) -> RoomSummary | None:

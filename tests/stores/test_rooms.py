@@ -49,6 +49,18 @@ async def test_a_user_s_list_is_bounded(rooms: Rooms) -> None:
     assert [each.room for each in await rooms.of_user("ann")] == ["1", "3", "4"]
 
 
+async def test_one_broken_room_hides_no_other(
+    rooms: Rooms, redis_client: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody wrote over one of its keys: the user finds their other rooms."""
+    for room in ("1", "2", "3"):
+        await join(rooms, room, "ann")
+    await redis_client.delete(keys.last_read("2"))
+    await redis_client.set(keys.last_read("2"), "not a hash")
+    assert [each.room for each in await rooms.of_user("ann")] == ["1", "3"]
+    assert "Room 2 cannot be listed" in caplog.text
+
+
 async def test_the_first_join_makes_a_member(rooms: Rooms, redis_client: Redis) -> None:
     """With a role and a time; repeating it changes nothing."""
     assert not await rooms.is_member("42", "ann")
