@@ -7,7 +7,6 @@ instead of 8 (``docs/decisions``).
 
 import asyncio
 import base64
-import binascii
 import hashlib
 from collections.abc import Mapping
 from typing import Final
@@ -51,7 +50,8 @@ def is_websocket_handshake(request: web.Request) -> bool:
         return False
     try:
         key = base64.b64decode(headers.get("Sec-WebSocket-Key", ""), validate=True)
-    except binascii.Error:
+    except ValueError:
+        # No base64, or not even ASCII.
         return False
     return len(key) == _KEY_BYTES
 

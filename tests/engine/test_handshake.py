@@ -88,6 +88,7 @@ async def test_handshakes_are_get(method: str) -> None:
         {"Sec-WebSocket-Version": "8"},
         {"Sec-WebSocket-Key": "short"},
         {"Sec-WebSocket-Key": "!!!"},
+        {"Sec-WebSocket-Key": "é" * 11},
         {"Upgrade": "h2c"},
         {"Connection": "keep-alive"},
     ],
