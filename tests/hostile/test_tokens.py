@@ -66,8 +66,8 @@ def claims(**changed: Any) -> dict[str, Any]:
 
 
 def ending_soon() -> int:
-    """Return an expiry that ends a session in two or three seconds."""
-    return int(time.time()) + 3 - LEEWAY_SECONDS
+    """Return an expiry that ends a session in four or five seconds."""
+    return int(time.time()) + 5 - LEEWAY_SECONDS
 
 
 def text_of(**changed: Any) -> bytes:

@@ -60,7 +60,7 @@ async def test_who_connects_again_and_again_is_told_late(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A refusal that came at once would only be asked for again at once."""
-    monkeypatch.setattr(connecting, "REST_SECONDS", 300 * MS)
+    monkeypatch.setattr(connecting, "REST_SECONDS", 1_000 * MS)
     async with run_nodes(1, redis_url, rates="connect=0.1/2") as (node,):
         for _ in range(2):
             async with raw_chat(node, {"user": "mallory"}):

@@ -6,7 +6,7 @@ import aiohttp
 
 from tests.nodes import NAMESPACE, client, run_nodes
 from tests.redis_server import RedisServer
-from tests.waiting import wait_until
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
 
 async def readiness(url: str) -> int:
@@ -60,14 +60,14 @@ async def test_clients_are_told_and_served_again(redis_server: RedisServer) -> N
         ann.on("service", lambda p: told.put_nowait(p["available"]), NAMESPACE)
         await ann.call("join", {"room": "42"}, namespace=NAMESPACE)
         redis_server.kill()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             assert await told.get() is False
         assert await readiness(node.url) == 503
         refused = await ann.call("send", message, namespace=NAMESPACE)
         assert refused["error"]["code"] in {"unavailable", "unknown"}
         assert refused["error"]["temporary"] is True
         redis_server.start()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             assert await told.get() is True
         acked = await ann.call("send", message, namespace=NAMESPACE)
         assert (acked["ok"], acked["message"]) == (True, 1)

@@ -11,7 +11,10 @@ from tests.hostile.standing import services_of
 from tests.members import Member, all_see, member
 from tests.nodes import Node, run_nodes
 from tests.redis_server import RedisServer
-from tests.waiting import wait_until
+from tests.waiting import MS, wait_until
+
+# Soon over, and longer than a busy disk keeps an answer back.
+PATIENCE_SECONDS = 1_500 * MS
 
 
 async def listed(who: Member) -> list[str]:
@@ -55,7 +58,9 @@ async def test_a_quit_that_redis_did_not_get_changes_nothing(
     redis_server: RedisServer,
 ) -> None:
     """`unavailable`: the session attends as before, and is a member."""
-    async with run_nodes(1, redis_server.url, redis_timeout_seconds=0.5) as (node,):
+    async with run_nodes(
+        1, redis_server.url, redis_timeout_seconds=PATIENCE_SECONDS
+    ) as (node,):
         services = services_of(node)
         async with member(node, "ann", "42") as ann:
             redis_server.kill()
@@ -74,7 +79,9 @@ async def test_a_quit_that_was_carried_out_is_not_called_unavailable(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Redis goes away between its two steps: `unknown`, and repeating it is fine."""
-    async with run_nodes(1, redis_server.url, redis_timeout_seconds=0.5) as (node,):
+    async with run_nodes(
+        1, redis_server.url, redis_timeout_seconds=PATIENCE_SECONDS
+    ) as (node,):
         rooms, link = services_of(node).rooms, services_of(node).rooms._link
         quit_room = rooms.quit
 

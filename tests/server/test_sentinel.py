@@ -16,7 +16,8 @@ from tests.members import Member, all_see, member, members
 from tests.nodes import run_nodes
 from tests.waiting import MS, wait_until
 
-HEALED_SECONDS = 20_000 * MS
+# Some twelve; and thirty more where a Sentinel that was kept waiting trusts nobody.
+HEALED_SECONDS = 60_000 * MS
 
 
 @asynccontextmanager
@@ -108,7 +109,7 @@ async def test_a_failover_loses_nothing_that_was_replicated(
             await wait_until(lambda: "bye" in bob.texts("42"), "one room still")
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 async def test_a_former_primary_is_left_while_it_serves_on(tmp_path: Path) -> None:
     """After a planned failover it takes writes for seconds, all of which are lost.
 

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from realtime.embedded import LOCK_NAME, EmbeddedValkey
 from realtime.start_error import StartError
 from realtime.valkey_process import LOG_NAME, SOCKET_NAME, die_with_parent
-from tests.waiting import MS, wait_until
+from tests.waiting import wait_until
 
 # A process that starts or joins the Valkey of a folder and then does nothing else.
 HOLDER = """
@@ -163,8 +163,8 @@ async def test_a_joined_node_takes_over_and_loses_nothing(valkeys: Valkeys) -> N
 
     owner.kill()
 
-    await wait_until(lambda: joined.owner, "the lock is taken", seconds=1000 * MS)
-    await wait_until(lambda: _answers(redis), "Valkey answers", seconds=1000 * MS)
+    await wait_until(lambda: joined.owner, "the lock is taken")
+    await wait_until(lambda: _answers(redis), "Valkey answers")
     assert await redis.get("acknowledged") == "yes"
 
 
@@ -195,7 +195,7 @@ async def test_a_dead_valkey_is_started_again_by_its_owner(valkeys: Valkeys) -> 
 
     os.kill(await _valkey_pid(redis), signal.SIGKILL)
 
-    await wait_until(lambda: _answers(redis), "Valkey answers", seconds=2000 * MS)
+    await wait_until(lambda: _answers(redis), "Valkey answers")
     assert await redis.get("acknowledged") == "yes"
 
 

@@ -43,14 +43,18 @@ def is_gone(pid: int) -> bool:
     return state == "Z"
 
 
-async def held(decoders: ImageDecoders) -> "asyncio.Task[object]":
-    """Return a decoding whose process has been stopped: it goes on for ever."""
-    await decoders.decode(GOOD)
-    (pid,) = pids(decoders)
-    os.kill(pid, signal.SIGSTOP)
-    task: asyncio.Task[object] = asyncio.create_task(decoders.decode(GOOD))
-    await wait_until(lambda: decoders._busy, "it is at the image")
-    return task
+async def held(decoders: ImageDecoders, count: int = 1) -> "list[asyncio.Task[object]]":
+    """Return decodings whose processes have been stopped: they go on for ever."""
+    await asyncio.gather(*(decoders.decode(GOOD) for _ in range(count)))
+    there = pids(decoders)
+    assert len(there) == count
+    for pid in there:
+        os.kill(pid, signal.SIGSTOP)
+    tasks: list[asyncio.Task[object]] = [
+        asyncio.create_task(decoders.decode(GOOD)) for _ in there
+    ]
+    await wait_until(lambda: len(decoders._busy) == count, "they are at their images")
+    return tasks
 
 
 async def test_what_is_found_comes_back(decoders: ImageDecoders) -> None:
@@ -107,7 +111,7 @@ async def test_the_largest_picture_allowed_has_room(decoders: ImageDecoders) -> 
 
 async def test_a_decoder_that_is_given_up_is_ended(decoders: ImageDecoders) -> None:
     """Nothing of it is left when the sender has been answered."""
-    task = await held(decoders)
+    (task,) = await held(decoders)
     (pid,) = pids(decoders)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -136,18 +140,13 @@ async def test_there_are_only_so_many_processes(decoders: ImageDecoders) -> None
 
 async def test_going_down_waits_for_no_picture(decoders: ImageDecoders) -> None:
     """What is being decoded is given up, what waits is refused, no process is left."""
-    task = await held(decoders)
-    waiting = [asyncio.create_task(decoders.decode(GOOD)) for _ in range(DECODERS)]
-    await wait_until(lambda: len(decoders._busy) == DECODERS, "all are at work")
+    tasks = await held(decoders, DECODERS)
+    tasks += [asyncio.create_task(decoders.decode(GOOD)) for _ in range(DECODERS)]
     there = pids(decoders)
     await decoders.aclose()
     assert all(is_gone(pid) for pid in there)
-    given_up, *others = await asyncio.gather(task, *waiting, return_exceptions=True)
-    assert isinstance(given_up, UnavailableError)
-    # The second process may have been quick enough for one of them.
-    refused = [each for each in others if each != FOUND]
-    assert refused
-    assert all(isinstance(each, UnavailableError) for each in refused)
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(each, UnavailableError) for each in ends)
     with pytest.raises(UnavailableError):
         await decoders.decode(GOOD)
     assert not pids(decoders)
