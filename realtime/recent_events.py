@@ -121,11 +121,13 @@ class RecentEvents:
 
         Args:
             cursor: The last event that is known.
-            upto: Offset of the last event wanted, not beyond the newest; None: all.
+            upto: Offset of the last event wanted; None: all. One beyond the newest is
+                of a past that was lost.
         """
+        newest = self.newest.offset
         if upto is None:
-            upto = self.newest.offset
-        if cursor.offset > upto or self.find(cursor.offset) != cursor:
+            upto = newest
+        if not cursor.offset <= upto <= newest or self.find(cursor.offset) != cursor:
             return None
         # Offsets are contiguous, so the cursor's place is known.
         first = self._since.offset + 1

@@ -57,6 +57,21 @@ async def test_a_log_that_lost_its_tail_gives_no_part_of_what_was_missed(
             await past(log, cursor, lost)
 
 
+async def test_a_tail_that_is_lost_back_to_the_cursor(
+    log: MessageLog, rooms: Rooms, send: Send
+) -> None:
+    """The node learns of the loss while it looks for what was missed: ask again."""
+    await rooms.admit("42", "ann")
+    sent = await send("text")
+    cursor = Position(sent.offset, sent.uid)
+    feed = RoomFeed("42")
+    feed.restart(Position(5, "lost"))
+    finding = Recovery(log).past(feed, feed.begin_entry(), str(cursor))
+    feed.restart(cursor)
+    with pytest.raises(UnavailableError):
+        await finding
+
+
 async def test_nobody_waits_for_a_row_of_others_while_redis_is_away(
     make_link: LinkMaker, redis_server: RedisServer
 ) -> None:
