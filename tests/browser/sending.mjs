@@ -124,4 +124,15 @@ await run(async (browser) => {
   assert.equal(await box(ann), "a draft\nThe last one");
   assert.equal(await ann.locator(".tray li").count(), 1);
   assert.deepEqual(await texts(ann), [...all, "にほん"]);
+
+  // What is unfinished waits in its room, images as well.
+  const look = (room) => ann.evaluate((hash) => void (location.hash = hash), `#room=${room}`);
+  await look("kitchen");
+  await ann.waitForSelector('h1:text-is("kitchen")');
+  assert.equal(await ann.locator(".tray li").count(), 0);
+  assert.equal(await box(ann), "");
+  await look("general");
+  await ann.waitForSelector('h1:text-is("general")');
+  assert.equal(await ann.locator(".tray li").count(), 1);
+  assert.equal(await box(ann), "a draft\nThe last one");
 }, { allowsNoNetwork: true });

@@ -16,7 +16,7 @@ const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 export class Composer {
   /** @type {File[]} */
   #files = [];
-  /** @type {Map<string, string>} Unfinished texts of the rooms that are not shown. */
+  /** @type {Map<string, {text: string, files: File[]}>} Unfinished, of the rooms not shown. */
   #drafts = new Map();
   #room = "";
 
@@ -59,10 +59,11 @@ export class Composer {
 
   /** @param {string} room */
   show(room) {
-    if (this.#room) this.#drafts.set(this.#room, this.text.value);
+    if (this.#room) this.#drafts.set(this.#room, { text: this.text.value, files: this.#files });
     this.#room = room;
-    this.setText(this.#drafts.get(room) ?? "");
-    this.#setFiles([]);
+    const { text, files } = this.#drafts.get(room) ?? { text: "", files: [] };
+    this.setText(text);
+    this.#setFiles(files);
   }
 
   /** @param {string} text */
@@ -80,12 +81,14 @@ export class Composer {
    */
   putBack(room, text, files = []) {
     const isShown = room === this.#room;
-    const draft = isShown ? this.text.value : this.#drafts.get(room);
-    const joined = [draft, text].filter(Boolean).join("\n");
-    if (!isShown) this.#drafts.set(room, joined);
+    const shown = { text: this.text.value, files: this.#files };
+    const draft = isShown ? shown : this.#drafts.get(room);
+    const joined = [draft?.text, text].filter(Boolean).join("\n");
+    const all = [...(draft?.files ?? []), ...files];
+    if (!isShown) this.#drafts.set(room, { text: joined, files: all });
     else {
       this.setText(joined);
-      this.#setFiles([...this.#files, ...files]);
+      this.#setFiles(all);
     }
   }
 
