@@ -68,5 +68,16 @@ await run(async (browser) => {
   await cem.waitForFunction((text) => document.querySelector(".history-end").textContent === text, LOADING);
   held[1]();
   await shows(cem, all);
+
+  // Whoever scrolled up without a connection gets them when it is back.
+  const dan = await person(browser);
+  await enter(dan, { name: "Dan" });
+  await shows(dan, numbered("unread", 11, 60));
+  await dan.context().setOffline(true);
+  await dan.waitForSelector('.status[data-tone="bad"]');
+  await toTop(dan);
+  await dan.waitForFunction(() => document.querySelector(".scroller").scrollTop === 0);
+  await dan.context().setOffline(false);
+  await shows(dan, all);
   ben.close();
-});
+}, { allowsNoNetwork: true });

@@ -149,7 +149,7 @@ export class ChatPage {
     this.status.update();
     if (state === "online" && !this.#hasListed) void this.#list();
     const isUp = state === "online" && !isCatchingUp && !trouble;
-    if (isUp && !this.#wasUp) this.messages.retryImages();
+    if (isUp && !this.#wasUp) this.messages.retry();
     this.#wasUp = isUp;
     this.renderRooms();
     this.renderPeople();

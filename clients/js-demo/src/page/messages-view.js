@@ -105,8 +105,10 @@ export class MessagesView {
     this.updateReads();
   }
 
-  retryImages() {
+  /** What could not be had may be there now: images, and older messages at the top. */
+  retry() {
     this.list.retryImages();
+    if (this.scroller.scrollTop < TOP_PX) void this.#loadOlder();
   }
 
   /** @param {import("./message-element.js").PendingItem[]} items */
