@@ -1,5 +1,6 @@
 // The network goes and comes back: the page says so, and nothing is lost or doubled.
 
+import assert from "node:assert/strict";
 import { enter, online, person, run, say, shows, urls } from "./kit.mjs";
 
 await run(
@@ -25,6 +26,13 @@ await run(
     const all = ["before", "meanwhile", "written offline, one", "written offline, two"];
     await shows(ann, all);
     await shows(ben, all);
+
+    // Of a room that could not be joined yet nothing is known, nor that it is large.
+    const cem = await person(browser);
+    await cem.routeWebSocket(/socket\.io/, () => undefined);
+    await cem.goto(`${urls[0]}/#room=general&name=Cem`);
+    await cem.waitForSelector('h1:text-is("general")');
+    assert.equal(await cem.textContent(".people-content"), "");
   },
   { allowsNoNetwork: true },
 );

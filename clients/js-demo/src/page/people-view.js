@@ -27,7 +27,7 @@ export class PeopleView {
     this.content.replaceChildren(
       ...this.#group(isLive ? "Here now" : "Were here", state.onlineCount, here, isLive ? "here" : "away"),
       ...(state.reads && state.online ? this.#group("Away", away.length, away, "away") : []),
-      state.online ? "" : el("p", { class: "hint" }, "A large room shows numbers only."),
+      state.online || !state.cursor ? "" : el("p", { class: "hint" }, "A large room shows numbers only."),
     );
   }
 
