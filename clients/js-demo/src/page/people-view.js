@@ -44,7 +44,7 @@ export class PeopleView {
         "li",
         { class: `person ${kind}` },
         el("span", { class: `avatar ${hueOf(user)}`, "aria-hidden": "true" }, initials(user)),
-        el("span", { class: "person-name" }, user),
+        el("span", { class: "person-name", title: user }, user),
         user === this.user && el("span", { class: "hint" }, "you"),
       ),
     );
