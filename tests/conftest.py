@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
 from tests.redis_server import RedisServer
@@ -15,6 +16,17 @@ TASKS_END_SECONDS = 2_000 * MS
 # are, and what a killed node leaves for the others to sweep.
 KEPT_KEYS = (":log", ":messages", ":meta", ":lastRead", ":members", ":rooms")
 SWEPT_KEYS = (":sessions", ":online", ":nodes", ":secret", ":durable")
+
+# Alike in every run and everywhere, and without a clock: a busy machine is no defect.
+settings.register_profile(
+    "suite",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

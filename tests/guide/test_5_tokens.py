@@ -24,8 +24,8 @@ async def node(redis_url: str) -> AsyncIterator[Node]:
 
 
 def nearly_expired(user: str) -> str:
-    """Return a token that keeps a session for two or three more seconds."""
-    ends = int(time.time()) - LEEWAY_SECONDS + 3
+    """Return a token that keeps a session for four or five more seconds."""
+    ends = int(time.time()) - LEEWAY_SECONDS + 5
     return jwt.encode({"sub": user, "exp": ends}, SECRET, algorithm="HS256")
 
 

@@ -125,7 +125,12 @@ def test_no_text_passes_for_an_address(text: str) -> None:
 def test_what_is_no_image_costs_next_to_nothing(links: ImageLinks) -> None:
     """A page of texts passes in microseconds, not in parses."""
     raw = orjson.dumps({"type": "text", "text": "x" * 4000})
-    began = time.perf_counter()
-    for _ in range(1000):
-        assert links.resign(raw) is raw
-    assert time.perf_counter() - began < 0.1
+
+    def seconds() -> float:
+        began = time.perf_counter()
+        for _ in range(1000):
+            assert links.resign(raw) is raw
+        return time.perf_counter() - began
+
+    # The machine may have been busy with something else, but not each time.
+    assert min(seconds() for _ in range(10)) < 0.1
