@@ -178,3 +178,19 @@ test("what was acknowledged in a room that was left is not kept for ever", async
   box.forgetSent("42");
   assert.deepEqual(steps(box), []);
 });
+
+test("a message that is discarded while it is written down again is not there after a reload", async () => {
+  const { box, storage, world } = kit();
+  world.isReady = false;
+  const { clientId } = box.add("42", { image: new Uint8Array([1]) });
+  await settled();
+  // Its bytes are written again with the outcome, for it was never tried.
+  const { promise, resolve } = deferred();
+  const put = storage.put.bind(storage);
+  storage.put = (item) => promise.then(() => put(item));
+  box.giveUp("42", ended);
+  box.discard(clientId);
+  resolve(undefined);
+  await settled();
+  assert.deepEqual(await storage.load(), []);
+});

@@ -134,12 +134,13 @@ export class Outbox {
     const { triedAt } = item;
     try {
       await this.storage.put(item);
-      if (item.isKept) return;
+      const isNews = !item.isKept;
       item.isKept = true;
       // Settled or tried while its bytes were being written.
       const isSettled = item.step === "sent" || !this.#items.includes(item);
       if (isSettled) await this.storage.remove(item.clientId);
       else if (item.triedAt !== triedAt) await this.storage.put(item);
+      if (!isNews) return;
     } catch {
       // Full or forbidden: it is sent all the same, and `isKept` says that it would
       // not survive a reload. What an earlier write left would, and be sent again.
