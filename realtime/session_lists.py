@@ -14,8 +14,9 @@ from realtime.redis_wire import ReplyError
 log = logging.getLogger(__name__)
 
 RELIST_TOGETHER = 100
-"""Places of sessions in rooms listed again in one round trip: 50,000 take about a
-second, which the renewal of the lease can wait, and few calls are under way at once."""
+"""Places of sessions in rooms listed again, or taken off, in one round trip: 50,000
+take about a second, which the renewal of the lease can wait, and few calls are under
+way at once."""
 
 
 class AttendingSession(Protocol):
@@ -120,10 +121,15 @@ class SessionLists:
         if not self._are_unsure:
             return
         self._are_unsure = False
+        gone: list[tuple[str, str]] = []
         try:
-            async for room, sid in self._presence.listed():
-                if not self._attends(room, sid):
-                    await self._leave(room, sid)
+            async for place in self._presence.listed():
+                if not self._attends(*place):
+                    gone.append(place)
+                if len(gone) == RELIST_TOGETHER:
+                    await self._leave_all(gone)
+                    gone.clear()
+            await self._leave_all(gone)
         except ChatError:
             self.doubt()
             raise
@@ -131,6 +137,17 @@ class SessionLists:
     def _attends(self, room: str, sid: str) -> bool:
         session = self._sessions.get(sid)
         return session is not None and room in session.rooms
+
+    async def _leave_all(self, places: Iterable[tuple[str, str]]) -> None:
+        # Some may have come back since they were looked at.
+        gone = [place for place in places if not self._attends(*place)]
+        try:
+            await self._presence.leave_all(gone)
+        except ReplyError:
+            # What is wrong with one room's list must not keep others on theirs.
+            for place in gone:
+                if not self._attends(*place):
+                    await self._leave(*place)
 
     async def _leave(self, room: str, sid: str) -> None:
         try:

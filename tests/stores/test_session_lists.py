@@ -1,6 +1,7 @@
 """A node's sessions on the rooms' lists: there while they attend, and not after."""
 
 import asyncio
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,9 +9,12 @@ import pytest
 from redis.asyncio import Redis
 
 from realtime import keys
+from realtime.lua import Script
 from realtime.presence import Presence
 from realtime.presence_counts import PresenceCounts
 from realtime.redis_link import RedisLink
+from realtime.redis_url import connection_factory
+from realtime.redis_wire import Argument
 from realtime.session_lists import RELIST_TOGETHER, SessionLists
 from tests.redis_server import RedisServer
 from tests.stores.conftest import LinkMaker
@@ -89,6 +93,42 @@ async def test_who_left_is_on_no_list(lists: SessionLists, redis_client: Redis) 
     again = asyncio.create_task(lists.remove(ann, "42"))
     await asyncio.gather(once, back, again)
     assert await redis_client.keys("*") == []
+
+
+class CountingLink(RedisLink):
+    """Counts the round trips that begin, by scripts."""
+
+    begun = 0
+
+    def run(
+        self, script: Script, keys: Sequence[str], args: Sequence[Argument]
+    ) -> Awaitable[Any]:
+        """Run it; others may be on their way already."""
+        self.begun += not self.under_way
+        return super().run(script, keys, args)
+
+
+async def test_a_crowd_is_taken_off_the_lists_in_a_few_round_trips(
+    redis_url: str, redis_client: Redis
+) -> None:
+    """They left while Redis refused to note it; the lease must be renewed meanwhile."""
+    factory = connection_factory(redis_url, timeout_seconds=5_000 * MS)
+    link = CountingLink(factory, timeout_seconds=5_000 * MS, limit_calls=10_000)
+    link.start()
+    try:
+        lists = SessionLists(presence_of(link, "n1"))
+        crowd = [Attending(f"s{n}") for n in range(3 * RELIST_TOGETHER + 1)]
+        await asyncio.gather(*(lists.add(session, "42") for session in crowd))
+        for session in crowd[1:]:
+            session.rooms.clear()
+        lists.doubt()
+        link.begun = 0
+        await lists.reconcile()
+        assert await redis_client.hkeys(keys.sessions("42")) == ["s0"]
+        assert await redis_client.smembers(keys.node_sessions("n1")) == {"42 s0"}
+        assert link.begun < 10
+    finally:
+        await link.aclose()
 
 
 async def test_one_broken_list_keeps_nobody_off_the_others(
