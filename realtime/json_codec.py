@@ -4,6 +4,7 @@ The module has the shape that python-socketio's ``json`` keyword expects.
 """
 
 import json
+import math
 from typing import Any
 
 import orjson
@@ -16,8 +17,10 @@ def dumps(value: object, **_stock_options: object) -> str:
     """Encode ``value`` compactly.
 
     ``orjson.Fragment`` values (events that are already encoded) pass through
-    untouched. The options of the standard library's function are accepted and
-    ignored: python-socketio passes ``separators``, and the output is compact anyway.
+    untouched. Numbers that are not finite become null, as in JavaScript: a client that
+    is sent ``Infinity`` gives the connection up. The options of the standard library's
+    function are accepted and ignored: python-socketio passes ``separators``, and the
+    output is compact anyway.
 
     Raises:
         TypeError: for what has no JSON form.
@@ -27,7 +30,7 @@ def dumps(value: object, **_stock_options: object) -> str:
     except TypeError:
         # Integers beyond 64 bits and lone surrogates: valid for python-socketio's
         # users, refused by orjson.
-        return json.dumps(value, separators=(",", ":"))
+        return json.dumps(_finite(value), separators=(",", ":"))
 
 
 def loads(text: str | bytes) -> Any:
@@ -49,6 +52,17 @@ def loads(text: str | bytes) -> Any:
             )
         except RecursionError as error:
             raise ValueError("JSON nested too deeply") from error
+
+
+def _finite(value: object) -> object:
+    """Return the value with None for NaN and the infinities, as orjson writes them."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return value
 
 
 def _no_constant(name: str) -> None:

@@ -1,0 +1,20 @@
+"""JSON as clients in every language can read it."""
+
+import json
+
+import pytest
+
+from realtime import json_codec
+
+
+@pytest.mark.parametrize("beside", ["1", "99999999999999999999999", '"\\ud800"'])
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "9" * 500])
+def test_a_number_without_end_is_null(number: str, beside: str) -> None:
+    """A client's huge number never reaches others as what their parsers refuse."""
+    said = json_codec.loads(f'["news",{{"at":[{number}]}},{beside}]')
+    heard = json_codec.dumps(said)
+    assert json.loads(heard, parse_constant=pytest.fail) == [
+        "news",
+        {"at": [None]},
+        json.loads(beside),
+    ]
