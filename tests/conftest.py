@@ -8,10 +8,8 @@ from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
 from tests.redis_server import RedisServer
-from tests.waiting import MS
+from tests.waiting import DEADLINE_SECONDS
 
-# A cancelled task needs a few turns of the loop to end; a leaked one never does.
-TASKS_END_SECONDS = 2_000 * MS
 # Keys that may stay without an expiry, by what they end with: what rooms and users
 # are, and what a killed node leaves for the others to sweep.
 KEPT_KEYS = (":log", ":messages", ":meta", ":lastRead", ":members", ":rooms")
@@ -73,7 +71,8 @@ async def _no_task_left() -> AsyncIterator[None]:
     yield
     left = asyncio.all_tasks() - {asyncio.current_task()}
     if left:
-        _ended, left = await asyncio.wait(left, timeout=TASKS_END_SECONDS)
+        # A cancelled task needs a few turns of the loop; a leaked one never ends.
+        _ended, left = await asyncio.wait(left, timeout=DEADLINE_SECONDS)
     if left:
         stacks = "\n".join(f"{task.get_name()}: {task.get_coro()}" for task in left)
         pytest.fail(f"tasks left behind:\n{stacks}")

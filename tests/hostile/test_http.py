@@ -129,6 +129,12 @@ def requests(draw: st.DrawFn) -> bytes:
     )
 
 
+def fits(status: int, raw: bytes) -> bool:
+    """Whether no failure of the node's is told; a Redis that is slow now is none."""
+    is_readiness = status == 503 and b" /readyz " in raw
+    return status < 500 or NO_EXPECTATION in raw or is_readiness
+
+
 @bounded(500)
 @given(raw=requests())
 async def test_any_request_is_answered_without_a_failure(
@@ -139,7 +145,7 @@ async def test_any_request_is_answered_without_a_failure(
     if not head:
         return
     status = int(head.split()[1])
-    assert status < 500 or NO_EXPECTATION in raw, (raw, head, body[:300])
+    assert fits(status, raw), (raw, head, body[:300])
     assert b"Set-Cookie" not in head
     assert b"Traceback" not in body
 
@@ -152,5 +158,4 @@ async def test_any_header_on_every_route(scene: Scene) -> None:
                 raw = f"{method} {path} HTTP/1.1\r\nHost: a\r\n".encode()
                 raw += headers + b"Connection: close\r\n\r\n"
                 head = await request(scene.node, raw)
-                status = int(head.split()[1]) if head else 0
-                assert status < 500 or headers == NO_EXPECTATION, (raw, head)
+                assert not head or fits(int(head.split()[1]), raw), (raw, head)
