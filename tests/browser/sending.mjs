@@ -98,6 +98,13 @@ await run(async (browser) => {
   await ann.waitForFunction(() => document.querySelector(".pending.waiting img")?.naturalWidth === 320);
   await atEnd(ann);
 
+  // The browser may close the database of images; the next one is kept all the same.
+  const devtools = await ann.context().newCDPSession(ann);
+  await devtools.send("Storage.clearDataForOrigin", { origin: urls[0], storageTypes: "indexeddb" });
+  await ann.setInputFiles('input[type="file"]', image);
+  await say(ann, "One that is kept");
+  await ann.waitForFunction(() => Object.values(localStorage).some((item) => item.includes("One that is kept")));
+
   // More images than can wait: the rest comes back, and the caption is sent once.
   await ann.evaluate((bytes) => {
     const clipboardData = new DataTransfer();
@@ -110,7 +117,7 @@ await run(async (browser) => {
   await say(ann, "Our holidays");
   await ann.waitForSelector('.notice:has-text("Too many messages wait to be sent.")');
   await ann.waitForSelector('.pending.waiting:has-text("Our holidays")');
-  assert.equal(await ann.locator(".pending.waiting").count(), 6);
+  assert.equal(await ann.locator(".pending.waiting").count(), 7);
   assert.equal(await ann.locator(".tray li").count(), 1);
   assert.equal(await box(ann), "");
 

@@ -6,6 +6,8 @@ const STORE = "images";
  * profile); the outbox then goes on without. */
 const DEADLINE_MS = 5_000;
 
+class Timeout extends Error {}
+
 /**
  * @template T
  * @param {(done: (value: T) => void, failed: (reason: unknown) => void) => void} start
@@ -13,7 +15,7 @@ const DEADLINE_MS = 5_000;
  */
 function withDeadline(start) {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error("IndexedDB: timeout")), DEADLINE_MS);
+    const timer = setTimeout(() => reject(new Timeout("IndexedDB: timeout")), DEADLINE_MS);
     const end = (/** @type {(value: any) => void} */ then) => (/** @type {any} */ value) => {
       clearTimeout(timer);
       then(value);
@@ -44,13 +46,16 @@ export class ImageStore {
    * @returns {Promise<any>} Resolved when the transaction is complete.
    */
   async #run(mode, ask) {
-    const database = await this.#open();
-    return withDeadline((done, failed) => {
-      const transaction = database.transaction(STORE, mode);
-      const asked = ask(transaction.objectStore(STORE));
-      transaction.oncomplete = () => done(asked.result);
-      transaction.onabort = () => failed(transaction.error);
-    });
+    const database = this.#open();
+    try {
+      return await runIn(await database, mode, ask);
+    } catch (error) {
+      if (this.#database === database) this.#database = null;
+      database.then((one) => one.close()).catch(() => undefined);
+      if (error instanceof Timeout) throw error;
+      // The browser has closed it, for memory or as its user cleared the site's data.
+      return runIn(await this.#open(), mode, ask);
+    }
   }
 
   /**
@@ -73,4 +78,19 @@ export class ImageStore {
   async remove(key) {
     await this.#run("readwrite", (store) => store.delete(key));
   }
+}
+
+/**
+ * @param {IDBDatabase} database
+ * @param {IDBTransactionMode} mode
+ * @param {(store: IDBObjectStore) => IDBRequest} ask
+ * @returns {Promise<any>}
+ */
+function runIn(database, mode, ask) {
+  return withDeadline((done, failed) => {
+    const transaction = database.transaction(STORE, mode);
+    const asked = ask(transaction.objectStore(STORE));
+    transaction.oncomplete = () => done(asked.result);
+    transaction.onabort = () => failed(transaction.error);
+  });
 }
