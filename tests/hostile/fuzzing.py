@@ -1,8 +1,10 @@
 """How the suite makes things up: bounded, alike each time, and shown if it fails."""
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -20,10 +22,15 @@ from schemas.field_types import (
     WholeNumber,
 )
 
+T = TypeVar("T", bound=Callable[..., object])
 
-def bounded(examples: int) -> settings:
-    """Return settings: so many examples, the same in every run, no clock."""
-    return settings(
+EXAMPLES_SECONDS = 120
+"""Longest time for all examples of a test, on a machine that is busy with others."""
+
+
+def bounded(examples: int) -> Callable[[T], T]:
+    """Decorate a test: so many examples, the same in every run, and time for them."""
+    chosen = settings(
         max_examples=examples,
         derandomize=True,
         database=None,
@@ -35,6 +42,8 @@ def bounded(examples: int) -> settings:
             HealthCheck.too_slow,
         ],
     )
+    long = pytest.mark.timeout(EXAMPLES_SECONDS)
+    return lambda test: long(chosen(test))
 
 
 class Raw(str):
