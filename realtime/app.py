@@ -17,6 +17,7 @@ from realtime.holdings import count_objects
 from realtime.http_doors import HttpDoors
 from realtime.images import Images
 from realtime.leases import NodeLease
+from realtime.log_counts import LogCounts
 from realtime.loop_lag import LoopLag
 from realtime.metrics import Metrics
 from realtime.outage import OutageWatch
@@ -38,6 +39,7 @@ class Node:
         self._namespace: ChatNamespace | None = None
         self._metrics: Metrics | None = None
         self._lag = LoopLag()
+        self._log = LogCounts()
         self._process: ProcessMetrics | None = None
         self._draining = False
 
@@ -83,6 +85,7 @@ class Node:
         """Start all parts; after the ``yield`` end them in the opposite order."""
         parts = self.parts
         async with AsyncExitStack() as stack:
+            stack.enter_context(self._log)
             self._lag.start()
             stack.callback(self._lag.close)
             _start(stack, parts.link)
@@ -135,6 +138,7 @@ class Node:
             errors=namespace.errors,
             endings=namespace.endings,
             limited=self.parts.limited,
+            logged=self._log.logged,
         )
 
     async def drain(self) -> None:

@@ -35,6 +35,7 @@ class Metrics:
         errors: Event and code to how often a request was answered so.
         endings: Reason to how many sessions ended for it.
         limited: Limit of :mod:`realtime.limits` to how often it was met.
+        logged: Level to how many messages of the process's log had it.
     """
 
     def __init__(
@@ -44,11 +45,12 @@ class Metrics:
         errors: Counter[tuple[str, str]],
         endings: Counter[str],
         limited: Counter[str],
+        logged: Counter[str],
     ) -> None:
         if gauges.keys() != GAUGES.keys():
             raise ValueError("the gauges are not those of the table")
         self._registry = CollectorRegistry()
-        self._registry.register(_Numbers(gauges, errors, endings, limited))
+        self._registry.register(_Numbers(gauges, errors, endings, limited, logged))
 
     def text(self) -> bytes:
         """Return all numbers in Prometheus's text format."""
@@ -62,11 +64,13 @@ class _Numbers(Collector):
         errors: Counter[tuple[str, str]],
         endings: Counter[str],
         limited: Counter[str],
+        logged: Counter[str],
     ) -> None:
         self._gauges = gauges
         self._errors = errors
         self._endings = endings
         self._limited = limited
+        self._logged = logged
 
     def collect(self) -> Iterable[Metric]:
         for name, read in self._gauges.items():
@@ -77,18 +81,20 @@ class _Numbers(Collector):
         for labels, count in self._errors.items():
             errors.add_metric(labels, count)
         yield errors
-        endings = CounterMetricFamily(
-            "chatroom_endings", "Sessions that ended, by reason.", labels=("reason",)
+        yield _counted(
+            "endings", "Sessions that ended, by reason.", "reason", self._endings
         )
-        for reason, count in self._endings.items():
-            endings.add_metric((reason,), count)
-        yield endings
-        limited = CounterMetricFamily(
-            "chatroom_limited", "Times that a limit was met.", labels=("limit",)
+        yield _counted("limited", "Times that a limit was met.", "limit", self._limited)
+        yield _counted(
+            "log_messages", "Messages of the log, by level.", "level", self._logged
         )
-        for limit, count in self._limited.items():
-            limited.add_metric((limit,), count)
-        yield limited
+
+
+def _counted(name: str, meaning: str, label: str, counts: Counter[str]) -> Metric:
+    found = CounterMetricFamily(f"chatroom_{name}", meaning, labels=(label,))
+    for value, count in counts.items():
+        found.add_metric((value,), count)
+    return found
 
 
 _LABELS: Final = ("event", "code")

@@ -1,7 +1,9 @@
 """Metrics: what an operator sees of a node, and who may see it."""
 
 import aiohttp
+from redis.asyncio import Redis
 
+from realtime import keys
 from tests.nodes import NAMESPACE, client, run_nodes
 from tests.waiting import wait_until
 
@@ -33,6 +35,20 @@ async def test_numbers_follow_what_happens(redis_url: str) -> None:
     assert numbers["chatroom_redis_up"] == 1
     assert numbers["chatroom_pubsub_up"] == 1
     assert numbers['chatroom_errors_total{code="invalid",event="send"}'] == 1
+
+
+async def test_what_the_log_says_is_counted(
+    redis_url: str, redis_client: Redis
+) -> None:
+    """Whoever watches numbers learns that there is something to read in the log."""
+    name = 'chatroom_log_messages_total{level="error"}'
+    async with run_nodes(1, redis_url) as (node,):
+        assert (await scrape(node.url))[1][name] == 0
+        await redis_client.set(keys.user_rooms("ann"), "no set")
+        async with client(node, "ann") as ann:
+            answer = await ann.call("rooms", {}, namespace=NAMESPACE)
+        assert answer["error"]["code"] == "internal"
+        assert (await scrape(node.url))[1][name] == 1
 
 
 async def test_ended_sessions_are_counted_by_reason(redis_url: str) -> None:
