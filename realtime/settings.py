@@ -145,8 +145,9 @@ class Settings:
         20.0, "Time for the answer to a heartbeat.", positive()
     )
     payload_limit_bytes: int = option(
-        9 * MIB,
-        "Largest packet that a client may send; an image and its frame must fit.",
+        12 * MIB,
+        "Largest packet that a client may send; an image must fit, over long polling"
+        " in base64, which is a third more.",
         parsers.Integer(validate=validate.Range(min=64 * KIB)),
     )
     write_buffer_bytes: int = option(
