@@ -12,6 +12,7 @@ import pytest
 
 from realtime.log_writer import LineHandler, LogWriter
 from realtime.valkey_process import die_with_parent
+from tests.nodes import READY_LINE, START_SECONDS
 from tests.server.test_metrics import scrape
 from tests.waiting import DEADLINE_SECONDS, wait_until
 
@@ -101,11 +102,10 @@ async def test_a_node_whose_log_is_not_read_serves_on_and_ends(
         preexec_fn=die_with_parent(),
     )
     try:
-        assert process.stdout is not None
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            while b"http://" not in (line := await process.stdout.readline()):
+        async with asyncio.timeout(START_SECONDS):
+            while not (found := READY_LINE.search(line := await _line_of(process))):
                 assert line, "the node ended"
-        port = int(line.rpartition(b":")[2])
+        port = int(found[1])
 
         async def lines_are_left_out() -> bool:
             await _log_something(port)
@@ -120,6 +120,11 @@ async def test_a_node_whose_log_is_not_read_serves_on_and_ends(
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def _line_of(process: asyncio.subprocess.Process) -> str:
+    assert process.stdout is not None
+    return (await process.stdout.readline()).decode()
 
 
 async def _log_something(port: int) -> None:
