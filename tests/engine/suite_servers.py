@@ -1,7 +1,7 @@
 """The servers that the protocols' official test suites want, to run them by hand.
 
-``python -m tests.engine.suite_servers engine|socket|frames [interval timeout]``; see
-``docs/conformance.md``.
+``python -m tests.engine.suite_servers engine|socket|frames|client [interval
+timeout]``; see ``docs/conformance.md``.
 """
 
 import asyncio
@@ -19,9 +19,11 @@ from realtime.engine.options import Options
 from realtime.engine.server import EngineServer
 from realtime.engine.websocket import WebSocketConnection
 from realtime.server import ChatroomServer
+from tests.engine.client_suite_server import client
 
-# The suites' own port, and Autobahn's messages of 16 MiB with room to spare.
+# The suites' own ports, and Autobahn's messages of 16 MiB with room to spare.
 PORT = 3000
+CLIENT_PORT = 3210
 AUTOBAHN_BYTES = 64 * 2**20
 
 
@@ -106,7 +108,17 @@ def websocket(_interval: float, _timeout: float) -> web.Application:
     return app
 
 
-SERVERS = {"engine": engine, "socket": socket, "frames": websocket}
+def for_client(_interval: float, _timeout: float) -> web.Application:
+    """Serve socket.io-client's own cases, whose heartbeat is fixed."""
+    return client()
+
+
+SERVERS = {
+    "engine": engine,
+    "socket": socket,
+    "frames": websocket,
+    "client": for_client,
+}
 
 
 def main(arguments: list[str]) -> None:
@@ -114,7 +126,8 @@ def main(arguments: list[str]) -> None:
     logging.basicConfig(level=logging.WARNING)
     interval, timeout = map(float, arguments[1:3] or (0.3, 0.2))
     app = SERVERS[arguments[0]](interval, timeout)
-    web.run_app(app, host="localhost", port=PORT, print=None, access_log=None)
+    port = CLIENT_PORT if arguments[0] == "client" else PORT
+    web.run_app(app, host="localhost", port=port, print=None, access_log=None)
 
 
 if __name__ == "__main__":
