@@ -12,6 +12,7 @@ ANSWER_SECONDS = 6.0
 """Deadline of one answer; nothing is at fault yet."""
 
 HANDSHAKE = "/socket.io/?EIO=4&transport=polling"
+WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
 
 
 async def try_places(site: RemoteSite, auth: Mapping[str, object]) -> None:
@@ -28,6 +29,7 @@ async def try_places(site: RemoteSite, auth: Mapping[str, object]) -> None:
     """
     for place in site.places:
         await _try_handshake(site, place)
+        await _try_websocket(site, place)
         connection = Connection(lambda _name, _payload: None, connector=site.connector)
         try:
             await connection.open(place.url, auth, ["websocket"])
@@ -60,3 +62,22 @@ async def _try_handshake(site: RemoteSite, place: RemotePlace) -> None:
         raise StartError(
             f"{place.given} is no chatroom server: it answers {HANDSHAKE} with {status}"
         )
+
+
+async def _try_websocket(site: RemoteSite, place: RemotePlace) -> None:
+    """Open one: a proxy that does not pass them on is no matter of the login."""
+    timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
+    try:
+        async with (
+            aiohttp.ClientSession(connector=site.connector(), timeout=timeout) as http,
+            http.ws_connect(place.url + WEBSOCKET) as socket,
+        ):
+            await socket.receive(ANSWER_SECONDS)
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        reason = str(error) or "no answer in time"
+        if isinstance(error, aiohttp.WSServerHandshakeError):
+            reason = f"it answers {error.status}"
+        raise StartError(
+            f"{place.given} lets no WebSocket through: {reason}. A proxy must pass the"
+            " headers Upgrade and Connection on."
+        ) from error

@@ -175,3 +175,24 @@ async def test_every_address_is_tried_before_it_begins(
             plan = Plan(seed=1, seconds=1.0, urls=urls, redis_url=redis_url)
             with pytest.raises(StartError, match=re.escape(said)):
                 await run_trial(plan, lambda _line: None)
+
+
+async def test_a_proxy_without_websocket_is_named() -> None:
+    """It is no matter of tokens: the proxy is to blame, and what it must pass on."""
+
+    async def answer(request: web.Request) -> web.Response:
+        is_polling = request.query["transport"] == "polling"
+        return web.Response(text="0{}") if is_polling else web.Response(status=400)
+
+    app = web.Application()
+    app.router.add_get("/socket.io/", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = "http://127.0.0.1:{1}".format(*runner.addresses[0])
+        plan = Plan(seed=1, seconds=1.0, urls=[url])
+        with pytest.raises(StartError, match="no WebSocket through: it answers 400"):
+            await run_trial(plan, lambda _line: None)
+    finally:
+        await runner.cleanup()
