@@ -186,6 +186,7 @@ class ChatNamespace(SessionNamespace):
             after=payload.get("after"),
             limit=payload["limit"],
         )
+        self._allow_to(session)(sum(map(len, page.messages)))
         return {
             "messages": [self._encoded(raw) for raw in page.messages],
             "more": page.more,

@@ -112,6 +112,21 @@ async def test_who_asks_for_much_twice_is_not_cut_off(
     assert len(again["events"]) == MISSED
 
 
+async def test_who_asks_for_many_pages_is_not_cut_off(absent: Absent) -> None:
+    """Pages of history that nobody reads are refused at the bound, not the client."""
+    await absent.ask(1, "join", {"room": "42", "cursor": absent.cursor})
+    pages = range(2, 16)
+    for number in pages:
+        absent.send(number, "history", {"room": "42", "limit": 100})
+    limited = absent.node.app[NODE].parts.limited
+    await wait_until(lambda: limited["write_buffer_bytes"], "there is no more place")
+    assert len((await absent.answer(1))["events"]) == MISSED
+    answers = [await absent.answer(number) for number in pages]
+    assert len(answers[0]["messages"]) == 100
+    refused = [page["error"]["code"] for page in answers if not page["ok"]]
+    assert set(refused) == {"unavailable"}
+
+
 def is_waited_for(node: Node, sid: str) -> bool:
     """Return whether something waits at the node for this connection to read."""
     session = node.app[NODE].parts.server.eio.sockets[sid]
