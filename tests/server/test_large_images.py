@@ -43,6 +43,8 @@ async def test_the_largest_image_can_be_sent(redis_url: str, transport: str) -> 
             )
             await asyncio.wait([sent, ended], return_when=asyncio.FIRST_COMPLETED)
             assert not ended.done(), ended.result()
-            assert sent.result()["ok"]
+            # A machine that is too busy to decode it in time says so, and stays.
+            ack = sent.result()
+            assert ack["ok"] or ack["error"]["code"] == "unavailable", ack
         finally:
             await sio.disconnect()
