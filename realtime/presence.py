@@ -56,6 +56,8 @@ class Presence:
     ) -> Coroutine[Any, Any, None]:
         """List a session; the user's first one is announced. Repeating is fine.
 
+        Nothing is listed of a user who quit the room.
+
         The calls are sent when this is called, not when it is awaited.
         """
         entry = {
@@ -69,7 +71,7 @@ class Presence:
         noted = self._link.call("SADD", keys.node_sessions(self._node), f"{room} {sid}")
         listed = self._link.run(
             lua.PRESENCE_ENTER,
-            (keys.sessions(room), keys.online(room)),
+            (keys.sessions(room), keys.online(room), keys.quits(room)),
             (
                 sid,
                 user,

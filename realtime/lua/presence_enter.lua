@@ -1,6 +1,8 @@
--- Put a session on a room's session list; announce a user who was not there.
+-- Put a session on a room's session list; announce a user who was not there. Whoever
+-- quit is neither listed nor announced: they come back and do not know of it yet.
 -- KEYS[1] - sessions hash
 -- KEYS[2] - online hash
+-- KEYS[3] - quits sorted set
 -- ARGV[1] - session id
 -- ARGV[2] - user id
 -- ARGV[3] - the session's entry, JSON
@@ -10,9 +12,12 @@
 -- ARGV[7] - presence event of this user
 -- Returns {announced 0|1, users online}
 
-local sessions, online = KEYS[1], KEYS[2]
+local sessions, online, quits = KEYS[1], KEYS[2], KEYS[3]
 local sid, user, entry = ARGV[1], ARGV[2], ARGV[3]
 
+if redis.call('ZSCORE', quits, user) then
+  return {0, redis.call('HLEN', online)}
+end
 local announced = 0
 -- A session that is listed already (a repeated call) must not count twice.
 if redis.call('HSET', sessions, sid, entry) == 1 then

@@ -126,11 +126,17 @@ async def test_a_quit_whose_answer_was_lost_ends_it_everywhere(
 async def test_a_device_that_was_away_does_not_bring_the_membership_back(
     nodes: list[Node],
 ) -> None:
-    """It is told so; whoever joins anew, without a cursor, is a member again."""
-    async with member(nodes[0], "ann", "42") as desk:
+    """It is told so, and nobody that it came; who joins without a cursor is back."""
+    back = ("presence", {"room": "42", "user": "ann", "online": True})
+    async with (
+        member(nodes[0], "bob", "42") as bob,
+        member(nodes[0], "ann", "42") as desk,
+    ):
         async with member(nodes[-1], "ann", "42") as phone:
             await desk.send("one")
-            await all_see([desk, phone], ["one"])
+            await all_see([bob, desk, phone], ["one"])
+            assert back in bob.kept
+            bob.kept.clear()
             cursor = phone.cursors["42"]
         await desk.do("quit", {"room": "42"})
         async with member(nodes[-1], "ann") as phone:
@@ -141,5 +147,9 @@ async def test_a_device_that_was_away_does_not_bring_the_membership_back(
                 assert answer["error"]["code"] == "forbidden"
             assert await listed(phone) == []
             await phone.refused("history", {"room": "42"})
+            await bob.send("two")
+            await bob.next("message", text="two")
+            assert back not in bob.kept
             assert (await phone.join("42"))["ok"]
+            await bob.next(*back[:1], **back[1])
             assert await listed(phone) == ["42"]
