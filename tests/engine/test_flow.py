@@ -211,7 +211,7 @@ async def test_nothing_stays_of_a_session(how: str) -> None:
         finally:
             gc.enable()
         assert not server.manager.rooms
-        assert not server.eio.hub.tasks
+        await wait_until(lambda: not server.eio.hub.tasks, "and the tasks")
         assert all(not lane for lane in server.eio.hub.wheel._lanes)
 
 

@@ -126,7 +126,7 @@ async def test_a_long_message_excuses_its_sender() -> None:
 async def test_a_long_answer_excuses_who_reads_it() -> None:
     """The ping is behind it; a client that stops reading is gone."""
     async with (
-        serve(ping_interval=30 * MS, ping_timeout=300 * MS) as served,
+        serve(ping_interval=30 * MS, ping_timeout=1_000 * MS) as served,
         raw_socket(served.port, served.path("websocket")) as socket,
     ):
         await socket.text()
@@ -139,7 +139,7 @@ async def test_a_long_answer_excuses_who_reads_it() -> None:
 
 async def test_a_long_answer_to_a_poll_excuses_too() -> None:
     """The ping waits for the next poll, which comes when this one is read."""
-    async with serve(ping_interval=30 * MS, ping_timeout=300 * MS) as served:
+    async with serve(ping_interval=30 * MS, ping_timeout=1_000 * MS) as served:
         sid = await served.open_polling()
         served.eio.write(sid, "x" * LONG)
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)

@@ -203,6 +203,7 @@ FIELD_NAMES = sorted(
 )
 
 
+@pytest.mark.timeout(120)
 @settings(max_examples=400, deadline=None)
 @given(
     event=st.sampled_from(sorted(REQUESTS)),

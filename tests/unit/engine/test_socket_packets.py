@@ -52,6 +52,7 @@ def test_packets_of_the_protocol(text: str, expected: tuple[Any, ...]) -> None:
     assert parse(text) == expected
 
 
+@pytest.mark.timeout(120)
 @settings(deadline=None)
 @given(
     st.sampled_from(["/", "/chat", "/a/b"]),
