@@ -160,6 +160,9 @@ class Connection:
                 await self._sio.shutdown()
         except (SocketIOError, aiohttp.ClientError, OSError) as error:
             self.reason = f"{self.reason}; {error}"
+        # A request that the library had not begun yet opens a session of its own.
+        if engine.http is not None and engine.http is not self._http:
+            await engine.http.close()
 
     def _event(self, name: str, payload: Any = None, *_more: Any) -> None:
         if not self._closed:
