@@ -38,6 +38,7 @@ class Node:
         self._services: Services | None = None
         self._namespace: ChatNamespace | None = None
         self._metrics: Metrics | None = None
+        self._lease: NodeLease | None = None
         self._lag = LoopLag()
         self._log = LogCounts()
         self._process: ProcessMetrics | None = None
@@ -71,6 +72,8 @@ class Node:
         # Everybody may ask; the addresses and the words of Redis are in the log.
         if not self.parts.link.healthy:
             reasons.append("Redis commands: no answer.")
+        elif self._lease is not None and self._lease.is_refused:
+            reasons.append("Redis commands: refused.")
         if not self.parts.manager.subscriber.ready:
             reasons.append("Redis Pub/Sub: not subscribed.")
         return reasons
@@ -95,7 +98,7 @@ class Node:
             stack.push_async_callback(services.auth.aclose)
             stack.push_async_callback(services.sessions.aclose)
             stack.push_async_callback(services.images.aclose)
-            lease = NodeLease(
+            lease = self._lease = NodeLease(
                 parts.link,
                 node=parts.id,
                 presence=parts.presence,

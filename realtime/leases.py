@@ -31,6 +31,10 @@ class NodeLease:
         reconcile: Called after each renewal: mends what an outage left on the lists.
         lease_seconds: Length of a lease; a dead node's sessions are gone after this
             and a quarter more.
+
+    Attributes:
+        is_refused: Whether Redis answers and would not take the last renewal: it is
+            full, for one, and takes no messages either.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class NodeLease:
         self._known = False
         self._relist_due = False
         self._generation = 0
+        self.is_refused = False
         self._running: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -75,8 +80,10 @@ class NodeLease:
         while True:
             try:
                 await self._renew()
+                self.is_refused = False
             except ChatError as error:
-                # Redis is away; the lease lives on for a while.
+                # Redis is away, or full; the lease lives on for a while.
+                self.is_refused = self._link.healthy
                 log.warning("The lease could not be renewed: %s", error.message)
             except Exception:
                 log.exception("A lease's renewal failed; it goes on with the next")

@@ -38,6 +38,9 @@ REFUSED = frozenset(
 )
 """Errors by which Redis says that it did nothing and may do it later."""
 
+REFUSALS_SECONDS = 10.0
+"""Between two lines of the log on refused commands; a full Redis refuses each one."""
+
 RECONNECT_ON = frozenset({"LOADING", "MASTERDOWN", "READONLY"})
 """Errors by which Redis says that it is no primary any more, or none yet: a connection
 that began so would go on without what is sent at its beginning, the scripts."""
@@ -75,6 +78,8 @@ class RedisLink:
         self._flush_planned = False
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._closed = False
+        # Those that the log does not tell of yet, and when it may.
+        self._refusals, self._refusals_due = 0, 0.0
         self.generation = 0
         """Number of the connection: what was answered under another number was
         answered, perhaps, by another server."""
@@ -273,9 +278,16 @@ class RedisLink:
             raise WireError(f"Redis does not serve as a primary: {reply}")
         if reply.code in REFUSED:
             call.refuse("Redis cannot take this at the moment.")
-            log.error("Redis refuses commands: %s", reply)
+            self._log_refusal(reply)
         else:
             call.reject(reply)
+
+    def _log_refusal(self, reply: ReplyError) -> None:
+        self._refusals += 1
+        now = asyncio.get_running_loop().time()
+        if now >= self._refusals_due:
+            log.error("Redis refuses commands (%d times): %s", self._refusals, reply)
+            self._refusals, self._refusals_due = 0, now + REFUSALS_SECONDS
 
     def _recover_calls(self) -> None:
         """After a cut: what may be sent again waits for the next connection."""

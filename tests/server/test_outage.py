@@ -3,6 +3,7 @@
 import asyncio
 
 import aiohttp
+import pytest
 
 from tests.nodes import NAMESPACE, client, run_nodes
 from tests.redis_server import RedisServer
@@ -76,6 +77,39 @@ async def test_clients_are_told_and_served_again(redis_server: RedisServer) -> N
             return await readiness(node.url) == 200
 
         await wait_until(ready, "the node is ready again")
+
+
+async def test_a_node_whose_redis_is_full_says_so(
+    redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Redis answers and stores nothing: balancers are told, and the log, in a line."""
+    refused: list[object] = []
+    message = {"room": "42", "type": "text", "text": "hello"}
+    async with (
+        run_nodes(1, redis_server.url, lease_seconds=1.0) as (node,),
+        client(node, "ann") as ann,
+    ):
+        await ann.call("join", {"room": "42"}, namespace=NAMESPACE)
+        redis_server.admin.config_set("maxmemory", 1)
+
+        async def is_told() -> bool:
+            message["clientId"] = f"m{len(refused)}"
+            answer = await ann.call("send", message, namespace=NAMESPACE)
+            refused.append(answer["error"]["code"])
+            return await reasons(node.url) == ["Redis commands: refused."]
+
+        await wait_until(is_told, "the node is not ready, for this reason alone")
+        assert set(refused) == {"unavailable"}
+        lines = [each for each in caplog.messages if "Redis refuses" in each]
+        assert len(lines) == 1, lines
+        assert "OOM" in lines[0]
+        redis_server.admin.config_set("maxmemory", 0)
+
+        async def ready() -> bool:
+            return not await reasons(node.url)
+
+        await wait_until(ready, "Redis has room again")
+        assert (await ann.call("send", message, namespace=NAMESPACE))["ok"]
 
 
 async def test_who_left_during_an_outage_is_gone_after_it(
