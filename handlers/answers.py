@@ -1,8 +1,9 @@
 """Long answers: one at a time on each line, and no line is cut for asking for two.
 
 Who was away in two busy rooms may ask for both at once, or again because the first
-answer takes long on a slow line, or for many pages of a room's history. A connection for which that much waits would be
-closed, and the client would come back and ask for the same.
+answer takes long on a slow line, or for many pages of a room's history. A connection
+for which that much waits would be closed, and the client would come back and ask for
+the same.
 """
 
 from collections.abc import Callable
