@@ -22,8 +22,8 @@ from realtime.rates import (
     USER_REQUESTS,
 )
 from realtime.settings_parsers import (
-    Listed,
     Networks,
+    Origins,
     PathText,
     RatesText,
     RedisUrl,
@@ -134,7 +134,7 @@ class Settings:
         (),
         "Origins of pages that may connect, separated by commas; `*` for any."
         " Unset: pages of this server only.",
-        Listed(),
+        Origins(),
     )
 
     # Connections.

@@ -38,13 +38,21 @@ class PathText(fields.Field[Path]):
         return path
 
 
-class Listed(fields.Field[tuple[str, ...]]):
-    """Texts separated by commas."""
+class Origins(fields.Field[tuple[str, ...]]):
+    """Origins as browsers send them, separated by commas; ``*`` stands for all."""
 
     def _deserialize(self, value: object, *_: object, **__: object) -> tuple[str, ...]:
         if not isinstance(value, str):
             raise ValidationError("Not a list of texts.")
-        return tuple(part.strip() for part in value.split(",") if part.strip())
+        origins = tuple(part.strip() for part in value.split(",") if part.strip())
+        for origin in origins:
+            # Anything else equals no origin, and would keep everybody out.
+            if not re.fullmatch(r"\*|null|[a-z][a-z0-9+.-]*://[^/?#@\sA-Z]+", origin):
+                raise ValidationError(
+                    f"{origin!r} is no origin: scheme://host or scheme://host:port, in"
+                    " lower case, without a slash at the end."
+                )
+        return origins
 
 
 class RedisUrl(fields.Field[str]):

@@ -44,14 +44,14 @@ def test_texts_become_typed_values() -> None:
     settings = load_settings(
         {
             "CHATROOM_PING_TIMEOUT_SECONDS": "0.5",
-            "CHATROOM_ALLOWED_ORIGINS": "https://a.example, https://b.example",
+            "CHATROOM_ALLOWED_ORIGINS": "https://a.example, capacitor://localhost",
             "CHATROOM_REQUIRE_EXP": "true",
             "CHATROOM_DATA_DIR": "~/chat",
         }
     )
 
     assert settings.ping_timeout_seconds == 0.5
-    assert settings.allowed_origins == ("https://a.example", "https://b.example")
+    assert settings.allowed_origins == ("https://a.example", "capacitor://localhost")
     assert settings.require_exp is True
     assert settings.data_dir == Path.home() / "chat"
 
@@ -67,6 +67,7 @@ def test_every_problem_is_named_at_once() -> None:
             "CHATROOM_JWKS_URL": "https://keys.example/jwks.json",
             "CHATROOM_HISTROY_MESSAGES": "5",
             "CHATROOM_DURABILITY": "replica:1",
+            "CHATROOM_ALLOWED_ORIGINS": "https://chat.example/",
             # Like a folder that this user may not look into, which root always may.
             "CHATROOM_PAGE_DIR": "/" + "x" * 300,
         },
@@ -82,6 +83,7 @@ def test_every_problem_is_named_at_once() -> None:
         "CHATROOM_HISTROY_MESSAGES: There is no such setting."
         " Did you mean CHATROOM_HISTORY_MESSAGES?",
         "CHATROOM_LOG_LEVEL: Must be one of",
+        "CHATROOM_ALLOWED_ORIGINS: 'https://chat.example/' is no origin: scheme://host",
         "CHATROOM_DURABILITY: Must be memory, fsync or replicas:N",
         "CHATROOM_PAGE_DIR: It cannot be read: File name too long",
     ):
