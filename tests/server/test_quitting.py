@@ -151,5 +151,5 @@ async def test_a_device_that_was_away_does_not_bring_the_membership_back(
             await bob.next("message", text="two")
             assert back not in bob.kept
             assert (await phone.join("42"))["ok"]
-            await bob.next(*back[:1], **back[1])
+            await bob.next("presence", user="ann", online=True)
             assert await listed(phone) == ["42"]
