@@ -1,5 +1,5 @@
--- Put a session on a room's session list; announce a user who was not there. Whoever
--- quit is neither listed nor announced: they come back and do not know of it yet.
+-- Put a session on a room's session list; announce a user who was not there.
+-- Whoever quit is neither listed nor announced: they come back and do not know of it.
 -- KEYS[1] - sessions hash
 -- KEYS[2] - online hash
 -- KEYS[3] - quits sorted set
