@@ -18,6 +18,11 @@ RENEWALS = 4
 a node is given up."""
 
 
+PATIENCE = 0.5
+"""Part of a lease that a node whose own has run out gives the others to renew theirs:
+Redis was away, perhaps, and they live as well."""
+
+
 class NodeLease:
     """This node's lease, and the sweep of nodes whose lease has run out.
 
@@ -55,6 +60,7 @@ class NodeLease:
         self._lease_seconds = lease_seconds
         self._known = False
         self._relist_due = False
+        self._sweeps_from = 0.0
         self._generation = 0
         self.is_refused = False
         self._running: asyncio.Task[None] | None = None
@@ -101,12 +107,17 @@ class NodeLease:
         if self._known and (not held or generation != self._generation):
             self._relist_due = True
         self._generation = generation
+        now = asyncio.get_running_loop().time()
+        if self._known and not held:
+            self._sweeps_from = now + PATIENCE * self._lease_seconds
         self._known = True
         if self._relist_due:
             # Due until it has succeeded: nothing else would tell of it again.
             await self._relist()
             self._relist_due = False
         await self._reconcile()
+        if now < self._sweeps_from:
+            return
         for name in expired:
             node = name.decode()
             try:

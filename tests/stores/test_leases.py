@@ -118,6 +118,28 @@ async def test_a_dead_node_s_sessions_are_swept(
     assert await redis_client.keys("*") == []
 
 
+@pytest.mark.parametrize("comes_back", [True, False])
+async def test_nobody_is_swept_for_an_outage_of_redis(
+    link: RedisLink, redis_client: Redis, comes_back: bool
+) -> None:
+    """All leases ran out: the first node back gives the others time to renew theirs."""
+    async with running(link, "n1") as first:
+        await wait_until(lambda: first.renewed, "it has a lease")
+        await die(link, "n2", "ann")
+        await redis_client.zadd(keys.NODES, {"n1": 1, "n2": 1})
+        await wait_until(lambda: first.relisted, "it finds its lease gone")
+        renewed = first.renewed
+        await wait_until(lambda: first.renewed > renewed + 1, "it has looked again")
+        assert await redis_client.exists(keys.online("42"))
+        if comes_back:
+            await link.run(lua.LEASES_RENEW, (keys.NODES,), ("n2", 60_000))
+        # Half of its lease has passed.
+        first.lease._sweeps_from = 0
+        renewed = first.renewed
+        await wait_until(lambda: first.renewed > renewed + 1, "its patience is over")
+        assert await redis_client.exists(keys.online("42")) == comes_back
+
+
 async def _is(redis_client: Redis, expected: set[str]) -> bool:
     return await nodes(redis_client) == expected
 
