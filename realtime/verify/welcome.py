@@ -46,14 +46,15 @@ async def try_places(site: RemoteSite, auth: Mapping[str, object]) -> None:
             raise StartError(f"{place.given} does not serve: {ack.get('error')}")
 
 
+def _http(site: RemoteSite) -> aiohttp.ClientSession:
+    timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
+    return aiohttp.ClientSession(connector=site.connector(), timeout=timeout)
+
+
 async def _try_handshake(site: RemoteSite, place: RemotePlace) -> None:
     """Ask over plain HTTP: the Socket.IO client does not tell why a connect failed."""
-    timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
     try:
-        async with (
-            aiohttp.ClientSession(connector=site.connector(), timeout=timeout) as http,
-            http.get(place.url + HANDSHAKE) as response,
-        ):
+        async with _http(site) as http, http.get(place.url + HANDSHAKE) as response:
             status, body = response.status, await response.content.read(2)
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         reason = str(error) or "no answer in time"
@@ -66,12 +67,9 @@ async def _try_handshake(site: RemoteSite, place: RemotePlace) -> None:
 
 async def _try_websocket(site: RemoteSite, place: RemotePlace) -> None:
     """Open one: a proxy that does not pass them on is no matter of the login."""
-    timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
     try:
-        async with (
-            aiohttp.ClientSession(connector=site.connector(), timeout=timeout) as http,
-            http.ws_connect(place.url + WEBSOCKET) as socket,
-        ):
+        address = place.url + WEBSOCKET
+        async with _http(site) as http, http.ws_connect(address) as socket:
             await socket.receive(ANSWER_SECONDS)
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         reason = str(error) or "no answer in time"
