@@ -43,12 +43,12 @@ async def test_what_the_log_says_is_counted(
     """Whoever watches numbers learns that there is something to read in the log."""
     name = 'chatroom_log_messages_total{level="error"}'
     async with run_nodes(1, redis_url) as (node,):
-        assert (await scrape(node.url))[1][name] == 0
+        before = (await scrape(node.url))[1][name]
         await redis_client.set(keys.user_rooms("ann"), "no set")
         async with client(node, "ann") as ann:
             answer = await ann.call("rooms", {}, namespace=NAMESPACE)
         assert answer["error"]["code"] == "internal"
-        assert (await scrape(node.url))[1][name] == 1
+        assert (await scrape(node.url))[1][name] > before
 
 
 async def test_ended_sessions_are_counted_by_reason(redis_url: str) -> None:
