@@ -1,4 +1,4 @@
-"""How an owner ends its task."""
+"""How an owner ends its task, and how a task does not miss it."""
 
 import asyncio
 
@@ -11,3 +11,14 @@ async def end_task(task: asyncio.Task[None] | None) -> None:
     if task is not None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def heed_cancellation() -> None:
+    """Raise the cancellation of this task that redis-py swallowed, if it did.
+
+    When it is cancelled in the middle of a handshake it goes on, to success or to a
+    failure of its own; without this a node that connects could not be shut down.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

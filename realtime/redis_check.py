@@ -3,6 +3,7 @@
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
+from realtime.owned_task import heed_cancellation
 from realtime.redis_url import connection_factory
 from realtime.settings_parsers import mask_url
 from realtime.start_error import StartError
@@ -37,6 +38,7 @@ async def check_redis(
         raise StartError(f"CHATROOM_REDIS_URL: {error}.") from error
     try:
         await connection.connect()
+        heed_cancellation()
         version = _check_version(shown, await _info(connection, "server"))
         _check_eviction(shown, await _info(connection, "memory"))
         if durability == FSYNC:

@@ -13,6 +13,7 @@ import hiredis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
+from realtime.owned_task import heed_cancellation
 from realtime.redis_url import ConnectionFactory, PrimaryConnection
 
 Argument = str | bytes | int | float
@@ -80,14 +81,11 @@ class RedisWire(asyncio.Protocol):
         try:
             async with asyncio.timeout(timeout_seconds):
                 await connection.connect()
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                # redis-py goes on when it is cancelled in the middle of a handshake;
-                # without this a node that reconnects could not be shut down.
-                raise asyncio.CancelledError
+            heed_cancellation()
             return cls(connection)
         except Exception as error:
             await _release(connection)
+            heed_cancellation()
             raise WireError(_reason(error)) from error
         except asyncio.CancelledError:
             await _release(connection)

@@ -123,10 +123,13 @@ class NodeProcess:
 
     async def ended(self) -> int:
         """Wait for its end and return the exit code."""
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            # Shielded: a deadline missed here must not end the reading task.
-            await asyncio.shield(self._reading)
-            return await self._process.wait()
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                # Shielded: a deadline missed here must not end the reading task.
+                await asyncio.shield(self._reading)
+                return await self._process.wait()
+        except TimeoutError:
+            raise AssertionError(f"the node does not end:\n{self.output}") from None
 
     async def aclose(self) -> None:
         """End it, if it has not ended."""

@@ -35,9 +35,10 @@ def make_link(redis_server: RedisServer) -> LinkMaker:
         *,
         timeout_seconds: float = TIMEOUT_SECONDS,
         limit_calls: int = 20_000,
+        url: str = redis_server.url,
     ) -> AsyncIterator[RedisLink]:
         link = RedisLink(
-            connection_factory(redis_server.url, timeout_seconds=timeout_seconds),
+            connection_factory(url, timeout_seconds=timeout_seconds),
             timeout_seconds=timeout_seconds,
             limit_calls=limit_calls,
             scripts=lua.ALL,

@@ -342,12 +342,14 @@ async def test_a_link_may_end_while_it_connects(
     )
 
 
+@pytest.mark.parametrize("login", ["", "nobody:knows@"], ids=["let-in", "refused"])
 @pytest.mark.parametrize("turns", range(20))
 async def test_a_link_may_end_at_any_step_of_its_start(
-    make_link: LinkMaker, turns: int
+    make_link: LinkMaker, redis_server: RedisServer, turns: int, login: str
 ) -> None:
     """A node that is stopped while it connects stops, whatever redis-py is doing."""
-    async with asyncio.timeout(5), make_link():
+    url = redis_server.url.replace("://", f"://{login}")
+    async with asyncio.timeout(5), make_link(url=url):
         for _ in range(turns):
             await asyncio.sleep(0)
 
