@@ -64,12 +64,10 @@ class Polling:
         if self._closed:
             return
         size = len(packet)
-        if not self._packets or size > self._longest:
-            self._longest = size
-        over = self._size + size - self._longest > self._limit
-        if over and self._session is not None:
+        if self._session is not None and not self.has_place(size):
             self._session.close(Reason.SLOW_CONSUMER)
             return
+        self._longest = max(size, self._longest) if self._packets else size
         self._packets.append(packet)
         self._size += size
         self.release()
@@ -106,8 +104,8 @@ class Polling:
 
     def has_place(self, size: int) -> bool:
         """Whether a packet of this size would be taken now."""
-        longest = max(size, self._longest) if self._packets else size
-        return self._size + size - longest <= self._limit
+        beside = self._size + size - max(size, self._longest)
+        return not self._packets or beside <= self._limit
 
     @property
     def is_empty(self) -> bool:

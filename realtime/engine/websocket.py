@@ -131,10 +131,12 @@ class WebSocketConnection(asyncio.Protocol):
         transport = self._transport
         if transport is None or self._state != _OPEN or transport.is_closing():
             return
-        size, waiting = len(data), transport.get_write_buffer_size()
-        if not waiting or size > self._longest:
+        size = len(data)
+        if not transport.get_write_buffer_size():
             self._longest = size
-        if waiting + size - self._longest > self._hub.options.write_buffer_bytes:
+        elif self.has_place(size):
+            self._longest = max(size, self._longest)
+        else:
             self._cut_off()
             return
         kept = self._hub.cork.frames
@@ -165,8 +167,8 @@ class WebSocketConnection(asyncio.Protocol):
     def has_place(self, size: int) -> bool:
         """Whether :meth:`write` would take so many bytes now."""
         waiting = self.unsent
-        longest = max(size, self._longest) if waiting else size
-        return waiting + size - longest <= self._hub.options.write_buffer_bytes
+        beside = waiting + size - max(size, self._longest)
+        return not waiting or beside <= self._hub.options.write_buffer_bytes
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
         """Begin the closing handshake, RFC 6455 section 7.1.2; the session is let go.
