@@ -229,7 +229,7 @@ class ChatNamespace(SessionNamespace):
 
     def _allow_to(self, session: Session) -> Callable[[int], None]:
         """Return what keeps long answers to a session from adding up."""
-        return allow_to(self.server.eio.sockets.get(self._eio_sid(session.sid)))
+        return allow_to(self._connection(session.sid))
 
     async def _stored(self, session: Session, data: bytes) -> dict[str, object]:
         """Check and store an image; return what its message tells of it."""

@@ -109,12 +109,16 @@ class SessionNamespace(socketio.AsyncNamespace):
         self.server.slow_down(sid, self.namespace, REST_SECONDS)
 
     def _sessions_of_address(self, sid: str) -> int:
-        connection = self.server.eio.sockets.get(self._eio_sid(sid))
+        connection = self._connection(sid)
         address = connection and connection.address
         return address.sessions if address and address.is_limited else 0
 
     def _is_connected(self, sid: str) -> bool:
         return bool(self.server.manager.is_connected(sid, self.namespace))
+
+    def _connection(self, sid: str) -> Any:
+        """Return the Engine.IO session that a session came over, None if it ended."""
+        return self.server.eio.sockets.get(self._eio_sid(sid))
 
     def _eio_sid(self, sid: str) -> Any:
         return self.server.manager.eio_sid_from_sid(sid, self.namespace)

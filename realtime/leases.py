@@ -17,7 +17,6 @@ RENEWALS = 4
 """Renewals in the length of a lease. Three may fail (a failover, a long pause) before
 a node is given up."""
 
-
 PATIENCE = 0.5
 """Part of a lease that a node whose own has run out gives the others to renew theirs:
 Redis was away, perhaps, and they live as well."""
