@@ -73,14 +73,17 @@ class LoopLag:
         self._was_stopped = True
 
     def _plan(self, loop: asyncio.AbstractEventLoop) -> None:
+        # First: a stop from here on, also in the midst of this, is one of this probe.
+        self._was_stopped = False
         self._due = loop.time() + PROBE_SECONDS
         self._busy_before = time.thread_time()
-        self._was_stopped = False
         self._timer = loop.call_at(self._due, self._probe, loop)
 
     def _probe(self, loop: asyncio.AbstractEventLoop) -> None:
+        # Before the question: a stop between the two would be counted.
+        lag = max(0.0, loop.time() - self._due)
         if not self._was_stopped:
-            self._count(max(0.0, loop.time() - self._due))
+            self._count(lag)
         self._plan(loop)
 
     def _count(self, lag: float) -> None:

@@ -2,9 +2,12 @@
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import aiohttp
+import pytest
 
+from realtime import loop_lag
 from realtime.loop_lag import BUCKETS, LoopLag
 from realtime.verify.node_numbers import NodeNumbers, parse_numbers
 from tests.nodes import NodeProcess, run_process
@@ -30,6 +33,28 @@ async def test_a_blocked_loop_is_noticed() -> None:
         if bound > BLOCK_SECONDS / 3
     )
     assert late > 5
+
+
+async def test_a_stop_while_a_probe_is_planned_is_none_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The process is stopped, and goes on, in a call of the system in between."""
+    lag = LoopLag()
+    stops = iter([True])
+
+    def stopped() -> float:
+        if next(stops, False):
+            time.sleep(BLOCK_SECONDS)
+            lag.discard()
+        return 0.0
+
+    monkeypatch.setattr(loop_lag, "time", SimpleNamespace(thread_time=stopped))
+    lag.start()
+    try:
+        await wait_until(lambda: sum(lag.counts) > 0, "the loop is probed")
+    finally:
+        lag.close()
+    assert lag.worst_seconds < 0.8 * BLOCK_SECONDS
 
 
 async def test_a_stopped_process_has_not_blocked_its_loop(redis_url: str) -> None:
