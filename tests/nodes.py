@@ -14,9 +14,9 @@ from typing import Any
 import socketio
 from aiohttp import web
 
-from realtime.app import create_app
-from realtime.settings import Settings
-from realtime.valkey_process import die_with_parent
+from realtime.node.app import create_app
+from realtime.node.settings import Settings
+from realtime.redis.valkey_process import die_with_parent
 from tests.waiting import DEADLINE_SECONDS
 
 HOST = "127.0.0.1"

@@ -5,12 +5,12 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from realtime.verify.census import Census, NodeCalm, counts
-from realtime.verify.check_presence import presence_error
-from realtime.verify.final_log import FinalLog, Violation
-from realtime.verify.node_watch import NodeWatch
-from realtime.verify.read_logs import read_history, read_log
-from realtime.verify.site import Site
+from verify.census import Census, NodeCalm, counts
+from verify.check_presence import presence_error
+from verify.final_log import FinalLog, Violation
+from verify.node_watch import NodeWatch
+from verify.read_logs import read_history, read_log
+from verify.site import Site
 
 PRESENCE_SECONDS = 15.0
 """Deadline until a killed node's sessions are off all lists, as it is promised."""

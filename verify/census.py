@@ -8,8 +8,8 @@ several rounds must then stay where it was after the first one.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from realtime.verify.final_log import Violation
-from realtime.verify.node_numbers import NodeNumbers
+from verify.final_log import Violation
+from verify.node_numbers import NodeNumbers
 
 RULE = "released"
 
@@ -23,7 +23,7 @@ FIRST_USE: Mapping[str, int] = {
 
 POOLS: Mapping[str, int] = {
     # Of users, and of tokens; dropped when there are as many (realtime/rates.py,
-    # realtime/sessions.py).
+    # realtime/presence/sessions.py).
     "request_buckets": 4_096,
     "user_buckets": 4_096,
     "session_ends": 1_024,

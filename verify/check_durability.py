@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from realtime.verify.final_log import Violation
-from realtime.verify.history import Answered, History, Outcome, of_kind
+from verify.final_log import Violation
+from verify.history import Answered, History, Outcome, of_kind
 
 
 def check_durability(

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from realtime.verify.final_log import FinalLog, LogEntry, Violation
-from realtime.verify.history import Answered, Down, History, Outcome, Sent, Up
+from verify.final_log import FinalLog, LogEntry, Violation
+from verify.history import Answered, Down, History, Outcome, Sent, Up
 
 
 def check_order(histories: Sequence[History], log: FinalLog) -> Iterator[Violation]:

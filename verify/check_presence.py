@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from redis.asyncio import Redis
 
-from realtime import keys
+from realtime.store import keys
 
 
 async def presence_error(redis: Redis, room: str, here: Counter[str]) -> str:

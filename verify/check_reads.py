@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from realtime.verify.final_log import FinalLog, Violation
-from realtime.verify.history import Began, History, Read, Span
+from verify.final_log import FinalLog, Violation
+from verify.history import Began, History, Read, Span
 
 TAIL_SECONDS = 2.0
 """What Redis may not have on disk or at its replicas yet when it ends."""

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from realtime.verify.final_log import FinalLog, LogEntry, Violation
-from realtime.verify.history import Answered, History, Outcome, Sent, Span
+from verify.final_log import FinalLog, LogEntry, Violation
+from verify.history import Answered, History, Outcome, Sent, Span
 
 Name = tuple[str, str]
 """A user and a clientId: what makes a message one message within a room."""

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
-from realtime.verify.final_log import FinalLog, LogEntry, Violation
-from realtime.verify.history import Began, History, Shown, Span
+from verify.final_log import FinalLog, LogEntry, Violation
+from verify.history import Began, History, Shown, Span
 
 Position = tuple[int, str]
 """Offset and uid of an event."""

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from realtime.verify.check_durability import check_durability
-from realtime.verify.check_order import check_order
-from realtime.verify.check_reads import check_reads
-from realtime.verify.check_sends import check_sends
-from realtime.verify.check_shown import check_shown
-from realtime.verify.final_log import FinalLog, Violation
-from realtime.verify.history import History, Span
+from verify.check_durability import check_durability
+from verify.check_order import check_order
+from verify.check_reads import check_reads
+from verify.check_sends import check_sends
+from verify.check_shown import check_shown
+from verify.final_log import FinalLog, Violation
+from verify.history import History, Span
 
 RULES = {
     "acknowledged": "what was acknowledged is in the log under that number",

@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 
 import jwt
 
-from realtime.settings import Settings
+from realtime.node.settings import Settings
 from realtime.start_error import StartError
-from realtime.verify.crowd import MakeAuth
-from realtime.verify.faults import CLIENT_KINDS, KINDS, REDIS_KINDS, SENTINEL_KINDS
-from realtime.verify.plan import Plan, Tell, dev_auth
-from realtime.verify.report import Report
-from realtime.verify.rounds_report import RoundsReport
-from realtime.verify.runs import run_rounds, run_trial
-from realtime.verify.web_recorder import can_run
+from verify.crowd import MakeAuth
+from verify.faults import CLIENT_KINDS, KINDS, REDIS_KINDS, SENTINEL_KINDS
+from verify.plan import Plan, Tell, dev_auth
+from verify.report import Report
+from verify.rounds_report import RoundsReport
+from verify.runs import run_rounds, run_trial
+from verify.web_recorder import can_run
 
 MEMORY = "memory"
 """Durability of nodes that are not told otherwise."""
@@ -32,7 +32,7 @@ def run(given: argparse.Namespace, settings: Settings, tell: Tell) -> bool:
     """Carry out a run and tell of it; true if every promise was kept.
 
     Args:
-        given: What :func:`realtime.verify.arguments.add_arguments` defines.
+        given: What :func:`verify.arguments.add_arguments` defines.
         settings: Say how to sign tokens for ``--url``.
         tell: Takes each line of progress, and the report.
 

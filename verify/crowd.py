@@ -9,9 +9,9 @@ from typing import Protocol
 
 from aiohttp import TCPConnector
 
-from realtime.verify.history import History
-from realtime.verify.recorder import Recorder
-from realtime.verify.web_recorder import WebRecorder
+from verify.history import History
+from verify.recorder import Recorder
+from verify.web_recorder import WebRecorder
 
 TRANSPORTS: tuple[tuple[str, ...], ...] = (
     ("websocket",),

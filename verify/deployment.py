@@ -10,11 +10,11 @@ from typing import Self
 
 from redis.asyncio import Redis
 
-from realtime.verify.failovers import Failover, with_unasked
-from realtime.verify.processes import NodeProcess, ValkeyProcess
-from realtime.verify.proxy import FaultProxy, Streams
-from realtime.verify.redis_ways import RedisWay, SentinelWay, SocketWay
-from realtime.verify.sentinel_group import SentinelGroup
+from verify.failovers import Failover, with_unasked
+from verify.processes import NodeProcess, ValkeyProcess
+from verify.proxy import FaultProxy, Streams
+from verify.redis_ways import RedisWay, SentinelWay, SocketWay
+from verify.sentinel_group import SentinelGroup
 
 NODE_COMMAND = (sys.executable, "-m", "realtime")
 

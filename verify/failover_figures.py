@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from realtime.verify.failovers import Failover
-from realtime.verify.figures import Ended, acked, everywhere
-from realtime.verify.history import Began, History, Sent, Span, of_kind
+from verify.failovers import Failover
+from verify.figures import Ended, acked, everywhere
+from verify.history import Began, History, Sent, Span, of_kind
 
 CALM_SECONDS = 1.0
 """A message that was sent and is everywhere within this is not a late one: many times

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
-from realtime.verify.history import Span
-from realtime.verify.sentinel_group import SENTINELS, SentinelGroup
+from verify.history import Span
+from verify.sentinel_group import SENTINELS, SentinelGroup
 
 PRIMARY_KILLED = "primary SIGKILL"
 PRIMARY_TAIL_LOST = "primary tail lost"

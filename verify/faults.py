@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from realtime.start_error import StartError
-from realtime.verify.deployment import Deployment
-from realtime.verify.failovers import GROUP_KINDS
-from realtime.verify.processes import NodeProcess
-from realtime.verify.proxy import BOTH, Direction, Line
-from realtime.verify.redis_ways import RedisLine
-from realtime.verify.site import Site
+from verify.deployment import Deployment
+from verify.failovers import GROUP_KINDS
+from verify.processes import NodeProcess
+from verify.proxy import BOTH, Direction, Line
+from verify.redis_ways import RedisLine
+from verify.site import Site
 
 START_TRIES = 20
 """Starts of a node before it is given up: it ends at once while Redis is away, which

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from realtime.verify.failovers import FAILOVER_KINDS
-from realtime.verify.history import (
+from verify.failovers import FAILOVER_KINDS
+from verify.history import (
     Answered,
     Began,
     History,

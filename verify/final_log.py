@@ -44,7 +44,7 @@ class Violation:
     """A promise that was broken, as shortly as it can be said.
 
     Attributes:
-        rule: The promise; one of ``realtime.verify.checker.RULES``.
+        rule: The promise; one of ``verify.checker.RULES``.
         room: Room id.
         text: What happened, with numbers and names to look for in the histories.
     """

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from realtime.verify.connection import Connection
-from realtime.verify.room_view import RoomView
+from verify.connection import Connection
+from verify.room_view import RoomView
 
 ANSWER_SECONDS = 6.0
 """Silence after which a request counts as unanswered: the server promises 5 s."""

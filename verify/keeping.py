@@ -6,8 +6,8 @@ from pathlib import Path
 
 import orjson
 
-from realtime.verify.final_log import FinalLog
-from realtime.verify.history import History, to_line
+from verify.final_log import FinalLog
+from verify.history import History, to_line
 
 
 def keep(folder: Path, histories: Sequence[History], logs: Sequence[FinalLog]) -> None:

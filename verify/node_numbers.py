@@ -16,7 +16,7 @@ class NodeNumbers:
         started_at: Unix seconds; tells a process from the one before it.
         memory_bytes: Resident memory.
         descriptors: Open ones, the scrape's own connection among them.
-        objects: What it holds, by kind; see :mod:`realtime.holdings`.
+        objects: What it holds, by kind; see :mod:`realtime.node.holdings`.
         lags: How often the event loop was that late, by the upper bound in seconds;
             not cumulative.
         worst_lag: The longest lag since the start, in seconds.

@@ -6,9 +6,9 @@ from typing import Self
 
 import aiohttp
 
-from realtime.owned_task import end_task
-from realtime.verify.deployment import NodeSlot
-from realtime.verify.node_numbers import (
+from realtime.tasks import end_task
+from verify.deployment import NodeSlot
+from verify.node_numbers import (
     LagFigures,
     NodeNumbers,
     lag_figures,

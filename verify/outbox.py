@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from itertools import islice
 from typing import Any
 
-from realtime.verify.connection import LostError, SilentError
-from realtime.verify.history import Answered, Outcome, Record, Sent
+from verify.connection import LostError, SilentError
+from verify.history import Answered, Outcome, Record, Sent
 
 RETRY_SECONDS = 0.2
 """Pause after a temporary refusal that names none: an outage is seconds long."""

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from realtime.verify.crowd import SEND_SECONDS, MakeAuth
-from realtime.verify.deployment import NODE_COMMAND
-from realtime.verify.faults import KINDS
-from realtime.verify.schedule import Planned
+from verify.crowd import SEND_SECONDS, MakeAuth
+from verify.deployment import NODE_COMMAND
+from verify.faults import KINDS
+from verify.schedule import Planned
 
 SETTLE_SECONDS = 30.0
 """Deadline after the last fault until everybody has everything. Far above what is

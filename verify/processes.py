@@ -11,8 +11,8 @@ from pathlib import Path
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from realtime.redis.valkey_process import SOCKET_NAME, die_with_parent, valkey_command
 from realtime.start_error import StartError
-from realtime.valkey_process import SOCKET_NAME, die_with_parent, valkey_command
 
 READY_SECONDS = 30.0
 """Longest start of a process, on a machine that is busy with faults."""

@@ -9,9 +9,9 @@ import orjson
 from aiohttp import TCPConnector
 from redis.asyncio import Redis
 
-from realtime import keys
-from realtime.verify.connection import Connection
-from realtime.verify.final_log import FinalLog, LogEntry
+from realtime.store import keys
+from verify.connection import Connection
+from verify.final_log import FinalLog, LogEntry
 
 PAGE_EVENTS = 1000
 """Events read from Redis at once."""

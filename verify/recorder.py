@@ -8,11 +8,11 @@ from typing import Any
 
 from aiohttp import TCPConnector
 
-from realtime.verify.connection import Connection, LostError, SilentError
-from realtime.verify.history import Down, History, Read, Record, Up
-from realtime.verify.joining import ANSWER_SECONDS, join_rooms
-from realtime.verify.outbox import Outbox
-from realtime.verify.room_view import RoomView, text_of
+from verify.connection import Connection, LostError, SilentError
+from verify.history import Down, History, Read, Record, Up
+from verify.joining import ANSWER_SECONDS, join_rooms
+from verify.outbox import Outbox
+from verify.room_view import RoomView, text_of
 
 RECONNECT_SECONDS = (0.05, 0.4)
 """Range of the pause before a reconnect: spread, as those of many clients are."""

@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from realtime.verify.proxy import Direction, FaultProxy, Line, Streams
-from realtime.verify.sentinel_group import SentinelGroup, sentinel_url
+from verify.proxy import Direction, FaultProxy, Line, Streams
+from verify.sentinel_group import SentinelGroup, sentinel_url
 
 
 class RedisLine(Protocol):

@@ -7,12 +7,12 @@ from typing import Any
 
 import orjson
 
-from realtime.verify.census import NodeCalm
-from realtime.verify.checker import RULES
-from realtime.verify.failover_figures import FailoverFigures
-from realtime.verify.figures import Ended, Figures, percentile
-from realtime.verify.final_log import Violation
-from realtime.verify.node_numbers import LagFigures
+from verify.census import NodeCalm
+from verify.checker import RULES
+from verify.failover_figures import FailoverFigures
+from verify.figures import Ended, Figures, percentile
+from verify.final_log import Violation
+from verify.node_numbers import LagFigures
 
 SHOWN_VIOLATIONS = 3
 """Violations of one rule that the text tells of; the rest are in the JSON."""

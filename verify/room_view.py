@@ -7,7 +7,7 @@ order. What the server hands over is what is shown, so that the checker sees it.
 from collections.abc import Callable
 from typing import Any
 
-from realtime.verify.history import Began, Read, Record, Shown
+from verify.history import Began, Read, Record, Shown
 
 GARBLED = "garbled"
 """Written down in place of the clientId when a text is not what was sent."""

@@ -6,9 +6,9 @@ from typing import Any
 
 import orjson
 
-from realtime.verify.final_log import Violation
-from realtime.verify.node_numbers import LagFigures, together
-from realtime.verify.report import (
+from verify.final_log import Violation
+from verify.node_numbers import LagFigures, together
+from verify.report import (
     Report,
     lag_text,
     recovery_members,

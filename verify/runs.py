@@ -6,15 +6,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from realtime.verify.census import Census
-from realtime.verify.deployment import Deployment
-from realtime.verify.node_watch import NodeWatch
-from realtime.verify.plan import Plan, Tell
-from realtime.verify.report import Report
-from realtime.verify.rounds_report import RoundsReport
-from realtime.verify.site import RemoteSite, Site, switchboard
-from realtime.verify.trial import Trial
-from realtime.verify.welcome import try_places
+from verify.census import Census
+from verify.deployment import Deployment
+from verify.node_watch import NodeWatch
+from verify.plan import Plan, Tell
+from verify.report import Report
+from verify.rounds_report import RoundsReport
+from verify.site import RemoteSite, Site, switchboard
+from verify.trial import Trial
+from verify.welcome import try_places
 
 SPARED = 0
 """Index of the node that lives through all rounds, so that what they leave shows."""

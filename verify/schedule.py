@@ -4,8 +4,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from realtime.verify.failovers import FAILOVER_KINDS, FAILOVER_SECONDS, GROUP_KINDS
-from realtime.verify.faults import KINDS, Fault
+from verify.failovers import FAILOVER_KINDS, FAILOVER_SECONDS, GROUP_KINDS
+from verify.faults import KINDS, Fault
 
 SECONDS = (0.3, 4.0)
 """Range of a fault's length: from a hiccup to over all of the server's deadlines."""

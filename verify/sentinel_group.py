@@ -15,10 +15,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from realtime.owned_task import end_task
+from realtime.redis.valkey_process import valkey_binary
 from realtime.start_error import StartError
-from realtime.valkey_process import valkey_binary
-from realtime.verify.processes import ADMIN_SECONDS, ChildProcess
+from realtime.tasks import end_task
+from verify.processes import ADMIN_SECONDS, ChildProcess
 
 SERVICE = "chat"
 SERVERS = 3

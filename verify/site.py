@@ -17,9 +17,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from realtime.start_error import StartError
-from realtime.verify.deployment import NodeSlot
-from realtime.verify.failovers import Failover
-from realtime.verify.proxy import FaultProxy, Streams
+from verify.deployment import NodeSlot
+from verify.failovers import Failover
+from verify.proxy import FaultProxy, Streams
 
 PORTS = {"http": 80, "https": 443}
 

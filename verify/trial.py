@@ -6,19 +6,19 @@ import time
 from collections.abc import Sequence
 
 from realtime.start_error import StartError
-from realtime.verify.aftermath import (
+from verify.aftermath import (
     LOOK_SECONDS,
     check_presence,
     check_quiet,
     check_released,
     read_logs,
 )
-from realtime.verify.census import Census
-from realtime.verify.checker import by_gravity, check
-from realtime.verify.crowd import Crowd
-from realtime.verify.failover_figures import failover_figures
-from realtime.verify.failovers import Failover, lost_spans
-from realtime.verify.faults import (
+from verify.census import Census
+from verify.checker import by_gravity, check
+from verify.crowd import Crowd
+from verify.failover_figures import failover_figures
+from verify.failovers import Failover, lost_spans
+from verify.faults import (
     REDIS_KILLED,
     TAIL_LOST,
     Fault,
@@ -26,15 +26,15 @@ from realtime.verify.faults import (
     last,
     turn,
 )
-from realtime.verify.figures import Ended, figures
-from realtime.verify.final_log import Violation
-from realtime.verify.history import Span
-from realtime.verify.keeping import keep
-from realtime.verify.node_watch import NodeWatch
-from realtime.verify.plan import Plan, Tell
-from realtime.verify.report import Report
-from realtime.verify.schedule import plan as draw_schedule
-from realtime.verify.site import Site
+from verify.figures import Ended, figures
+from verify.final_log import Violation
+from verify.history import Span
+from verify.keeping import keep
+from verify.node_watch import NodeWatch
+from verify.plan import Plan, Tell
+from verify.report import Report
+from verify.schedule import plan as draw_schedule
+from verify.site import Site
 
 READY_SECONDS = 20.0
 """Deadline of the first connects, before anything is at fault."""

@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 
-from realtime.valkey_process import die_with_parent
-from realtime.verify.history import History, from_line
-from realtime.verify.recorder import TEXT_LENGTHS
+from realtime.redis.valkey_process import die_with_parent
+from verify.history import History, from_line
+from verify.recorder import TEXT_LENGTHS
 
 PROGRAM = Path(__file__).with_name("recorder.mjs")
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import aiohttp
 
 from realtime.start_error import StartError
-from realtime.verify.connection import Connection, LostError, SilentError
-from realtime.verify.site import RemotePlace, RemoteSite
+from verify.connection import Connection, LostError, SilentError
+from verify.site import RemotePlace, RemoteSite
 
 ANSWER_SECONDS = 6.0
 """Deadline of one answer; nothing is at fault yet."""

@@ -8,10 +8,9 @@ from typing import Any, Final, NamedTuple
 
 from marshmallow import ValidationError
 
-from realtime.errors import InvalidError
-from realtime.jwks import STALE_SECONDS, JwksKeys
-from realtime.token_keys import TokenKeys, public_key, secret_key
-from realtime.tokens import (
+from realtime.auth.jwks import STALE_SECONDS, JwksKeys
+from realtime.auth.keys import TokenKeys, public_key, secret_key
+from realtime.auth.tokens import (
     TokenError,
     TokenRules,
     invalid_token,
@@ -20,6 +19,7 @@ from realtime.tokens import (
     session_end,
     verify_token,
 )
+from realtime.errors import InvalidError
 from schemas.base import flatten_errors
 from schemas.connect import ConnectAuth, clean_name
 

@@ -16,8 +16,8 @@ from typing import Any, Final
 import aiohttp
 import jwt
 
+from realtime.auth.keys import VerifyKey, algorithm_of
 from realtime.errors import UnavailableError
-from realtime.token_keys import VerifyKey, algorithm_of
 
 FETCH_SECONDS: Final = 5.0
 """Deadline of one fetch as a whole; a client that connects waits no longer."""

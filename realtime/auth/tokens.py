@@ -8,8 +8,8 @@ import jwt
 from jwt.exceptions import InvalidSubjectError, InvalidTokenError
 from marshmallow import ValidationError
 
+from realtime.auth.keys import VerifyKey, secret_key
 from realtime.errors import UnauthorizedError
-from realtime.token_keys import VerifyKey, secret_key
 from schemas.field_types import UserId
 
 LEEWAY_SECONDS: Final = 10

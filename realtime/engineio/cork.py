@@ -8,7 +8,7 @@ next write to their session, or on their own when the cork is pulled.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from realtime.engine.session import Session
+    from realtime.engineio.session import Session
 
 
 class Cork:

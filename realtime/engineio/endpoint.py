@@ -10,16 +10,20 @@ from typing import Final
 from aiohttp import web
 
 from realtime.addresses import Address
-from realtime.engine import protocol, responses
-from realtime.engine.cors import OriginPolicy
-from realtime.engine.detach import Detached, is_websocket_handshake, switch_protocols
-from realtime.engine.environ import Environ, read_environ
-from realtime.engine.hub import Hub
-from realtime.engine.polling import Polling
-from realtime.engine.protocol import PacketError, Reason
-from realtime.engine.responses import Refusal, refuse
-from realtime.engine.session import Session
-from realtime.engine.websocket import WebSocketConnection
+from realtime.engineio import protocol, responses
+from realtime.engineio.aiohttp_upgrade import (
+    Detached,
+    is_websocket_handshake,
+    switch_protocols,
+)
+from realtime.engineio.environ import Environ, read_environ
+from realtime.engineio.hub import Hub
+from realtime.engineio.origins import OriginPolicy
+from realtime.engineio.polling import Polling
+from realtime.engineio.protocol import PacketError, Reason
+from realtime.engineio.responses import Refusal, refuse
+from realtime.engineio.session import Session
+from realtime.engineio.websocket import WebSocketConnection
 
 # The one version of the protocol that is spoken, section "Query parameters".
 _VERSION: Final = "4"

@@ -10,7 +10,7 @@ import selectors
 from asyncio import selector_events
 from typing import Any, Final
 
-from realtime.engine.detach import let_go
+from realtime.engineio.aiohttp_upgrade import let_go
 
 # Ready connections handled in one turn of the loop: some 10 ms of work if each of them
 # is lost, 3 ms if each brings a message.

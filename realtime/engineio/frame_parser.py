@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 
 from aiohttp._websocket.helpers import websocket_mask
 
-from realtime.engine import frames
-from realtime.engine.frames import CloseCode
+from realtime.engineio import frames
+from realtime.engineio.frames import CloseCode
 
 _FIN: Final = 0x80
 _RESERVED_BITS: Final = 0x70

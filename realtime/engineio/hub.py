@@ -9,16 +9,16 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
 from realtime.addresses import Addresses
-from realtime.engine.cork import Cork
-from realtime.engine.frames import CloseCode
-from realtime.engine.heartbeat import Heartbeat, Lane, Wheel
-from realtime.engine.options import Options
-from realtime.engine.polling import Polling
-from realtime.engine.protocol import Reason
-from realtime.engine.session import Session
-from realtime.engine.websocket import WebSocketConnection
+from realtime.engineio.cork import Cork
+from realtime.engineio.frames import CloseCode
+from realtime.engineio.heartbeat import Heartbeat, Lane, Wheel
+from realtime.engineio.options import Options
+from realtime.engineio.polling import Polling
+from realtime.engineio.protocol import Reason
+from realtime.engineio.session import Session
+from realtime.engineio.websocket import WebSocketConnection
 from realtime.limits import new_counts
-from realtime.turnstile import Turnstile
+from realtime.pacing import Turnstile
 
 Handler = Callable[..., Any]
 

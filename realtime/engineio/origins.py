@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from realtime.engine.options import Origins
+from realtime.engineio.options import Origins
 
 
 class OriginPolicy:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from realtime.engine import protocol
-from realtime.engine.protocol import Reason
+from realtime.engineio import protocol
+from realtime.engineio.protocol import Reason
 
 if TYPE_CHECKING:
-    from realtime.engine.session import Session
+    from realtime.engineio.session import Session
 
 
 class Polling:

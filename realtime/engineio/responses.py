@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from aiohttp import web
 
-from realtime.engine.options import Cookie, Options
+from realtime.engineio.options import Cookie, Options
 
 
 class Refusal(NamedTuple):

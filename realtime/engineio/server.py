@@ -16,13 +16,13 @@ from typing import Any, Final, TypeVar, overload
 from aiohttp import web
 
 from realtime.addresses import Addresses
-from realtime.engine import frames, protocol
-from realtime.engine.hub import Handler, Hub
-from realtime.engine.options import Options
-from realtime.engine.protocol import Reason
-from realtime.engine.requests import Endpoint
-from realtime.engine.session import Session
-from realtime.engine.websocket import NO_SOCKET
+from realtime.engineio import frames, protocol
+from realtime.engineio.endpoint import Endpoint
+from realtime.engineio.hub import Handler, Hub
+from realtime.engineio.options import Options
+from realtime.engineio.protocol import Reason
+from realtime.engineio.session import Session
+from realtime.engineio.websocket import NO_SOCKET
 
 _H = TypeVar("_H", bound=Handler)
 _EVENTS: Final = ("connect", "disconnect", "message")
@@ -50,7 +50,7 @@ class EngineServer:
             others of the same session.
         addresses: Where connections come from; None: no proxy is trusted.
         limited: Counts how often a limit of :mod:`realtime.limits` was met.
-        settings: Fields of :class:`~realtime.engine.options.Options`. Other keywords
+        settings: Fields of :class:`~realtime.engineio.options.Options`. Other keywords
             are ignored, as python-engineio does.
 
     Raises:
@@ -283,7 +283,7 @@ class EngineServer:
         """Send a message as :meth:`write`, or in one write with what is about to come.
 
         Of what comes, broadcasts go ahead of it and all else behind it; see
-        :class:`~realtime.engine.cork.Cork`.
+        :class:`~realtime.engineio.cork.Cork`.
         """
         session = self.hub.sessions.get(sid)
         if session is not None:
@@ -334,7 +334,7 @@ class EngineServer:
 def _logger_for(logger: logging.Logger | bool) -> logging.Logger:
     if not isinstance(logger, bool):
         return logger
-    own = logging.getLogger("realtime.engine")
+    own = logging.getLogger("realtime.engineio")
     if logger and own.level == logging.NOTSET:
         own.setLevel(logging.INFO)
     return own

@@ -3,15 +3,15 @@
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from realtime.engine import frames, protocol
-from realtime.engine.frames import CloseCode
-from realtime.engine.polling import Polling
-from realtime.engine.protocol import PacketError, Reason
-from realtime.engine.websocket import NO_SOCKET, WebSocketConnection
+from realtime.engineio import frames, protocol
+from realtime.engineio.frames import CloseCode
+from realtime.engineio.polling import Polling
+from realtime.engineio.protocol import PacketError, Reason
+from realtime.engineio.websocket import NO_SOCKET, WebSocketConnection
 
 if TYPE_CHECKING:
     from realtime.addresses import Address
-    from realtime.engine.hub import Hub
+    from realtime.engineio.hub import Hub
 
 # Ends after which one more GET is answered: for what was queued when the server closed,
 # or because it was on its way when the client did.

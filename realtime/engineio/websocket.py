@@ -7,16 +7,16 @@ through :meth:`WebSocketConnection.write`, which never touches a closed transpor
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from realtime.engine import frames, protocol
-from realtime.engine.detach import let_go
-from realtime.engine.frame_parser import Control, FrameError, FrameParser
-from realtime.engine.frames import CloseCode
-from realtime.engine.pace import Pace
-from realtime.engine.protocol import PacketError, Reason
+from realtime.engineio import frames, protocol
+from realtime.engineio.aiohttp_upgrade import let_go
+from realtime.engineio.frame_parser import Control, FrameError, FrameParser
+from realtime.engineio.frames import CloseCode
+from realtime.engineio.protocol import PacketError, Reason
+from realtime.message_pace import Pace
 
 if TYPE_CHECKING:
-    from realtime.engine.hub import Hub
-    from realtime.engine.session import Session
+    from realtime.engineio.hub import Hub
+    from realtime.engineio.session import Session
 
 _OPEN: Final = 0
 #: A close frame was sent: what arrives is read only to find the answer to it.

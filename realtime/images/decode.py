@@ -1,7 +1,7 @@
 """What an image is: recognised by its content, bounded, and decoded once to prove it.
 
-Runs in a process of its own (``realtime.image_decoders``): 40 megapixels may take a
-second and 600 MB, a hostile file more.
+Runs in a process of its own (``realtime.images.decoder_pool``): 40 megapixels may
+take a second and 600 MB, a hostile file more.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from PIL import Image
 
 from realtime.errors import InvalidError, TooLargeError
-from realtime.image_bombs import is_bomb
+from realtime.images.bombs import is_bomb
 
 EXTENSIONS: Final = MappingProxyType(
     {

@@ -15,8 +15,8 @@ from contextlib import suppress
 from typing import Final
 
 from realtime.errors import ChatError, InvalidError, TooLargeError, UnavailableError
-from realtime.image_decode import Decoded
-from realtime.image_worker import LENGTH, READY
+from realtime.images.decode import Decoded
+from realtime.images.worker import LENGTH, READY
 
 DECODERS: Final = 2
 """Processes, started when they are first needed. Where images of one user come one
@@ -134,7 +134,7 @@ class _Decoder:
 
     @classmethod
     async def start(cls, arguments: Iterable[str]) -> "_Decoder":
-        """Start one with what :func:`realtime.image_worker.main` takes.
+        """Start one with what :func:`realtime.images.worker.main` takes.
 
         Raises:
             OSError: The system has no place for it.
@@ -149,7 +149,7 @@ class _Decoder:
         # glibc then gives each large block back as soon as it is free.
         environment["MALLOC_MMAP_THRESHOLD_"] = str(1024 * 1024)
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "realtime.image_worker"),
+            *(sys.executable, "-P", "-m", "realtime.images.worker"),
             *arguments,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

@@ -8,10 +8,10 @@ from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
 from realtime.errors import TooLargeError, UnavailableError
-from realtime.image_decode import EXTENSIONS, Decoded
-from realtime.image_decoders import ImageDecoders
-from realtime.image_links import ImageLinks
-from realtime.image_store import ImageStore, StoredFile
+from realtime.images.decode import EXTENSIONS, Decoded
+from realtime.images.decoder_pool import ImageDecoders
+from realtime.images.signed_urls import ImageLinks
+from realtime.images.store import ImageStore, StoredFile
 
 WAITING: Final = 16
 """Images decoded or waiting to be; further ones are refused for now, since each

@@ -2,7 +2,7 @@
 
 Its memory and its processor time are bounded, and it knows none of the node's secrets.
 It ends when the node closes its input or dies, at the latest after the image that it is
-at. ``realtime.image_decoders`` starts it and speaks with it::
+at. ``realtime.images.decoder_pool`` starts it and speaks with it::
 
     → 4 bytes: how many follow; the image
     ← a line of JSON: what the image is, or why it is refused
@@ -22,7 +22,7 @@ from typing import Final
 from PIL import Image
 
 from realtime.errors import InvalidError, TooLargeError
-from realtime.image_decode import decode_image
+from realtime.images.decode import decode_image
 
 LENGTH: Final = struct.Struct(">I")
 """What goes before an image: its size in bytes."""

@@ -11,19 +11,19 @@ from handlers import register
 from handlers.chat import NAMESPACE, ChatNamespace
 from handlers.http import add_routes
 from handlers.images import image_routes
-from realtime.assembly import Parts, make_services
-from realtime.drain import Drain
-from realtime.holdings import count_objects
-from realtime.http_doors import HttpDoors
-from realtime.images import Images
-from realtime.leases import NodeLease
-from realtime.log_counts import LogCounts
-from realtime.loop_lag import LoopLag
-from realtime.metrics import Metrics
-from realtime.outage import OutageWatch
-from realtime.process_metrics import ProcessMetrics
+from realtime.images.service import Images
+from realtime.node.connection_limit import HttpDoors
+from realtime.node.holdings import count_objects
+from realtime.node.log_counts import LogCounts
+from realtime.node.loop_lag import LoopLag
+from realtime.node.metrics import Metrics
+from realtime.node.outage import OutageWatch
+from realtime.node.process_metrics import ProcessMetrics
+from realtime.node.settings import Settings
+from realtime.node.shutdown import Drain
+from realtime.node.wiring import Parts, make_services
+from realtime.presence.node_leases import NodeLease
 from realtime.services import Services
-from realtime.settings import Settings
 
 
 class Node:

@@ -7,7 +7,7 @@ itself or in a pool, which is where it says so. ``chatroom verify`` looks.
 import asyncio
 from collections.abc import Mapping
 
-from realtime.assembly import Parts
+from realtime.node.wiring import Parts
 from realtime.services import Services
 
 

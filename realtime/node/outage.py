@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from realtime.owned_task import end_task
+from realtime.tasks import end_task
 
 LOOK_SECONDS: Final = 0.25
 """How often the parts are asked. They answer from memory."""

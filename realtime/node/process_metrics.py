@@ -11,7 +11,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from realtime.loop_lag import BUCKETS, LoopLag
+from realtime.node.loop_lag import BUCKETS, LoopLag
 
 
 class ProcessMetrics:

@@ -12,14 +12,14 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from realtime.app import NODE, create_app
-from realtime.embedded import EmbeddedValkey
 from realtime.errors import ChatError
-from realtime.garbage import GarbageCollection
-from realtime.http_log import quiet_bad_requests
-from realtime.log_writer import LineHandler, LogWriter
-from realtime.redis_check import check_redis
-from realtime.settings import Settings
+from realtime.node.app import NODE, create_app
+from realtime.node.garbage import GarbageCollection
+from realtime.node.http_log import quiet_bad_requests
+from realtime.node.logs import LineHandler, LogWriter
+from realtime.node.settings import Settings
+from realtime.redis.check import check_redis
+from realtime.redis.embedded import EmbeddedValkey
 from realtime.start_error import StartError
 
 # How long a connection may be idle, or take for the head of its request: longer than

@@ -2,7 +2,7 @@
 
 A field of :class:`Settings` is the whole definition of a setting: its variable
 ``CHATROOM_<NAME>``, default, unit (in the name), meaning and parser.
-``realtime.settings_source`` reads the variables, ``chatroom settings`` and
+``realtime.node.settings_io`` reads the variables, ``chatroom settings`` and
 ``docs/settings.md`` list them; all three walk this table.
 """
 
@@ -13,6 +13,14 @@ from typing import Any, TypeVar
 from marshmallow import fields as parsers
 from marshmallow import validate
 
+from realtime.node.settings_fields import (
+    Networks,
+    Origins,
+    PathText,
+    RatesText,
+    RedisUrl,
+    positive,
+)
 from realtime.rates import (
     CONNECT,
     CONNECTION,
@@ -20,14 +28,6 @@ from realtime.rates import (
     REFUSALS,
     USER,
     USER_REQUESTS,
-)
-from realtime.settings_parsers import (
-    Networks,
-    Origins,
-    PathText,
-    RatesText,
-    RedisUrl,
-    positive,
 )
 from schemas.catalog import REQUESTS
 

@@ -7,7 +7,7 @@ from marshmallow import ValidationError, fields, validate
 
 from realtime.addresses import parse_networks
 from realtime.rates import parse_rates
-from realtime.redis_url import connection_factory
+from realtime.redis.url import connection_factory
 
 
 class PathText(fields.Field[Path]):

@@ -7,35 +7,36 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from handlers.chat import NAMESPACE
-from realtime import json_codec, keys, lua
+from realtime import json_codec
 from realtime.addresses import Addresses, parse_networks
-from realtime.attendance import Attendance
-from realtime.auth import Authenticator, choose_keys
-from realtime.durability import Durability, parse_level
-from realtime.image_links import ImageLinks
-from realtime.image_store import ImageStore
-from realtime.images import Images
+from realtime.auth.authenticator import Authenticator, choose_keys
+from realtime.auth.keys import TokenKeys
+from realtime.images.service import Images
+from realtime.images.signed_urls import ImageLinks
+from realtime.images.store import ImageStore
 from realtime.limits import new_counts
-from realtime.manager import ChatroomManager
-from realtime.message_log import MessageLog
-from realtime.presence import Presence
-from realtime.presence_counts import PresenceCounts
-from realtime.quits import Quits
+from realtime.node.settings import RATE_NAMES, Settings
+from realtime.presence.presence import Presence
+from realtime.presence.presence_counts import PresenceCounts
+from realtime.presence.roster import SessionLists
+from realtime.presence.sessions import Sessions
 from realtime.rates import MESSAGES, USER, RequestRates, parse_rates
-from realtime.read_state import ReadState
-from realtime.recovery import Recovery
-from realtime.redis_link import RedisLink
-from realtime.redis_url import connection_factory
-from realtime.room_state import RoomStates
-from realtime.rooms import Rooms
-from realtime.server import ChatroomServer
+from realtime.redis.client import RedisLink
+from realtime.redis.durability import Durability, parse_level
+from realtime.redis.url import connection_factory
+from realtime.rooms.attendance import Attendance
+from realtime.rooms.quitting import Quits
+from realtime.rooms.recovery import Recovery
+from realtime.rooms.standing import Standing
 from realtime.services import Limits, Publisher, Services
-from realtime.session_lists import SessionLists
-from realtime.sessions import Sessions
-from realtime.settings import RATE_NAMES, Settings
-from realtime.standing import Standing
-from realtime.token_keys import TokenKeys
-from realtime.user_rates import UserRates
+from realtime.socketio.manager import ChatroomManager
+from realtime.socketio.server import ChatroomServer
+from realtime.store import keys, scripts
+from realtime.store.membership import Rooms
+from realtime.store.message_log import MessageLog
+from realtime.store.read_marks import ReadState
+from realtime.store.room_state import RoomStates
+from realtime.store.user_rates import UserRates
 
 NODE_ID_BYTES = 6
 """Random bytes of a node's id: unique among nodes that ever shared a Redis."""
@@ -67,7 +68,7 @@ class Parts:
             factory,
             timeout_seconds=timeout_seconds,
             limit_calls=settings.redis_calls,
-            scripts=lua.ALL,
+            scripts=scripts.ALL,
         )
         self.durability = Durability(
             factory,

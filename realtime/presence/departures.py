@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Final
 
 from realtime.errors import ChatError
-from realtime.owned_task import end_task
-from realtime.presence import Presence
+from realtime.presence.presence import Presence
+from realtime.tasks import end_task
 
 log = logging.getLogger(__name__)
 

@@ -4,12 +4,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from realtime import keys, lua
 from realtime.errors import ChatError
-from realtime.owned_task import end_task
-from realtime.presence import Presence
-from realtime.redis_link import RedisLink
-from realtime.redis_wire import ReplyError
+from realtime.presence.presence import Presence
+from realtime.redis.client import RedisLink
+from realtime.redis.connection import ReplyError
+from realtime.store import keys, scripts
+from realtime.tasks import end_task
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ class NodeLease:
 
     async def _renew(self) -> None:
         held, expired = await self._link.run(
-            lua.LEASES_RENEW,
+            scripts.LEASES_RENEW,
             (keys.NODES,),
             (self._node, int(self._lease_seconds * 1000)),
         )

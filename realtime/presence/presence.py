@@ -7,11 +7,11 @@ from typing import Any
 
 import orjson
 
-from realtime import keys, lua
 from realtime.in_turn import in_turn
-from realtime.presence_counts import PresenceCounts
-from realtime.redis_link import RedisLink
-from realtime.redis_wire import ReplyError
+from realtime.presence.presence_counts import PresenceCounts
+from realtime.redis.client import RedisLink
+from realtime.redis.connection import ReplyError
+from realtime.store import keys, scripts
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Presence:
         self._leaving.pop((room, sid), None)
         noted = self._link.call("SADD", keys.node_sessions(self._node), f"{room} {sid}")
         listed = self._link.run(
-            lua.PRESENCE_ENTER,
+            scripts.PRESENCE_ENTER,
             (keys.sessions(room), keys.online(room), keys.quits(room)),
             (
                 sid,
@@ -133,7 +133,7 @@ class Presence:
     ) -> Coroutine[Any, Any, None]:
         head = orjson.dumps({"room": room})[:-1]
         removed = self._link.run(
-            lua.PRESENCE_LEAVE,
+            scripts.PRESENCE_LEAVE,
             (keys.sessions(room), keys.online(room)),
             (
                 sid,

@@ -5,10 +5,10 @@ import logging
 
 import orjson
 
-from realtime import keys, lua
 from realtime.errors import ChatError
-from realtime.owned_task import end_task
-from realtime.redis_link import RedisLink
+from realtime.redis.client import RedisLink
+from realtime.store import keys, scripts
+from realtime.tasks import end_task
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class PresenceCounts:
         head = orjson.dumps({"room": room})[:-1]
         try:
             await self._link.run(
-                lua.PRESENCE_COUNT,
+                scripts.PRESENCE_COUNT,
                 (keys.online(room),),
                 (
                     keys.channel(room),

@@ -5,11 +5,11 @@ from collections.abc import Coroutine, Iterable, Iterator
 from itertools import islice
 from typing import Any, Protocol
 
-from realtime.departures import Departures
 from realtime.errors import ChatError
 from realtime.in_turn import in_turn
-from realtime.presence import Presence
-from realtime.redis_wire import ReplyError
+from realtime.presence.departures import Departures
+from realtime.presence.presence import Presence
+from realtime.redis.connection import ReplyError
 
 log = logging.getLogger(__name__)
 

@@ -3,10 +3,10 @@
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
-from realtime.owned_task import heed_cancellation
-from realtime.redis_url import connection_factory
-from realtime.settings_parsers import mask_url
+from realtime.node.settings_fields import mask_url
+from realtime.redis.url import connection_factory
 from realtime.start_error import StartError
+from realtime.tasks import heed_cancellation
 
 # Sharded Pub/Sub, and scripts that may publish to it, begin with 7.0.
 OLDEST_VERSION = (7, 0)

@@ -12,11 +12,11 @@ from collections import deque
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
-from realtime.lua import Script
-from realtime.redis_call import RedisCall
-from realtime.redis_url import ConnectionFactory
-from realtime.redis_wire import Argument, RedisWire, ReplyError, WireError, pack
-from realtime.wire_keeper import WireKeeper
+from realtime.redis.command import RedisCall
+from realtime.redis.connection import Argument, RedisWire, ReplyError, WireError, pack
+from realtime.redis.script import Script
+from realtime.redis.url import ConnectionFactory
+from realtime.redis.wire_keeper import WireKeeper
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 
 from realtime.errors import OutcomeUnknownError, UnavailableError
-from realtime.lua import Script
-from realtime.redis_wire import Argument, pack
+from realtime.redis.connection import Argument, pack
+from realtime.redis.script import Script
 
 
 class RedisCall:

@@ -13,8 +13,8 @@ import hiredis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
-from realtime.owned_task import heed_cancellation
-from realtime.redis_url import ConnectionFactory, PrimaryConnection
+from realtime.redis.url import ConnectionFactory, PrimaryConnection
+from realtime.tasks import heed_cancellation
 
 Argument = str | bytes | int | float
 """A word of a command."""

@@ -13,11 +13,11 @@ from typing import Any, Final, NamedTuple
 
 from realtime.errors import ChatError, OutcomeUnknownError
 from realtime.in_turn import in_turn
-from realtime.lua import Script
-from realtime.owned_task import end_task
-from realtime.redis_link import RedisLink
-from realtime.redis_url import ConnectionFactory
-from realtime.redis_wire import Argument, ReplyError
+from realtime.redis.client import RedisLink
+from realtime.redis.connection import Argument, ReplyError
+from realtime.redis.script import Script
+from realtime.redis.url import ConnectionFactory
+from realtime.tasks import end_task
 
 MARK: Final = "chatroom:durable"
 """Written before each confirmation: WAIT and WAITAOF speak of the last write of their

@@ -14,14 +14,14 @@ import os
 import time
 from pathlib import Path
 
-from realtime.start_error import StartError
-from realtime.valkey_process import (
+from realtime.redis.valkey_process import (
     LOG_NAME,
     die_with_parent,
     remove_socket_folder,
     socket_path,
     valkey_command,
 )
+from realtime.start_error import StartError
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from realtime.errors import UnavailableError
-from realtime.redis_url import ConnectionFactory
-from realtime.redis_wire import RedisWire, WireError, pack
-from realtime.wire_keeper import WireKeeper
+from realtime.redis.connection import RedisWire, WireError, pack
+from realtime.redis.url import ConnectionFactory
+from realtime.redis.wire_keeper import WireKeeper
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Redis addresses: a URL becomes a factory of redis-py connections.
 
 redis-py does what is hard about a connection (TLS, unix sockets, authentication); what
-happens on it afterwards is ours, in :mod:`realtime.redis_wire`.
+happens on it afterwards is ours, in :mod:`realtime.redis.connection`.
 """
 
 import re
@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection
 
-from realtime.sentinels import Primary, Sentinels
+from realtime.redis.sentinel import Primary, Sentinels
 
 ConnectionFactory = Callable[[], AbstractConnection]
 

@@ -5,9 +5,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from realtime.owned_task import end_task
-from realtime.redis_url import ConnectionFactory
-from realtime.redis_wire import RedisWire, WireError
+from realtime.redis.connection import RedisWire, WireError
+from realtime.redis.url import ConnectionFactory
+from realtime.tasks import end_task
 
 log = logging.getLogger(__name__)
 

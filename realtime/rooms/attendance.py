@@ -1,17 +1,17 @@
 """Attendance: how a session enters a room with nothing missed, and leaves it."""
 
-from realtime import keys
 from realtime.errors import NotAttendingError, UnavailableError
 from realtime.in_turn import in_turn
-from realtime.manager import ChatroomManager
-from realtime.pending_join import PendingJoin, Present
-from realtime.recovery import Recovery
-from realtime.room_feed import RoomFeed
-from realtime.room_state import RoomStates
-from realtime.rooms import Rooms
-from realtime.session_lists import AttendingSession, SessionLists
-from realtime.turnstile import Turnstile
-from realtime.wishes import Wish, Wishes
+from realtime.pacing import Turnstile
+from realtime.presence.roster import AttendingSession, SessionLists
+from realtime.rooms.feed import RoomFeed
+from realtime.rooms.joining import Wish, Wishes
+from realtime.rooms.pending_join import PendingJoin, Present
+from realtime.rooms.recovery import Recovery
+from realtime.socketio.manager import ChatroomManager
+from realtime.store import keys
+from realtime.store.membership import Rooms
+from realtime.store.room_state import RoomStates
 
 JOINS_A_TURN = 8
 """Joins begun in one turn of the event loop, some 3 ms of work. After a node's death

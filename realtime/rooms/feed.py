@@ -5,8 +5,8 @@ No I/O here: a feed is told what arrived and decides what it means.
 
 from enum import Enum
 
-from realtime.cursor import START, Position
-from realtime.recent_events import RecentEvents, RecentMemory
+from realtime.rooms.replay_buffer import RecentEvents, RecentMemory
+from realtime.store.position import START, Position
 
 ENTRY_EVENTS = 1000
 """Events that may pass while one session's join is being answered. A join that is

@@ -7,13 +7,14 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 
 import orjson
 
-from realtime import json_codec, keys
-from realtime.cursor import as_log_event, position_of
+from realtime import json_codec
 from realtime.errors import ChatError, UnavailableError
-from realtime.message_log import MessageLog
-from realtime.recent_events import RecentMemory
-from realtime.room_feed import NOTICES, RoomFeed, Verdict
-from realtime.subscriber import Subscriber
+from realtime.redis.pubsub import Subscriber
+from realtime.rooms.feed import NOTICES, RoomFeed, Verdict
+from realtime.rooms.replay_buffer import RecentMemory
+from realtime.store import keys
+from realtime.store.message_log import MessageLog
+from realtime.store.position import as_log_event, position_of
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from realtime.errors import TooLargeError
-from realtime.room_feed import Entry
-from realtime.session_lists import AttendingSession
+from realtime.presence.roster import AttendingSession
+from realtime.rooms.feed import Entry
 
 
 class Wish:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 import orjson
 
 from realtime.errors import UnavailableError
-from realtime.recovery import Past
-from realtime.room_feed import Entry, RoomFeed
-from realtime.room_state import RoomState
-from realtime.rooms import Admission
+from realtime.rooms.feed import Entry, RoomFeed
+from realtime.rooms.recovery import Past
+from realtime.store.membership import Admission
+from realtime.store.room_state import RoomState
 
 Present = Callable[[bytes], bytes]
 """Makes an event from the log fit to be shown now (fresh image URLs)."""

@@ -5,11 +5,11 @@ import logging
 from itertools import islice
 
 from realtime.errors import ChatError
-from realtime.message_log import MessageLog
-from realtime.owned_task import end_task
-from realtime.room_feed import RoomFeed
-from realtime.room_feeds import RoomFeeds
-from realtime.subscriber import Subscriber
+from realtime.redis.pubsub import Subscriber
+from realtime.rooms.feed import RoomFeed
+from realtime.rooms.feeds import RoomFeeds
+from realtime.store.message_log import MessageLog
+from realtime.tasks import end_task
 
 log = logging.getLogger(__name__)
 

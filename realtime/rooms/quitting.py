@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from realtime import keys
-from realtime.attendance import Attendance
 from realtime.errors import ChatError
-from realtime.manager import ChatroomManager
-from realtime.rooms import QUIT, Rooms
-from realtime.session_lists import AttendingSession, SessionLists
-from realtime.standing import Standing
+from realtime.presence.roster import AttendingSession, SessionLists
+from realtime.rooms.attendance import Attendance
+from realtime.rooms.standing import Standing
+from realtime.socketio.manager import ChatroomManager
+from realtime.store import keys
+from realtime.store.membership import QUIT, Rooms
 
 
 class Quits:

@@ -5,16 +5,16 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
-from realtime.cursor import (
+from realtime.errors import UnavailableError
+from realtime.rooms.feed import Entry, RoomFeed
+from realtime.store.message_log import MessageLog
+from realtime.store.position import (
     START,
     Position,
     as_log_event,
     offset_of_message,
     parse_cursor,
 )
-from realtime.errors import UnavailableError
-from realtime.message_log import MessageLog
-from realtime.room_feed import Entry, RoomFeed
 
 PAGE_MESSAGES = 50
 """Messages of the newest page, for a session that cannot be recovered."""

@@ -5,8 +5,8 @@ A reconnect storm is served from here, without Redis. No I/O.
 
 from collections import Counter, deque
 
-from realtime.cursor import START, Position, as_log_event
 from realtime.limits import new_counts
+from realtime.store.position import START, Position, as_log_event
 
 RECENT_EVENTS = 256
 """Events kept in memory for sessions that come back: minutes of a busy room."""

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from realtime import json_codec
-from realtime.fan_out import FanOut, Packet
-from realtime.subscriber import Batch
+from realtime.redis.pubsub import Batch
+from realtime.socketio.fan_out import FanOut, Packet
 
 if TYPE_CHECKING:
-    from realtime.manager import ChatroomManager
+    from realtime.socketio.manager import ChatroomManager
 
 
 class Delivery:

@@ -1,7 +1,7 @@
 """Standing: this node's sessions in a room are told how it stands."""
 
-from realtime.manager import ChatroomManager
-from realtime.room_state import RoomStates
+from realtime.socketio.manager import ChatroomManager
+from realtime.store.room_state import RoomStates
 
 
 class Standing:

@@ -13,7 +13,7 @@ _WRAPPED = ("handle_post_request", "_websocket_handler", "_send_ping")
 
 
 class InstrumentedServer(InstrumentedAsyncServer):
-    """Reports a :class:`~realtime.server.ChatroomServer`'s doings to the admin UI.
+    """Reports what a :class:`ChatroomServer` does to the admin UI.
 
     Takes the arguments of ``socketio.AsyncServer.instrument``.
     """

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
-from realtime.engine.heartbeat import Wheel
-from realtime.socket_packets import PendingPacket, SocketPacket
+from realtime.engineio.heartbeat import Wheel
+from realtime.socketio.packets import PendingPacket, SocketPacket
 
 ATTACHMENT_SECONDS: Final = 20.0
 """Time for the next attachment of a packet to begin: as for the body of a POST. Clients

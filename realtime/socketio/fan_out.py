@@ -9,7 +9,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from realtime.owned_task import end_task
+from realtime.tasks import end_task
 
 log = logging.getLogger(__name__)
 

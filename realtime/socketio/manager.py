@@ -13,19 +13,20 @@ from typing import Any, Self
 import socketio
 from socketio import packet as socket_packet
 
-from realtime import json_codec, keys, lua
-from realtime.control import ControlMessages
-from realtime.cursor import position_of
-from realtime.delivery import Delivery
+from realtime import json_codec
 from realtime.limits import new_counts
-from realtime.message_log import MessageLog
-from realtime.recent_events import RECENT_NODE_BYTES, RecentMemory
-from realtime.redis_link import RedisLink
-from realtime.redis_url import connection_factory
-from realtime.room_feeds import RoomFeeds
-from realtime.room_index import RoomIndex
-from realtime.subscriber import Subscriber
-from realtime.top_check import TopCheck
+from realtime.redis.client import RedisLink
+from realtime.redis.pubsub import Subscriber
+from realtime.redis.url import connection_factory
+from realtime.rooms.feeds import RoomFeeds
+from realtime.rooms.position_check import TopCheck
+from realtime.rooms.replay_buffer import RECENT_NODE_BYTES, RecentMemory
+from realtime.rooms.router import Delivery
+from realtime.socketio.remote import ControlMessages
+from realtime.socketio.room_index import RoomIndex
+from realtime.store import keys, scripts
+from realtime.store.message_log import MessageLog
+from realtime.store.position import position_of
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
     Unlike the stock manager it raises when it cannot publish.
 
     Args:
-        url: Redis address, as :func:`realtime.redis_url.connection_factory` takes it.
+        url: Redis address, as :func:`realtime.redis.url.connection_factory` takes it.
         channel: The channel that all nodes share.
         write_only: Only emit, from a process without a server.
         link: Commands' connection to share; the manager makes its own if None.
@@ -90,7 +91,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
             factory,
             timeout_seconds=timeout_seconds,
             limit_calls=CALLS_LIMIT,
-            scripts=lua.ALL,
+            scripts=scripts.ALL,
         )
         self._namespace = namespace
         self.limited = new_counts() if limited is None else limited

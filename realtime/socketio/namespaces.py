@@ -10,11 +10,11 @@ from typing import Any
 import socketio
 from socketio.exceptions import ConnectionRefusedError as RefusedError
 
-from realtime import socket_packets
-from realtime.engine.environ import Environ
-from realtime.engine.protocol import Reason
-from realtime.engine.server import EngineServer
-from realtime.socket_packets import SocketPacketError
+from realtime.engineio.environ import Environ
+from realtime.engineio.protocol import Reason
+from realtime.engineio.server import EngineServer
+from realtime.socketio import packets
+from realtime.socketio.packets import SocketPacketError
 
 # As Node's server: the time for a client to connect to its first namespace.
 CONNECT_TIMEOUT_SECONDS = 45.0
@@ -98,7 +98,7 @@ class NamespaceGate(socketio.AsyncServer):
             self._write_packet(
                 eio_sid,
                 self.packet_class(
-                    socket_packets.DISCONNECT, data=refusal, namespace=namespace
+                    packets.DISCONNECT, data=refusal, namespace=namespace
                 ),
             )
         else:
@@ -115,14 +115,12 @@ class NamespaceGate(socketio.AsyncServer):
 
     def _refuse(self, eio_sid: str, namespace: str, said: Any) -> None:
         packet = self.packet_class(
-            socket_packets.CONNECT_ERROR, data=said, namespace=namespace
+            packets.CONNECT_ERROR, data=said, namespace=namespace
         )
         self._write_packet(eio_sid, packet)
 
     async def _admit(self, eio_sid: str, sid: str, namespace: str) -> None:
-        packet = self.packet_class(
-            socket_packets.CONNECT, {"sid": sid}, namespace=namespace
-        )
+        packet = self.packet_class(packets.CONNECT, {"sid": sid}, namespace=namespace)
         self._write_packet(eio_sid, packet)
         session = self.eio.sockets.get(eio_sid)
         if session is not None:
@@ -196,7 +194,7 @@ class NamespaceGate(socketio.AsyncServer):
         if not is_here:
             return
         eio_sid = self.manager.pre_disconnect(sid, namespace=namespace)
-        packet = self.packet_class(socket_packets.DISCONNECT, namespace=namespace)
+        packet = self.packet_class(packets.DISCONNECT, namespace=namespace)
         self._write_packet(eio_sid, packet)
         await self._end(sid, namespace, Reason.SERVER_DISCONNECT)
 

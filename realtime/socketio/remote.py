@@ -12,10 +12,10 @@ from socketio import packet as socket_packet
 
 from realtime import json_codec
 from realtime.errors import ChatError
-from realtime.owned_task import end_task
+from realtime.tasks import end_task
 
 if TYPE_CHECKING:
-    from realtime.manager import ChatroomManager
+    from realtime.socketio.manager import ChatroomManager
 
 log = logging.getLogger(__name__)
 

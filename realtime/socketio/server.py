@@ -1,7 +1,7 @@
 """The Socket.IO server: python-socketio's, put right and with a fast way out.
 
 ``ChatroomServer`` takes the keywords of ``socketio.AsyncServer`` and can stand in its
-place. Its engine is :class:`realtime.engine.server.EngineServer`. It follows the
+place. Its engine is :class:`realtime.engineio.server.EngineServer`. It follows the
 Socket.IO v5 protocol where the library does not, adds a synchronous fan-out of encoded
 packets and acks that are decided in the step that writes them, and keeps clients from
 calling the server's own handlers.
@@ -12,17 +12,18 @@ from typing import Any
 
 from socketio import packet as stock_packet
 
-from realtime import json_codec, socket_packets
-from realtime.admin_ui import InstrumentedServer
-from realtime.deferred_ack import DeferredAck
-from realtime.engine.cork import Cork
-from realtime.engine.frames import CloseCode
-from realtime.engine.protocol import Reason
-from realtime.engine.session import Session
+from realtime import json_codec
+from realtime.engineio.cork import Cork
+from realtime.engineio.frames import CloseCode
+from realtime.engineio.protocol import Reason
+from realtime.engineio.session import Session
 from realtime.errors import UnknownEventError
-from realtime.half_packets import ATTACHMENT_SECONDS, HalfPackets
-from realtime.namespace_gate import CONNECT_TIMEOUT_SECONDS, NamespaceGate
-from realtime.socket_packets import (
+from realtime.socketio import packets
+from realtime.socketio.admin_ui import InstrumentedServer
+from realtime.socketio.attachments import ATTACHMENT_SECONDS, HalfPackets
+from realtime.socketio.deferred_ack import DeferredAck
+from realtime.socketio.namespaces import CONNECT_TIMEOUT_SECONDS, NamespaceGate
+from realtime.socketio.packets import (
     PacketTooLargeError,
     SocketPacket,
     SocketPacketError,
@@ -58,7 +59,7 @@ class ChatroomServer(NamespaceGate):
     """A Socket.IO v5 server, attached to an aiohttp application.
 
     Takes the keywords of ``socketio.AsyncServer`` (``async_mode="aiohttp"``) and those
-    of :class:`~realtime.engine.options.Options`.
+    of :class:`~realtime.engineio.options.Options`.
 
     Args:
         client_manager: As for ``socketio.AsyncServer``.
@@ -174,9 +175,7 @@ class ChatroomServer(NamespaceGate):
                 return
         self._write_packet(
             eio_sid,
-            self.packet_class(
-                socket_packets.ACK, namespace=namespace, id=number, data=values
-            ),
+            self.packet_class(packets.ACK, namespace=namespace, id=number, data=values),
         )
 
     # in
@@ -207,7 +206,7 @@ class ChatroomServer(NamespaceGate):
         if not self._parses_text:
             packet = self._from_other_serializer(data)
         elif isinstance(data, str):
-            packet = socket_packets.parse(
+            packet = packets.parse(
                 data,
                 self.packet_class.json.loads,
                 max_attachments=self._max_attachments,
@@ -244,7 +243,7 @@ class ChatroomServer(NamespaceGate):
             packet = self.packet_class(encoded_packet=data)
         except Exception as error:
             raise SocketPacketError("the serializer refused it") from error
-        return socket_packets.checked(
+        return packets.checked(
             packet.packet_type,
             packet.namespace or "/",
             packet.id,
@@ -255,7 +254,7 @@ class ChatroomServer(NamespaceGate):
 
     def _act(self, session: Session, packet: SocketPacket) -> None:
         eio_sid, namespace = session.sid, packet.namespace
-        if packet.kind == socket_packets.CONNECT:
+        if packet.kind == packets.CONNECT:
             self._in_order(
                 session, self._handle_connect(eio_sid, namespace, packet.data)
             )
@@ -265,10 +264,10 @@ class ChatroomServer(NamespaceGate):
             self._check_has_connected(eio_sid)
             # The server may just have ended it: what is on its way is no fault.
             return
-        if packet.kind == socket_packets.DISCONNECT:
+        if packet.kind == packets.DISCONNECT:
             reason = Reason.CLIENT_DISCONNECT
             self._in_order(session, self._handle_disconnect(eio_sid, namespace, reason))
-        elif packet.kind == socket_packets.EVENT:
+        elif packet.kind == packets.EVENT:
             work = self._handle_event_internal(
                 self, sid, eio_sid, packet.data, namespace, packet.id
             )

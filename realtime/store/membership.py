@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from realtime import keys, lua
 from realtime.errors import (
     ForbiddenError,
     OutcomeUnknownError,
@@ -17,8 +16,9 @@ from realtime.errors import (
     UnavailableError,
 )
 from realtime.in_turn import in_turn
-from realtime.redis_link import RedisLink
-from realtime.redis_wire import ReplyError
+from realtime.redis.client import RedisLink
+from realtime.redis.connection import ReplyError
+from realtime.store import keys, scripts
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ class Rooms:
             room,
             user,
             self._link.run(
-                lua.ROOMS_ADMIT,
+                scripts.ROOMS_ADMIT,
                 (
                     keys.members(room),
                     keys.last_read(room),
@@ -176,7 +176,7 @@ class Rooms:
         channel = keys.channel(room)
         word = orjson.dumps({"method": QUIT, "room": channel, "user": user})
         await self._link.run(
-            lua.ROOMS_QUIT,
+            scripts.ROOMS_QUIT,
             (keys.members(room), keys.last_read(room), keys.quits(room)),
             (user, QUITS_KEPT_SECONDS, channel, self._publish_command, word),
         )
@@ -198,7 +198,9 @@ class Rooms:
 
     def _list(self, room: str, user: str) -> Awaitable[Any]:
         return self._link.run(
-            lua.ROOMS_CLAIM, (keys.user_rooms(user),), (room, self._user_rooms_limit)
+            scripts.ROOMS_CLAIM,
+            (keys.user_rooms(user),),
+            (room, self._user_rooms_limit),
         )
 
     def _is_member(self, room: str, user: str) -> Awaitable[Any]:

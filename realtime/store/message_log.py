@@ -5,13 +5,14 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from realtime import keys, lua
-from realtime.cursor import START, Position
-from realtime.durability import MEMORY, Durability, Level
 from realtime.errors import ForbiddenError, OutcomeUnknownError, UnavailableError
-from realtime.redis_link import RedisLink
-from realtime.redis_wire import Argument
-from realtime.uids import Uids
+from realtime.redis.client import RedisLink
+from realtime.redis.connection import Argument
+from realtime.redis.durability import MEMORY, Durability, Level
+from realtime.redis.script import Script
+from realtime.store import keys, scripts
+from realtime.store.position import START, Position
+from realtime.store.uids import Uids
 
 
 class Appended(NamedTuple):
@@ -113,7 +114,7 @@ class MessageLog:
         )[1:-1]
         names = keys.append_keys(room, user)
         call = (
-            lua.MESSAGE_LOG_APPEND,
+            scripts.MESSAGE_LOG_APPEND,
             (*names.room, names.sent_prefix + client_id),
             (
                 names.channel,
@@ -145,7 +146,7 @@ class MessageLog:
     async def _run(
         self,
         level: Level,
-        script: lua.Script,
+        script: Script,
         names: Sequence[str],
         args: Sequence[Argument],
     ) -> Any:
@@ -170,7 +171,7 @@ class MessageLog:
             limit: Most events returned.
         """
         proved, top_offset, top_uid, events = await self._link.run(
-            lua.MESSAGE_LOG_READ,
+            scripts.MESSAGE_LOG_READ,
             (keys.log(room), keys.meta(room)),
             (after.offset, after.uid, "+" if upto is None else upto, limit),
         )

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import orjson
 
-from realtime import keys, lua
 from realtime.errors import ForbiddenError
-from realtime.redis_link import RedisLink
+from realtime.redis.client import RedisLink
+from realtime.store import keys, scripts
 
 
 class ReadMark(NamedTuple):
@@ -59,7 +59,7 @@ class ReadState:
             }
         )[:-1]
         reply = await self._link.run(
-            lua.READ_STATE_MARK,
+            scripts.READ_STATE_MARK,
             (keys.last_read(room), keys.meta(room), keys.members(room)),
             (
                 keys.channel(room),

@@ -5,8 +5,8 @@ from typing import Any
 
 import orjson
 
-from realtime import keys, lua
-from realtime.redis_link import RedisLink
+from realtime.redis.client import RedisLink
+from realtime.store import keys, scripts
 
 
 class RoomState:
@@ -103,7 +103,7 @@ class RoomStates:
             UnavailableError, OutcomeUnknownError: Redis is away.
         """
         reply = self._link.run(
-            lua.ROOM_STATE_READ,
+            scripts.ROOM_STATE_READ,
             (keys.last_read(room), keys.online(room), keys.members(room)),
             (self._announce_members,),
         )

@@ -11,11 +11,11 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from realtime import keys, lua
 from realtime.errors import ChatError
-from realtime.owned_task import end_task
 from realtime.rates import Buckets, Rate, too_many
-from realtime.redis_link import RedisLink
+from realtime.redis.client import RedisLink
+from realtime.store import keys, scripts
+from realtime.tasks import end_task
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ class UserRates:
     async def _report(self, user: str, count: int, rate: Rate) -> None:
         each_ms = 1000 / rate.per_second
         wait_ms = await self._link.run(
-            lua.USER_RATES_REPORT,
+            scripts.USER_RATES_REPORT,
             (keys.user_rate(user),),
             (round(count * each_ms), round(rate.burst * each_ms)),
         )

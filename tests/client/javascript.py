@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from realtime.valkey_process import die_with_parent
+from realtime.redis.valkey_process import die_with_parent
 from tests.waiting import DEADLINE_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[2]

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs
 from aiohttp import web
 from socketio.exceptions import ConnectionRefusedError as RefusedError
 
-from realtime.engine.hub import Handler
-from realtime.server import ChatroomServer
+from realtime.engineio.hub import Handler
+from realtime.socketio.server import ChatroomServer
 
 PING_SECONDS: Final = 2.0
 HANDSHAKE_SECONDS: Final = 0.01

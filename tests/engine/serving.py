@@ -6,9 +6,9 @@ from typing import Any
 
 from aiohttp import ClientSession, web
 
-from realtime.engine.polling import Polling
-from realtime.engine.server import EngineServer
-from realtime.server import ChatroomServer
+from realtime.engineio.polling import Polling
+from realtime.engineio.server import EngineServer
+from realtime.socketio.server import ChatroomServer
 from tests.waiting import MS
 
 UPGRADE = {

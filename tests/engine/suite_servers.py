@@ -11,14 +11,18 @@ from typing import Any
 
 from aiohttp import web
 
-from realtime.engine import frames
-from realtime.engine.detach import Detached, is_websocket_handshake, switch_protocols
-from realtime.engine.frame_parser import Control
-from realtime.engine.hub import Hub
-from realtime.engine.options import Options
-from realtime.engine.server import EngineServer
-from realtime.engine.websocket import WebSocketConnection
-from realtime.server import ChatroomServer
+from realtime.engineio import frames
+from realtime.engineio.aiohttp_upgrade import (
+    Detached,
+    is_websocket_handshake,
+    switch_protocols,
+)
+from realtime.engineio.frame_parser import Control
+from realtime.engineio.hub import Hub
+from realtime.engineio.options import Options
+from realtime.engineio.server import EngineServer
+from realtime.engineio.websocket import WebSocketConnection
+from realtime.socketio.server import ChatroomServer
 from tests.engine.client_suite_server import client
 
 # The suites' own ports, and Autobahn's messages of 16 MiB with room to spare.

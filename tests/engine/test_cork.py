@@ -2,7 +2,7 @@
 
 import asyncio
 
-from realtime.engine.protocol import Reason
+from realtime.engineio.protocol import Reason
 from tests.engine.raw_socket import RawSocket, raw_socket
 from tests.engine.serving import serve
 from tests.waiting import wait_until

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, web
 
-from realtime.engine.server import EngineServer
-from realtime.engine.session import Session
-from realtime.server import ChatroomServer
+from realtime.engineio.server import EngineServer
+from realtime.engineio.session import Session
+from realtime.socketio.server import ChatroomServer
 from tests.engine.raw_socket import CONTINUATION, PONG, client_frame, raw_socket
 from tests.engine.serving import running, serve, serve_socketio
 from tests.waiting import MS, wait_until

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from realtime.server import ChatroomServer
+from realtime.socketio.server import ChatroomServer
 from tests.engine.raw_socket import client_frame, raw_socket
 from tests.engine.serving import serve_socketio
 from tests.waiting import MS, wait_until

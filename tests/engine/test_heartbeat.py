@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from realtime.engine.protocol import Reason
+from realtime.engineio.protocol import Reason
 from tests.engine.raw_socket import client_frame, raw_socket
 from tests.engine.serving import Served, serve
 from tests.waiting import MS, wait_until

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from realtime.http_log import quiet_bad_requests
+from realtime.node.http_log import quiet_bad_requests
 from tests.engine.raw_socket import client_frame
 from tests.engine.serving import serve
 from tests.waiting import DEADLINE_SECONDS, wait_until

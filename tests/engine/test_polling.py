@@ -6,7 +6,7 @@ import gzip
 import pytest
 from aiohttp import ClientSession
 
-from realtime.engine.protocol import Reason
+from realtime.engineio.protocol import Reason
 from tests.engine.serving import serve
 from tests.waiting import MS, wait_until
 

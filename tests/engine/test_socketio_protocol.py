@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from realtime.deferred_ack import DeferredAck
-from realtime.server import RESERVED_EVENTS, ChatroomServer
+from realtime.socketio.deferred_ack import DeferredAck
+from realtime.socketio.server import RESERVED_EVENTS, ChatroomServer
 from tests.engine.raw_socket import BINARY, RawSocket, client_frame, raw_socket
 from tests.engine.serving import serve_socketio
 from tests.waiting import MS, wait_until

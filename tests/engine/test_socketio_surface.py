@@ -11,9 +11,9 @@ from socketio.exceptions import ConnectionError as ClientConnectionError
 from socketio.exceptions import ConnectionRefusedError as RefusedError
 from socketio.packet import Packet
 
-from realtime.engine.server import EngineServer
-from realtime.room_index import RoomIndex
-from realtime.server import ChatroomServer
+from realtime.engineio.server import EngineServer
+from realtime.socketio.room_index import RoomIndex
+from realtime.socketio.server import ChatroomServer
 from tests.engine.raw_socket import raw_socket
 from tests.engine.serving import serve_socketio
 from tests.waiting import DEADLINE_SECONDS, wait_until

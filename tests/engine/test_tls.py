@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from realtime.engine.server import EngineServer
+from realtime.engineio.server import EngineServer
 from tests.waiting import MS, wait_until
 
 

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from realtime.engine import hub
+from realtime.engineio import hub
 from tests.engine.raw_socket import CLOSE, RawSocket, raw_socket
 from tests.engine.serving import Served, serve
 from tests.waiting import MS, wait_until

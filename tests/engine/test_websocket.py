@@ -8,8 +8,8 @@ from socket import SO_LINGER, SOL_SOCKET
 
 import pytest
 
-from realtime.engine.protocol import Reason
-from realtime.engine.websocket import NO_SOCKET
+from realtime.engineio.protocol import Reason
+from realtime.engineio.websocket import NO_SOCKET
 from tests.engine.raw_socket import (
     BINARY,
     CLOSE,

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from realtime.verify.faults import CLIENT_KINDS, REDIS_KINDS
-from realtime.verify.plan import Plan
-from realtime.verify.processes import NodeProcess
-from realtime.verify.report import Report
-from realtime.verify.runs import run_trial
 from tests.faults.mutants import MUTANTS
 from tests.redis_server import RedisServer
+from verify.faults import CLIENT_KINDS, REDIS_KINDS
+from verify.plan import Plan
+from verify.processes import NodeProcess
+from verify.report import Report
+from verify.runs import run_trial
 
 NODES = 2
 RUN_SECONDS = 12.0

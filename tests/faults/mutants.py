@@ -5,15 +5,15 @@ import random
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-from realtime import lua
-from realtime.lua import Script
-from realtime.redis_call import RedisCall
-from realtime.redis_link import RedisLink
-from realtime.redis_wire import Argument
-from realtime.room_feed import RoomFeed, Verdict
-from realtime.room_feeds import RoomFeeds
-from realtime.session_lists import AttendingSession, SessionLists
-from realtime.turnstile import Turnstile
+from realtime.pacing import Turnstile
+from realtime.presence.roster import AttendingSession, SessionLists
+from realtime.redis.client import RedisLink
+from realtime.redis.command import RedisCall
+from realtime.redis.connection import Argument
+from realtime.redis.script import Script
+from realtime.rooms.feed import RoomFeed, Verdict
+from realtime.rooms.feeds import RoomFeeds
+from realtime.store import scripts
 from tests.waiting import MS
 
 # A defect that needs two steps to be far enough apart: as on a busy Redis.
@@ -64,7 +64,7 @@ def numbers_outside_the_script() -> None:
     ) -> Any:
         number = await link.call("HINCRBY", keys[2], "mutantNumber", 1)
         await asyncio.sleep(number % 2 * WINDOW_SECONDS)
-        return await _run(link, lua.MESSAGE_LOG_APPEND, keys, (*args, number))
+        return await _run(link, scripts.MESSAGE_LOG_APPEND, keys, (*args, number))
 
     _replace_append(append)
 
@@ -185,13 +185,13 @@ MUTANTS: dict[str, Callable[[], None]] = {
 
 
 def _change_script(name: str, old: str, new: str) -> None:
-    script: Script = getattr(lua, name)
+    script: Script = getattr(scripts, name)
     assert script.source.count(old) == 1, f"{name} has changed; so must the mutant"
-    setattr(lua, name, Script(script.name, script.source.replace(old, new)))
+    setattr(scripts, name, Script(script.name, script.source.replace(old, new)))
 
 
 def _replace_append(append: Callable[..., Any]) -> None:
-    name = lua.MESSAGE_LOG_APPEND.name
+    name = scripts.MESSAGE_LOG_APPEND.name
 
     def run(
         self: RedisLink, script: Script, keys: Sequence[str], args: Sequence[Argument]

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from realtime.verify.census import POOLS, WARM_ROUNDS, Census
-from realtime.verify.node_numbers import NodeNumbers, lag_figures, parse_numbers
+from verify.census import POOLS, WARM_ROUNDS, Census
+from verify.node_numbers import NodeNumbers, lag_figures, parse_numbers
 
 NODE = "node 1"
 

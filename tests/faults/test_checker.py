@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from realtime.verify.checker import check
-from realtime.verify.final_log import FinalLog, LogEntry
-from realtime.verify.history import (
+from verify.checker import check
+from verify.final_log import FinalLog, LogEntry
+from verify.history import (
     Answered,
     Began,
     History,

@@ -16,14 +16,14 @@ import pytest
 from aiohttp import web
 
 from realtime.start_error import StartError
-from realtime.verify.plan import Plan
-from realtime.verify.processes import NodeProcess
-from realtime.verify.runs import run_trial
 from tests.client.balancer import Balancer
 from tests.engine.test_tls import certificate
 from tests.nodes import run_process
 from tests.redis_server import RedisServer
 from tests.waiting import DEADLINE_SECONDS
+from verify.plan import Plan
+from verify.processes import NodeProcess
+from verify.runs import run_trial
 
 SECRET = "a secret of verify's tests, long enough"
 BROKEN_EXIT = 3

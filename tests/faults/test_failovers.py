@@ -2,17 +2,17 @@
 
 import pytest
 
-from realtime.verify.failovers import (
+from verify.failovers import (
     PRIMARY_KILLED,
     PRIMARY_TAIL_LOST,
     Failover,
     lost_spans,
     with_unasked,
 )
-from realtime.verify.faults import Fault
-from realtime.verify.plan import Plan
-from realtime.verify.runs import run_trial
-from realtime.verify.schedule import Planned
+from verify.faults import Fault
+from verify.plan import Plan
+from verify.runs import run_trial
+from verify.schedule import Planned
 
 # The Sentinels take two seconds; then all recover, and the dead one comes back.
 FAULT_SECONDS = 3.0

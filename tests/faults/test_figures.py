@@ -1,7 +1,7 @@
 """The figures of a run, from histories made by hand."""
 
-from realtime.verify.figures import Ended, figures, percentile
-from realtime.verify.history import Answered, History, Outcome, Record, Sent, Shown
+from verify.figures import Ended, figures, percentile
+from verify.history import Answered, History, Outcome, Record, Sent, Shown
 
 ROOM = "r"
 

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
-from realtime.app import NODE
-from realtime.message_log import LogPage, MessageLog
+from realtime.node.app import NODE
+from realtime.store.message_log import LogPage, MessageLog
 from tests.nodes import NAMESPACE, client, run_nodes
 from tests.waiting import wait_until
 

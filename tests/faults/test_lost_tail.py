@@ -5,16 +5,16 @@ from collections import Counter
 import pytest
 from redis.asyncio import Redis
 
-from realtime import keys
-from realtime.app import NODE
-from realtime.verify.check_presence import presence_error
-from realtime.verify.faults import TAIL_LOST, Fault
-from realtime.verify.plan import Plan
-from realtime.verify.runs import run_trial
-from realtime.verify.schedule import Planned
+from realtime.node.app import NODE
+from realtime.store import keys
 from tests.nodes import NAMESPACE, client, run_nodes
 from tests.redis_server import RedisServer
 from tests.waiting import MS, wait_until
+from verify.check_presence import presence_error
+from verify.faults import TAIL_LOST, Fault
+from verify.plan import Plan
+from verify.runs import run_trial
+from verify.schedule import Planned
 
 ROOM = "tail"
 LEASE_SECONDS = 400 * MS

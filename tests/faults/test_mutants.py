@@ -4,11 +4,11 @@ import sys
 
 import pytest
 
-from realtime.verify.faults import TAIL_LOST, Fault
-from realtime.verify.plan import Plan
-from realtime.verify.runs import run_trial
-from realtime.verify.schedule import Planned
 from tests.faults.mutants import MUTANTS
+from verify.faults import TAIL_LOST, Fault
+from verify.plan import Plan
+from verify.runs import run_trial
+from verify.schedule import Planned
 
 # A mutant that one short run does not show is given another one.
 MOST_RUNS = 4

@@ -11,10 +11,10 @@ import pytest
 from aiohttp import ClientSession
 from socketio import AsyncClient
 
-from realtime.verify.proxy import FaultProxy, Line
 from tests.nodes import NAMESPACE, Node, client, run_nodes
 from tests.redis_server import RedisServer
 from tests.waiting import wait_until
+from verify.proxy import FaultProxy, Line
 
 ROOM = "partition"
 # What is promised to users and operators; see docs/reliability.md.

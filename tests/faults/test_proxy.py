@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from realtime.verify.proxy import BOTH, Direction, FaultProxy, Line, Streams
 from tests.waiting import DEADLINE_SECONDS, MS, wait_until
+from verify.proxy import BOTH, Direction, FaultProxy, Line, Streams
 
 # Long enough to tell a stall from a slow machine, short enough to wait for.
 STALL_SECONDS = 100 * MS

@@ -1,9 +1,9 @@
 """The final logs are read in full, whatever the node's limits are."""
 
-from realtime.verify.plan import dev_auth
-from realtime.verify.read_logs import PAGE_MESSAGES, read_history
 from tests.members import all_see, member
 from tests.nodes import run_nodes
+from verify.plan import dev_auth
+from verify.read_logs import PAGE_MESSAGES, read_history
 
 
 async def test_a_long_history_is_read_at_the_pace_that_is_granted(

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from realtime.verify.faults import CLIENT_KINDS, OWN_KINDS, Fault
-from realtime.verify.plan import Plan
-from realtime.verify.runs import run_trial
-from realtime.verify.schedule import MOMENTARY, Planned
+from verify.faults import CLIENT_KINDS, OWN_KINDS, Fault
+from verify.plan import Plan
+from verify.runs import run_trial
+from verify.schedule import MOMENTARY, Planned
 
 SEED = 1
 NODES = 2

@@ -2,11 +2,11 @@
 
 import pytest
 
-from realtime.verify.faults import TAIL_LOST, Fault
-from realtime.verify.plan import Plan
-from realtime.verify.runs import run_trial
-from realtime.verify.schedule import Planned
 from tests.client.javascript import require_node
+from verify.faults import TAIL_LOST, Fault
+from verify.plan import Plan
+from verify.runs import run_trial
+from verify.schedule import Planned
 
 FAULTS = [
     Planned(0.5, Fault("node SIGKILL", 0, 0.5)),

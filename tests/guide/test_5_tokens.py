@@ -7,8 +7,8 @@ import jwt
 import pytest
 import socketio
 
-from realtime.auth import make_token
-from realtime.tokens import LEEWAY_SECONDS
+from realtime.auth.authenticator import make_token
+from realtime.auth.tokens import LEEWAY_SECONDS
 from tests.nodes import NAMESPACE, Node, run_nodes
 from tests.recording import recording
 from tests.waiting import DEADLINE_SECONDS, wait_until

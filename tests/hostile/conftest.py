@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from realtime.http_log import BadRequestFilter, quiet_bad_requests
+from realtime.node.http_log import BadRequestFilter, quiet_bad_requests
 from tests.hostile.board import members_of_board
 from tests.hostile.standing import redis_keys, returns_to, services_of, standing
 from tests.logs import check_log

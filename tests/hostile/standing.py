@@ -11,7 +11,7 @@ from typing import Any
 
 import redis
 
-from realtime.app import NODE
+from realtime.node.app import NODE
 from realtime.services import Services
 from tests.nodes import Node
 from tests.waiting import wait_until

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from realtime.app import NODE
+from realtime.node.app import NODE
 from schemas.catalog import BROADCASTS, REQUESTS, Access
 from tests.hostile.board import GUESSED, ROOM, SECRET_TEXT, activity
 from tests.hostile.standing import services_of

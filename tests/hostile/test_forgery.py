@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from realtime.auth import make_token
+from realtime.auth.authenticator import make_token
 from schemas.catalog import REQUESTS
 from tests.hostile.conftest import TALK, Scene
 from tests.members import text_of

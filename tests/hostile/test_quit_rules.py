@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from realtime.app import NODE
-from realtime.room_state import RoomState
+from realtime.node.app import NODE
+from realtime.store.room_state import RoomState
 from tests.hostile.board import GUESSED, ROOM, activity
 from tests.hostile.standing import services_of
 from tests.members import Member, member, text_of

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.tokens import LEEWAY_SECONDS
+from realtime.auth.tokens import LEEWAY_SECONDS
 from tests.hostile.fuzzing import bounded
 from tests.hostile.standing import returns_to, services_of, standing
 from tests.nodes import Node, run_nodes

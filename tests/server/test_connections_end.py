@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from realtime.app import NODE
-from realtime.attendance import Attendance
-from realtime.auth import Authenticator, Identity
+from realtime.auth.authenticator import Authenticator, Identity
 from realtime.errors import ForbiddenError
+from realtime.node.app import NODE
+from realtime.rooms.attendance import Attendance
 from tests.logs import check_log
 from tests.nodes import Node, run_nodes
 from tests.raw_chat import raw_chat

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from realtime.app import NODE
+from realtime.node.app import NODE
 from tests.members import text_of
 from tests.nodes import NAMESPACE, Node, NodeProcess, client, run_nodes, run_process
 from tests.raw_chat import handshake, raw_chat
@@ -99,7 +99,7 @@ async def test_a_send_in_progress_is_acknowledged(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The connection stays until the answer is out, however long Redis takes."""
-    monkeypatch.setattr("realtime.drain.GRACE_SECONDS", 0)
+    monkeypatch.setattr("realtime.node.shutdown.GRACE_SECONDS", 0)
     async with (
         run_nodes(1, redis_server.url) as (node,),
         recording(node, "ann") as ann,

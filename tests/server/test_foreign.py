@@ -3,7 +3,7 @@
 import pytest
 from redis.asyncio import Redis
 
-from realtime import keys, lua
+from realtime.store import keys, scripts
 from tests.members import all_see, member
 from tests.nodes import run_nodes
 
@@ -25,7 +25,7 @@ async def test_garbage_in_one_room_takes_nothing_from_another(
     ):
         async with redis_client.pipeline(transaction=True) as together:
             append = (
-                *("EVAL", lua.MESSAGE_LOG_APPEND.source, 6),
+                *("EVAL", scripts.MESSAGE_LOG_APPEND.source, 6),
                 *(*names.room, names.sent_prefix + "c"),
                 *("chatroom-43", "PUBLISH", "ann", "u1", said, *AMPLE),
             )

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 import pytest
 from redis.asyncio import Redis
 
-from realtime import keys
-from realtime.app import NODE
-from realtime.message_log import MessageLog
+from realtime.node.app import NODE
+from realtime.store import keys
+from realtime.store.message_log import MessageLog
 from tests.members import Member, all_see, member, members, text_of
 from tests.nodes import Node, run_nodes
 from tests.recording import recording
@@ -96,7 +96,7 @@ async def test_a_lost_publication_is_read_before_the_next_one(
 ) -> None:
     """The hole is filled at once and first, so the order stays."""
     # Nobody looks at the tops meanwhile.
-    monkeypatch.setattr("realtime.top_check.CHECK_SECONDS", 3600)
+    monkeypatch.setattr("realtime.rooms.position_check.CHECK_SECONDS", 3600)
     async with (
         run_nodes(3, redis_url) as nodes,
         members(nodes, ["ann", "bob", "cid"], "42") as everybody,
@@ -216,7 +216,7 @@ async def test_a_room_that_cannot_be_opened_may_be_tried_again(
     redis_client: Redis, three: list[Node], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Something else is in its place: refused at once, and mended later."""
-    caplog.set_level(logging.CRITICAL, "realtime.room_feeds")
+    caplog.set_level(logging.CRITICAL, "realtime.rooms.feeds")
     await redis_client.set(keys.meta("42"), "no hash")
     async with recording(three[0], "ann") as ann:
         async with asyncio.timeout(REFUSED_SECONDS):

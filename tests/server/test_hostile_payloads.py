@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from realtime.read_state import ReadState
+from realtime.store.read_marks import ReadState
 from schemas.catalog import REQUESTS
 from tests.logs import check_log
 from tests.nodes import Node, run_nodes

@@ -7,7 +7,7 @@ import aiohttp
 from aiohttp import web
 
 from realtime.addresses import Addresses, parse_networks
-from realtime.http_doors import HttpDoors
+from realtime.node.connection_limit import HttpDoors
 from tests.waiting import wait_until
 
 

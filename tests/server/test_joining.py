@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 import pytest
 from redis.asyncio import Redis
 
-from realtime import keys
-from realtime.cursor import Position
-from realtime.recovery import Past, Recovery
-from realtime.room_feed import Entry, RoomFeed
+from realtime.rooms.feed import Entry, RoomFeed
+from realtime.rooms.recovery import Past, Recovery
+from realtime.store import keys
+from realtime.store.position import Position
 from tests.hostile.standing import services_of
 from tests.members import Member, all_see, member, text_of
 from tests.nodes import Node, run_nodes

@@ -8,7 +8,7 @@ import pytest
 import socketio
 from PIL import Image
 
-from realtime.settings import Settings
+from realtime.node.settings import Settings
 from tests.nodes import NAMESPACE, run_nodes
 
 SIDE = 2890

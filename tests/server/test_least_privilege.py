@@ -4,7 +4,7 @@ import asyncio
 import re
 from pathlib import Path
 
-from realtime.app import NODE
+from realtime.node.app import NODE
 from tests.nodes import NAMESPACE, client, run_nodes
 from tests.redis_server import RedisServer
 from tests.waiting import wait_until

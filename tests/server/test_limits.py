@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from realtime.app import NODE
+from realtime.node.app import NODE
 from tests.members import member, text_of
 from tests.nodes import Node, run_nodes
 from tests.raw_chat import RawChat, handshake, raw_chat

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from realtime.engine.options import Options
-from realtime.engine.protocol import Reason
+from realtime.engineio.options import Options
+from realtime.engineio.protocol import Reason
 from realtime.limits import LIMITS
-from realtime.settings import options
+from realtime.node.settings import options
 from schemas.acks import ERROR_CODES
 from tests.nodes import run_nodes
 from tests.server.test_metrics import scrape

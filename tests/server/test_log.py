@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from realtime.log_writer import LineHandler, LogWriter
-from realtime.valkey_process import die_with_parent
+from realtime.node.logs import LineHandler, LogWriter
+from realtime.redis.valkey_process import die_with_parent
 from tests.nodes import READY_LINE, START_SECONDS
 from tests.server.test_metrics import scrape
 from tests.waiting import DEADLINE_SECONDS, wait_until

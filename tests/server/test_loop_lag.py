@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import aiohttp
 import pytest
 
-from realtime import loop_lag
-from realtime.loop_lag import BUCKETS, LoopLag
-from realtime.verify.node_numbers import NodeNumbers, parse_numbers
+from realtime.node import loop_lag
+from realtime.node.loop_lag import BUCKETS, LoopLag
 from tests.nodes import NodeProcess, run_process
 from tests.waiting import MS, wait_until
+from verify.node_numbers import NodeNumbers, parse_numbers
 
 BLOCK_SECONDS = 300 * MS
 STOP_SECONDS = 1_500 * MS

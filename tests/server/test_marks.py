@@ -2,7 +2,7 @@
 
 import pytest
 
-from realtime.room_state import RoomState
+from realtime.store.room_state import RoomState
 from tests.hostile.standing import services_of
 from tests.members import member
 from tests.nodes import run_nodes

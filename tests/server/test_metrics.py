@@ -3,7 +3,7 @@
 import aiohttp
 from redis.asyncio import Redis
 
-from realtime import keys
+from realtime.store import keys
 from tests.nodes import NAMESPACE, client, run_nodes
 from tests.waiting import wait_until
 

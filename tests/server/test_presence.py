@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from realtime import keys
+from realtime.store import keys
 from tests.members import Member, member
 from tests.nodes import Node, NodeProcess, run_nodes, run_process
 from tests.waiting import wait_until

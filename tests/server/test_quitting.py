@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 
-from realtime import keys
 from realtime.errors import OutcomeUnknownError
+from realtime.store import keys
 from tests.hostile.standing import services_of
 from tests.members import Member, all_see, member
 from tests.nodes import Node, run_nodes

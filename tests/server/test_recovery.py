@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from realtime import keys
-from realtime.app import NODE
-from realtime.message_log import MessageLog
-from realtime.recent_events import RECENT_EVENTS
-from realtime.recovery import PAGE_MESSAGES
+from realtime.node.app import NODE
+from realtime.rooms.recovery import PAGE_MESSAGES
+from realtime.rooms.replay_buffer import RECENT_EVENTS
+from realtime.store import keys
+from realtime.store.message_log import MessageLog
 from tests.members import Member, all_see, member
 from tests.nodes import Node
 from tests.recording import Payload

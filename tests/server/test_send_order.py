@@ -8,7 +8,7 @@ from PIL import Image
 
 from handlers import send_order
 from handlers.send_order import SendOrder
-from realtime.settings import MIB
+from realtime.node.settings import MIB
 from tests.members import Member, all_see, member, text_of
 from tests.nodes import Node
 from tests.recording import Payload

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from realtime.redis_url import connection_factory
-from realtime.redis_wire import RedisWire
-from realtime.verify.sentinel_group import SentinelGroup
+from realtime.redis.connection import RedisWire
+from realtime.redis.url import connection_factory
 from tests.members import Member, all_see, member, members
 from tests.nodes import run_nodes
 from tests.waiting import MS, wait_until
+from verify.sentinel_group import SentinelGroup
 
 # Some twelve; and thirty more where a Sentinel that was kept waiting trusts nobody.
 HEALED_SECONDS = 60_000 * MS

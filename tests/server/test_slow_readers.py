@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from handlers.answers import BEHIND_RETRY_MS
-from realtime.app import NODE
-from realtime.engine.websocket import NO_SOCKET
+from realtime.engineio.websocket import NO_SOCKET
+from realtime.node.app import NODE
 from tests.engine.raw_socket import RawSocket, raw_socket
 from tests.members import Member, member
 from tests.nodes import NAMESPACE, Node, run_nodes

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from realtime.app import NODE
 from realtime.errors import ChatError
-from realtime.manager import ChatroomManager
+from realtime.node.app import NODE
+from realtime.socketio.manager import ChatroomManager
 from tests.nodes import NAMESPACE, Node, client
 from tests.redis_server import RedisServer
 from tests.waiting import wait_until
@@ -261,7 +261,7 @@ async def test_a_write_only_manager_in_another_process(
     await enter(stage, CHAT, stage.here, stage.far)
     program = f"""
 import asyncio
-from realtime.manager import ChatroomManager
+from realtime.socketio.manager import ChatroomManager
 
 async def main():
     async with ChatroomManager({redis_url!r}, write_only=True) as manager:

@@ -13,15 +13,15 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from realtime.embedded import LOCK_NAME, EmbeddedValkey
+from realtime.redis.embedded import LOCK_NAME, EmbeddedValkey
+from realtime.redis.valkey_process import LOG_NAME, SOCKET_NAME, die_with_parent
 from realtime.start_error import StartError
-from realtime.valkey_process import LOG_NAME, SOCKET_NAME, die_with_parent
 from tests.waiting import wait_until
 
 # A process that starts or joins the Valkey of a folder and then does nothing else.
 HOLDER = """
 import asyncio, pathlib, sys
-from realtime.embedded import EmbeddedValkey
+from realtime.redis.embedded import EmbeddedValkey
 async def main():
     valkey = EmbeddedValkey(pathlib.Path(sys.argv[1]))
     await valkey.start()
@@ -32,7 +32,7 @@ asyncio.run(main())
 # The same where the kernel has no signal for the parent's death.
 ORPHANING = HOLDER.replace(
     "async def main",
-    "import realtime.valkey_process as process\n"
+    "import realtime.redis.valkey_process as process\n"
     "process.sys.platform = 'elsewhere'\nasync def main",
 )
 

@@ -26,8 +26,8 @@ def test_every_package_is_installed() -> None:
 
 def test_the_scripts_for_redis_are_installed() -> None:
     """The Lua files go along, and there are some."""
-    assert "*.lua" in _declared()["options.package_data"]["realtime.lua"]
-    assert list((ROOT / "realtime" / "lua").glob("*.lua"))
+    assert "*.lua" in _declared()["options.package_data"]["realtime.store.scripts"]
+    assert list((ROOT / "realtime" / "store" / "scripts").glob("*.lua"))
 
 
 def test_the_lock_names_no_registry() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime.redis_check import check_redis
+from realtime.redis.check import check_redis
 from realtime.start_error import StartError
 from tests.redis_server import RedisServer
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from realtime.settings import Settings, options
-from realtime.settings_source import (
+from realtime.node.settings import Settings, options
+from realtime.node.settings_io import (
     SettingsError,
     describe,
     load_settings,

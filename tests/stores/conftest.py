@@ -9,15 +9,15 @@ import pytest
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
-from realtime import lua
-from realtime.lua import Script
-from realtime.message_log import MessageLog
-from realtime.presence_counts import PresenceCounts
-from realtime.redis_link import RedisLink
-from realtime.redis_url import connection_factory
-from realtime.redis_wire import Argument
-from realtime.room_state import RoomStates
-from realtime.rooms import Rooms
+from realtime.presence.presence_counts import PresenceCounts
+from realtime.redis.client import RedisLink
+from realtime.redis.connection import Argument
+from realtime.redis.script import Script
+from realtime.redis.url import connection_factory
+from realtime.store import scripts
+from realtime.store.membership import Rooms
+from realtime.store.message_log import MessageLog
+from realtime.store.room_state import RoomStates
 from tests.redis_server import RedisServer
 from tests.waiting import MS
 
@@ -41,7 +41,7 @@ def make_link(redis_server: RedisServer) -> LinkMaker:
             connection_factory(url, timeout_seconds=timeout_seconds),
             timeout_seconds=timeout_seconds,
             limit_calls=limit_calls,
-            scripts=lua.ALL,
+            scripts=scripts.ALL,
         )
         link.start()
         try:

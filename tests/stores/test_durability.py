@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from realtime import keys
-from realtime.durability import Durability, parse_level
 from realtime.errors import OutcomeUnknownError
-from realtime.message_log import Appended
-from realtime.redis_link import RedisLink
-from realtime.redis_url import connection_factory
-from realtime.rooms import Rooms
+from realtime.redis.client import RedisLink
+from realtime.redis.durability import Durability, parse_level
+from realtime.redis.url import connection_factory
+from realtime.store import keys
+from realtime.store.membership import Rooms
+from realtime.store.message_log import Appended
 from tests.redis_server import RedisServer
 from tests.stores.conftest import make_log
 from tests.waiting import MS, wait_until

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from realtime import keys, leases, lua
 from realtime.errors import UnavailableError
-from realtime.leases import RENEWALS, NodeLease
-from realtime.presence import Presence
-from realtime.presence_counts import PresenceCounts
-from realtime.redis_link import RedisLink
-from realtime.settings import Settings
+from realtime.node.settings import Settings
+from realtime.presence import node_leases
+from realtime.presence.node_leases import RENEWALS, NodeLease
+from realtime.presence.presence import Presence
+from realtime.presence.presence_counts import PresenceCounts
+from realtime.redis.client import RedisLink
+from realtime.store import keys, scripts
 from tests.redis_server import RedisServer
 from tests.waiting import MS, wait_until
 
@@ -28,7 +29,7 @@ SWEPT_SECONDS = 15.0
 
 @pytest.fixture(autouse=True)
 def _soon_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leases, "RENEWALS", LOOKS)
+    monkeypatch.setattr(node_leases, "RENEWALS", LOOKS)
 
 
 class Member:
@@ -82,7 +83,9 @@ async def die(link: RedisLink, name: str, *users: str) -> None:
     for user in users:
         sid = f"{name}-{user}"
         await member.presence.enter(room="42", sid=sid, user=user, device=None)
-    await link.run(lua.LEASES_RENEW, (keys.NODES,), (name, int(DEAD_SECONDS * 1000)))
+    await link.run(
+        scripts.LEASES_RENEW, (keys.NODES,), (name, int(DEAD_SECONDS * 1000))
+    )
 
 
 async def test_a_node_that_lives_keeps_its_lease(
@@ -132,7 +135,7 @@ async def test_nobody_is_swept_for_an_outage_of_redis(
         await wait_until(lambda: first.renewed > renewed + 1, "it has looked again")
         assert await redis_client.exists(keys.online("42"))
         if comes_back:
-            await link.run(lua.LEASES_RENEW, (keys.NODES,), ("n2", 60_000))
+            await link.run(scripts.LEASES_RENEW, (keys.NODES,), ("n2", 60_000))
         # Half of its lease has passed.
         first.lease._sweeps_from = 0
         renewed = first.renewed

@@ -5,11 +5,11 @@ import json
 import pytest
 from redis.asyncio import Redis
 
-from realtime import keys
-from realtime.cursor import START, Position
-from realtime.message_log import HistoryPage, LogPage, MessageLog
-from realtime.redis_link import RedisLink
-from realtime.rooms import Rooms
+from realtime.redis.client import RedisLink
+from realtime.store import keys
+from realtime.store.membership import Rooms
+from realtime.store.message_log import HistoryPage, LogPage, MessageLog
+from realtime.store.position import START, Position
 from tests.stores.conftest import Send, make_log, sender
 
 

@@ -10,9 +10,9 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from realtime.errors import OutcomeUnknownError, UnavailableError
-from realtime.fan_out import CHUNK_SESSIONS
-from realtime.manager import ChatroomManager
-from realtime.room_feeds import BACKLOG_JOBS
+from realtime.rooms.feeds import BACKLOG_JOBS
+from realtime.socketio.fan_out import CHUNK_SESSIONS
+from realtime.socketio.manager import ChatroomManager
 from tests.redis_server import RedisServer
 from tests.waiting import MS, wait_until
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from realtime import keys
 from realtime.errors import ForbiddenError, OutcomeUnknownError, UnavailableError
-from realtime.message_log import MessageLog
-from realtime.redis_link import RedisLink
-from realtime.rooms import Rooms
+from realtime.redis.client import RedisLink
+from realtime.store import keys
+from realtime.store.membership import Rooms
+from realtime.store.message_log import MessageLog
 from tests.redis_server import RedisServer
 from tests.stores.conftest import LinkMaker, Send, make_log, sender
 from tests.waiting import MS, wait_until

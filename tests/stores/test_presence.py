@@ -9,11 +9,11 @@ import pytest
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
-from realtime import keys
-from realtime.presence import Presence
-from realtime.presence_counts import PresenceCounts
-from realtime.redis_link import RedisLink
-from realtime.room_state import RoomStates
+from realtime.presence.presence import Presence
+from realtime.presence.presence_counts import PresenceCounts
+from realtime.redis.client import RedisLink
+from realtime.store import keys
+from realtime.store.room_state import RoomStates
 from tests.stores.conftest import said
 from tests.waiting import wait_until
 

@@ -9,14 +9,14 @@ import pytest
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
-from realtime import keys, lua
-from realtime.presence_counts import PresenceCounts
-from realtime.redis_link import RedisLink
-from realtime.redis_url import connection_factory
-from realtime.verify.proxy import Direction, FaultProxy, Line
+from realtime.presence.presence_counts import PresenceCounts
+from realtime.redis.client import RedisLink
+from realtime.redis.url import connection_factory
+from realtime.store import keys, scripts
 from tests.redis_server import RedisServer
 from tests.stores.conftest import LinkMaker, said
 from tests.waiting import MS, wait_until
+from verify.proxy import Direction, FaultProxy, Line
 
 
 async def next_count(channel: PubSub) -> int:
@@ -84,7 +84,7 @@ async def test_the_last_count_told_is_the_true_one(
         connection_factory(f"unix://{path}", timeout_seconds=1_000 * MS),
         timeout_seconds=8_000 * MS,
         limit_calls=100,
-        scripts=lua.ALL,
+        scripts=scripts.ALL,
     )
     link.start()
     slow = PresenceCounts(link)

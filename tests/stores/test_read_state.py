@@ -8,12 +8,12 @@ import pytest
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
-from realtime import keys
 from realtime.errors import ForbiddenError
-from realtime.read_state import ReadMark, ReadState
-from realtime.redis_link import RedisLink
-from realtime.room_state import RoomStates
-from realtime.rooms import Rooms
+from realtime.redis.client import RedisLink
+from realtime.store import keys
+from realtime.store.membership import Rooms
+from realtime.store.read_marks import ReadMark, ReadState
+from realtime.store.room_state import RoomStates
 from tests.stores.conftest import Send, said
 
 ANNOUNCE_MEMBERS = 3

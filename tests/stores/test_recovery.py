@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from realtime.cursor import Position
 from realtime.errors import ChatError, UnavailableError
-from realtime.message_log import MessageLog
-from realtime.recovery import TURN_SECONDS, Past, Recovery
-from realtime.room_feed import RoomFeed
-from realtime.rooms import Rooms
+from realtime.rooms.feed import RoomFeed
+from realtime.rooms.recovery import TURN_SECONDS, Past, Recovery
+from realtime.store.membership import Rooms
+from realtime.store.message_log import MessageLog
+from realtime.store.position import Position
 from tests.redis_server import RedisServer
 from tests.stores.conftest import TIMEOUT_SECONDS, LinkMaker, Send, make_log
 from tests.waiting import MS

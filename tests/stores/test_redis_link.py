@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from realtime import lua
 from realtime.errors import OutcomeUnknownError, UnavailableError
-from realtime.lua import Script
-from realtime.redis_link import WATCH_SECONDS, RedisLink
-from realtime.redis_url import connection_factory
-from realtime.redis_wire import ReplyError
-from realtime.verify.proxy import Direction, FaultProxy, Line
+from realtime.redis.client import WATCH_SECONDS, RedisLink
+from realtime.redis.connection import ReplyError
+from realtime.redis.script import Script
+from realtime.redis.url import connection_factory
+from realtime.store import scripts
 from tests.redis_server import RedisServer
 from tests.stores.conftest import TIMEOUT_SECONDS, LinkMaker
 from tests.waiting import MS, wait_until
+from verify.proxy import Direction, FaultProxy, Line
 
 # The deadline, the look at it, and a busy machine.
 ANSWER_SECONDS = TIMEOUT_SECONDS + 2 * WATCH_SECONDS + 3_000 * MS
@@ -259,7 +259,7 @@ async def test_a_redis_that_loads_its_data_is_waited_for(
         redis_server.admin.config_set("key-load-delay", 0)
         calls = [link.run(PUSH, ["l:rooms"], [number]) for number in range(9)]
         assert await asyncio.gather(*calls) == list(range(1, 10))
-        digest = lua.MESSAGE_LOG_APPEND.digest
+        digest = scripts.MESSAGE_LOG_APPEND.digest
         assert await link.call("SCRIPT", "EXISTS", digest) == [1]
 
 

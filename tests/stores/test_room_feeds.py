@@ -2,11 +2,11 @@
 
 import asyncio
 
-from realtime import keys
-from realtime.message_log import MessageLog
-from realtime.redis_url import connection_factory
-from realtime.room_feeds import CATCH_UP_ROOMS, RoomFeeds
-from realtime.subscriber import Subscriber
+from realtime.redis.pubsub import Subscriber
+from realtime.redis.url import connection_factory
+from realtime.rooms.feeds import CATCH_UP_ROOMS, RoomFeeds
+from realtime.store import keys
+from realtime.store.message_log import MessageLog
 from tests.redis_server import RedisServer
 from tests.stores.conftest import LinkMaker
 from tests.waiting import MS, wait_until

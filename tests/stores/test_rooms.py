@@ -8,16 +8,16 @@ import time
 import pytest
 from redis.asyncio import Redis
 
-from realtime import keys
 from realtime.errors import ForbiddenError, TooLargeError
-from realtime.read_state import ReadState
-from realtime.redis_link import RedisLink
-from realtime.rooms import (
+from realtime.redis.client import RedisLink
+from realtime.store import keys
+from realtime.store.membership import (
     QUIT_LATELY_SECONDS,
     QUITS_KEPT_SECONDS,
     Admission,
     Rooms,
 )
+from realtime.store.read_marks import ReadState
 from tests.stores.conftest import LinkMaker, Send
 
 

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from realtime import keys
-from realtime.lua import Script
-from realtime.presence import Presence
-from realtime.presence_counts import PresenceCounts
-from realtime.redis_link import RedisLink
-from realtime.redis_url import connection_factory
-from realtime.redis_wire import Argument
-from realtime.session_lists import RELIST_TOGETHER, SessionLists
+from realtime.presence.presence import Presence
+from realtime.presence.presence_counts import PresenceCounts
+from realtime.presence.roster import RELIST_TOGETHER, SessionLists
+from realtime.redis.client import RedisLink
+from realtime.redis.connection import Argument
+from realtime.redis.script import Script
+from realtime.redis.url import connection_factory
+from realtime.store import keys
 from tests.redis_server import RedisServer
 from tests.stores.conftest import LinkMaker
 from tests.waiting import MS, wait_until

@@ -8,9 +8,9 @@ import pytest
 from redis.asyncio import Redis
 
 from realtime.errors import UnavailableError
-from realtime.redis_url import connection_factory
-from realtime.subscriber import CHANNELS_PER_COMMAND, Batch, Subscriber
-from realtime.wire_keeper import RECONNECT_SECONDS
+from realtime.redis.pubsub import CHANNELS_PER_COMMAND, Batch, Subscriber
+from realtime.redis.url import connection_factory
+from realtime.redis.wire_keeper import RECONNECT_SECONDS
 from tests.redis_server import RedisServer
 from tests.waiting import MS, wait_until
 

@@ -12,9 +12,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from realtime.auth import Authenticator, Identity, choose_keys, make_token
+from realtime.auth.authenticator import Authenticator, Identity, choose_keys, make_token
+from realtime.auth.tokens import LEEWAY_SECONDS, TokenError
 from realtime.errors import ChatError, InvalidError
-from realtime.tokens import LEEWAY_SECONDS, TokenError
 
 SECRET = "a secret of the tests, thirty-two bytes long"
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.cursor import (
+from realtime.store.position import (
     START,
     Position,
     offset_of_message,

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 
 import pytest
 
-from realtime.fan_out import CHUNK_SESSIONS, FanOut, Packet
+from realtime.socketio.fan_out import CHUNK_SESSIONS, FanOut, Packet
 from tests.waiting import wait_until
 
 LARGE = CHUNK_SESSIONS * 3 + 10

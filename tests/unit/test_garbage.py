@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from realtime import garbage
-from realtime.garbage import GarbageCollection
+from realtime.node import garbage
+from realtime.node.garbage import GarbageCollection
 from tests.waiting import wait_until
 
 STORM_BYTES = 64_000_000

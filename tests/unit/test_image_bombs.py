@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from realtime.errors import InvalidError
-from realtime.image_bombs import SCANS, SEGMENTS, is_bomb
-from realtime.image_decode import decode_image
+from realtime.images.bombs import SCANS, SEGMENTS, is_bomb
+from realtime.images.decode import decode_image
 from tests.pictures import with_scans
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from realtime.errors import InvalidError, TooLargeError, UnavailableError
-from realtime.image_bombs import SCANS
-from realtime.image_decode import decode_image
-from realtime.image_decoders import DECODERS, ImageDecoders
+from realtime.images.bombs import SCANS
+from realtime.images.decode import decode_image
+from realtime.images.decoder_pool import DECODERS, ImageDecoders
 from tests.pictures import picture, with_comments, with_scans
 from tests.waiting import wait_until
 
@@ -171,7 +171,7 @@ async def test_a_decoder_knows_no_secrets(
 
 NODE = """
 import asyncio, os, signal, sys
-from realtime.image_decoders import ImageDecoders
+from realtime.images.decoder_pool import ImageDecoders
 
 async def main():
     decoders = ImageDecoders(limit_bytes=9_000, limit_pixels=1_000_000)

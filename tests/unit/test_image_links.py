@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.errors import ForbiddenError
-from realtime.image_links import ImageLinks
+from realtime.images.signed_urls import ImageLinks
 from tests.clock import Clock
 
 NAME = "ab" * 32 + ".png"

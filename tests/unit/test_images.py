@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from PIL import Image as Picture
 
-from realtime import images as images_module
 from realtime.errors import (
     ChatError,
     InvalidError,
@@ -19,11 +18,12 @@ from realtime.errors import (
     TooLargeError,
     UnavailableError,
 )
-from realtime.image_decode import Decoded
-from realtime.image_decoders import ImageDecoders
-from realtime.image_links import ImageLinks
-from realtime.image_store import ImageStore
-from realtime.images import Images
+from realtime.images import service as images_module
+from realtime.images.decode import Decoded
+from realtime.images.decoder_pool import ImageDecoders
+from realtime.images.service import Images
+from realtime.images.signed_urls import ImageLinks
+from realtime.images.store import ImageStore
 from tests.pictures import picture
 from tests.waiting import wait_until
 

@@ -10,17 +10,17 @@ import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from realtime import jwks
-from realtime.auth import Authenticator, TokenError
-from realtime.errors import UnavailableError
-from realtime.jwks import (
+from realtime.auth import jwks
+from realtime.auth.authenticator import Authenticator, TokenError
+from realtime.auth.jwks import (
     FRESH_SECONDS,
     LIMIT_BYTES,
     PAUSE_SECONDS,
     STALE_SECONDS,
     JwksKeys,
 )
-from realtime.token_keys import VerifyKey
+from realtime.auth.keys import VerifyKey
+from realtime.errors import UnavailableError
 from tests.clock import Clock
 from tests.waiting import wait_until
 

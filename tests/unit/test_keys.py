@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime import keys
+from realtime.store import keys
 
 ROOMS = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
 USERS = st.text(

@@ -5,8 +5,8 @@ from importlib.resources import files
 
 import pytest
 
-from realtime import lua
-from realtime.lua import Script
+from realtime.redis.script import Script
+from realtime.store import scripts
 
 DECLARED = re.compile(r"^-- (KEYS|ARGV)\[(\d+)\] - \S", re.MULTILINE)
 USED = re.compile(r"\b(KEYS|ARGV)\[(\d+)\]")
@@ -19,7 +19,7 @@ def body(script: Script) -> str:
     return re.sub(r"--[^\n]*", "", script.source)
 
 
-@pytest.fixture(params=lua.ALL, ids=lambda script: script.name)
+@pytest.fixture(params=scripts.ALL, ids=lambda script: script.name)
 def script(request: pytest.FixtureRequest) -> Script:
     """Each script in turn."""
     found: Script = request.param
@@ -62,7 +62,7 @@ def test_no_script_file_is_forgotten() -> None:
     """All scripts are loaded when a connection is made."""
     found = {
         each.name.removesuffix(".lua")
-        for each in files("realtime.lua").iterdir()
+        for each in files("realtime.store.scripts").iterdir()
         if each.name.endswith(".lua")
     }
-    assert {each.name for each in lua.ALL} == found
+    assert {each.name for each in scripts.ALL} == found

@@ -1,6 +1,6 @@
 """Outages: told once when they last, and once when they end."""
 
-from realtime.outage import TELL_SECONDS, OutageWatch
+from realtime.node.outage import TELL_SECONDS, OutageWatch
 
 
 class Scene:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from realtime.redis_url import connection_factory
+from realtime.redis.url import connection_factory
 
 TIMEOUT_SECONDS = 1.5
 

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.cursor import START, Position
-from realtime.recent_events import RECENT_BYTES, RECENT_EVENTS, RecentMemory
-from realtime.room_feed import ENTRY_EVENTS, RoomFeed, Verdict
+from realtime.rooms.feed import ENTRY_EVENTS, RoomFeed, Verdict
+from realtime.rooms.replay_buffer import RECENT_BYTES, RECENT_EVENTS, RecentMemory
+from realtime.store.position import START, Position
 
 TOP = 12
 

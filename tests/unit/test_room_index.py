@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import socketio
 
-from realtime.room_index import RoomIndex
+from realtime.socketio.room_index import RoomIndex
 
 
 class Index(RoomIndex, socketio.AsyncManager):  # type: ignore[misc] # untyped

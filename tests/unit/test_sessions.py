@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from realtime import sessions as sessions_module
 from realtime.errors import UnauthorizedError
-from realtime.sessions import Session, Sessions
+from realtime.presence import sessions as sessions_module
+from realtime.presence.sessions import Session, Sessions
 from tests.clock import Clock
 from tests.waiting import MS, wait_until
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from realtime.turnstile import Turnstile
+from realtime.pacing import Turnstile
 
 
 async def next_turn() -> None:

@@ -4,23 +4,9 @@ Each file begins with one sentence, its ``KEYS`` and ``ARGV`` with their units, 
 it returns. Callers go through the typed functions of the stores.
 """
 
-import hashlib
-from dataclasses import dataclass, field
 from importlib.resources import files
 
-
-@dataclass(frozen=True)
-class Script:
-    """A script's source and the digest that EVALSHA takes."""
-
-    name: str
-    source: str
-    digest: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        # SHA-1 is what EVALSHA names scripts by; nothing here relies on its strength.
-        digest = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
-        object.__setattr__(self, "digest", digest)
+from realtime.redis.script import Script
 
 
 def _read(name: str) -> Script:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.engine import frames
-from realtime.engine.frame_parser import FRAGMENT, Control, FrameError, FrameParser
+from realtime.engineio import frames
+from realtime.engineio.frame_parser import FRAGMENT, Control, FrameError, FrameParser
 
 MASK = b"\x01\x02\x03\x04"
 MAX_SIZE = 100_000

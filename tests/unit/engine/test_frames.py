@@ -4,7 +4,7 @@ import pytest
 from aiohttp._websocket.reader_py import WebSocketReader
 from aiohttp.http_websocket import WSMsgType
 
-from realtime.engine import frames
+from realtime.engineio import frames
 
 
 class Received:

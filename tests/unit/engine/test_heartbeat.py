@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from realtime.engine.heartbeat import Heartbeat, Wheel
+from realtime.engineio.heartbeat import Heartbeat, Wheel
 from tests.waiting import MS, wait_until
 
 

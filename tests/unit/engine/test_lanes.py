@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from realtime.engine.heartbeat import Lane, Wheel
+from realtime.engineio.heartbeat import Lane, Wheel
 from tests.waiting import MS, wait_until
 
 

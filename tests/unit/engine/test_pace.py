@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.engine.pace import LUMP_SECONDS, Pace
+from realtime.message_pace import LUMP_SECONDS, Pace
 
 RATE = (100.0, 300)
 

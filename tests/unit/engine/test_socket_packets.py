@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from socketio.packet import Packet
 
-from realtime import json_codec, socket_packets
-from realtime.socket_packets import (
+from realtime import json_codec
+from realtime.socketio import packets
+from realtime.socketio.packets import (
     PacketTooLargeError,
     PendingPacket,
     SocketPacket,
@@ -22,7 +23,7 @@ MAX_BYTES = 100
 
 def parse(text: str) -> SocketPacket:
     """Parse with the server's codec."""
-    return socket_packets.parse(text, json_codec.loads, max_attachments=MAX_ATTACHMENTS)
+    return packets.parse(text, json_codec.loads, max_attachments=MAX_ATTACHMENTS)
 
 
 @pytest.mark.parametrize(
