@@ -21,8 +21,8 @@ from realtime.auth.jwks import (
 )
 from realtime.auth.keys import VerifyKey
 from realtime.errors import UnavailableError
-from tests.clock import Clock
-from tests.waiting import wait_until
+from tests.kit.clock import Clock
+from tests.kit.waiting import wait_until
 
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())

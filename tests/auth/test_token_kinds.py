@@ -11,9 +11,9 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.nodes import Node, run_nodes
-from tests.raw_chat import raw_chat
-from tests.recording import recording
+from tests.kit.nodes import Node, run_nodes
+from tests.kit.raw_chat import raw_chat
+from tests.kit.recording import recording
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 STRANGER = ec.generate_private_key(ec.SECP256R1())

@@ -9,7 +9,7 @@ from aiohttp import ClientSession, web
 from realtime.engineio.polling import Polling
 from realtime.engineio.server import EngineServer
 from realtime.socketio.server import ChatroomServer
-from tests.waiting import MS
+from tests.kit.waiting import MS
 
 UPGRADE = {
     "Connection": "Upgrade",

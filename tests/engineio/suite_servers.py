@@ -1,6 +1,6 @@
 """The servers that the protocols' official test suites want, to run them by hand.
 
-``python -m tests.engine.suite_servers engine|socket|frames|client [interval
+``python -m tests.engineio.suite_servers engine|socket|frames|client [interval
 timeout]``; see ``docs/conformance.md``.
 """
 
@@ -23,7 +23,7 @@ from realtime.engineio.options import Options
 from realtime.engineio.server import EngineServer
 from realtime.engineio.websocket import WebSocketConnection
 from realtime.socketio.server import ChatroomServer
-from tests.engine.client_suite_server import client
+from tests.engineio.client_suite_server import client
 
 # The suites' own ports, and Autobahn's messages of 16 MiB with room to spare.
 PORT = 3000

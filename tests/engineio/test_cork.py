@@ -3,9 +3,9 @@
 import asyncio
 
 from realtime.engineio.protocol import Reason
-from tests.engine.raw_socket import RawSocket, raw_socket
-from tests.engine.serving import serve
-from tests.waiting import wait_until
+from tests.engineio.raw_socket import RawSocket, raw_socket
+from tests.engineio.serving import serve
+from tests.kit.waiting import wait_until
 
 PATH = "/engine.io/?EIO=4&transport=websocket"
 

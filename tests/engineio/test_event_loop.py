@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import BadStatusLine
 from realtime.engineio import event_loop
 from realtime.engineio.event_loop import FairSelector, new_event_loop
 from realtime.node.http_log import BadRequestFilter
-from tests.waiting import DEADLINE_SECONDS
+from tests.kit.waiting import DEADLINE_SECONDS
 
 PAIRS = event_loop._EVENTS_A_TURN * 2 + 10
 

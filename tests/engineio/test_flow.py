@@ -11,9 +11,9 @@ from aiohttp import ClientSession, web
 from realtime.engineio.server import EngineServer
 from realtime.engineio.session import Session
 from realtime.socketio.server import ChatroomServer
-from tests.engine.raw_socket import CONTINUATION, PONG, client_frame, raw_socket
-from tests.engine.serving import running, serve, serve_socketio
-from tests.waiting import MS, wait_until
+from tests.engineio.raw_socket import CONTINUATION, PONG, client_frame, raw_socket
+from tests.engineio.serving import running, serve, serve_socketio
+from tests.kit.waiting import MS, wait_until
 
 
 async def test_handlers_of_a_session_are_bounded() -> None:

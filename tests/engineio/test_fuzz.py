@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from realtime.socketio.server import ChatroomServer
-from tests.engine.raw_socket import client_frame, raw_socket
-from tests.engine.serving import serve_socketio
-from tests.waiting import MS, wait_until
+from tests.engineio.raw_socket import client_frame, raw_socket
+from tests.engineio.serving import serve_socketio
+from tests.kit.waiting import MS, wait_until
 
 PATH = "/socket.io/?EIO=4&transport=websocket"
 CLIENTS = 150

@@ -6,9 +6,9 @@ import time
 import pytest
 
 from realtime.engineio.protocol import Reason
-from tests.engine.raw_socket import client_frame, raw_socket
-from tests.engine.serving import Served, serve
-from tests.waiting import MS, wait_until
+from tests.engineio.raw_socket import client_frame, raw_socket
+from tests.engineio.serving import Served, serve
+from tests.kit.waiting import MS, wait_until
 
 # More than the kernel takes at once of what nobody reads.
 LONG = 20_000_000

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from realtime.engineio.heartbeat import Lane, Wheel
-from tests.waiting import MS, wait_until
+from tests.kit.waiting import MS, wait_until
 
 
 async def test_items_are_due_in_their_order_and_once() -> None:

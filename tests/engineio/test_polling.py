@@ -7,8 +7,8 @@ import pytest
 from aiohttp import ClientSession
 
 from realtime.engineio.protocol import Reason
-from tests.engine.serving import serve
-from tests.waiting import MS, wait_until
+from tests.engineio.serving import serve
+from tests.kit.waiting import MS, wait_until
 
 
 async def test_packets_of_both_kinds_in_their_order() -> None:

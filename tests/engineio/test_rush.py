@@ -3,8 +3,8 @@
 import asyncio
 from contextlib import AsyncExitStack
 
-from tests.nodes import HOST, run_process
-from tests.waiting import DEADLINE_SECONDS
+from tests.kit.nodes import HOST, run_process
+from tests.kit.waiting import DEADLINE_SECONDS
 
 RUSH = 600
 """More than any usual backlog of a socket, 128 for one."""

@@ -11,11 +11,11 @@ import pytest
 from handlers.answers import BEHIND_RETRY_MS
 from realtime.engineio.websocket import NO_SOCKET
 from realtime.node.app import NODE
-from tests.engine.raw_socket import RawSocket, raw_socket
-from tests.members import Member, member
-from tests.nodes import NAMESPACE, Node, run_nodes
-from tests.recording import Payload
-from tests.waiting import wait_until
+from tests.engineio.raw_socket import RawSocket, raw_socket
+from tests.kit.members import Member, member
+from tests.kit.nodes import NAMESPACE, Node, run_nodes
+from tests.kit.recording import Payload
+from tests.kit.waiting import wait_until
 
 PATH = "/socket.io/?EIO=4&transport=websocket"
 # Two bytes each: a hundred fill the bound of what may wait, and seven times as many

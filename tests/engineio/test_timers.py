@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from realtime.engineio.heartbeat import Heartbeat, Wheel
-from tests.waiting import MS, wait_until
+from tests.kit.waiting import MS, wait_until
 
 
 class Silent:

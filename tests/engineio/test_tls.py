@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from realtime.engineio.server import EngineServer
-from tests.waiting import MS, wait_until
+from tests.kit.waiting import MS, wait_until
 
 
 def certificate(folder: Path) -> Path:

@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from realtime.engineio import hub
-from tests.engine.raw_socket import CLOSE, RawSocket, raw_socket
-from tests.engine.serving import Served, serve
-from tests.waiting import MS, wait_until
+from tests.engineio.raw_socket import CLOSE, RawSocket, raw_socket
+from tests.engineio.serving import Served, serve
+from tests.kit.waiting import MS, wait_until
 
 
 async def probed(socket: RawSocket) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from realtime.engineio.protocol import Reason
 from realtime.engineio.websocket import NO_SOCKET
-from tests.engine.raw_socket import (
+from tests.engineio.raw_socket import (
     BINARY,
     CLOSE,
     PING,
@@ -20,8 +20,8 @@ from tests.engine.raw_socket import (
     client_frame,
     raw_socket,
 )
-from tests.engine.serving import UPGRADE, Served, serve
-from tests.waiting import MS, wait_until
+from tests.engineio.serving import UPGRADE, Served, serve
+from tests.kit.waiting import MS, wait_until
 
 
 def only_sid(served: Served) -> str:

@@ -9,7 +9,7 @@ from PIL import Image
 from realtime.errors import InvalidError
 from realtime.images.bombs import SCANS, SEGMENTS, is_bomb
 from realtime.images.decode import decode_image
-from tests.pictures import with_scans
+from tests.kit.pictures import with_scans
 
 
 def jpeg(**options: object) -> bytes:

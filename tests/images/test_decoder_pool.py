@@ -14,8 +14,8 @@ from realtime.errors import InvalidError, TooLargeError, UnavailableError
 from realtime.images.bombs import SCANS
 from realtime.images.decode import decode_image
 from realtime.images.decoder_pool import DECODERS, ImageDecoders
-from tests.pictures import picture, with_comments, with_scans
-from tests.waiting import wait_until
+from tests.kit.pictures import picture, with_comments, with_scans
+from tests.kit.waiting import wait_until
 
 LIMIT_PIXELS = 9_000_000
 GOOD = picture("PNG")

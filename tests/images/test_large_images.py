@@ -9,7 +9,7 @@ import socketio
 from PIL import Image
 
 from realtime.node.settings import Settings
-from tests.nodes import NAMESPACE, run_nodes
+from tests.kit.nodes import NAMESPACE, run_nodes
 
 SIDE = 2890
 """Of a square of incompressible grey pixels, a byte each: a little less than 8 MiB."""

@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 from PIL import Image
 
-from tests.nodes import Node, run_nodes
-from tests.recording import RecordingClient, recording
+from tests.kit.nodes import Node, run_nodes
+from tests.kit.recording import RecordingClient, recording
 
 
 def picture(colour: str = "teal") -> bytes:

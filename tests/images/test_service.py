@@ -24,8 +24,8 @@ from realtime.images.decoder_pool import ImageDecoders
 from realtime.images.service import Images
 from realtime.images.signed_urls import ImageLinks
 from realtime.images.store import ImageStore
-from tests.pictures import picture
-from tests.waiting import wait_until
+from tests.kit.pictures import picture
+from tests.kit.waiting import wait_until
 
 LIMIT_BYTES = 100_000
 LIMIT_PIXELS = 1_000_000

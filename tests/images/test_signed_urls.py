@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from realtime.errors import ForbiddenError
 from realtime.images.signed_urls import ImageLinks
-from tests.clock import Clock
+from tests.kit.clock import Clock
 
 NAME = "ab" * 32 + ".png"
 VALID_SECONDS = 3600

@@ -15,9 +15,9 @@ from typing import Any
 import socketio
 
 from schemas.catalog import REQUESTS
-from tests.nodes import NAMESPACE, Node, NodeProcess, connected
-from tests.recording import Payload, RecordingClient
-from tests.waiting import DEADLINE_SECONDS, wait_until
+from tests.kit.nodes import NAMESPACE, Node, NodeProcess, connected
+from tests.kit.recording import Payload, RecordingClient
+from tests.kit.waiting import DEADLINE_SECONDS, wait_until
 
 _client_ids = itertools.count(1)
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.nodes import Node, run_nodes
+from tests.kit.nodes import Node, run_nodes
 
 
 @pytest.fixture(params=[1, 3], ids=["one-node", "three-nodes"])

@@ -17,7 +17,7 @@ from aiohttp import web
 from realtime.node.app import create_app
 from realtime.node.settings import Settings
 from realtime.redis.valkey_process import die_with_parent
-from tests.waiting import DEADLINE_SECONDS
+from tests.kit.waiting import DEADLINE_SECONDS
 
 HOST = "127.0.0.1"
 NAMESPACE = "/chat"

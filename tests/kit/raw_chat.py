@@ -8,9 +8,9 @@ from typing import Any
 
 import aiohttp
 
-from tests.engine.serving import UPGRADE
-from tests.nodes import NAMESPACE, Node, NodeProcess
-from tests.waiting import DEADLINE_SECONDS, MS
+from tests.engineio.serving import UPGRADE
+from tests.kit.nodes import NAMESPACE, Node, NodeProcess
+from tests.kit.waiting import DEADLINE_SECONDS, MS
 
 # A raw client does not insist on the server's farewell.
 CLOSE_SECONDS = 100 * MS

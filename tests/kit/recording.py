@@ -9,8 +9,8 @@ import socketio
 from marshmallow import ValidationError
 
 from schemas.catalog import BROADCASTS, ERROR_ACK, REQUESTS
-from tests.nodes import NAMESPACE, Node, NodeProcess, connected
-from tests.waiting import DEADLINE_SECONDS
+from tests.kit.nodes import NAMESPACE, Node, NodeProcess, connected
+from tests.kit.waiting import DEADLINE_SECONDS
 
 Payload = dict[str, Any]
 

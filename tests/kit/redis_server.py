@@ -9,7 +9,7 @@ from pathlib import Path
 import redis
 
 from realtime.redis.valkey_process import SOCKET_NAME, die_with_parent, valkey_command
-from tests.waiting import wait_until_sync
+from tests.kit.waiting import wait_until_sync
 from verify.processes import bring_back_data, keep_data
 
 

@@ -18,8 +18,8 @@ from realtime.store import scripts
 from realtime.store.membership import Rooms
 from realtime.store.message_log import MessageLog
 from realtime.store.room_state import RoomStates
-from tests.redis_server import RedisServer
-from tests.waiting import MS
+from tests.kit.redis_server import RedisServer
+from tests.kit.waiting import MS
 
 TIMEOUT_SECONDS = 1_000 * MS
 LinkMaker = Callable[..., AbstractAsyncContextManager[RedisLink]]

@@ -11,8 +11,8 @@ from pathlib import Path
 import jwt
 import pytest
 
-from tests.nodes import client, run_process, start_process
-from tests.waiting import MS, wait_until
+from tests.kit.nodes import client, run_process, start_process
+from tests.kit.waiting import MS, wait_until
 
 SECRET = "a-secret-of-at-least-32-characters"
 

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from realtime.addresses import Addresses, parse_networks
 from realtime.node.connection_limit import HttpDoors
-from tests.waiting import wait_until
+from tests.kit.waiting import wait_until
 
 
 async def hello(_request: web.Request) -> web.Response:

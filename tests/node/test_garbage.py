@@ -13,7 +13,7 @@ import pytest
 
 from realtime.node import garbage
 from realtime.node.garbage import GarbageCollection
-from tests.waiting import wait_until
+from tests.kit.waiting import wait_until
 
 STORM_BYTES = 64_000_000
 

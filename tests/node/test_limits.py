@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from realtime.node.app import NODE
-from tests.members import member, text_of
-from tests.nodes import Node, run_nodes
-from tests.raw_chat import RawChat, handshake, raw_chat
-from tests.recording import RecordingClient, recording
-from tests.redis_server import RedisServer
-from tests.waiting import MS, wait_until
+from tests.kit.members import member, text_of
+from tests.kit.nodes import Node, run_nodes
+from tests.kit.raw_chat import RawChat, handshake, raw_chat
+from tests.kit.recording import RecordingClient, recording
+from tests.kit.redis_server import RedisServer
+from tests.kit.waiting import MS, wait_until
 
 HOME = "198.51.100.7"
 ELSEWHERE = "203.0.113.9"

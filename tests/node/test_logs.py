@@ -12,9 +12,9 @@ import pytest
 
 from realtime.node.logs import LineHandler, LogWriter
 from realtime.redis.valkey_process import die_with_parent
-from tests.nodes import READY_LINE, START_SECONDS
-from tests.server.test_metrics import scrape
-from tests.waiting import DEADLINE_SECONDS, wait_until
+from tests.kit.nodes import READY_LINE, START_SECONDS
+from tests.kit.waiting import DEADLINE_SECONDS, wait_until
+from tests.node.test_metrics import scrape
 
 PIPE_BYTES = 4096
 """A pipe of this size is full after some forty lines."""
@@ -80,8 +80,8 @@ async def test_what_finds_no_place_is_left_out_counted_and_told(
 
 
 SMALL_LOG = (
-    "from realtime import log_writer\n"
-    "log_writer.LogWriter.__init__.__kwdefaults__['limit'] = 50\n"
+    "from realtime.node import logs\n"
+    "logs.LogWriter.__init__.__kwdefaults__['limit'] = 50\n"
     "from realtime.cli import main\n"
     "raise SystemExit(main())\n"
 )

@@ -9,8 +9,8 @@ import pytest
 
 from realtime.node import loop_lag
 from realtime.node.loop_lag import BUCKETS, LoopLag
-from tests.nodes import NodeProcess, run_process
-from tests.waiting import MS, wait_until
+from tests.kit.nodes import NodeProcess, run_process
+from tests.kit.waiting import MS, wait_until
 from verify.node_numbers import NodeNumbers, parse_numbers
 
 BLOCK_SECONDS = 300 * MS

@@ -4,8 +4,8 @@ import aiohttp
 from redis.asyncio import Redis
 
 from realtime.store import keys
-from tests.nodes import NAMESPACE, client, run_nodes
-from tests.waiting import wait_until
+from tests.kit.nodes import NAMESPACE, client, run_nodes
+from tests.kit.waiting import wait_until
 
 TOKEN = "a-scraper-must-bring-this"
 

@@ -5,9 +5,9 @@ import asyncio
 import aiohttp
 import pytest
 
-from tests.nodes import NAMESPACE, client, run_nodes
-from tests.redis_server import RedisServer
-from tests.waiting import DEADLINE_SECONDS, wait_until
+from tests.kit.nodes import NAMESPACE, client, run_nodes
+from tests.kit.redis_server import RedisServer
+from tests.kit.waiting import DEADLINE_SECONDS, wait_until
 
 
 async def readiness(url: str) -> int:

@@ -4,7 +4,7 @@ import configparser
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = ("realtime", "handlers", "schemas")
+SHIPPED = ("realtime", "handlers", "schemas", "verify")
 
 
 def _declared() -> configparser.ConfigParser:

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.members import Member, all_see, member, members, text_of
-from tests.nodes import Node, run_nodes
-from tests.recording import Payload
-from tests.redis_server import RedisServer
-from tests.waiting import MS, wait_until
+from tests.kit.members import Member, all_see, member, members, text_of
+from tests.kit.nodes import Node, run_nodes
+from tests.kit.recording import Payload
+from tests.kit.redis_server import RedisServer
+from tests.kit.waiting import MS, wait_until
 
 TEMPORARY = {"unavailable", "unknown"}
 # Soon over, and longer than a busy disk keeps an answer back.

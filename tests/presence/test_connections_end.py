@@ -9,11 +9,11 @@ from realtime.auth.authenticator import Authenticator, Identity
 from realtime.errors import ForbiddenError
 from realtime.node.app import NODE
 from realtime.rooms.attendance import Attendance
-from tests.logs import check_log
-from tests.nodes import Node, run_nodes
-from tests.raw_chat import raw_chat
-from tests.recording import recording
-from tests.waiting import wait_until
+from tests.kit.logs import check_log
+from tests.kit.nodes import Node, run_nodes
+from tests.kit.raw_chat import raw_chat
+from tests.kit.recording import recording
+from tests.kit.waiting import wait_until
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from realtime.presence.presence import Presence
 from realtime.presence.presence_counts import PresenceCounts
 from realtime.redis.client import RedisLink
 from realtime.store import keys, scripts
-from tests.redis_server import RedisServer
-from tests.waiting import MS, wait_until
+from tests.kit.redis_server import RedisServer
+from tests.kit.waiting import MS, wait_until
 
 # Of a node that lives: no stall of this machine is as long, and yet it is soon renewed.
 LEASE_SECONDS = 20.0

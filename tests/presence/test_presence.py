@@ -14,8 +14,8 @@ from realtime.presence.presence_counts import PresenceCounts
 from realtime.redis.client import RedisLink
 from realtime.store import keys
 from realtime.store.room_state import RoomStates
-from tests.stores.conftest import said
-from tests.waiting import wait_until
+from tests.kit.store_fixtures import said
+from tests.kit.waiting import wait_until
 
 ANNOUNCE_USERS = 3
 Place = Callable[..., Presence]

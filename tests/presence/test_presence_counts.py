@@ -13,9 +13,9 @@ from realtime.presence.presence_counts import PresenceCounts
 from realtime.redis.client import RedisLink
 from realtime.redis.url import connection_factory
 from realtime.store import keys, scripts
-from tests.redis_server import RedisServer
-from tests.stores.conftest import LinkMaker, said
-from tests.waiting import MS, wait_until
+from tests.kit.redis_server import RedisServer
+from tests.kit.store_fixtures import LinkMaker, said
+from tests.kit.waiting import MS, wait_until
 from verify.proxy import Direction, FaultProxy, Line
 
 

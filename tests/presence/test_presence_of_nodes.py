@@ -6,9 +6,9 @@ import pytest
 from redis.asyncio import Redis
 
 from realtime.store import keys
-from tests.members import Member, member
-from tests.nodes import Node, NodeProcess, run_nodes, run_process
-from tests.waiting import wait_until
+from tests.kit.members import Member, member
+from tests.kit.nodes import Node, NodeProcess, run_nodes, run_process
+from tests.kit.waiting import wait_until
 
 # Short, and longer than a busy machine keeps a living node from renewing it.
 LEASE_SECONDS = 2.0

@@ -16,9 +16,9 @@ from realtime.redis.connection import Argument
 from realtime.redis.script import Script
 from realtime.redis.url import connection_factory
 from realtime.store import keys
-from tests.redis_server import RedisServer
-from tests.stores.conftest import LinkMaker
-from tests.waiting import MS, wait_until
+from tests.kit.redis_server import RedisServer
+from tests.kit.store_fixtures import LinkMaker
+from tests.kit.waiting import MS, wait_until
 
 
 @dataclass(eq=False)

@@ -9,8 +9,8 @@ import pytest
 from realtime.errors import UnauthorizedError
 from realtime.presence import sessions as sessions_module
 from realtime.presence.sessions import Session, Sessions
-from tests.clock import Clock
-from tests.waiting import MS, wait_until
+from tests.kit.clock import Clock
+from tests.kit.waiting import MS, wait_until
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from realtime.redis.check import check_redis
 from realtime.start_error import StartError
-from tests.redis_server import RedisServer
+from tests.kit.redis_server import RedisServer
 
 TIMEOUT_SECONDS = 2.0
 

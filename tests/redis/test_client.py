@@ -11,9 +11,9 @@ from realtime.redis.connection import ReplyError
 from realtime.redis.script import Script
 from realtime.redis.url import connection_factory
 from realtime.store import scripts
-from tests.redis_server import RedisServer
-from tests.stores.conftest import TIMEOUT_SECONDS, LinkMaker
-from tests.waiting import MS, wait_until
+from tests.kit.redis_server import RedisServer
+from tests.kit.store_fixtures import TIMEOUT_SECONDS, LinkMaker
+from tests.kit.waiting import MS, wait_until
 from verify.proxy import Direction, FaultProxy, Line
 
 # The deadline, the look at it, and a busy machine.

@@ -14,9 +14,9 @@ from realtime.redis.url import connection_factory
 from realtime.store import keys
 from realtime.store.membership import Rooms
 from realtime.store.message_log import Appended
-from tests.redis_server import RedisServer
-from tests.stores.conftest import make_log
-from tests.waiting import MS, wait_until
+from tests.kit.redis_server import RedisServer
+from tests.kit.store_fixtures import make_log
+from tests.kit.waiting import MS, wait_until
 
 TIMEOUT_SECONDS = 500 * MS
 # For a disk that is busy with other things.

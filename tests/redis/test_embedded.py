@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from realtime.redis.embedded import LOCK_NAME, EmbeddedValkey
 from realtime.redis.valkey_process import LOG_NAME, SOCKET_NAME, die_with_parent
 from realtime.start_error import StartError
-from tests.waiting import wait_until
+from tests.kit.waiting import wait_until
 
 # A process that starts or joins the Valkey of a folder and then does nothing else.
 HOLDER = """

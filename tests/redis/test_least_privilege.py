@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 from realtime.node.app import NODE
-from tests.nodes import NAMESPACE, client, run_nodes
-from tests.redis_server import RedisServer
-from tests.waiting import wait_until
+from tests.kit.nodes import NAMESPACE, client, run_nodes
+from tests.kit.redis_server import RedisServer
+from tests.kit.waiting import wait_until
 
 DOCUMENT = Path(__file__).parents[2] / "SECURITY.md"
 PASSWORD = "for-this-test-only"

@@ -11,8 +11,8 @@ from realtime.errors import UnavailableError
 from realtime.redis.pubsub import CHANNELS_PER_COMMAND, Batch, Subscriber
 from realtime.redis.url import connection_factory
 from realtime.redis.wire_keeper import RECONNECT_SECONDS
-from tests.redis_server import RedisServer
-from tests.waiting import MS, wait_until
+from tests.kit.redis_server import RedisServer
+from tests.kit.waiting import MS, wait_until
 
 SILENCE_SECONDS = 2_000 * MS
 # What is promised for a silent partition, and a busy machine.

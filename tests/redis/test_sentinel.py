@@ -11,9 +11,9 @@ import pytest
 
 from realtime.redis.connection import RedisWire
 from realtime.redis.url import connection_factory
-from tests.members import Member, all_see, member, members
-from tests.nodes import run_nodes
-from tests.waiting import MS, wait_until
+from tests.kit.members import Member, all_see, member, members
+from tests.kit.nodes import run_nodes
+from tests.kit.waiting import MS, wait_until
 from verify.sentinel_group import SentinelGroup
 
 # Some twelve; and thirty more where a Sentinel that was kept waiting trusts nobody.

@@ -7,9 +7,9 @@ from realtime.redis.url import connection_factory
 from realtime.rooms.feeds import CATCH_UP_ROOMS, RoomFeeds
 from realtime.store import keys
 from realtime.store.message_log import MessageLog
-from tests.redis_server import RedisServer
-from tests.stores.conftest import LinkMaker
-from tests.waiting import MS, wait_until
+from tests.kit.redis_server import RedisServer
+from tests.kit.store_fixtures import LinkMaker
+from tests.kit.waiting import MS, wait_until
 
 # Of what people ask for at the same time.
 SPARE_CALLS = 20

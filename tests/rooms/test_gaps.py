@@ -12,11 +12,11 @@ from redis.asyncio import Redis
 from realtime.node.app import NODE
 from realtime.store import keys
 from realtime.store.message_log import MessageLog
-from tests.members import Member, all_see, member, members, text_of
-from tests.nodes import Node, run_nodes
-from tests.recording import recording
-from tests.server.test_recovery import append_unpublished
-from tests.waiting import MS, wait_until
+from tests.kit.members import Member, all_see, member, members, text_of
+from tests.kit.nodes import Node, run_nodes
+from tests.kit.recording import recording
+from tests.kit.waiting import MS, wait_until
+from tests.rooms.test_recovery import append_unpublished
 
 # A top is compared every second; then the log is read.
 FOUND_SECONDS = 10_000 * MS

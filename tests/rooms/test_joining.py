@@ -12,9 +12,9 @@ from realtime.rooms.recovery import Past, Recovery
 from realtime.store import keys
 from realtime.store.position import Position
 from tests.hostile.standing import services_of
-from tests.members import Member, all_see, member, text_of
-from tests.nodes import Node, run_nodes
-from tests.waiting import wait_until
+from tests.kit.members import Member, all_see, member, text_of
+from tests.kit.nodes import Node, run_nodes
+from tests.kit.waiting import wait_until
 
 STRESS_JOINS = 200
 

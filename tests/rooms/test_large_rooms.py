@@ -5,8 +5,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.nodes import Node, run_nodes
-from tests.recording import RecordingClient, recording
+from tests.kit.nodes import Node, run_nodes
+from tests.kit.recording import RecordingClient, recording
 
 ROOM = {"room": "42"}
 

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 
-from tests.members import Member, all_see, member, text_of
-from tests.nodes import Node
-from tests.recording import Payload
-from tests.redis_server import RedisServer
+from tests.kit.members import Member, all_see, member, text_of
+from tests.kit.nodes import Node
+from tests.kit.recording import Payload
+from tests.kit.redis_server import RedisServer
 
 
 async def rejoin(who: Member) -> Payload:

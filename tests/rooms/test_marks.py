@@ -4,8 +4,8 @@ import pytest
 
 from realtime.store.room_state import RoomState
 from tests.hostile.standing import services_of
-from tests.members import member
-from tests.nodes import run_nodes
+from tests.kit.members import member
+from tests.kit.nodes import run_nodes
 
 
 @pytest.mark.parametrize("announce_members", [1, 100], ids=["large", "small"])

@@ -8,10 +8,10 @@ from redis.asyncio import Redis
 from realtime.errors import OutcomeUnknownError
 from realtime.store import keys
 from tests.hostile.standing import services_of
-from tests.members import Member, all_see, member
-from tests.nodes import Node, run_nodes
-from tests.redis_server import RedisServer
-from tests.waiting import MS, wait_until
+from tests.kit.members import Member, all_see, member
+from tests.kit.nodes import Node, run_nodes
+from tests.kit.redis_server import RedisServer
+from tests.kit.waiting import MS, wait_until
 
 # Soon over, and longer than a busy disk keeps an answer back.
 PATIENCE_SECONDS = 1_500 * MS

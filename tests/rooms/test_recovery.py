@@ -14,10 +14,10 @@ from realtime.rooms.recovery import PAGE_MESSAGES
 from realtime.rooms.replay_buffer import RECENT_EVENTS
 from realtime.store import keys
 from realtime.store.message_log import MessageLog
-from tests.members import Member, all_see, member
-from tests.nodes import Node
-from tests.recording import Payload
-from tests.waiting import wait_until
+from tests.kit.members import Member, all_see, member
+from tests.kit.nodes import Node
+from tests.kit.recording import Payload
+from tests.kit.waiting import wait_until
 
 
 @dataclass

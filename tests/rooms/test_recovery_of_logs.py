@@ -10,9 +10,9 @@ from realtime.rooms.recovery import TURN_SECONDS, Past, Recovery
 from realtime.store.membership import Rooms
 from realtime.store.message_log import MessageLog
 from realtime.store.position import Position
-from tests.redis_server import RedisServer
-from tests.stores.conftest import TIMEOUT_SECONDS, LinkMaker, Send, make_log
-from tests.waiting import MS
+from tests.kit.redis_server import RedisServer
+from tests.kit.store_fixtures import TIMEOUT_SECONDS, LinkMaker, Send, make_log
+from tests.kit.waiting import MS
 
 CROWD = 12
 # One who reads, and the longest wait for a turn; far below a deadline for each.

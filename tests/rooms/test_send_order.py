@@ -9,10 +9,10 @@ from PIL import Image
 from handlers import send_order
 from handlers.send_order import SendOrder
 from realtime.node.settings import MIB
-from tests.members import Member, all_see, member, text_of
-from tests.nodes import Node
-from tests.recording import Payload
-from tests.waiting import DEADLINE_SECONDS, wait_until
+from tests.kit.members import Member, all_see, member, text_of
+from tests.kit.nodes import Node
+from tests.kit.recording import Payload
+from tests.kit.waiting import DEADLINE_SECONDS, wait_until
 
 
 @pytest.fixture

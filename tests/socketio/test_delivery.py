@@ -6,9 +6,9 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from tests.members import Member, all_see, member, members
-from tests.nodes import Node
-from tests.waiting import wait_until
+from tests.kit.members import Member, all_see, member, members
+from tests.kit.nodes import Node
+from tests.kit.waiting import wait_until
 
 
 async def talk(who: Member, count: int, room: str = "42") -> list[str]:

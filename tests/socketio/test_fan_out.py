@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 import pytest
 
 from realtime.socketio.fan_out import CHUNK_SESSIONS, FanOut, Packet
-from tests.waiting import wait_until
+from tests.kit.waiting import wait_until
 
 LARGE = CHUNK_SESSIONS * 3 + 10
 

@@ -4,8 +4,8 @@ import pytest
 from redis.asyncio import Redis
 
 from realtime.store import keys, scripts
-from tests.members import all_see, member
-from tests.nodes import run_nodes
+from tests.kit.members import all_see, member
+from tests.kit.nodes import run_nodes
 
 # Not UTF-8, and at the place of the room's next event.
 GARBAGE = b'["message",{"offset":1,"uid":"x","text":"\xff"}]'

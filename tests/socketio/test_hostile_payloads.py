@@ -11,11 +11,11 @@ import pytest
 
 from realtime.store.read_marks import ReadState
 from schemas.catalog import REQUESTS
-from tests.logs import check_log
-from tests.nodes import Node, run_nodes
-from tests.raw_chat import RawChat, raw_chat
-from tests.recording import RecordingClient, recording
-from tests.waiting import wait_until
+from tests.kit.logs import check_log
+from tests.kit.nodes import Node, run_nodes
+from tests.kit.raw_chat import RawChat, raw_chat
+from tests.kit.recording import RecordingClient, recording
+from tests.kit.waiting import wait_until
 
 ROOM = "42"
 SEND: dict[str, Any] = {"room": ROOM, "clientId": "c1", "type": "text", "text": "hi"}

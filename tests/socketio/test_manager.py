@@ -13,8 +13,8 @@ from realtime.errors import OutcomeUnknownError, UnavailableError
 from realtime.rooms.feeds import BACKLOG_JOBS
 from realtime.socketio.fan_out import CHUNK_SESSIONS
 from realtime.socketio.manager import ChatroomManager
-from tests.redis_server import RedisServer
-from tests.waiting import MS, wait_until
+from tests.kit.redis_server import RedisServer
+from tests.kit.waiting import MS, wait_until
 
 TIMEOUT_SECONDS = 500 * MS
 

@@ -10,9 +10,9 @@ import pytest
 
 from realtime.socketio.deferred_ack import DeferredAck
 from realtime.socketio.server import RESERVED_EVENTS, ChatroomServer
-from tests.engine.raw_socket import BINARY, RawSocket, client_frame, raw_socket
-from tests.engine.serving import serve_socketio
-from tests.waiting import MS, wait_until
+from tests.engineio.raw_socket import BINARY, RawSocket, client_frame, raw_socket
+from tests.engineio.serving import serve_socketio
+from tests.kit.waiting import MS, wait_until
 
 PATH = "/socket.io/?EIO=4&transport=websocket"
 # Short, and longer than the machine takes for what is due before it.

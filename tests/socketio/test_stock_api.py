@@ -12,9 +12,9 @@ from redis.asyncio import Redis
 from realtime.errors import ChatError
 from realtime.node.app import NODE
 from realtime.socketio.manager import ChatroomManager
-from tests.nodes import NAMESPACE, Node, client
-from tests.redis_server import RedisServer
-from tests.waiting import wait_until
+from tests.kit.nodes import NAMESPACE, Node, client
+from tests.kit.redis_server import RedisServer
+from tests.kit.waiting import wait_until
 
 CHAT = "chatroom-42"
 LOBBY = "lobby"

@@ -14,9 +14,9 @@ from socketio.packet import Packet
 from realtime.engineio.server import EngineServer
 from realtime.socketio.room_index import RoomIndex
 from realtime.socketio.server import ChatroomServer
-from tests.engine.raw_socket import raw_socket
-from tests.engine.serving import serve_socketio
-from tests.waiting import DEADLINE_SECONDS, wait_until
+from tests.engineio.raw_socket import raw_socket
+from tests.engineio.serving import serve_socketio
+from tests.kit.waiting import DEADLINE_SECONDS, wait_until
 
 TRANSPORTS = [["polling"], ["websocket"], ["polling", "websocket"]]
 

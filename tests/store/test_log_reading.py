@@ -10,7 +10,7 @@ from realtime.store import keys
 from realtime.store.membership import Rooms
 from realtime.store.message_log import HistoryPage, LogPage, MessageLog
 from realtime.store.position import START, Position
-from tests.stores.conftest import Send, make_log, sender
+from tests.kit.store_fixtures import Send, make_log, sender
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from realtime.store.membership import (
     Rooms,
 )
 from realtime.store.read_marks import ReadState
-from tests.stores.conftest import LinkMaker, Send
+from tests.kit.store_fixtures import LinkMaker, Send
 
 
 async def join(rooms: Rooms, room: str, user: str) -> Admission:

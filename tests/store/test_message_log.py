@@ -12,9 +12,9 @@ from realtime.redis.client import RedisLink
 from realtime.store import keys
 from realtime.store.membership import Rooms
 from realtime.store.message_log import MessageLog
-from tests.redis_server import RedisServer
-from tests.stores.conftest import LinkMaker, Send, make_log, sender
-from tests.waiting import MS, wait_until
+from tests.kit.redis_server import RedisServer
+from tests.kit.store_fixtures import LinkMaker, Send, make_log, sender
+from tests.kit.waiting import MS, wait_until
 
 # Soon over, and longer than a busy disk keeps an answer back.
 PATIENCE_SECONDS = 1_500 * MS

@@ -14,7 +14,7 @@ from realtime.store import keys
 from realtime.store.membership import Rooms
 from realtime.store.read_marks import ReadMark, ReadState
 from realtime.store.room_state import RoomStates
-from tests.stores.conftest import Send, said
+from tests.kit.store_fixtures import Send, said
 
 ANNOUNCE_MEMBERS = 3
 

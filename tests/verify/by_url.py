@@ -1,6 +1,6 @@
 """What ``chatroom verify --url`` finds: each mutant, from outside.
 
-Not part of the suite, for it takes some minutes: ``pytest tests/faults/by_url.py``.
+Not part of the suite, for it takes some minutes: ``pytest tests/verify/by_url.py``.
 The nodes run with the default settings, as a user's do, and faults are drawn.
 """
 
@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.mutants import MUTANTS
-from tests.redis_server import RedisServer
+from tests.kit.redis_server import RedisServer
+from tests.verify.mutants import MUTANTS
 from verify.faults import CLIENT_KINDS, REDIS_KINDS
 from verify.plan import Plan
 from verify.processes import NodeProcess
@@ -54,7 +54,7 @@ async def look(
     """Run on nodes that are the user's, with the defaults, perhaps with a defect."""
     command = [sys.executable, "-m", "realtime"]
     if mutant:
-        command = [sys.executable, "-m", "tests.faults.mutant_node", mutant]
+        command = [sys.executable, "-m", "tests.verify.mutant_node", mutant]
     async with AsyncExitStack() as stack:
         nodes = [
             NodeProcess(

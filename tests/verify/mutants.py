@@ -14,7 +14,7 @@ from realtime.redis.script import Script
 from realtime.rooms.feed import RoomFeed, Verdict
 from realtime.rooms.feeds import RoomFeeds
 from realtime.store import scripts
-from tests.waiting import MS
+from tests.kit.waiting import MS
 
 # A defect that needs two steps to be far enough apart: as on a busy Redis.
 WINDOW_SECONDS = 20 * MS

@@ -17,10 +17,10 @@ from aiohttp import web
 
 from realtime.start_error import StartError
 from tests.client.balancer import Balancer
-from tests.engine.test_tls import certificate
-from tests.nodes import run_process
-from tests.redis_server import RedisServer
-from tests.waiting import DEADLINE_SECONDS
+from tests.engineio.test_tls import certificate
+from tests.kit.nodes import run_process
+from tests.kit.redis_server import RedisServer
+from tests.kit.waiting import DEADLINE_SECONDS
 from verify.plan import Plan
 from verify.processes import NodeProcess
 from verify.runs import run_trial
@@ -82,7 +82,7 @@ async def test_a_broken_deployment_is_found_through_its_history(
 ) -> None:
     """A node without de-duplication, seen from outside; the seed is told."""
     node = NodeProcess(
-        (sys.executable, "-m", "tests.faults.mutant_node", "deduplication_off"),
+        (sys.executable, "-m", "tests.verify.mutant_node", "deduplication_off"),
         redis_url=redis_server.url,
         log_path=tmp_path / "node.log",
         variables={**os.environ, "CHATROOM_DATA_DIR": str(tmp_path)},

@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 
 from realtime.node.app import NODE
 from realtime.store.message_log import LogPage, MessageLog
-from tests.nodes import NAMESPACE, client, run_nodes
-from tests.waiting import wait_until
+from tests.kit.nodes import NAMESPACE, client, run_nodes
+from tests.kit.waiting import wait_until
 
 ROOM = "gaps"
 CHANNEL = f"chatroom-{ROOM}"

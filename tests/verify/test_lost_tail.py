@@ -7,9 +7,9 @@ from redis.asyncio import Redis
 
 from realtime.node.app import NODE
 from realtime.store import keys
-from tests.nodes import NAMESPACE, client, run_nodes
-from tests.redis_server import RedisServer
-from tests.waiting import MS, wait_until
+from tests.kit.nodes import NAMESPACE, client, run_nodes
+from tests.kit.redis_server import RedisServer
+from tests.kit.waiting import MS, wait_until
 from verify.check_presence import presence_error
 from verify.faults import TAIL_LOST, Fault
 from verify.plan import Plan

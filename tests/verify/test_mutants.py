@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests.faults.mutants import MUTANTS
+from tests.verify.mutants import MUTANTS
 from verify.faults import TAIL_LOST, Fault
 from verify.plan import Plan
 from verify.runs import run_trial
@@ -48,7 +48,7 @@ def lasting(schedule: list[Planned]) -> float:
 async def test_each_mutant_is_flagged(mutant: str) -> None:
     """A server with this defect never passes as a good one."""
     rules, schedule = SHOWN_BY[mutant]
-    command = (sys.executable, "-m", "tests.faults.mutant_node", mutant)
+    command = (sys.executable, "-m", "tests.verify.mutant_node", mutant)
     told: list[str] = []
     for seed in range(MOST_RUNS):
         report = await run_trial(

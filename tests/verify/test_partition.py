@@ -11,9 +11,9 @@ import pytest
 from aiohttp import ClientSession
 from socketio import AsyncClient
 
-from tests.nodes import NAMESPACE, Node, client, run_nodes
-from tests.redis_server import RedisServer
-from tests.waiting import wait_until
+from tests.kit.nodes import NAMESPACE, Node, client, run_nodes
+from tests.kit.redis_server import RedisServer
+from tests.kit.waiting import wait_until
 from verify.proxy import FaultProxy, Line
 
 ROOM = "partition"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.waiting import DEADLINE_SECONDS, MS, wait_until
+from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
 from verify.proxy import BOTH, Direction, FaultProxy, Line, Streams
 
 # Long enough to tell a stall from a slow machine, short enough to wait for.

@@ -1,7 +1,7 @@
 """The final logs are read in full, whatever the node's limits are."""
 
-from tests.members import all_see, member
-from tests.nodes import run_nodes
+from tests.kit.members import all_see, member
+from tests.kit.nodes import run_nodes
 from verify.plan import dev_auth
 from verify.read_logs import PAGE_MESSAGES, read_history
 

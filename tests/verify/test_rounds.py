@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.waiting import DEADLINE_SECONDS
+from tests.kit.waiting import DEADLINE_SECONDS
 
 ROUNDS = 3
 RUN_SECONDS = 4 * DEADLINE_SECONDS
