@@ -6,10 +6,10 @@ from itertools import islice
 from typing import Any, Protocol
 
 from realtime.errors import ChatError
-from realtime.in_turn import in_turn
 from realtime.presence.departures import Departures
 from realtime.presence.presence import Presence
 from realtime.redis.connection import ReplyError
+from realtime.tasks import gather_started
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +167,7 @@ class SessionLists:
         places = self._places()
         while together := list(islice(places, RELIST_TOGETHER)):
             try:
-                await in_turn(*[self._list(*place) for place in together])
+                await gather_started(*[self._list(*place) for place in together])
             except ReplyError:
                 # What is wrong with one room's list must not keep others off theirs.
                 log.exception("A room's sessions cannot be listed again")

@@ -1,7 +1,6 @@
 """Attendance: how a session enters a room with nothing missed, and leaves it."""
 
 from realtime.errors import NotAttendingError, UnavailableError
-from realtime.in_turn import in_turn
 from realtime.pacing import Turnstile
 from realtime.presence.roster import AttendingSession, SessionLists
 from realtime.rooms.feed import RoomFeed
@@ -12,6 +11,7 @@ from realtime.socketio.manager import ChatroomManager
 from realtime.store import keys
 from realtime.store.membership import Rooms
 from realtime.store.room_state import RoomStates
+from realtime.tasks import gather_started
 
 JOINS_A_TURN = 8
 """Joins begun in one turn of the event loop, some 3 ms of work. After a node's death
@@ -114,7 +114,7 @@ class Attendance:
         try:
             _require_live(session)
             # All but the past are sent now; often that is in this node's memory.
-            admission, _, state, past = await in_turn(
+            admission, _, state, past = await gather_started(
                 self._rooms.admit(room, session.user, returning=cursor is not None),
                 self._lists.add(session, room),
                 self._states.read(room),

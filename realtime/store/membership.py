@@ -15,10 +15,10 @@ from realtime.errors import (
     TooLargeError,
     UnavailableError,
 )
-from realtime.in_turn import in_turn
 from realtime.redis.client import RedisLink
 from realtime.redis.connection import ReplyError
 from realtime.store import keys, scripts
+from realtime.tasks import gather_started
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +149,7 @@ class Rooms:
         Its own claim is due only where the user was no member: a join that comes back
         to a room costs no call more.
         """
-        listed, member = await in_turn(
+        listed, member = await gather_started(
             self._list(room, user), self._is_member(room, user)
         )
         if listed and member:
@@ -188,7 +188,7 @@ class Rooms:
             OutcomeUnknownError: They are no member, and it may be on the list still.
         """
         with _changed_before():
-            _, back = await in_turn(
+            _, back = await gather_started(
                 self._link.call("SREM", keys.user_rooms(user), room),
                 self._is_member(room, user),
             )
@@ -244,7 +244,7 @@ class Rooms:
         return summaries
 
     async def _summary(self, room: str, user: str) -> RoomSummary | None:
-        (last, name), read = await in_turn(
+        (last, name), read = await gather_started(
             self._link.call("HMGET", keys.meta(room), "lastMessage", "name"),
             self._link.call("HGET", keys.last_read(room), user),
         )
