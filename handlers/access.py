@@ -8,7 +8,7 @@ from realtime.errors import (
     RateLimitedError,
     UnavailableError,
 )
-from realtime.presence.sessions import Session
+from realtime.presence.sessions import ChatSession
 from realtime.services import Services
 from schemas.catalog import Access
 
@@ -51,7 +51,7 @@ def require_place(
 
 
 async def require_access(
-    services: Services, session: Session, room: str, access: Access
+    services: Services, session: ChatSession, room: str, access: Access
 ) -> None:
     """Let the request pass, or say why not.
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from handlers.guard import error_answer, told
 from realtime.errors import ChatError
-from realtime.presence.sessions import Session
+from realtime.presence.sessions import ChatSession
 from realtime.rooms.attendance import Attendance
 from realtime.rooms.pending_join import PendingJoin
 from realtime.socketio.deferred_ack import DeferredAck
@@ -18,7 +18,7 @@ rooms does not crowd out the others."""
 
 async def join_all(
     attendance: Attendance,
-    session: Session,
+    session: ChatSession,
     rooms: Sequence[Mapping[str, Any]],
     *,
     allow: Callable[[int], None],

@@ -1,4 +1,4 @@
-"""Tasks and their owners: started in order, ended in the opposite one, none forgotten."""
+"""Tasks and their owners: started in order, ended in the opposite one."""
 
 import asyncio
 import logging

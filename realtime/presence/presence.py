@@ -13,7 +13,7 @@ from realtime.redis.connection import ReplyError
 from realtime.store import keys, scripts
 from realtime.tasks import gather_started
 
-log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 SWEEP_BATCH = 500
 """Sessions of a dead node that are removed in one round trip."""
@@ -209,7 +209,7 @@ class Presence:
                 is_done = await self._strike(node, found, generation)
             swept += len(found)
         for room, error in broken.items():
-            log.error(
+            _logger.error(
                 "Sessions of node %s cannot be taken off the list of room %s: %s",
                 *(node, room, error),
             )

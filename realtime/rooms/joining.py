@@ -1,117 +1,109 @@
-"""Wishes: joins that are on their way, from their request to their ack."""
+"""A join that is ready but for the step that writes its ack."""
 
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
-from realtime.errors import TooLargeError
-from realtime.presence.roster import AttendingSession
-from realtime.rooms.feed import Entry
+import orjson
 
+from realtime.errors import UnavailableError
+from realtime.rooms.feed import Entry, RoomFeed
+from realtime.rooms.recovery import Past
+from realtime.store.membership import Admission
+from realtime.store.room_state import RoomState
 
-class Wish:
-    """A session's wish to enter a room.
-
-    Attributes:
-        attended: Whether it attended before: a join does not interrupt that.
-        entry: Collects what passes, once the user's admission was sent to Redis.
-        since: The moment of its beginning, or of that admission.
-        void: Whether a later join or leave of the session took its place.
-    """
-
-    __slots__ = ("attended", "entry", "since", "void")
-
-    def __init__(self, *, attended: bool, since: int) -> None:
-        self.attended = attended
-        self.entry: Entry | None = None
-        self.since = since
-        self.void = False
-
-    def cancel(self) -> None:
-        """Let something later take its place."""
-        self.void = True
-        if self.entry is not None:
-            self.entry.broken = True
+Present = Callable[[bytes], bytes]
+"""Makes an event from the log fit to be shown now (fresh image URLs)."""
 
 
-class Wishes:
-    """The wishes of all sessions: one a session and room, the last one.
+class PendingJoin:
+    """What :meth:`finish` turns into an ack and a session in the fan-out.
+
+    ``finish`` or ``cancel`` must be called, once.
 
     Args:
-        session_rooms_limit: Rooms that one session may attend, wishes included.
+        user: Whose session it is.
+        enter: Puts the session into the fan-out.
+        close: Releases the room's feed.
+        feed: The room on this node.
+        entry: Collects what passes until the end.
+        admission: Where the user stands in the room.
+        state: Read marks and presence, as read after the entry began.
+        past: Events up to the entry's start.
+        present: Applied to each event.
     """
 
-    def __init__(self, session_rooms_limit: int) -> None:
-        self._limit = session_rooms_limit
-        self._wishes: dict[tuple[str, str], Wish] = {}
-        # By sid, the joins under way of rooms that were not among the session's.
-        self._coming: dict[str, Counter[str]] = {}
-        self._moment = 0
+    def __init__(
+        self,
+        *,
+        user: str,
+        enter: Callable[[], None],
+        close: Callable[[], None],
+        feed: RoomFeed,
+        entry: Entry,
+        admission: Admission,
+        state: RoomState,
+        past: Past,
+        present: Present,
+    ) -> None:
+        self._user = user
+        self._enter = enter
+        self._close = close
+        self._feed = feed
+        self._entry = entry
+        self._admission = admission
+        self._state = state
+        self._past = past
+        self._present = present
 
-    def held(self) -> dict[str, int]:
-        """Return what is kept of joins under way, counted by kind."""
-        return {
-            "attending_wishes": len(self._wishes),
-            "attending_coming": len(self._coming),
-        }
+    def finish(self, allow: Callable[[int], None]) -> dict[str, object]:
+        """Put the session into the fan-out and return its ack.
 
-    def moment(self) -> int:
-        """Return a number for now: higher than all before."""
-        self._moment += 1
-        return self._moment
+        Synchronous: the ack must be written in the same step. It then precedes the
+        room's first live event, its ``events`` reach exactly up to that, and its
+        ``reads`` and ``online`` are those of this moment.
 
-    def find(self, sid: str, room: str) -> Wish | None:
-        """Return a session's wish to enter a room, if it has one."""
-        return self._wishes.get((sid, room))
-
-    def begin(self, sid: str, room: str, *, attended: bool) -> Wish:
-        """Return a new wish; an earlier one for the room is cancelled."""
-        self.cancel(sid, room)
-        wish = Wish(attended=attended, since=self.moment())
-        self._wishes[sid, room] = wish
-        return wish
-
-    def enter(self, wish: Wish, entry: Entry) -> None:
-        """Take note that the user is being admitted, in the step that sends it."""
-        wish.entry = entry
-        wish.since = self.moment()
-
-    def cancel(self, sid: str, room: str) -> None:
-        """Cancel a session's wish to enter a room, if it has one."""
-        wish = self._wishes.pop((sid, room), None)
-        if wish is not None:
-            wish.cancel()
-
-    def end(self, sid: str, room: str, wish: Wish) -> None:
-        """Forget a wish that came true or failed, unless a later one replaced it."""
-        if self._wishes.get((sid, room)) is wish:
-            del self._wishes[sid, room]
-
-    @contextmanager
-    def place(self, session: AttendingSession, room: str) -> Iterator[None]:
-        """Keep a place for one more room, so that joins at once keep to the limit.
+        Args:
+            allow: Given the bytes of the ack's events; raises if they are too many.
 
         Raises:
-            TooLargeError: The session attends too many rooms.
+            UnavailableError: The room moved on too fast, its log broke, or the
+                session asked again meanwhile.
+            NotAttendingError: The session ended meanwhile.
         """
-        if room in session.rooms:
-            yield
-            return
-        coming = self._coming.get(session.sid) or Counter()
-        # From its admission on, a room that is coming is among the session's as well.
-        others = sum(each != room and each not in session.rooms for each in coming)
-        if len(session.rooms) + others >= self._limit:
-            raise TooLargeError(
-                f"A session may attend {self._limit} rooms; leave one.",
-                limit="session_rooms",
-            )
-        self._coming[session.sid] = coming
-        coming[room] += 1
         try:
-            yield
+            if self._entry.broken:
+                raise UnavailableError("The room changed meanwhile; join again.")
+            events = [*self._past.events, *self._entry.tail]
+            allow(sum(map(len, events)))
+            self._enter()
         finally:
-            coming[room] -= 1
-            if not coming[room]:
-                del coming[room]
-            if not coming:
-                del self._coming[session.sid]
+            self._close()
+        entry = self._entry
+        self._state.apply([*entry.notices, *entry.tail])
+        announced = self._state.announced_mark(self._user)
+        last_read = max(self._admission.last_read_message, announced)
+        last_message = max(
+            self._admission.last_message, _last_message(entry.tail), last_read
+        )
+        return {
+            "room": self._feed.room,
+            "cursor": str(self._feed.position),
+            "recovered": self._past.recovered,
+            "events": [orjson.Fragment(self._present(event)) for event in events],
+            "lastMessage": last_message,
+            "lastReadMessage": last_read,
+            "unread": last_message - last_read,
+            **self._state.to_wire(),
+        }
+
+    def cancel(self) -> None:
+        """Give the join up."""
+        self._close()
+
+
+def _last_message(tail: Sequence[bytes]) -> int:
+    """Return the highest message number among events, 0 if there is none."""
+    for event in reversed(tail):
+        if event.startswith(b'["message",'):
+            number: int = orjson.loads(event)[1]["message"]
+            return number
+    return 0
