@@ -1,4 +1,4 @@
-"""Wishes: joins that are on their way, from their request to their ack."""
+"""Joins that are on their way, from their request to their ack: the last one counts."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -9,83 +9,83 @@ from realtime.presence.roster import AttendingSession
 from realtime.rooms.feed import Entry
 
 
-class Wish:
-    """A session's wish to enter a room.
+class JoinAttempt:
+    """A session's attempt to enter a room.
 
     Attributes:
         attended: Whether it attended before: a join does not interrupt that.
         entry: Collects what passes, once the user's admission was sent to Redis.
-        since: The moment of its beginning, or of that admission.
-        void: Whether a later join or leave of the session took its place.
+        since: The :meth:`JoinAttempts.tick` of its beginning, or of that admission.
+        superseded: Whether a later join or leave of the session took its place.
     """
 
-    __slots__ = ("attended", "entry", "since", "void")
+    __slots__ = ("attended", "entry", "since", "superseded")
 
     def __init__(self, *, attended: bool, since: int) -> None:
         self.attended = attended
         self.entry: Entry | None = None
         self.since = since
-        self.void = False
+        self.superseded = False
 
-    def cancel(self) -> None:
+    def supersede(self) -> None:
         """Let something later take its place."""
-        self.void = True
+        self.superseded = True
         if self.entry is not None:
             self.entry.broken = True
 
 
-class Wishes:
-    """The wishes of all sessions: one a session and room, the last one.
+class JoinAttempts:
+    """The attempts of all sessions: one a session and room, the last one.
 
     Args:
-        session_rooms_limit: Rooms that one session may attend, wishes included.
+        session_rooms_limit: Rooms that one session may attend, attempts included.
     """
 
     def __init__(self, session_rooms_limit: int) -> None:
         self._limit = session_rooms_limit
-        self._wishes: dict[tuple[str, str], Wish] = {}
+        self._attempts: dict[tuple[str, str], JoinAttempt] = {}
         # By sid, the joins under way of rooms that were not among the session's.
         self._coming: dict[str, Counter[str]] = {}
-        self._moment = 0
+        self._ticks = 0
 
     def held(self) -> dict[str, int]:
         """Return what is kept of joins under way, counted by kind."""
         return {
-            "attending_wishes": len(self._wishes),
+            "attending_wishes": len(self._attempts),
             "attending_coming": len(self._coming),
         }
 
-    def moment(self) -> int:
-        """Return a number for now: higher than all before."""
-        self._moment += 1
-        return self._moment
+    def tick(self) -> int:
+        """Return a number for this moment: higher than all before (a Lamport clock)."""
+        self._ticks += 1
+        return self._ticks
 
-    def find(self, sid: str, room: str) -> Wish | None:
-        """Return a session's wish to enter a room, if it has one."""
-        return self._wishes.get((sid, room))
+    def find(self, sid: str, room: str) -> JoinAttempt | None:
+        """Return a session's attempt to enter a room, if there is one."""
+        return self._attempts.get((sid, room))
 
-    def begin(self, sid: str, room: str, *, attended: bool) -> Wish:
-        """Return a new wish; an earlier one for the room is cancelled."""
-        self.cancel(sid, room)
-        wish = Wish(attended=attended, since=self.moment())
-        self._wishes[sid, room] = wish
-        return wish
+    def begin(self, sid: str, room: str, *, attended: bool) -> JoinAttempt:
+        """Return a new attempt; an earlier one for the room is superseded."""
+        self.supersede(sid, room)
+        attempt = JoinAttempt(attended=attended, since=self.tick())
+        self._attempts[sid, room] = attempt
+        return attempt
 
-    def enter(self, wish: Wish, entry: Entry) -> None:
+    def admit(self, attempt: JoinAttempt, entry: Entry) -> None:
         """Take note that the user is being admitted, in the step that sends it."""
-        wish.entry = entry
-        wish.since = self.moment()
+        attempt.entry = entry
+        attempt.since = self.tick()
 
-    def cancel(self, sid: str, room: str) -> None:
-        """Cancel a session's wish to enter a room, if it has one."""
-        wish = self._wishes.pop((sid, room), None)
-        if wish is not None:
-            wish.cancel()
+    def supersede(self, sid: str, room: str) -> None:
+        """End a session's attempt to enter a room, if there is one."""
+        attempt = self._attempts.pop((sid, room), None)
+        if attempt is not None:
+            attempt.supersede()
 
-    def end(self, sid: str, room: str, wish: Wish) -> None:
-        """Forget a wish that came true or failed, unless a later one replaced it."""
-        if self._wishes.get((sid, room)) is wish:
-            del self._wishes[sid, room]
+    def end(self, sid: str, room: str, attempt: JoinAttempt) -> None:
+        """Forget an attempt that succeeded or failed, unless a later one replaced it."""
+        if self._attempts.get((sid, room)) is attempt:
+            del self._attempts[sid, room]
 
     @contextmanager
     def place(self, session: AttendingSession, room: str) -> Iterator[None]:

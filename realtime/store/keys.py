@@ -12,6 +12,9 @@ from urllib.parse import quote
 CHANNEL_PREFIX = "chatroom-"
 """What a room's channel, which is its Socket.IO room as well, begins with."""
 
+CONTROL_CHANNEL = "chatroom"
+"""Pub/Sub channel of what concerns all nodes."""
+
 KEPT_APPEND_KEYS = 10_000
 """Rooms and users whose keys are remembered: some 10 MB."""
 
@@ -84,7 +87,10 @@ class AppendKeys(NamedTuple):
     sent_prefix: str
 
 
-@lru_cache(maxsize=KEPT_APPEND_KEYS)
+@lru_cache(maxsize=CONTROL_CHANNEL = "chatroom"
+"""Pub/Sub channel of what concerns all nodes."""
+
+KEPT_APPEND_KEYS)
 def append_keys(room: str, user: str) -> AppendKeys:
     """Return the keys of an append but for the ``clientId``'s, remembered."""
     return AppendKeys(
