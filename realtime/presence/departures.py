@@ -10,7 +10,7 @@ from realtime.errors import ChatError
 from realtime.presence.presence import Presence
 from realtime.tasks import end_task
 
-log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 TOGETHER: Final = 200
 """Departures told to Redis in one go. Ten thousand sessions may end in one moment; a
@@ -78,8 +78,10 @@ class Departures:
         try:
             await self._presence.leave_all(batch)
         except ChatError as error:
-            log.warning("%d departures were not told: %s", len(batch), error.message)
+            _logger.warning(
+                "%d departures were not told: %s", len(batch), error.message
+            )
             self._failed()
         except Exception:
-            log.exception("%d departures could not be told", len(batch))
+            _logger.exception("%d departures could not be told", len(batch))
             self._failed()

@@ -6,11 +6,11 @@ import logging
 import orjson
 
 from realtime.errors import ChatError
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.store import keys, scripts
 from realtime.tasks import end_task
 
-log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 ANNOUNCE_SECONDS = 1.0
 """Least time between two counts of a room from one node: a fan-out to thousands for
@@ -21,12 +21,12 @@ class PresenceCounts:
     """Announces counts of large rooms, at most one a second, the last one always.
 
     Args:
-        link: The commands' connection.
+        redis: The client that carries commands out.
         publish_command: ``PUBLISH``, or ``SPUBLISH`` with Redis Cluster.
     """
 
-    def __init__(self, link: RedisLink, *, publish_command: str = "PUBLISH") -> None:
-        self._link = link
+    def __init__(self, redis: RedisClient, *, publish_command: str = "PUBLISH") -> None:
+        self._redis = redis
         self._publish_command = publish_command
         self._changed: set[str] = set()
         self._wake = asyncio.Event()
@@ -60,7 +60,7 @@ class PresenceCounts:
                     await self._announce(rooms.pop())
             except ChatError as error:
                 # Redis is away: what is true then is told when it is back.
-                log.warning("Counts were not announced: %s", error.message)
+                _logger.warning("Counts were not announced: %s", error.message)
             for room in rooms:
                 self.changed(room)
             await asyncio.sleep(ANNOUNCE_SECONDS)
@@ -72,7 +72,7 @@ class PresenceCounts:
         """
         head = orjson.dumps({"room": room})[:-1]
         try:
-            await self._link.run(
+            await self._redis.run_script(
                 scripts.PRESENCE_COUNT,
                 (keys.online(room),),
                 (
@@ -86,4 +86,4 @@ class PresenceCounts:
             self.changed(room)
             raise
         except Exception:
-            log.exception("The count of room %s cannot be announced", room)
+            _logger.exception("The count of room %s cannot be announced", room)

@@ -11,7 +11,7 @@ from realtime.presence.departures import Departures
 from realtime.presence.presence import Presence
 from realtime.redis.connection import ReplyError
 
-log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 RELIST_TOGETHER = 100
 """Places of sessions in rooms listed again, or taken off, in one round trip: 50,000
@@ -153,7 +153,7 @@ class SessionLists:
         try:
             await self._presence.leave(room=room, sid=sid)
         except ReplyError:
-            log.exception("A session cannot be taken off the list of room %s", room)
+            _logger.exception("A session cannot be taken off the list of room %s", room)
 
     async def relist(self) -> None:
         """List all of this node's sessions again, and see to it that no others are.
@@ -170,7 +170,7 @@ class SessionLists:
                 await in_turn(*[self._list(*place) for place in together])
             except ReplyError:
                 # What is wrong with one room's list must not keep others off theirs.
-                log.exception("A room's sessions cannot be listed again")
+                _logger.exception("A room's sessions cannot be listed again")
 
     def _places(self) -> Iterator[tuple[AttendingSession, str]]:
         """Yield each session with each room that it is in when its turn comes."""

@@ -12,13 +12,19 @@ from collections import deque
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
-from realtime.redis.command import RedisCall
-from realtime.redis.connection import Argument, RedisWire, ReplyError, WireError, pack
+from realtime.redis.command import PendingCommand
+from realtime.redis.connection import (
+    Argument,
+    ConnectionLostError,
+    RedisConnection,
+    ReplyError,
+    pack,
+)
+from realtime.redis.reconnect import Reconnector
 from realtime.redis.script import Script
 from realtime.redis.url import ConnectionFactory
-from realtime.redis.wire_keeper import WireKeeper
 
-log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 WATCH_SECONDS = 0.25
 """How often deadlines are looked at; a deadline is late by this much at most."""
@@ -46,7 +52,7 @@ RECONNECT_ON = frozenset({"LOADING", "MASTERDOWN", "READONLY"})
 that began so would go on without what is sent at its beginning, the scripts."""
 
 
-class RedisLink:
+class RedisClient:
     """Commands over one connection that repairs itself.
 
     Args:
@@ -68,11 +74,11 @@ class RedisLink:
         self._timeout_seconds = timeout_seconds
         self._limit_calls = limit_calls
         self._scripts = tuple(scripts)
-        self._wire: RedisWire | None = None
-        self._waiting: deque[RedisCall] = deque()
-        self._in_flight: deque[RedisCall] = deque()
+        self._wire: RedisConnection | None = None
+        self._waiting: deque[PendingCommand] = deque()
+        self._in_flight: deque[PendingCommand] = deque()
         # In their order; all of them older than what is in flight.
-        self._forgotten: list[RedisCall] = []
+        self._forgotten: list[PendingCommand] = []
         # Whether nothing is written until all that is in flight is answered.
         self._paused = False
         self._flush_planned = False
@@ -83,7 +89,7 @@ class RedisLink:
         self.generation = 0
         """Number of the connection: what was answered under another number was
         answered, perhaps, by another server."""
-        self._keeper = WireKeeper(
+        self._keeper = Reconnector(
             "Redis commands",
             factory,
             connect_seconds=timeout_seconds,
@@ -151,7 +157,7 @@ class RedisLink:
         """
         return self._enqueue(pack(*command), resend)
 
-    def run(
+    def run_script(
         self, script: Script, keys: Sequence[str], args: Sequence[Argument]
     ) -> Awaitable[Any]:
         """Run a script by its digest; in order, and raising, as :meth:`call`."""
@@ -170,7 +176,7 @@ class RedisLink:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout_seconds
         reply = loop.create_future()
-        call = RedisCall(packed, deadline, resend, reply, script, words)
+        call = PendingCommand(packed, deadline, resend, reply, script, words)
         if self._closed:
             call.refuse("This node is shutting down.")
             return reply
@@ -196,7 +202,7 @@ class RedisLink:
         self._waiting.clear()
         self._write(self._wire, batch)
 
-    def _write(self, wire: RedisWire, batch: list[RedisCall]) -> None:
+    def _write(self, wire: RedisConnection, batch: list[PendingCommand]) -> None:
         for call in batch:
             call.written = True
         self._in_flight.extend(batch)
@@ -207,7 +213,7 @@ class RedisLink:
         self._paused = False
         self._recover_calls()
 
-    async def _serve(self, wire: RedisWire) -> None:
+    async def _serve(self, wire: RedisConnection) -> None:
         self._wire = wire
         self.generation += 1
         # Calls wait until Redis has shown that it serves: one that is loading its data
@@ -218,11 +224,11 @@ class RedisLink:
         self._go_on_when_answered()
         await wire.serve(self._settle_all)
 
-    def _loads(self, deadline: float) -> list[RedisCall]:
+    def _loads(self, deadline: float) -> list[PendingCommand]:
         """Return calls that load the scripts; one that is refused is sent when run."""
         loop = asyncio.get_running_loop()
         return [
-            RedisCall(
+            PendingCommand(
                 pack("SCRIPT", "LOAD", script.source),
                 deadline,
                 False,
@@ -275,7 +281,7 @@ class RedisLink:
             return
         if reply.code in RECONNECT_ON:
             call.refuse("Redis has no primary at the moment.")
-            raise WireError(f"Redis does not serve as a primary: {reply}")
+            raise ConnectionLostError(f"Redis does not serve as a primary: {reply}")
         if reply.code in REFUSED:
             call.refuse("Redis cannot take this at the moment.")
             self._log_refusal(reply)
@@ -286,7 +292,9 @@ class RedisLink:
         self._refusals += 1
         now = asyncio.get_running_loop().time()
         if now >= self._refusals_due:
-            log.error("Redis refuses commands (%d times): %s", self._refusals, reply)
+            _logger.error(
+                "Redis refuses commands (%d times): %s", self._refusals, reply
+            )
             self._refusals, self._refusals_due = 0, now + REFUSALS_SECONDS
 
     def _recover_calls(self) -> None:

@@ -8,7 +8,7 @@ from realtime.redis.connection import Argument, pack
 from realtime.redis.script import Script
 
 
-class RedisCall:
+class PendingCommand:
     """One command on its way.
 
     Attributes:

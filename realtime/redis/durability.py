@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from realtime.errors import ChatError, OutcomeUnknownError
 from realtime.in_turn import in_turn
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.redis.connection import Argument, ReplyError
 from realtime.redis.script import Script
 from realtime.redis.url import ConnectionFactory
@@ -90,7 +90,7 @@ class Durability:
         """Return the level of a room, by its own one or the default."""
         return self._default if own is None else parse_level(own)
 
-    async def run(
+    async def run_script(
         self,
         level: Level,
         script: Script,
@@ -112,20 +112,20 @@ class Durability:
         group = self._groups.get(level.name)
         if group is None:
             # More time: a write may wait for the confirmation of those before.
-            link = RedisLink(
+            client = RedisClient(
                 self._factory,
                 timeout_seconds=WRITE_SHARE * self._timeout_seconds,
                 limit_calls=CALLS_LIMIT,
                 scripts=(script,),
             )
             group = self._groups[level.name] = _Group(
-                link, level, self._timeout_seconds
+                client, level, self._timeout_seconds
             )
         try:
             # Each step has a deadline of its own; together they must not add up.
             async with asyncio.timeout(TOTAL_SHARE * self._timeout_seconds):
-                reply = await group.link.run(script, keys, args)
-                await group.confirm(group.link.generation)
+                reply = await group.client.run_script(script, keys, args)
+                await group.confirm(group.client.generation)
         except TimeoutError:
             raise OutcomeUnknownError("Redis did not confirm in time.") from None
         return reply
@@ -147,13 +147,15 @@ class _Write(NamedTuple):
 class _Group:
     """The writes of one level that wait together."""
 
-    def __init__(self, link: RedisLink, level: Level, timeout_seconds: float) -> None:
-        self.link = link
+    def __init__(
+        self, client: RedisClient, level: Level, timeout_seconds: float
+    ) -> None:
+        self.client = client
         self._level = level
         self._timeout_ms = int(timeout_seconds * 1000)
         self._waiting: list[_Write] = []
         self._wake = asyncio.Event()
-        link.start()
+        client.start()
         self._running = asyncio.create_task(self._run(), name=f"durable-{level.name}")
 
     def __len__(self) -> int:
@@ -168,20 +170,20 @@ class _Group:
     async def aclose(self) -> None:
         await end_task(self._running)
         _settle(self._waiting, OutcomeUnknownError("This node is shutting down."))
-        await self.link.aclose()
+        await self.client.aclose()
 
     async def _run(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
             together, self._waiting = self._waiting, []
-            generation = self.link.generation
+            generation = self.client.generation
             try:
                 error = await self._ask()
             except asyncio.CancelledError:
                 _settle(together, OutcomeUnknownError("This node is shutting down."))
                 raise
-            if self.link.generation != generation:
+            if self.client.generation != generation:
                 error = OutcomeUnknownError("The connection to Redis was cut.")
             same = [each for each in together if each.generation == generation]
             _settle(same, error)
@@ -190,13 +192,13 @@ class _Group:
     async def _ask(self) -> ChatError | None:
         """Return what stands in the way of durability, None when it is reached."""
         level = self._level
-        marked = self.link.call("INCR", MARK, resend=False)
+        marked = self.client.call("INCR", MARK, resend=False)
         if level.replicas:
-            waited = self.link.call(
+            waited = self.client.call(
                 "WAIT", level.replicas, self._timeout_ms, resend=False
             )
         else:
-            waited = self.link.call("WAITAOF", 1, 0, self._timeout_ms, resend=False)
+            waited = self.client.call("WAITAOF", 1, 0, self._timeout_ms, resend=False)
         try:
             _, reached = await in_turn(marked, waited)
         except ReplyError as error:
@@ -213,7 +215,7 @@ class _Group:
     async def _ask_old_redis(self) -> ChatError | None:
         """Without WAITAOF the only proof is that each write is synced at once."""
         try:
-            said = await self.link.call("CONFIG", "GET", "appendfsync")
+            said = await self.client.call("CONFIG", "GET", "appendfsync")
         except (ChatError, ReplyError) as error:
             return OutcomeUnknownError(f"Redis cannot confirm writes: {error}")
         if said[1:] == [b"always"]:

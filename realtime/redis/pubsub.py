@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from realtime.errors import UnavailableError
-from realtime.redis.connection import RedisWire, WireError, pack
+from realtime.redis.connection import ConnectionLostError, RedisConnection, pack
+from realtime.redis.reconnect import Reconnector
 from realtime.redis.url import ConnectionFactory
-from realtime.redis.wire_keeper import WireKeeper
 
-log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 Batch = list[tuple[bytes, bytes]]
 """Channel and payload of the publications that one read brought, in order."""
@@ -60,7 +60,7 @@ class Subscriber:
         self._on_due = on_due
         self._batch: Batch = []
         self._silence_seconds = silence_seconds
-        self._wire: RedisWire | None = None
+        self._wire: RedisConnection | None = None
         self._wanted: set[str] = set()
         self._asked: dict[bytes, int] = {}
         self._confirmations: dict[bytes, asyncio.Future[None]] = {}
@@ -68,7 +68,7 @@ class Subscriber:
         self._ready = False
         self._heard_at = 0.0
         self._pinged_at = 0.0
-        self._keeper = WireKeeper(
+        self._keeper = Reconnector(
             "Redis Pub/Sub",
             factory,
             connect_seconds=connect_seconds,
@@ -140,7 +140,7 @@ class Subscriber:
         if self._wire is not None:
             self._wire.write(pack("UNSUBSCRIBE", channel))
 
-    def drop(self, because: str) -> None:
+    def reconnect(self, because: str) -> None:
         """Make the connection anew: it lives, but what it brings is not enough."""
         if self._wire is not None:
             self._wire.abort(because)
@@ -160,7 +160,7 @@ class Subscriber:
         self._asked.clear()
         self._on_lost()
 
-    async def _serve(self, wire: RedisWire) -> None:
+    async def _serve(self, wire: RedisConnection) -> None:
         self._wire = wire
         self._heard_at = asyncio.get_running_loop().time()
         self._pinged_at = 0.0
@@ -190,14 +190,14 @@ class Subscriber:
         except Exception:
             # A defect of whoever takes the batches must not make the node deaf, and
             # what it did not take is found once the channels are subscribed again.
-            log.exception("Redis Pub/Sub: a batch could not be taken")
+            _logger.exception("Redis Pub/Sub: a batch could not be taken")
             if self._wire is not None:
                 self._wire.abort("a batch could not be taken")
 
     def _sort(self, reply: Any) -> tuple[bytes, bytes] | None:
         if isinstance(reply, Exception):
             # Not allowed to SUBSCRIBE, say: nothing works until that is mended.
-            raise WireError(str(reply))
+            raise ConnectionLostError(str(reply))
         kind = reply[0]
         if kind == b"message":
             return reply[1], reply[2]
@@ -223,7 +223,7 @@ class Subscriber:
         if self._resubscribing <= 0 and not self._ready:
             self._ready = True
             self._keeper.works()
-            log.info("Redis Pub/Sub: subscribed to %d channels", len(self._wanted))
+            _logger.info("Redis Pub/Sub: subscribed to %d channels", len(self._wanted))
             self._on_ready()
 
     async def _watch(self) -> None:

@@ -10,8 +10,8 @@ from realtime.rooms.pending_join import PendingJoin, Present
 from realtime.rooms.recovery import Recovery
 from realtime.socketio.manager import ChatroomManager
 from realtime.store import keys
-from realtime.store.membership import Rooms
-from realtime.store.room_state import RoomStates
+from realtime.store.membership import Memberships
+from realtime.store.room_snapshot import RoomSnapshots
 
 JOINS_A_TURN = 8
 """Joins begun in one turn of the event loop, some 3 ms of work. After a node's death
@@ -32,7 +32,7 @@ class Attendance:
         states: Read marks and presence of rooms.
         lists: The rooms' session lists.
         present: Makes an event from the log fit to be shown now.
-        session_rooms_limit: Rooms that one session may attend.
+        session_rooms_limit: Memberships that one session may attend.
         namespace: The Socket.IO namespace.
     """
 
@@ -41,8 +41,8 @@ class Attendance:
         *,
         manager: ChatroomManager,
         recovery: Recovery,
-        rooms: Rooms,
-        states: RoomStates,
+        rooms: Memberships,
+        states: RoomSnapshots,
         lists: SessionLists,
         present: Present,
         session_rooms_limit: int = 1000,

@@ -8,7 +8,7 @@ from realtime.errors import UnavailableError
 from realtime.rooms.feed import Entry, RoomFeed
 from realtime.rooms.recovery import Past
 from realtime.store.membership import Admission
-from realtime.store.room_state import RoomState
+from realtime.store.room_snapshot import RoomSnapshot
 
 Present = Callable[[bytes], bytes]
 """Makes an event from the log fit to be shown now (fresh image URLs)."""
@@ -40,7 +40,7 @@ class PendingJoin:
         feed: RoomFeed,
         entry: Entry,
         admission: Admission,
-        state: RoomState,
+        state: RoomSnapshot,
         past: Past,
         present: Present,
     ) -> None:

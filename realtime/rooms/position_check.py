@@ -65,7 +65,7 @@ class TopCheck:
             deaf_rounds = deaf_rounds + 1 if missed else 0
             if deaf_rounds >= DEAF_ROUNDS:
                 # Connected, perhaps to a former primary, and hearing nothing.
-                self._subscriber.drop("publications do not arrive")
+                self._subscriber.reconnect("publications do not arrive")
                 deaf_rounds = 0
 
     async def _compare(self, feeds: list[tuple[str, RoomFeed]]) -> bool:

@@ -8,7 +8,7 @@ from realtime.rooms.attendance import Attendance
 from realtime.rooms.standing import Standing
 from realtime.socketio.manager import ChatroomManager
 from realtime.store import keys
-from realtime.store.membership import QUIT, Rooms
+from realtime.store.membership import QUIT, Memberships
 
 
 class Quits:
@@ -31,7 +31,7 @@ class Quits:
         self,
         *,
         manager: ChatroomManager,
-        rooms: Rooms,
+        rooms: Memberships,
         attendance: Attendance,
         lists: SessionLists,
         standing: Standing,

@@ -1,7 +1,7 @@
 """Standing: this node's sessions in a room are told how it stands."""
 
 from realtime.socketio.manager import ChatroomManager
-from realtime.store.room_state import RoomStates
+from realtime.store.room_snapshot import RoomSnapshots
 
 
 class Standing:
@@ -12,7 +12,7 @@ class Standing:
         states: Read marks and presence of rooms.
     """
 
-    def __init__(self, manager: ChatroomManager, states: RoomStates) -> None:
+    def __init__(self, manager: ChatroomManager, states: RoomSnapshots) -> None:
         self._manager = manager
         self._states = states
 

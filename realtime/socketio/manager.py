@@ -15,7 +15,7 @@ from socketio import packet as socket_packet
 
 from realtime import json_codec
 from realtime.limits import new_counts
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.redis.pubsub import Subscriber
 from realtime.redis.url import connection_factory
 from realtime.rooms.feeds import RoomFeeds
@@ -71,7 +71,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         write_only: bool = False,
         *,
         logger: Any = None,
-        link: RedisLink | None = None,
+        link: RedisClient | None = None,
         message_log: MessageLog | None = None,
         namespace: str = "/chat",
         timeout_seconds: float = 3.0,
@@ -87,7 +87,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         self.json = json_codec
         factory = connection_factory(url, timeout_seconds=timeout_seconds)
         self._own_link = link is None
-        self._link = link or RedisLink(
+        self._link = link or RedisClient(
             factory,
             timeout_seconds=timeout_seconds,
             limit_calls=CALLS_LIMIT,
