@@ -47,7 +47,7 @@ def pack(*command: Argument) -> bytes:
 
 
 class RedisConnection(asyncio.Protocol):
-    """A connected wire. Made by :meth:`connect`, ended by :meth:`close`.
+    """A connection to Redis. Made by :meth:`connect`, ended by :meth:`close`.
 
     It takes the transport over from redis-py, so that bytes become replies in the very
     call in which the event loop brings them: no task wakes up in between.
@@ -146,7 +146,7 @@ class RedisConnection(asyncio.Protocol):
     def _end(self, error: Exception) -> None:
         if not self._ended.done():
             self._ended.set_exception(error)
-            # Looked at by `serve`, unless the wire ends before it is served.
+            # Looked at by `serve`, unless it ends before it is served.
             self._ended.exception()
         self._transport.abort()
 

@@ -41,20 +41,20 @@ class Reconnector:
         self._connect_seconds = connect_seconds
         self._serve = serve
         self._lost = lost
-        self.failure = "not connected yet"
-        """Why there is no connection, in the words of the operating system."""
+        # Why there is no connection, as the log says it; empty: there is one.
+        self._failure = "not connected yet"
 
-    def works(self) -> None:
+    def mark_connected(self) -> None:
         """Take note that the connection serves; said once in the log."""
-        if self.failure:
+        if self._failure:
             _logger.info("%s: connected", self._name)
-        self.failure = ""
+        self._failure = ""
 
     async def run(self) -> None:
         """Keep the connection until cancelled."""
         while True:
             try:
-                wire = await RedisConnection.connect(
+                connection = await RedisConnection.connect(
                     self._factory, timeout_seconds=self._connect_seconds
                 )
             except ConnectionLostError as error:
@@ -63,9 +63,11 @@ class Reconnector:
                 continue
             loop = asyncio.get_running_loop()
             pause_until = loop.time() + RECONNECT_SECONDS
-            leaving = asyncio.create_task(self._leave_former(wire), name="wire-leaving")
+            watching = asyncio.create_task(
+                self._watch_primary(connection), name="redis-primary"
+            )
             try:
-                await self._serve(wire)
+                await self._serve(connection)
             except ConnectionLostError as error:
                 self._note(error)
             except Exception:
@@ -76,20 +78,20 @@ class Reconnector:
             finally:
                 self._lost()
                 try:
-                    await end_task(leaving)
+                    await end_task(watching)
                 finally:
-                    await wire.close()
+                    await connection.close()
             # One that ended at once (SUBSCRIBE is not allowed, no primary any more)
             # will do so again: not a thousand times a second.
             await asyncio.sleep(max(0.0, pause_until - loop.time()))
 
-    async def _leave_former(self, wire: RedisConnection) -> None:
+    async def _watch_primary(self, connection: RedisConnection) -> None:
         try:
-            await wire.leave_former_primary()
+            await connection.leave_former_primary()
         except Exception:
             _logger.exception("%s: the Sentinels cannot be understood", self._name)
 
     def _note(self, error: ConnectionLostError) -> None:
-        if str(error) != self.failure:
+        if str(error) != self._failure:
             _logger.warning("%s: %s", self._name, error)
-        self.failure = str(error)
+        self._failure = str(error)
