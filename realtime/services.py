@@ -13,9 +13,9 @@ from realtime.rooms.attendance import Attendance
 from realtime.rooms.quitting import Quits
 from realtime.socketio.manager import ChatroomManager
 from realtime.store import keys
-from realtime.store.membership import Rooms
+from realtime.store.membership import Memberships
 from realtime.store.message_log import MessageLog
-from realtime.store.read_marks import ReadState
+from realtime.store.read_marks import ReadMarks
 from realtime.store.user_rates import UserRates
 
 
@@ -60,8 +60,8 @@ class Services:
     auth: Authenticator
     sessions: Sessions
     log: MessageLog
-    reads: ReadState
-    rooms: Rooms
+    reads: ReadMarks
+    rooms: Memberships
     attendance: Attendance
     quits: Quits
     images: Images

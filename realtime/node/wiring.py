@@ -21,7 +21,7 @@ from realtime.presence.presence_counts import PresenceCounts
 from realtime.presence.roster import SessionLists
 from realtime.presence.sessions import Sessions
 from realtime.rates import MESSAGES, USER, RequestRates, parse_rates
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.redis.durability import Durability, parse_level
 from realtime.redis.url import connection_factory
 from realtime.rooms.attendance import Attendance
@@ -32,10 +32,10 @@ from realtime.services import Limits, Publisher, Services
 from realtime.socketio.manager import ChatroomManager
 from realtime.socketio.server import ChatroomServer
 from realtime.store import keys, scripts
-from realtime.store.membership import Rooms
+from realtime.store.membership import Memberships
 from realtime.store.message_log import MessageLog
-from realtime.store.read_marks import ReadState
-from realtime.store.room_state import RoomStates
+from realtime.store.read_marks import ReadMarks
+from realtime.store.room_snapshot import RoomSnapshots
 from realtime.store.user_rates import UserRates
 
 NODE_ID_BYTES = 6
@@ -64,7 +64,7 @@ class Parts:
         factory = connection_factory(
             settings.redis_url, timeout_seconds=timeout_seconds
         )
-        self.link = RedisLink(
+        self.link = RedisClient(
             factory,
             timeout_seconds=timeout_seconds,
             limit_calls=settings.redis_calls,
@@ -135,9 +135,9 @@ async def make_services(parts: Parts) -> Services:
     settings, link = parts.settings, parts.link
     images = await _make_images(parts)
     announce = settings.announce_members
-    rooms = Rooms(link, user_rooms_limit=settings.user_rooms)
-    reads = ReadState(link, announce_members=announce)
-    states = RoomStates(link, announce_members=announce)
+    rooms = Memberships(link, user_rooms_limit=settings.user_rooms)
+    reads = ReadMarks(link, announce_members=announce)
+    states = RoomSnapshots(link, announce_members=announce)
     attendance = Attendance(
         manager=parts.manager,
         recovery=Recovery(parts.log),
@@ -221,7 +221,7 @@ def _named(what: str) -> Iterator[None]:
         raise ValueError(f"{what}: {error}") from error
 
 
-async def _shared_secret(link: RedisLink) -> bytes:
+async def _shared_secret(link: RedisClient) -> bytes:
     """Return the secret that all nodes of this Redis share; the first makes it."""
     await link.call("SET", keys.SHARED_SECRET, secrets.token_bytes(SECRET_BYTES), "NX")
     secret: bytes = await link.call("GET", keys.SHARED_SECRET)

@@ -67,7 +67,9 @@ class Departures:
         try:
             await self._presence.leave_all(batch)
         except ChatError as error:
-            _logger.warning("%d departures were not told: %s", len(batch), error.message)
+            _logger.warning(
+                "%d departures were not told: %s", len(batch), error.message
+            )
             self._failed()
         except Exception:
             _logger.exception("%d departures could not be told", len(batch))

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from realtime.errors import ChatError
 from realtime.presence.presence import Presence
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.redis.connection import ReplyError
 from realtime.store import keys, scripts
 
@@ -25,7 +25,7 @@ class NodeLease:
     """This node's lease, and the sweep of nodes whose lease has run out.
 
     Args:
-        link: The commands' connection.
+        redis: The client that carries commands out.
         node: Id of this node.
         presence: Clears a dead node's sessions.
         relist: Called when this node's lists may not be as it left them: its lease
@@ -42,7 +42,7 @@ class NodeLease:
 
     def __init__(
         self,
-        link: RedisLink,
+        redis: RedisClient,
         *,
         node: str,
         presence: Presence,
@@ -50,7 +50,7 @@ class NodeLease:
         reconcile: Callable[[], Awaitable[None]],
         lease_seconds: float,
     ) -> None:
-        self._link = link
+        self._redis = redis
         self._node = node
         self._presence = presence
         self._relist = relist
@@ -74,7 +74,7 @@ class NodeLease:
     async def _give_back(self) -> None:
         try:
             await self._presence.sweep(self._node)
-            await self._link.call("ZREM", keys.NODES, self._node)
+            await self._redis.call("ZREM", keys.NODES, self._node)
         except (ChatError, ReplyError) as error:
             _logger.warning("The lease could not be given back: %s", error)
 
@@ -84,18 +84,18 @@ class NodeLease:
             self.is_refused = False
         except ChatError as error:
             # Redis is away, or full; the lease lives on for a while.
-            self.is_refused = self._link.healthy
+            self.is_refused = self._redis.healthy
             _logger.warning("The lease could not be renewed: %s", error.message)
         except Exception:
             _logger.exception("A lease's renewal failed; it goes on with the next")
 
     async def _renew(self) -> None:
-        held, expired = await self._link.run(
+        held, expired = await self._redis.run_script(
             scripts.LEASES_RENEW,
             (keys.NODES,),
             (self._node, int(self._lease_seconds * 1000)),
         )
-        generation = self._link.generation
+        generation = self._redis.generation
         # Over another connection Redis may be one that lost its last seconds: what it
         # lists then is of the past.
         if self._known and (not held or generation != self._generation):
@@ -116,9 +116,11 @@ class NodeLease:
             node = name.decode()
             try:
                 swept = await self._presence.sweep(node)
-                await self._link.call("ZREM", keys.NODES, node)
+                await self._redis.call("ZREM", keys.NODES, node)
             except ReplyError:
                 # What is wrong with one node's list must not keep the others listed.
                 _logger.exception("Sessions of node %s cannot be ended", node)
                 continue
-            _logger.warning("Node %s is gone; %d of its sessions were ended", node, swept)
+            _logger.warning(
+                "Node %s is gone; %d of its sessions were ended", node, swept
+            )

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from realtime.presence.presence_counts import PresenceCounts
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.redis.connection import ReplyError
 from realtime.store import keys, scripts
 from realtime.tasks import gather_started
@@ -27,7 +27,7 @@ class Presence:
     sweeps after a crash finds every session that could have been announced.
 
     Args:
-        link: The commands' connection.
+        redis: The client that carries commands out.
         node: Id of this node.
         publish_command: ``PUBLISH``, or ``SPUBLISH`` with Redis Cluster.
         announce_users: Up to this many users online each one is announced.
@@ -36,14 +36,14 @@ class Presence:
 
     def __init__(
         self,
-        link: RedisLink,
+        redis: RedisClient,
         *,
         node: str,
         publish_command: str = "PUBLISH",
         announce_users: int,
         counts: PresenceCounts,
     ) -> None:
-        self._link = link
+        self._redis = redis
         self._node = node
         self._publish_command = publish_command
         self._announce_users = announce_users
@@ -68,8 +68,10 @@ class Presence:
         }
         event = ["presence", {"room": room, "user": user, "online": True}]
         self._leaving.pop((room, sid), None)
-        noted = self._link.call("SADD", keys.node_sessions(self._node), f"{room} {sid}")
-        listed = self._link.run(
+        noted = self._redis.call(
+            "SADD", keys.node_sessions(self._node), f"{room} {sid}"
+        )
+        listed = self._redis.run_script(
             scripts.PRESENCE_ENTER,
             (keys.sessions(room), keys.online(room), keys.quits(room)),
             (
@@ -101,7 +103,7 @@ class Presence:
         gone = list(departures)
         try:
             while gone:
-                generation = self._link.generation
+                generation = self._redis.generation
                 await gather_started(*[self._remove(room, sid) for room, sid in gone])
                 # One that came back meanwhile is on the lists, and stays there.
                 gone = [pair for pair in gone if self._leaving.get(pair) is this]
@@ -125,14 +127,14 @@ class Presence:
             more, or nothing would ever find it there.
         """
         if entries:
-            await self._link.call("SREM", keys.node_sessions(node), *entries)
-        return self._link.generation == generation
+            await self._redis.call("SREM", keys.node_sessions(node), *entries)
+        return self._redis.generation == generation
 
     def _remove(
         self, room: str, sid: str, broken: dict[str, ReplyError] | None = None
     ) -> Coroutine[Any, Any, None]:
         head = orjson.dumps({"room": room})[:-1]
-        removed = self._link.run(
+        removed = self._redis.run_script(
             scripts.PRESENCE_LEAVE,
             (keys.sessions(room), keys.online(room)),
             (
@@ -170,7 +172,7 @@ class Presence:
         """Yield room and sid of all that this node has on the lists."""
         key, cursor = keys.node_sessions(self._node), b"0"
         while True:
-            cursor, found = await self._link.call(
+            cursor, found = await self._redis.call(
                 "SSCAN", key, cursor, "COUNT", SWEEP_BATCH
             )
             for entry in found:
@@ -193,8 +195,8 @@ class Presence:
         while True:
             # In one write: nothing that the node lists after its renewal is found.
             lease, found = await gather_started(
-                self._link.call("ZSCORE", keys.NODES, node),
-                self._link.call("SRANDMEMBER", keys.node_sessions(node), SWEEP_BATCH),
+                self._redis.call("ZSCORE", keys.NODES, node),
+                self._redis.call("SRANDMEMBER", keys.node_sessions(node), SWEEP_BATCH),
             )
             ends = float(lease or 0)
             if not found or (ended is not None and ends > ended):
@@ -203,7 +205,7 @@ class Presence:
             pairs = [entry.decode().partition(" ") for entry in found]
             is_done = False
             while not is_done:
-                generation = self._link.generation
+                generation = self._redis.generation
                 removals = [self._remove(room, sid, broken) for room, _, sid in pairs]
                 await gather_started(*removals)
                 is_done = await self._strike(node, found, generation)

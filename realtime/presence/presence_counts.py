@@ -6,7 +6,7 @@ import logging
 import orjson
 
 from realtime.errors import ChatError
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.store import keys, scripts
 
 _logger = logging.getLogger(__name__)
@@ -20,12 +20,12 @@ class PresenceCounts:
     """Announces counts of large rooms, at most one a second, the last one always.
 
     Args:
-        link: The commands' connection.
+        redis: The client that carries commands out.
         publish_command: ``PUBLISH``, or ``SPUBLISH`` with Redis Cluster.
     """
 
-    def __init__(self, link: RedisLink, *, publish_command: str = "PUBLISH") -> None:
-        self._link = link
+    def __init__(self, redis: RedisClient, *, publish_command: str = "PUBLISH") -> None:
+        self._redis = redis
         self._publish_command = publish_command
         self._changed: set[str] = set()
         self._wake = asyncio.Event()
@@ -64,7 +64,7 @@ class PresenceCounts:
         """
         head = orjson.dumps({"room": room})[:-1]
         try:
-            await self._link.run(
+            await self._redis.run_script(
                 scripts.PRESENCE_COUNT,
                 (keys.online(room),),
                 (

@@ -38,7 +38,7 @@ class JoinAttempts:
     """The attempts of all sessions: one a session and room, the last one.
 
     Args:
-        session_rooms_limit: Rooms that one session may attend, attempts included.
+        session_rooms_limit: Memberships that one session may attend, attempts included.
     """
 
     def __init__(self, session_rooms_limit: int) -> None:

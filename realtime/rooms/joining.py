@@ -18,8 +18,8 @@ from realtime.rooms.feed import Entry, RoomFeed
 from realtime.rooms.feeds import RoomFeeds
 from realtime.rooms.recovery import Past, Recovery
 from realtime.store import keys
-from realtime.store.membership import Admission, Rooms
-from realtime.store.room_state import RoomState, RoomStates
+from realtime.store.membership import Admission, Memberships
+from realtime.store.room_snapshot import RoomSnapshot, RoomSnapshots
 from realtime.tasks import gather_started
 
 JOINS_A_TURN = 8
@@ -38,7 +38,7 @@ class _Answers(NamedTuple):
     """What Redis said of the room after the entry began."""
 
     admission: Admission
-    state: RoomState
+    state: RoomSnapshot
     past: Past
 
 
@@ -48,8 +48,8 @@ class Joining:
     Args:
         feeds: The active rooms of this node.
         recovery: Finds what a session missed.
-        rooms: Membership.
-        states: Read marks and presence of rooms.
+        memberships: Who belongs to which room.
+        snapshots: Read marks and presence of rooms.
         roster: The rooms' session lists.
         attendance: This node's sessions in rooms.
         attempts: Joins on their way.
@@ -61,8 +61,8 @@ class Joining:
         *,
         feeds: RoomFeeds,
         recovery: Recovery,
-        rooms: Rooms,
-        states: RoomStates,
+        memberships: Memberships,
+        snapshots: RoomSnapshots,
         roster: Roster,
         attendance: Attendance,
         attempts: JoinAttempts,
@@ -70,8 +70,8 @@ class Joining:
     ) -> None:
         self._feeds = feeds
         self._recovery = recovery
-        self._rooms = rooms
-        self._states = states
+        self._memberships = memberships
+        self._snapshots = snapshots
         self._roster = roster
         self._attendance = attendance
         self._attempts = attempts
@@ -107,7 +107,7 @@ class Joining:
         attempt = self._attempts.begin(sid, room, attended=attended)
         try:
             if room not in session.rooms:
-                await self._rooms.claim(room, session.user)
+                await self._memberships.claim(room, session.user)
             feed = await self._hold(channel, cursor, attempt)
         except BaseException:
             self._attempts.end(sid, room, attempt)
@@ -179,9 +179,9 @@ class Joining:
         All but the past is sent when this is called; the past is often in memory.
         """
         admission, _, state, past = await gather_started(
-            self._rooms.admit(feed.room, session.user, returning=cursor is not None),
+            self._memberships.admit(feed.room, session.user, returning=cursor is not None),
             self._roster.add(session, feed.room),
-            self._states.read(feed.room),
+            self._snapshots.read(feed.room),
             self._recovery.past(feed, entry, cursor),
         )
         return _Answers(admission, state, past)

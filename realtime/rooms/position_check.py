@@ -17,7 +17,7 @@ CHECK_SECONDS = 1.0
 without a next one."""
 
 CHECK_ROOMS = 200
-"""Rooms compared at once: one pipeline of HMGETs, some 5 ms of this node's time."""
+"""Memberships compared at once: one pipeline of HMGETs, some 5 ms of this node's time."""
 
 ARRIVAL_SECONDS = 0.5
 """Time for a publication that is under way when the top is asked for: without it each
@@ -54,7 +54,7 @@ class PositionCheck:
             deaf_rounds = deaf_rounds + 1 if missed else 0
             if deaf_rounds >= DEAF_ROUNDS:
                 # Connected, perhaps to a former primary, and hearing nothing.
-                self._subscriber.drop("publications do not arrive")
+                self._subscriber.reconnect("publications do not arrive")
                 deaf_rounds = 0
 
     async def _compare(self, feeds: list[tuple[str, RoomFeed]]) -> bool:

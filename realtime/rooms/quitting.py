@@ -14,8 +14,8 @@ from realtime.rooms.attendance import Attendance
 from realtime.rooms.feeds import RoomFeeds
 from realtime.socketio.manager import ChatroomManager
 from realtime.store import keys
-from realtime.store.membership import Rooms
-from realtime.store.room_state import RoomStates
+from realtime.store.membership import Memberships
+from realtime.store.room_snapshot import RoomSnapshots
 
 
 class Quitting:
@@ -24,8 +24,8 @@ class Quitting:
     Args:
         manager: Writes to the sessions of this node.
         feeds: The active rooms of this node.
-        rooms: Membership.
-        states: Read marks and presence of rooms.
+        memberships: Who belongs to which room.
+        snapshots: Read marks and presence of rooms.
         roster: This node's sessions in rooms.
         attendance: Ends the attendance of a session.
         attempts: Joins on their way.
@@ -37,8 +37,8 @@ class Quitting:
         *,
         manager: ChatroomManager,
         feeds: RoomFeeds,
-        rooms: Rooms,
-        states: RoomStates,
+        memberships: Memberships,
+        snapshots: RoomSnapshots,
         roster: Roster,
         attendance: Attendance,
         attempts: JoinAttempts,
@@ -46,8 +46,8 @@ class Quitting:
     ) -> None:
         self._manager = manager
         self._feeds = feeds
-        self._rooms = rooms
-        self._states = states
+        self._memberships = memberships
+        self._snapshots = snapshots
         self._roster = roster
         self._attendance = attendance
         self._attempts = attempts
@@ -66,10 +66,10 @@ class Quitting:
         """
         self._attempts.supersede(session.sid, room)
         asked = self._attempts.tick()
-        await self._rooms.quit(room, session.user)
+        await self._memberships.quit(room, session.user)
         gone = self._attendance.expel(session, room, since=asked)
         try:
-            await self._rooms.unlist(room, session.user)
+            await self._memberships.unlist(room, session.user)
         except ChatError:
             if gone:
                 self._tell_ended(session, room)
@@ -97,13 +97,13 @@ class Quitting:
         """
         room = keys.room_of_channel(channel)
         asked = self._attempts.tick()
-        for user in await self._rooms.quit_lately(room):
+        for user in await self._memberships.quit_lately(room):
             self._expel(room, user, since=asked)
         await self._tell_state(channel, large_rooms=True)
 
     async def _is_member(self, room: str, user: str) -> bool:
         try:
-            return await self._rooms.is_member(room, user)
+            return await self._memberships.is_member(room, user)
         except ChatError:
             # A member who is sent away can come back; who quit must not stay.
             return False
@@ -134,7 +134,7 @@ class Quitting:
         # What is announced while the state is read must not be lost in it.
         entry = feed.begin_entry()
         try:
-            state = await self._states.read(feed.room)
+            state = await self._snapshots.read(feed.room)
             if not (large_rooms or state.is_listed):
                 return
             state.apply([*entry.notices, *entry.tail])

@@ -12,7 +12,7 @@ import socketio
 from socketio import packet as socket_packet
 
 from realtime import json_codec
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.redis.url import connection_factory
 from realtime.socketio.fan_out import FanOut, Packet
 from realtime.socketio.remote import emission, emit_here
@@ -44,7 +44,7 @@ class Channels(Protocol):
 
 
 class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
-    """Rooms over several nodes.
+    """Memberships over several nodes.
 
     A room named ``chatroom-<id>`` has the channel of the same name; what is emitted to
     it without extras (skip_sid, callback, binary) is published as the Socket.IO event
@@ -58,7 +58,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         url: Redis address, as :func:`realtime.redis.url.connection_factory` takes it.
         channel: The channel that all nodes share.
         write_only: Only emit, from a process without a server; use it as a context.
-        link: Commands' connection to share; without one the manager makes its own.
+        redis: Commands' connection to share; without one the manager makes its own.
         channels: The channels of chat rooms; a server's manager needs them.
         namespace: The namespace that plain event arrays belong to.
         timeout_seconds: Deadline of Redis commands and connects.
@@ -73,7 +73,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         write_only: bool = False,
         *,
         logger: Any = None,
-        link: RedisLink | None = None,
+        redis: RedisClient | None = None,
         channels: Channels | None = None,
         namespace: str = "/chat",
         timeout_seconds: float = 3.0,
@@ -84,13 +84,13 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         )
         self._start_index()
         self.json = json_codec
-        self._own_link: RedisLink | None = None
-        if link is None:
+        self._own_redis: RedisClient | None = None
+        if redis is None:
             factory = connection_factory(url, timeout_seconds=timeout_seconds)
-            link = self._own_link = RedisLink(
+            redis = self._own_redis = RedisClient(
                 factory, timeout_seconds=timeout_seconds, limit_calls=CALLS_LIMIT
             )
-        self._link = link
+        self._redis = redis
         self._channels = channels
         self._namespace = namespace
         self._prefix = f"2{namespace},"
@@ -106,13 +106,13 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         await self._fan_out.run()
 
     async def __aenter__(self) -> Self:
-        if self._own_link is not None:
-            self._own_link.start()
+        if self._own_redis is not None:
+            self._own_redis.start()
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        if self._own_link is not None:
-            await self._own_link.aclose()
+        if self._own_redis is not None:
+            await self._own_redis.aclose()
 
     # To this node's sessions.
 
@@ -300,9 +300,9 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
     _publish = publish_control
 
     async def _publish_bytes(self, channel: str, payload: bytes) -> None:
-        if self._own_link is not None:
-            self._own_link.start()
-        await self._link.call("PUBLISH", channel, payload, resend=False)
+        if self._own_redis is not None:
+            self._own_redis.start()
+        await self._redis.publish(channel, payload)
 
 
 def _order(namespace: str, room: Any) -> str:

@@ -15,12 +15,13 @@ from realtime.errors import (
     TooLargeError,
     UnavailableError,
 )
-from realtime.redis.client import RedisLink
+from realtime.tasks import gather_started
+from realtime.redis.client import RedisClient
 from realtime.redis.connection import ReplyError
 from realtime.store import keys, scripts
 from realtime.tasks import gather_started
 
-log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 MEMBER = "member"
 """The role of somebody who came by themselves."""
@@ -61,26 +62,26 @@ class RoomSummary(NamedTuple):
     newest: bytes | None
 
 
-class Rooms:
+class Memberships:
     """Membership, kept on both sides: a room's members and a user's rooms.
 
     The two are keys of two slots, so there is a moment between them. Whatever joins and
     quits meet in it, a member finds the room on their list.
 
     Args:
-        link: The commands' connection.
-        user_rooms_limit: Rooms that a user may be a member of.
+        redis: The client that carries commands out.
+        user_rooms_limit: Memberships that a user may be a member of.
         publish_command: ``PUBLISH``, or ``SPUBLISH`` with Redis Cluster.
     """
 
     def __init__(
         self,
-        link: RedisLink,
+        redis: RedisClient,
         *,
         user_rooms_limit: int,
         publish_command: str = "PUBLISH",
     ) -> None:
-        self._link = link
+        self._redis = redis
         self._user_rooms_limit = user_rooms_limit
         self._publish_command = publish_command
 
@@ -117,8 +118,8 @@ class Rooms:
         return self._admitted(
             room,
             user,
-            self._link.run(
-                scripts.ROOMS_ADMIT,
+            self._redis.run_script(
+                scripts.MEMBERSHIP_ADMIT,
                 (
                     keys.members(room),
                     keys.last_read(room),
@@ -175,8 +176,8 @@ class Rooms:
         """
         channel = keys.channel(room)
         word = orjson.dumps({"method": QUIT, "room": channel, "user": user})
-        await self._link.run(
-            scripts.ROOMS_QUIT,
+        await self._redis.run_script(
+            scripts.MEMBERSHIP_QUIT,
             (keys.members(room), keys.last_read(room), keys.quits(room)),
             (user, QUITS_KEPT_SECONDS, channel, self._publish_command, word),
         )
@@ -189,22 +190,22 @@ class Rooms:
         """
         with _changed_before():
             _, back = await gather_started(
-                self._link.call("SREM", keys.user_rooms(user), room),
+                self._redis.call("SREM", keys.user_rooms(user), room),
                 self._is_member(room, user),
             )
             if back:
                 # Who becomes a member after this was looked up lists the room then.
-                await self._link.call("SADD", keys.user_rooms(user), room)
+                await self._redis.call("SADD", keys.user_rooms(user), room)
 
     def _list(self, room: str, user: str) -> Awaitable[Any]:
-        return self._link.run(
-            scripts.ROOMS_CLAIM,
+        return self._redis.run_script(
+            scripts.MEMBERSHIP_CLAIM,
             (keys.user_rooms(user),),
             (room, self._user_rooms_limit),
         )
 
     def _is_member(self, room: str, user: str) -> Awaitable[Any]:
-        return self._link.call("HEXISTS", keys.members(room), user)
+        return self._redis.call("HEXISTS", keys.members(room), user)
 
     def _too_many(self) -> TooLargeError:
         return TooLargeError(
@@ -216,7 +217,7 @@ class Rooms:
         """Return who quit in the last hour and did not come back."""
         # By the clock of this node, which may be ahead of Redis's.
         since = int(time.time()) - 2 * QUIT_LATELY_SECONDS
-        found = await self._link.call("ZRANGEBYSCORE", keys.quits(room), since, "+inf")
+        found = await self._redis.call("ZRANGEBYSCORE", keys.quits(room), since, "+inf")
         return {user.decode() for user in found}
 
     async def of_user(self, user: str) -> list[RoomSummary]:
@@ -224,7 +225,7 @@ class Rooms:
 
         A room that cannot be read is left out, and told in the log.
         """
-        found = await self._link.call("SMEMBERS", keys.user_rooms(user))
+        found = await self._redis.call("SMEMBERS", keys.user_rooms(user))
         rooms = sorted(room.decode() for room in found)
         summaries: list[RoomSummary] = []
         for start in range(0, len(rooms), LISTED_TOGETHER):
@@ -236,7 +237,7 @@ class Rooms:
             for each, summary in zip(together, found, strict=True):
                 if isinstance(summary, ReplyError):
                     # What is wrong with one room must not hide the others.
-                    log.error("Room %s cannot be listed", each, exc_info=summary)
+                    _logger.error("Room %s cannot be listed", each, exc_info=summary)
                 elif isinstance(summary, BaseException):
                     raise summary
                 elif summary is not None:
@@ -245,8 +246,8 @@ class Rooms:
 
     async def _summary(self, room: str, user: str) -> RoomSummary | None:
         (last, name), read = await gather_started(
-            self._link.call("HMGET", keys.meta(room), "lastMessage", "name"),
-            self._link.call("HGET", keys.last_read(room), user),
+            self._redis.call("HMGET", keys.meta(room), "lastMessage", "name"),
+            self._redis.call("HGET", keys.last_read(room), user),
         )
         if read is None:
             # On the user's list but not a member: a quit or a join under way.
@@ -254,7 +255,7 @@ class Rooms:
         # Asked for one after the other: a message and its mark may come in between.
         last_read = int(read)
         last_message = max(int(last or 0), last_read)
-        newest = await self._link.call("HGET", keys.messages(room), last_message)
+        newest = await self._redis.call("HGET", keys.messages(room), last_message)
         return RoomSummary(
             room=room,
             name=name.decode() if name else room,

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from realtime.errors import ForbiddenError, OutcomeUnknownError, UnavailableError
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.redis.connection import Argument
 from realtime.redis.durability import MEMORY, Durability, Level
 from realtime.redis.script import Script
@@ -57,7 +57,7 @@ class MessageLog:
     """Append to, read and page through the logs of all rooms.
 
     Args:
-        link: The commands' connection.
+        redis: The client that carries commands out.
         publish_command: ``PUBLISH``, or ``SPUBLISH`` with Redis Cluster.
         remember_seconds: How long a ``clientId`` is remembered.
         log_limit: Events that a room's log keeps, at least; trimming is in blocks.
@@ -68,7 +68,7 @@ class MessageLog:
 
     def __init__(
         self,
-        link: RedisLink,
+        redis: RedisClient,
         *,
         publish_command: str = "PUBLISH",
         remember_seconds: int,
@@ -77,7 +77,7 @@ class MessageLog:
         history_limit: int,
         durability: Durability | None = None,
     ) -> None:
-        self._link = link
+        self._redis = redis
         self._publish_command = publish_command
         self._limits = (remember_seconds, log_limit, log_age_ms, history_limit)
         self._history_limit = history_limit
@@ -85,9 +85,11 @@ class MessageLog:
         self._uids = Uids()
 
     @classmethod
-    def reader(cls, link: RedisLink) -> "MessageLog":
+    def reader(cls, redis: RedisClient) -> "MessageLog":
         """Return a log that is only read from: the limits apply to appends."""
-        return cls(link, remember_seconds=0, log_limit=0, log_age_ms=0, history_limit=0)
+        return cls(
+            redis, remember_seconds=0, log_limit=0, log_age_ms=0, history_limit=0
+        )
 
     async def append(
         self, *, room: str, user: str, client_id: str, content: Mapping[str, object]
@@ -151,8 +153,8 @@ class MessageLog:
         args: Sequence[Argument],
     ) -> Any:
         if self._durability is None or level == MEMORY:
-            return await self._link.run(script, names, args)
-        return await self._durability.run(level, script, names, args)
+            return await self._redis.run_script(script, names, args)
+        return await self._durability.run_script(level, script, names, args)
 
     async def read(
         self,
@@ -170,7 +172,7 @@ class MessageLog:
             upto: Highest offset wanted; None for the top.
             limit: Most events returned.
         """
-        proved, top_offset, top_uid, events = await self._link.run(
+        proved, top_offset, top_uid, events = await self._redis.run_script(
             scripts.MESSAGE_LOG_READ,
             (keys.log(room), keys.meta(room)),
             (after.offset, after.uid, "+" if upto is None else upto, limit),
@@ -179,7 +181,7 @@ class MessageLog:
 
     async def top(self, room: str) -> Position:
         """Return the position of the newest event."""
-        offset, uid = await self._link.call("HMGET", keys.meta(room), "offset", "uid")
+        offset, uid = await self._redis.call("HMGET", keys.meta(room), "offset", "uid")
         return START if offset is None else Position(int(offset), uid.decode())
 
     async def history(
@@ -198,7 +200,7 @@ class MessageLog:
             after: Exclusive lower message number; pages go forwards from it.
             limit: Most messages returned.
         """
-        found = await self._link.call("HGET", keys.meta(room), "lastMessage")
+        found = await self._redis.call("HGET", keys.meta(room), "lastMessage")
         last = int(found or 0)
         first_available = max(1, last - self._history_limit + 1)
         if after is not None:
@@ -211,7 +213,7 @@ class MessageLog:
             more = low > first_available
         if high < low:
             return HistoryPage([], False, first_available)
-        found = await self._link.call(
+        found = await self._redis.call(
             "HMGET", keys.messages(room), *range(low, high + 1)
         )
         # A number that was trimmed between the two commands is simply not there.

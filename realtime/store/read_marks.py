@@ -5,7 +5,7 @@ from typing import NamedTuple
 import orjson
 
 from realtime.errors import ForbiddenError
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.store import keys, scripts
 
 
@@ -16,11 +16,11 @@ class ReadMark(NamedTuple):
     unread: int
 
 
-class ReadState:
+class ReadMarks:
     """Marks that only ever rise, announced in the step that raises them.
 
     Args:
-        link: The commands' connection.
+        redis: The client that carries commands out.
         publish_command: ``PUBLISH``, or ``SPUBLISH`` with Redis Cluster.
         announce_members: Up to this many members everybody is told of each mark;
             above it only the user's own sessions are.
@@ -29,13 +29,13 @@ class ReadState:
 
     def __init__(
         self,
-        link: RedisLink,
+        redis: RedisClient,
         *,
         publish_command: str = "PUBLISH",
         announce_members: int,
         namespace: str = "/chat",
     ) -> None:
-        self._link = link
+        self._redis = redis
         self._publish_command = publish_command
         self._announce_members = announce_members
         self._namespace = namespace
@@ -58,8 +58,8 @@ class ReadState:
                 "room": keys.user_sessions_room(user),
             }
         )[:-1]
-        reply = await self._link.run(
-            scripts.READ_STATE_MARK,
+        reply = await self._redis.run_script(
+            scripts.READ_MARKS_RAISE,
             (keys.last_read(room), keys.meta(room), keys.members(room)),
             (
                 keys.channel(room),

@@ -13,11 +13,11 @@ from typing import Final
 
 from realtime.errors import ChatError
 from realtime.rates import Buckets, Rate, too_many
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.store import keys, scripts
 from realtime.tasks import end_task
 
-log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 REPORT_SECONDS: Final = 0.25
 """How often counts come together. Until then a user of N nodes may have taken N times
@@ -31,15 +31,15 @@ class UserRates:
     """Limits messages by user.
 
     Args:
-        link: The commands' connection.
+        redis: The client that carries commands out.
         rate: What one user may send; None: anything.
         clock: Seconds; never goes back.
     """
 
     def __init__(
-        self, link: RedisLink, rate: Rate | None, *, clock: Callable[[], float]
+        self, redis: RedisClient, rate: Rate | None, *, clock: Callable[[], float]
     ) -> None:
-        self._link = link
+        self._redis = redis
         self._rate = rate
         self._clock = clock
         self._buckets = Buckets()
@@ -99,13 +99,13 @@ class UserRates:
             for outcome in outcomes:
                 if isinstance(outcome, ChatError):
                     # Without Redis nothing is sent either; the local limit holds.
-                    log.debug("A user's rate was not reported: %s", outcome.message)
+                    _logger.debug("A user's rate was not reported: %s", outcome.message)
                 elif isinstance(outcome, BaseException):
-                    log.error("A user's rate was not reported", exc_info=outcome)
+                    _logger.error("A user's rate was not reported", exc_info=outcome)
 
     async def _report(self, user: str, count: int, rate: Rate) -> None:
         each_ms = 1000 / rate.per_second
-        wait_ms = await self._link.run(
+        wait_ms = await self._redis.run_script(
             scripts.USER_RATES_REPORT,
             (keys.user_rate(user),),
             (round(count * each_ms), round(rate.burst * each_ms)),

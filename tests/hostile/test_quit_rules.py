@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from realtime.node.app import NODE
-from realtime.store.room_state import RoomState
+from realtime.store.room_snapshot import RoomSnapshot
 from tests.hostile.board import GUESSED, ROOM, activity
 from tests.hostile.standing import services_of
 from tests.kit.members import Member, member, text_of
@@ -162,7 +162,7 @@ async def test_a_join_on_the_heels_of_the_question_who_quit_counts(
         await sent.wait()
         return found
 
-    async def slow_state(room: str) -> RoomState:
+    async def slow_state(room: str) -> RoomSnapshot:
         state = states_read(room)
         sent.set()
         await answered.wait()

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from realtime.presence.presence_counts import PresenceCounts
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.redis.url import connection_factory
 from realtime.store import keys, scripts
 from tests.kit.redis_server import RedisServer
@@ -80,7 +80,7 @@ async def test_the_last_count_told_is_the_true_one(
     path = tmp_path / "proxy.sock"
     proxy = FaultProxy(lambda: asyncio.open_unix_connection(redis_server.url[7:]))
     await proxy.listen_unix(path)
-    link = RedisLink(
+    link = RedisClient(
         connection_factory(f"unix://{path}", timeout_seconds=1_000 * MS),
         timeout_seconds=8_000 * MS,
         limit_calls=100,

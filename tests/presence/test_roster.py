@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from realtime.presence.presence import Presence
 from realtime.presence.presence_counts import PresenceCounts
 from realtime.presence.roster import RELIST_TOGETHER, SessionLists
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.redis.connection import Argument
 from realtime.redis.script import Script
 from realtime.redis.url import connection_factory
@@ -32,19 +32,19 @@ class Attending:
     rooms: set[str] = field(default_factory=set)
 
 
-def presence_of(link: RedisLink, node: str) -> Presence:
+def presence_of(link: RedisClient, node: str) -> Presence:
     """Return the presence as a node of that name keeps it."""
     return Presence(link, node=node, announce_users=10, counts=PresenceCounts(link))
 
 
 @pytest.fixture
-def lists(link: RedisLink) -> SessionLists:
+def lists(link: RedisClient) -> SessionLists:
     """The lists at node n1; departures are told once it is started."""
     return SessionLists(presence_of(link, "n1"))
 
 
 async def test_who_comes_back_before_the_departure_is_told_stays(
-    lists: SessionLists, link: RedisLink, redis_client: Redis
+    lists: SessionLists, link: RedisClient, redis_client: Redis
 ) -> None:
     """Thousands leave at once; one of them joins again before their turn comes."""
     ann, bob = Attending("s1"), Attending("s2", "bob")
@@ -69,7 +69,7 @@ async def test_who_comes_back_before_the_departure_is_told_stays(
 
 
 async def test_who_comes_back_while_leaving_is_swept_with_the_node(
-    lists: SessionLists, link: RedisLink, redis_client: Redis
+    lists: SessionLists, link: RedisClient, redis_client: Redis
 ) -> None:
     """The node's own list names it again: no user is online for ever after a crash."""
     ann = Attending("s1")
@@ -95,17 +95,17 @@ async def test_who_left_is_on_no_list(lists: SessionLists, redis_client: Redis) 
     assert await redis_client.keys("*") == []
 
 
-class CountingLink(RedisLink):
+class CountingLink(RedisClient):
     """Counts the round trips that begin, by scripts."""
 
     begun = 0
 
-    def run(
+    def run_script(
         self, script: Script, keys: Sequence[str], args: Sequence[Argument]
     ) -> Awaitable[Any]:
         """Run it; others may be on their way already."""
         self.begun += not self.under_way
-        return super().run(script, keys, args)
+        return super().run_script(script, keys, args)
 
 
 async def test_a_crowd_is_taken_off_the_lists_in_a_few_round_trips(
@@ -181,7 +181,7 @@ async def test_a_departure_is_through_though_redis_goes_back_in_its_middle(
 
 async def test_a_node_that_goes_on_while_it_is_swept_keeps_what_it_lists_again(
     lists: SessionLists,
-    link: RedisLink,
+    link: RedisClient,
     redis_client: Redis,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

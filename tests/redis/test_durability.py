@@ -8,11 +8,11 @@ import pytest
 from redis.asyncio import Redis
 
 from realtime.errors import OutcomeUnknownError
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.redis.durability import Durability, parse_level
 from realtime.redis.url import connection_factory
 from realtime.store import keys
-from realtime.store.membership import Rooms
+from realtime.store.membership import Memberships
 from realtime.store.message_log import Appended
 from tests.kit.redis_server import RedisServer
 from tests.kit.store_fixtures import make_log
@@ -28,7 +28,7 @@ Append = Callable[..., Awaitable[Appended]]
 
 @pytest.fixture
 async def append(
-    link: RedisLink, rooms: Rooms, redis_server: RedisServer
+    link: RedisClient, rooms: Memberships, redis_server: RedisServer
 ) -> AsyncIterator[Append]:
     """Append a message at a level; ``own`` is the room's, None if it has none."""
     made: list[Durability] = []
@@ -117,7 +117,7 @@ async def test_a_cut_between_write_and_confirmation_is_unknown(
 
 
 async def test_a_room_s_own_level_out_of_reach_is_unknown(
-    link: RedisLink, rooms: Rooms, redis_client: Redis, tmp_path: Path
+    link: RedisClient, rooms: Memberships, redis_client: Redis, tmp_path: Path
 ) -> None:
     """The server's level was reached, so the message is stored: not `unavailable`."""
     await rooms.admit("42", "ann")

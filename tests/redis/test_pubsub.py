@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 
 from realtime.errors import UnavailableError
 from realtime.redis.pubsub import CHANNELS_PER_COMMAND, Batch, Subscriber
+from realtime.redis.reconnect import RECONNECT_SECONDS
 from realtime.redis.url import connection_factory
-from realtime.redis.wire_keeper import RECONNECT_SECONDS
 from tests.kit.redis_server import RedisServer
 from tests.kit.waiting import MS, wait_until
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from realtime.store.room_state import RoomState
+from realtime.store.room_snapshot import RoomSnapshot
 from tests.hostile.standing import services_of
 from tests.kit.members import member
 from tests.kit.nodes import run_nodes
@@ -55,7 +55,7 @@ async def test_a_state_takes_no_mark_back(
             member(node, "cid", "42") as cid,
         ):
 
-            async def late(room: str) -> RoomState:
+            async def late(room: str) -> RoomSnapshot:
                 state = await read(room)
                 await bob.send("one")
                 await ann.next("message", text="one")

@@ -6,6 +6,7 @@ import pytest
 from redis.asyncio import Redis
 
 from realtime.errors import OutcomeUnknownError
+from realtime.node.app import NODE
 from realtime.store import keys
 from tests.hostile.standing import services_of
 from tests.kit.members import Member, all_see, member
@@ -82,7 +83,7 @@ async def test_a_quit_that_was_carried_out_is_not_called_unavailable(
     async with run_nodes(
         1, redis_server.url, redis_timeout_seconds=PATIENCE_SECONDS
     ) as (node,):
-        rooms, link = services_of(node).rooms, services_of(node).rooms._link
+        rooms, link = services_of(node).rooms, node.app[NODE].parts.link
         quit_room = rooms.quit
 
         async def quit_then_outage(room: str, user: str) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 from realtime.pacing import Turnstile
 from realtime.presence.roster import AttendingSession, SessionLists
-from realtime.redis.client import RedisLink
-from realtime.redis.command import RedisCall
+from realtime.redis.client import RedisClient
+from realtime.redis.command import PendingCommand
 from realtime.redis.connection import Argument
 from realtime.redis.script import Script
 from realtime.rooms.feed import RoomFeed, Verdict
@@ -20,7 +20,7 @@ from tests.kit.waiting import MS
 WINDOW_SECONDS = 20 * MS
 
 _judge = RoomFeed.judge
-_run = RedisLink.run
+_run = RedisClient.run_script
 
 
 def catch_up_off() -> None:
@@ -45,7 +45,7 @@ def deduplication_off() -> None:
 def reads_go_backwards() -> None:
     """A lower mark replaces a higher one."""
     _change_script(
-        "READ_STATE_MARK", "if mark <= before then", "if mark == before then"
+        "READ_MARKS_RAISE", "if mark <= before then", "if mark == before then"
     )
 
 
@@ -60,7 +60,7 @@ def numbers_outside_the_script() -> None:
         )
 
     async def append(
-        link: RedisLink, keys: Sequence[str], args: Sequence[Argument]
+        link: RedisClient, keys: Sequence[str], args: Sequence[Argument]
     ) -> Any:
         number = await link.call("HINCRBY", keys[2], "mutantNumber", 1)
         await asyncio.sleep(number % 2 * WINDOW_SECONDS)
@@ -73,7 +73,7 @@ def publish_before_store() -> None:
     """Published at once, stored a moment later."""
 
     async def append(
-        link: RedisLink, keys: Sequence[str], args: Sequence[Argument]
+        link: RedisClient, keys: Sequence[str], args: Sequence[Argument]
     ) -> Any:
         log, messages, meta, last_read, _members, sent = keys[:6]
         channel, command, user, uid, body, ttl = args[:6]
@@ -138,13 +138,13 @@ def lost_tail_not_told() -> None:
 
 def unknown_told_as_refused() -> None:
     """A send that Redis may have carried out is said not to have been."""
-    give_up = RedisCall.give_up
+    give_up = PendingCommand.give_up
 
-    def lie(self: RedisCall) -> None:
+    def lie(self: PendingCommand) -> None:
         self.written = False
         give_up(self)
 
-    RedisCall.give_up = lie  # type: ignore[method-assign]
+    PendingCommand.give_up = lie  # type: ignore[method-assign]
 
 
 def sessions_kept() -> None:
@@ -194,10 +194,10 @@ def _replace_append(append: Callable[..., Any]) -> None:
     name = scripts.MESSAGE_LOG_APPEND.name
 
     def run(
-        self: RedisLink, script: Script, keys: Sequence[str], args: Sequence[Argument]
+        self: RedisClient, script: Script, keys: Sequence[str], args: Sequence[Argument]
     ) -> Any:
         if script.name == name:
             return append(self, keys, args)
         return _run(self, script, keys, args)
 
-    RedisLink.run = run  # type: ignore[method-assign]
+    RedisClient.run_script = run  # type: ignore[method-assign]

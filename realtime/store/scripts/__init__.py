@@ -16,10 +16,10 @@ def _read(name: str) -> Script:
 
 MESSAGE_LOG_APPEND = _read("message_log_append")
 MESSAGE_LOG_READ = _read("message_log_read")
-READ_STATE_MARK = _read("read_state_mark")
-ROOMS_ADMIT = _read("rooms_admit")
-ROOMS_CLAIM = _read("rooms_claim")
-ROOMS_QUIT = _read("rooms_quit")
+READ_MARKS_RAISE = _read("read_marks_raise")
+MEMBERSHIP_ADMIT = _read("membership_admit")
+MEMBERSHIP_CLAIM = _read("membership_claim")
+MEMBERSHIP_QUIT = _read("membership_quit")
 PRESENCE_COUNT = _read("presence_count")
 PRESENCE_ENTER = _read("presence_enter")
 PRESENCE_LEAVE = _read("presence_leave")
@@ -30,10 +30,10 @@ USER_RATES_REPORT = _read("user_rates_report")
 ALL = (
     MESSAGE_LOG_APPEND,
     MESSAGE_LOG_READ,
-    READ_STATE_MARK,
-    ROOMS_ADMIT,
-    ROOMS_CLAIM,
-    ROOMS_QUIT,
+    READ_MARKS_RAISE,
+    MEMBERSHIP_ADMIT,
+    MEMBERSHIP_CLAIM,
+    MEMBERSHIP_QUIT,
     PRESENCE_COUNT,
     PRESENCE_ENTER,
     PRESENCE_LEAVE,

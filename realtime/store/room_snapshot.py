@@ -5,11 +5,11 @@ from typing import Any
 
 import orjson
 
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.store import keys, scripts
 
 
-class RoomState:
+class RoomSnapshot:
     """The read marks and presence of a room at one moment, kept up by its events.
 
     ``reads`` and ``online`` are None in a room that is too large to list them.
@@ -81,20 +81,20 @@ class RoomState:
         }
 
 
-class RoomStates:
+class RoomSnapshots:
     """Reads the state of rooms.
 
     Args:
-        link: The commands' connection.
+        redis: The client that carries commands out.
         announce_members: Members up to which marks, and users online up to which
             names, are listed.
     """
 
-    def __init__(self, link: RedisLink, *, announce_members: int) -> None:
-        self._link = link
+    def __init__(self, redis: RedisClient, *, announce_members: int) -> None:
+        self._redis = redis
         self._announce_members = announce_members
 
-    def read(self, room: str) -> Coroutine[Any, Any, RoomState]:
+    def read(self, room: str) -> Coroutine[Any, Any, RoomSnapshot]:
         """Return a room's state, none of it older than this call.
 
         The call is sent when this is called, not when it is awaited.
@@ -102,7 +102,7 @@ class RoomStates:
         Raises:
             UnavailableError, OutcomeUnknownError: Redis is away.
         """
-        reply = self._link.run(
+        reply = self._redis.run_script(
             scripts.ROOM_STATE_READ,
             (keys.last_read(room), keys.online(room), keys.members(room)),
             (self._announce_members,),
@@ -110,13 +110,13 @@ class RoomStates:
         return self._state(reply)
 
     @staticmethod
-    async def _state(reply: Awaitable[Any]) -> RoomState:
+    async def _state(reply: Awaitable[Any]) -> RoomSnapshot:
         members, users, lists_marks, marks, lists_users, names = await reply
         reads = None
         if lists_marks:
             pairs = zip(marks[::2], marks[1::2], strict=True)
             reads = {user.decode(): int(mark) for user, mark in pairs}
-        return RoomState(
+        return RoomSnapshot(
             reads=reads,
             online=[name.decode() for name in names] if lists_users else None,
             online_count=users,
