@@ -72,7 +72,7 @@ async def require_access(
         session.sid, room
     ):
         raise NotAttendingError("Join the room first.")
-    if access is Access.MEMBER and not await services.rooms.is_member(
+    if access is Access.MEMBER and not await services.memberships.is_member(
         room, session.user
     ):
         raise ForbiddenError("You are not a member of this room.")

@@ -23,9 +23,9 @@ from realtime.pacing import Turnstile
 from realtime.presence.sessions import ChatSession
 from realtime.services import Services
 from realtime.socketio.deferred_ack import DeferredAck
-from schemas.catalog import REQUESTS
+from realtime.store import keys
+from schemas.catalog import NAMESPACE, REQUESTS
 
-NAMESPACE: Final = "/chat"
 UNKNOWN: Final = "?"
 """Stands for the names of events that do not exist: they are the client's to choose."""
 
@@ -89,7 +89,7 @@ class ChatNamespace(SessionNamespace):
         The session attends from the moment of the ack on. Broadcasts ``presence``.
         Errors: ``forbidden``, ``unavailable``.
         """
-        pending = await self.services.attendance.join(
+        pending = await self.services.joining.join(
             session, payload["room"], payload.get("cursor")
         )
         return DeferredAck(partial(pending.finish, self._allow_to(session)))
@@ -105,7 +105,7 @@ class ChatNamespace(SessionNamespace):
         more = len(rooms) - 1
         services.rates.take_of_user(session.user, time.monotonic(), count=more)
         return await join_all(
-            services.attendance,
+            services.joining,
             session,
             rooms,
             allow=self._allow_to(session),
@@ -121,7 +121,7 @@ class ChatNamespace(SessionNamespace):
     @guarded
     async def on_quit(self, session: ChatSession, payload: Payload) -> Answer:
         """``{room}`` → nothing: the user is no member now. Broadcasts ``presence``."""
-        await self.services.quits.quit(session, payload["room"])
+        await self.services.quitting.quit(session, payload["room"])
         return None
 
     @guarded
@@ -142,7 +142,7 @@ class ChatNamespace(SessionNamespace):
                     payload["image"] = await self._stored(session, payload["image"])
                 await turn()
         # Nothing may suspend from here to the append: messages keep their order.
-        asked = services.attendance.moment()
+        asked = services.attempts.tick()
         try:
             done = await services.log.append(
                 room=room, user=session.user, client_id=client_id, content=payload
@@ -150,7 +150,7 @@ class ChatNamespace(SessionNamespace):
         except ForbiddenError:
             # It attends, and the user is no member: Redis lost the membership with its
             # newest data, or this node missed that they quit. The way back is `join`.
-            services.attendance.let_go(session, room, since=asked)
+            services.attendance.expel(session, room, since=asked)
             raise NotAttendingError("Join the room first.") from None
         return {
             "message": done.message,
@@ -164,7 +164,7 @@ class ChatNamespace(SessionNamespace):
     @guarded
     async def on_mark_read(self, session: ChatSession, payload: Payload) -> Answer:
         """``{room, message}`` → ``lastReadMessage, unread``. Broadcasts ``read``."""
-        mark = await self.services.reads.mark(
+        mark = await self.services.read_marks.mark(
             room=payload["room"], user=session.user, message=payload["message"]
         )
         return {"lastReadMessage": mark.last_read_message, "unread": mark.unread}
@@ -174,7 +174,7 @@ class ChatNamespace(SessionNamespace):
         """``{room, on}`` → nothing. Broadcasts ``typing``."""
         room = payload["room"]
         typing = {"room": room, "user": session.user, "on": payload["on"]}
-        await self.services.publisher.publish(room, "typing", typing)
+        await self.emit("typing", typing, room=keys.channel(room))
         return None
 
     @guarded
@@ -196,7 +196,7 @@ class ChatNamespace(SessionNamespace):
     @guarded
     async def on_rooms(self, session: ChatSession, payload: Payload) -> Answer:
         """Nothing → ``rooms``: the user's rooms with what is unread in each."""
-        found = await self.services.rooms.of_user(session.user)
+        found = await self.services.memberships.of_user(session.user)
         return {
             "rooms": [
                 {

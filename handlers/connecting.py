@@ -37,7 +37,6 @@ class SessionNamespace(socketio.AsyncNamespace):
         """How often an event was answered with a code, asked for an ack or not."""
         self.endings: Counter[str] = Counter()
         """How often a session ended for a reason."""
-        services.sessions.on_expiry(self.expire)
 
     async def on_connect(
         self, sid: str, environ: dict[str, Any], auth: object = None

@@ -50,7 +50,7 @@ class Departures:
         self._wake.set()
 
     async def run(self) -> None:
-        """Tell Redis until cancelled; what waits then is swept with the node's lease."""
+        """Tell Redis until cancelled; what is left is swept with the node's lease."""
         while True:
             await self._wake.wait()
             self._wake.clear()

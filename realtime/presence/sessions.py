@@ -98,7 +98,12 @@ class Sessions:
         self._schedule(session)
 
     def refresh(
-        self, session: ChatSession, *, user: str, name: str | None, expires_at: float | None
+        self,
+        session: ChatSession,
+        *,
+        user: str,
+        name: str | None,
+        expires_at: float | None,
     ) -> None:
         """Give a live session the lifetime of a new token.
 

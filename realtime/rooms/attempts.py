@@ -38,7 +38,7 @@ class JoinAttempts:
     """The attempts of all sessions: one a session and room, the last one.
 
     Args:
-        session_rooms_limit: Memberships that one session may attend, attempts included.
+        session_rooms_limit: Rooms that one session may attend, attempts included.
     """
 
     def __init__(self, session_rooms_limit: int) -> None:
@@ -83,7 +83,7 @@ class JoinAttempts:
             attempt.supersede()
 
     def end(self, sid: str, room: str, attempt: JoinAttempt) -> None:
-        """Forget an attempt that succeeded or failed, unless a later one replaced it."""
+        """Forget an attempt that is over, unless a later one replaced it."""
         if self._attempts.get((sid, room)) is attempt:
             del self._attempts[sid, room]
 

@@ -42,15 +42,11 @@ class Attendance:
 
     def enter(self, session: AttendingSession, room: str) -> None:
         """Put a session into a room's fan-out, now."""
-        self._manager.basic_enter_room(
-            session.sid, self._namespace, keys.channel(room)
-        )
+        self._manager.basic_enter_room(session.sid, self._namespace, keys.channel(room))
 
     def suspend(self, session: AttendingSession, room: str) -> None:
         """Take a session out of a room's fan-out and leave it on the room's list."""
-        self._manager.basic_leave_room(
-            session.sid, self._namespace, keys.channel(room)
-        )
+        self._manager.basic_leave_room(session.sid, self._namespace, keys.channel(room))
 
     async def leave(self, session: AttendingSession, room: str) -> None:
         """End a session's attendance; repeating it is fine."""

@@ -17,7 +17,7 @@ from realtime.store.position import as_log_event
 _logger = logging.getLogger(__name__)
 
 CATCH_UP_ROOMS = 100
-"""Memberships whose logs are read at the same time: after a gap of a node with thousands of
+"""Rooms whose logs are read at the same time: after a gap of a node with thousands of
 rooms, people's own requests do not wait behind all of them."""
 
 CATCH_UP_EVENTS = 500

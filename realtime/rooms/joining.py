@@ -179,7 +179,9 @@ class Joining:
         All but the past is sent when this is called; the past is often in memory.
         """
         admission, _, state, past = await gather_started(
-            self._memberships.admit(feed.room, session.user, returning=cursor is not None),
+            self._memberships.admit(
+                feed.room, session.user, returning=cursor is not None
+            ),
             self._roster.add(session, feed.room),
             self._snapshots.read(feed.room),
             self._recovery.past(feed, entry, cursor),
@@ -256,9 +258,7 @@ class PendingJoin:
             self._close()
         state.apply([*entry.notices, *entry.tail])
         last_read = max(admission.last_read_message, state.announced_mark(self._user))
-        last_message = max(
-            admission.last_message, _last_message(entry.tail), last_read
-        )
+        last_message = max(admission.last_message, _last_message(entry.tail), last_read)
         return {
             "room": self._feed.room,
             "cursor": str(self._feed.position),

@@ -17,7 +17,7 @@ CHECK_SECONDS = 1.0
 without a next one."""
 
 CHECK_ROOMS = 200
-"""Memberships compared at once: one pipeline of HMGETs, some 5 ms of this node's time."""
+"""Rooms compared at once: one pipeline of HMGETs, some 5 ms of this node's time."""
 
 ARRIVAL_SECONDS = 0.5
 """Time for a publication that is under way when the top is asked for: without it each

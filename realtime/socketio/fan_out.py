@@ -90,7 +90,7 @@ class FanOut:
         return sum(len(jobs) for jobs in self._jobs.values())
 
     async def run(self) -> None:
-        """Serve large rooms; cancelled, drop what waits: the engine ends its sessions."""
+        """Serve large rooms; cancelled, drop what waits: the sessions end too."""
         try:
             while True:
                 if not self._jobs:

@@ -11,7 +11,7 @@ import logging
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from socketio import packet as socket_packet
 
@@ -26,40 +26,6 @@ from another node; over the limit the newest is dropped and counted as an error.
 
 Handlers = Mapping[str, Callable[[dict[str, Any]], Awaitable[None]]]
 """What carries out further methods, by name: what the chat adds to the stock API."""
-
-
-class LocalManager(Protocol):
-    """What a control message does at this node: a part of ``AsyncPubSubManager``."""
-
-    host_id: str
-    server: Any
-
-    @property
-    def server_packet_class(self) -> Any: ...
-
-    def send(
-        self,
-        namespace: str,
-        room: Any,
-        packets: list[str | bytes],
-        skip: tuple[str, ...] = (),
-    ) -> None: ...
-
-    def recipients(self, namespace: str, room: Any) -> Mapping[str, str]: ...
-
-    def eio_sid_from_sid(self, sid: str, namespace: str) -> str | None: ...
-
-    async def enter_room(self, sid: str, namespace: str, room: str) -> None: ...
-
-    def basic_leave_room(self, sid: str, namespace: str, room: str) -> None: ...
-
-    def basic_close_room(self, room: str, namespace: str) -> None: ...
-
-    def keep_callback(self, sid: str, callback: Callable[..., Any]) -> int: ...
-
-    async def trigger_callback(self, sid: str, id: int, data: Any) -> None: ...  # noqa: A002
-
-    async def publish_control(self, message: Mapping[str, Any]) -> None: ...
 
 
 def emission(
@@ -90,7 +56,7 @@ def emission(
     return message
 
 
-def emit_here(manager: LocalManager, message: dict[str, Any]) -> None:
+def emit_here(manager: Any, message: dict[str, Any]) -> None:
     """Write an emission to this node's sessions, now.
 
     Raises:
@@ -119,7 +85,7 @@ def emit_here(manager: LocalManager, message: dict[str, Any]) -> None:
 
 
 async def _answer(
-    manager: LocalManager,
+    manager: Any,
     host_id: str,
     sid: str,
     namespace: str,
@@ -151,11 +117,11 @@ class RemoteCalls:
     by one task, in order.
 
     Args:
-        manager: Where they are carried out.
+        manager: A part of python-socketio's ``AsyncPubSubManager``, untyped there.
         limited: Counts the messages that are dropped, as ``control_messages``.
     """
 
-    def __init__(self, manager: LocalManager, limited: Counter[str]) -> None:
+    def __init__(self, manager: Any, limited: Counter[str]) -> None:
         self._manager = manager
         self._limited = limited
         self._waiting: deque[dict[str, Any]] = deque()
@@ -213,9 +179,7 @@ class RemoteCalls:
                 sid, namespace = message["sid"], message["namespace"]
                 manager.basic_leave_room(sid, namespace, message["room"])
             case "enter_room":
-                sid, namespace = message["sid"], message["namespace"]
-                if manager.eio_sid_from_sid(sid, namespace) is not None:
-                    await self._enter(sid, namespace, message["room"])
+                await self._enter(message["sid"], message["namespace"], message["room"])
             case "close_room":
                 manager.basic_close_room(message["room"], message["namespace"])
             case method if handler := handlers.get(method):
@@ -224,9 +188,12 @@ class RemoteCalls:
                 _logger.error("Control message of an unknown kind: %s", method)
 
     async def _enter(self, sid: str, namespace: str, room: str) -> None:
+        manager = self._manager
+        if manager.eio_sid_from_sid(sid, namespace) is None:
+            return
         try:
-            await self._manager.enter_room(sid, namespace, room)
+            await manager.enter_room(sid, namespace, room)
         except ValueError:
             # Ended while the room's channel was being subscribed, or a wrong room.
-            if self._manager.eio_sid_from_sid(sid, namespace) is not None:
+            if manager.eio_sid_from_sid(sid, namespace) is not None:
                 raise

@@ -87,10 +87,7 @@ class AppendKeys(NamedTuple):
     sent_prefix: str
 
 
-@lru_cache(maxsize=CONTROL_CHANNEL = "chatroom"
-"""Pub/Sub channel of what concerns all nodes."""
-
-KEPT_APPEND_KEYS)
+@lru_cache(maxsize=KEPT_APPEND_KEYS)
 def append_keys(room: str, user: str) -> AppendKeys:
     """Return the keys of an append but for the ``clientId``'s, remembered."""
     return AppendKeys(

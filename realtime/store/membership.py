@@ -15,7 +15,6 @@ from realtime.errors import (
     TooLargeError,
     UnavailableError,
 )
-from realtime.tasks import gather_started
 from realtime.redis.client import RedisClient
 from realtime.redis.connection import ReplyError
 from realtime.store import keys, scripts

@@ -1,15 +1,13 @@
 """The room log: messages are numbered, kept and published in one atomic step."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import orjson
 
-from realtime.errors import ForbiddenError, OutcomeUnknownError, UnavailableError
+from realtime.errors import ForbiddenError
 from realtime.redis.client import RedisClient
-from realtime.redis.connection import Argument
-from realtime.redis.durability import MEMORY, Durability, Level
-from realtime.redis.script import Script
+from realtime.redis.durability import MEMORY, Durability
 from realtime.store import keys, scripts
 from realtime.store.position import START, Position
 from realtime.store.uids import Uids
@@ -127,34 +125,16 @@ class MessageLog:
                 *self._limits,
             ),
         )
-        level = MEMORY if self._durability is None else self._durability.level(None)
-        reply = await self._run(level, *call)
-        if reply[0] >= 0 and self._durability is not None:
-            own_level = self._durability.level(reply[5].decode() or None)
-            if own_level != level:
-                # The room demands more, or less, than was asked for: the same call,
-                # again, waits for that and changes nothing else.
-                level = own_level
-                try:
-                    reply = await self._run(level, *call)
-                except UnavailableError as error:
-                    # Said of the second call only: the first one has stored it.
-                    raise OutcomeUnknownError(error.message) from error
+        durability = self._durability
+        if durability is None or durability.level == MEMORY:
+            reply = await self._redis.run_script(*call)
+        else:
+            reply = await durability.run_script(*call)
         if reply[0] < 0:
             raise ForbiddenError("You are not a member of this room.")
+        level = MEMORY if durability is None else durability.level
         duplicate, message, offset, uid, at, _own_level = reply
         return Appended(message, offset, uid.decode(), at, duplicate == 1, level.name)
-
-    async def _run(
-        self,
-        level: Level,
-        script: Script,
-        names: Sequence[str],
-        args: Sequence[Argument],
-    ) -> Any:
-        if self._durability is None or level == MEMORY:
-            return await self._redis.run_script(script, names, args)
-        return await self._durability.run_script(level, script, names, args)
 
     async def read(
         self,

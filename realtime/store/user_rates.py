@@ -15,7 +15,6 @@ from realtime.errors import ChatError
 from realtime.rates import Buckets, Rate, too_many
 from realtime.redis.client import RedisClient
 from realtime.store import keys, scripts
-from realtime.tasks import end_task
 
 _logger = logging.getLogger(__name__)
 
@@ -45,19 +44,6 @@ class UserRates:
         self._buckets = Buckets()
         self._unreported: dict[str, int] = {}
         self._blocked_until: dict[str, float] = {}
-        self._running: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin to report, in a task that :meth:`aclose` ends."""
-        if self._running is None and self._rate is not None:
-            self._running = asyncio.create_task(
-                self._run(self._rate), name="user-rates"
-            )
-
-    async def aclose(self) -> None:
-        """Stop reporting."""
-        await end_task(self._running)
-        self._running = None
 
     def held(self) -> dict[str, int]:
         """Return what is kept of users, counted by kind."""
@@ -85,8 +71,10 @@ class UserRates:
         if self._buckets.taken(user, rate, now) > rate.burst * REPORT_SHARE:
             self._unreported[user] = self._unreported.get(user, 0) + 1
 
-    async def _run(self, rate: Rate) -> None:
-        while True:
+    async def run(self) -> None:
+        """Report until cancelled; at once over if there is no limit."""
+        rate = self._rate
+        while rate is not None:
             await asyncio.sleep(REPORT_SECONDS)
             now = self._clock()
             for user in [u for u, end in self._blocked_until.items() if end <= now]:
