@@ -11,7 +11,7 @@ import pytest
 
 from realtime.node.http_log import BadRequestFilter, quiet_bad_requests
 from tests.hostile.board import members_of_board
-from tests.hostile.standing import redis_keys, returns_to, services_of, standing
+from tests.kit.holdings import redis_keys, returns_to, services_of, standing
 from tests.kit.logs import check_log
 from tests.kit.members import Member
 from tests.kit.nodes import Node, run_nodes

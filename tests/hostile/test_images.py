@@ -20,7 +20,7 @@ from PIL import Image, ImageCms
 
 from tests.hostile.conftest import TALK, Scene
 from tests.hostile.fuzzing import bounded
-from tests.hostile.standing import services_of
+from tests.kit.holdings import services_of
 from tests.kit.members import text_of
 from tests.kit.nodes import NAMESPACE
 from tests.kit.pictures import with_scans
