@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.hostile.conftest import Scene
 from tests.hostile.fuzzing import bounded
+from tests.hostile.scene import Scene
 from tests.kit.holdings import returns_to
 from tests.kit.raw_chat import raw_chat
 from tests.kit.raw_socket import client_frame, raw_socket

@@ -4,20 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
-from realtime.node.app import NODE
 from realtime.rooms.recovery import PAGE_MESSAGES
 from realtime.rooms.replay_buffer import RECENT_EVENTS
 from realtime.store import keys
-from realtime.store.message_log import MessageLog
 from tests.kit.members import Member, all_see, member
 from tests.kit.nodes import Node
 from tests.kit.recording import Payload
 from tests.kit.waiting import wait_until
+from tests.rooms.unpublished import append_unpublished
 
 
 @dataclass
@@ -193,20 +191,3 @@ async def test_a_session_that_is_ahead_of_the_node(three: list[Node]) -> None:
         answer = await bob.join("42", unheard)
         assert answer["recovered"], (answer, past)
         assert answer["cursor"] == unheard
-
-
-async def append_unpublished(node: Node, text: str) -> str:
-    """Store a message whose publication nobody hears; return its cursor."""
-    log = MessageLog(
-        node.app[NODE].parts.link,
-        # Sharded channels are other channels: outside a cluster nobody listens.
-        publish_command="SPUBLISH",
-        remember_seconds=60,
-        log_limit=1000,
-        log_age_ms=60_000,
-        history_limit=1000,
-    )
-    appended: Any = await log.append(
-        room="42", user="ann", client_id=text, content={"type": "text", "text": text}
-    )
-    return f"{appended.offset}:{appended.uid}"
