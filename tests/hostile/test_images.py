@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from tests.hostile.conftest import TALK, Scene
 from tests.hostile.fuzzing import bounded
-from tests.hostile.standing import services_of
+from tests.hostile.scene import TALK, Scene
+from tests.kit.holdings import services_of
 from tests.kit.members import text_of
 from tests.kit.nodes import NAMESPACE
 from tests.kit.pictures import with_scans

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from realtime.node.app import NODE
 from realtime.store.room_snapshot import RoomSnapshot
 from tests.hostile.board import GUESSED, ROOM, activity
-from tests.hostile.standing import services_of
+from tests.kit.holdings import services_of
 from tests.kit.members import Member, member, text_of
 from tests.kit.nodes import Node
 from tests.kit.waiting import DEADLINE_SECONDS, wait_until

@@ -10,12 +10,12 @@ import pytest
 
 from realtime.node.app import NODE
 from tests.kit.members import text_of
+from tests.kit.metrics import scrape
 from tests.kit.nodes import NAMESPACE, Node, NodeProcess, client, run_nodes, run_process
 from tests.kit.raw_chat import handshake, raw_chat
 from tests.kit.recording import recording
 from tests.kit.redis_server import RedisServer
 from tests.kit.waiting import wait_until
-from tests.node.test_metrics import scrape
 
 HANGS_SECONDS = 60.0
 """Longer than any test: what waits for this does not end by itself."""

@@ -16,7 +16,7 @@ from tests.kit.members import Member, all_see, member, members, text_of
 from tests.kit.nodes import Node, run_nodes
 from tests.kit.recording import recording
 from tests.kit.waiting import MS, wait_until
-from tests.rooms.test_recovery import append_unpublished
+from tests.rooms.unpublished import append_unpublished
 
 # A top is compared every second; then the log is read.
 FOUND_SECONDS = 10_000 * MS

@@ -3,7 +3,7 @@
 import pytest
 
 from realtime.store.room_snapshot import RoomSnapshot
-from tests.hostile.standing import services_of
+from tests.kit.holdings import services_of
 from tests.kit.members import member
 from tests.kit.nodes import run_nodes
 

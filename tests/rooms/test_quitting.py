@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from realtime.errors import OutcomeUnknownError
 from realtime.node.app import NODE
 from realtime.store import keys
-from tests.hostile.standing import services_of
+from tests.kit.holdings import services_of
 from tests.kit.members import Member, all_see, member
 from tests.kit.nodes import Node, run_nodes
 from tests.kit.redis_server import RedisServer
