@@ -16,8 +16,8 @@ class TaskStack:
     and left in different tasks, as aiohttp's ``cleanup_ctx`` does.
 
     Attributes:
-        failed: Names of the tasks that ended although nobody ended them. Each failure
-            is logged with its traceback.
+        failed: Names of the tasks that failed; each is logged with its traceback. One
+            that returns has nothing to do, and is none of them.
     """
 
     def __init__(self) -> None:
@@ -42,11 +42,9 @@ class TaskStack:
             await end_task(self._tasks.pop())
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        # Ended by its owner it is not in the list any more.
-        if task in self._tasks:
+        if not task.cancelled() and (error := task.exception()):
             self.failed.append(task.get_name())
-            error = None if task.cancelled() else task.exception()
-            _logger.critical("Task %s has ended", task.get_name(), exc_info=error)
+            _logger.critical("Task %s has failed", task.get_name(), exc_info=error)
 
 
 async def end_task(task: asyncio.Task[None] | None) -> None:

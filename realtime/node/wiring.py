@@ -189,29 +189,27 @@ class Parts:
             require_exp=settings.require_exp,
         )
         self.request_rates = RequestRates(self.rates)
-        self.namespace = register(
-            self.server,
-            Services(
-                auth=self.auth,
-                sessions=self.sessions,
-                log=self.log,
-                read_marks=ReadMarks(self.redis, announce_members=announce),
-                memberships=memberships,
-                attempts=attempts,
-                attendance=attendance,
-                joining=self.joining,
-                quitting=self.quitting,
-                images=self.images,
-                rates=self.request_rates,
-                user_rates=self.user_rates,
-                limits=Limits(
-                    user_sessions=settings.user_sessions,
-                    address_sessions=settings.address_sessions,
-                    node_sessions=settings.node_sessions,
-                ),
-                limited=self.limited,
+        self.services = Services(
+            auth=self.auth,
+            sessions=self.sessions,
+            log=self.log,
+            read_marks=ReadMarks(self.redis, announce_members=announce),
+            memberships=memberships,
+            attempts=attempts,
+            attendance=attendance,
+            joining=self.joining,
+            quitting=self.quitting,
+            images=self.images,
+            rates=self.request_rates,
+            user_rates=self.user_rates,
+            limits=Limits(
+                user_sessions=settings.user_sessions,
+                address_sessions=settings.address_sessions,
+                node_sessions=settings.node_sessions,
             ),
+            limited=self.limited,
         )
+        self.namespace = register(self.server, self.services)
 
     def start(self, tasks: TaskStack) -> None:
         """Run all parts but the server; those that others use end after them."""

@@ -57,8 +57,7 @@ async def test_sessions_of_an_address(redis_url: str) -> None:
 
 
 def _sessions(node: Node) -> int:
-    services = node.app[NODE]._services
-    assert services is not None
+    services = node.app[NODE].parts.services
     return len(services.sessions)
 
 

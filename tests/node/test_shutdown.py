@@ -180,6 +180,4 @@ async def test_nobody_is_let_in_any_more(
 
 def under_way(node: Node) -> int:
     """Return how many requests wait for their answer."""
-    namespace = node.app[NODE]._namespace
-    assert namespace is not None
-    return namespace.under_way
+    return node.app[NODE].parts.namespace.under_way

@@ -10,6 +10,7 @@ from realtime.errors import UnauthorizedError
 from realtime.presence import sessions as sessions_module
 from realtime.presence.sessions import ChatSession, Sessions
 from tests.kit.clock import Clock
+from tests.kit.running import running
 from tests.kit.waiting import MS, wait_until
 
 
@@ -35,9 +36,8 @@ async def sessions(
         ended.append(session.sid)
         sessions.close(session.sid)
 
-    sessions.on_expiry(expire)
-    yield sessions
-    await sessions.aclose()
+    async with running(sessions.run(expire)):
+        yield sessions
 
 
 async def test_a_session_ends_when_its_token_does(
@@ -125,17 +125,16 @@ async def test_one_that_cannot_be_closed_holds_nobody_up(
             raise OSError("no")
         ended.append(session.sid)
 
-    sessions.on_expiry(expire)
-    for sid in ("hangs", "fails", "good"):
-        sessions.open(ChatSession(sid, "ann", expires_at=clock.now + 1))
-    with caplog.at_level(logging.ERROR):
-        clock.now += 1
-        await wait_until(lambda: ended == ["good"], "the good one ended")
-        sessions.open(ChatSession("next", "ann", expires_at=clock.now + 1))
-        clock.now += 1
-        await wait_until(lambda: ended == ["good", "next"], "the next one ended")
-    assert len(caplog.records) == 2
-    await sessions.aclose()
+    async with running(sessions.run(expire)):
+        for sid in ("hangs", "fails", "good"):
+            sessions.open(ChatSession(sid, "ann", expires_at=clock.now + 1))
+        with caplog.at_level(logging.ERROR):
+            clock.now += 1
+            await wait_until(lambda: ended == ["good"], "the good one ended")
+            sessions.open(ChatSession("next", "ann", expires_at=clock.now + 1))
+            clock.now += 1
+            await wait_until(lambda: ended == ["good", "next"], "the next one ended")
+        assert len(caplog.records) == 2
 
 
 async def test_refreshing_again_and_again_does_not_grow(

@@ -224,7 +224,7 @@ async def test_a_room_that_cannot_be_opened_may_be_tried_again(
         assert refused["code"] == "unavailable"
         await redis_client.delete(keys.meta("42"))
         await ann.do("join", {"room": "42"})
-    feeds = three[0].app[NODE].parts.manager.feeds
+    feeds = three[0].app[NODE].parts.feeds
     await wait_until(lambda: len(feeds) == 0, "nothing is held")
 
 

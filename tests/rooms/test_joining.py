@@ -328,7 +328,7 @@ async def test_a_join_right_behind_a_refused_send_counts(
 
 
 def _recovery(node: Node) -> Recovery:
-    return services_of(node).attendance._recovery
+    return services_of(node).joining._recovery
 
 
 async def _online_are(redis_client: Redis, users: list[str]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from realtime.errors import ChatError, UnavailableError
 from realtime.rooms.feed import RoomFeed
 from realtime.rooms.recovery import TURN_SECONDS, Past, Recovery
-from realtime.store.membership import Rooms
+from realtime.store.membership import Memberships
 from realtime.store.message_log import MessageLog
 from realtime.store.position import Position
 from tests.kit.redis_server import RedisServer
@@ -29,7 +29,7 @@ async def past(log: MessageLog, cursor: Position, start: Position) -> Past:
 
 
 async def test_all_between_the_cursor_and_the_entry(
-    log: MessageLog, rooms: Rooms, send: Send
+    log: MessageLog, rooms: Memberships, send: Send
 ) -> None:
     """Up to the entry, not up to the log's top: what follows is collected."""
     await rooms.admit("42", "ann")
@@ -43,7 +43,7 @@ async def test_all_between_the_cursor_and_the_entry(
 
 
 async def test_a_log_that_lost_its_tail_gives_no_part_of_what_was_missed(
-    log: MessageLog, rooms: Rooms, send: Send
+    log: MessageLog, rooms: Memberships, send: Send
 ) -> None:
     """The node has delivered what Redis lost and does not know of the loss yet.
 
@@ -58,7 +58,7 @@ async def test_a_log_that_lost_its_tail_gives_no_part_of_what_was_missed(
 
 
 async def test_a_tail_that_is_lost_back_to_the_cursor(
-    log: MessageLog, rooms: Rooms, send: Send
+    log: MessageLog, rooms: Memberships, send: Send
 ) -> None:
     """The node learns of the loss while it looks for what was missed: ask again."""
     await rooms.admit("42", "ann")

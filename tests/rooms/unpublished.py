@@ -10,7 +10,7 @@ from tests.kit.nodes import Node
 async def append_unpublished(node: Node, text: str) -> str:
     """Store a message whose publication nobody hears; return its cursor."""
     log = MessageLog(
-        node.app[NODE].parts.link,
+        node.app[NODE].parts.redis,
         # Sharded channels are other channels: outside a cluster nobody listens.
         publish_command="SPUBLISH",
         remember_seconds=60,
