@@ -5,6 +5,7 @@ import heapq
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from typing import Final
 
 from realtime.errors import UnauthorizedError
@@ -152,10 +153,10 @@ class Sessions:
                 await asyncio.gather(*(_end(session, expire) for session in due))
                 continue
             self._earlier.clear()
-            try:
-                await asyncio.wait_for(self._earlier.wait(), self._sleep_seconds())
-            except TimeoutError:
-                continue
+            # Not wait_for: before Python 3.12 it may swallow a cancellation (gh-86296).
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._sleep_seconds()):
+                    await self._earlier.wait()
 
     def _sleep_seconds(self) -> float:
         if not self._ends:

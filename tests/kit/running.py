@@ -1,5 +1,6 @@
 """Running a part of a node by itself."""
 
+import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,5 +14,7 @@ async def running(*runs: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     async with TaskStack() as tasks:
         for run in runs:
             tasks.start(run, "a part")
+        # A task that is cancelled before its first step has no end of its own.
+        await asyncio.sleep(0)
         yield
     assert not tasks.failed
