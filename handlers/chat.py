@@ -23,6 +23,7 @@ from realtime.pacing import Turnstile
 from realtime.presence.sessions import Session
 from realtime.services import Services
 from realtime.socketio.deferred_ack import DeferredAck
+from realtime.store import events
 from schemas.catalog import REQUESTS
 
 NAMESPACE: Final = "/chat"
@@ -158,7 +159,7 @@ class ChatNamespace(SessionNamespace):
             "uid": done.uid,
             "at": done.at,
             "duplicate": done.duplicate,
-            "durability": done.durability,
+            "durability": services.log.durability,
         }
 
     @guarded
@@ -238,4 +239,5 @@ class ChatNamespace(SessionNamespace):
 
     def _encoded(self, message: bytes) -> orjson.Fragment:
         """Pass a stored message on as it is, with a fresh address of its image."""
-        return orjson.Fragment(self.services.images.resign(message))
+        images = self.services.images
+        return orjson.Fragment(events.resign_images(message, images.address))

@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from handlers.chat import NAMESPACE
 from realtime import json_codec
@@ -31,7 +32,7 @@ from realtime.rooms.standing import Standing
 from realtime.services import Limits, Publisher, Services
 from realtime.socketio.manager import ChatroomManager
 from realtime.socketio.server import ChatroomServer
-from realtime.store import keys, scripts
+from realtime.store import events, keys, scripts
 from realtime.store.membership import Memberships
 from realtime.store.message_log import MessageLog
 from realtime.store.read_marks import ReadMarks
@@ -72,8 +73,9 @@ class Parts:
         )
         self.durability = Durability(
             factory,
-            default=parse_level(settings.durability),
+            level=parse_level(settings.durability),
             timeout_seconds=settings.durability_seconds,
+            scripts=(scripts.MESSAGE_LOG_APPEND,),
         )
         self.log = MessageLog(
             self.link,
@@ -144,7 +146,7 @@ async def make_services(parts: Parts) -> Services:
         rooms=rooms,
         states=states,
         lists=parts.lists,
-        present=images.resign,
+        present=partial(events.resign_images, address=images.address),
         session_rooms_limit=settings.session_rooms,
     )
     return Services(

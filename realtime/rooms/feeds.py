@@ -5,16 +5,12 @@ import logging
 from collections.abc import Awaitable, Callable, ItemsView
 from contextlib import AbstractAsyncContextManager, nullcontext
 
-import orjson
-
-from realtime import json_codec
 from realtime.errors import ChatError, UnavailableError
 from realtime.redis.pubsub import Subscriber
-from realtime.rooms.feed import NOTICES, RoomFeed, Verdict
+from realtime.rooms.feed import RoomFeed, Verdict
 from realtime.rooms.replay_buffer import RecentMemory
-from realtime.store import keys
+from realtime.store import events, keys
 from realtime.store.message_log import MessageLog
-from realtime.store.position import as_log_event, position_of
 
 log = logging.getLogger(__name__)
 
@@ -180,7 +176,7 @@ class RoomFeeds:
         feed = self._feeds.get(channel)
         if feed is None:
             return False
-        position = position_of(event)
+        position = events.position_of(event)
         if position is None:
             return self._receive_notice(channel, feed, event)
         verdict = feed.judge(position)
@@ -193,10 +189,10 @@ class RoomFeeds:
 
     def _receive_notice(self, channel: str, feed: RoomFeed, event: bytes) -> bool:
         """Take an event that is not of the log: dropped first under load."""
-        if not _is_event(event):
+        if not events.is_event(event):
             log.error("What is published on %s is no event; ignored", channel)
             return False
-        if event.startswith(NOTICES):
+        if events.is_room_notice(event):
             feed.notice(event)
         if self._backlog(channel) < BACKLOG_JOBS:
             return True
@@ -310,10 +306,10 @@ class RoomFeeds:
         if not page.proved or cut_off:
             log.warning("The log of room %s lost what was delivered", feed.room)
             feed.restart(page.top)
-            self._deliver(channel, [orjson.dumps(["reload", {"room": feed.room}])])
+            self._deliver(channel, [events.reload(feed.room)])
             return False
         for event in page.events:
-            feed.advance(*as_log_event(event))
+            feed.advance(*events.as_log_event(event))
         if page.events:
             self._deliver(channel, page.events)
         up_to_date = feed.position.offset >= max(page.top.offset, feed.highest_seen)
@@ -330,12 +326,3 @@ class RoomFeeds:
         except ChatError:
             feed.notices_missed = True
             await asyncio.sleep(RETRY_SECONDS)
-
-
-def _is_event(payload: bytes) -> bool:
-    """Tell whether a publication is an event array; anything may be published."""
-    try:
-        found = json_codec.loads(payload)
-    except ValueError:
-        return False
-    return isinstance(found, list) and bool(found) and isinstance(found[0], str)

@@ -1,14 +1,15 @@
 """A join that is ready but for the step that writes its ack."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import orjson
 
 from realtime.errors import UnavailableError
 from realtime.rooms.feed import Entry, RoomFeed
 from realtime.rooms.recovery import Past
-from realtime.store.membership import Admission
+from realtime.store import events
 from realtime.store.room_snapshot import RoomSnapshot
+from realtime.store.scripts import Admission
 
 Present = Callable[[bytes], bytes]
 """Makes an event from the log fit to be shown now (fresh image URLs)."""
@@ -72,8 +73,8 @@ class PendingJoin:
         try:
             if self._entry.broken:
                 raise UnavailableError("The room changed meanwhile; join again.")
-            events = [*self._past.events, *self._entry.tail]
-            allow(sum(map(len, events)))
+            told = [*self._past.events, *self._entry.tail]
+            allow(sum(map(len, told)))
             self._enter()
         finally:
             self._close()
@@ -82,13 +83,13 @@ class PendingJoin:
         announced = self._state.announced_mark(self._user)
         last_read = max(self._admission.last_read_message, announced)
         last_message = max(
-            self._admission.last_message, _last_message(entry.tail), last_read
+            self._admission.last_message, events.last_message(entry.tail), last_read
         )
         return {
             "room": self._feed.room,
             "cursor": str(self._feed.position),
             "recovered": self._past.recovered,
-            "events": [orjson.Fragment(self._present(event)) for event in events],
+            "events": [orjson.Fragment(self._present(event)) for event in told],
             "lastMessage": last_message,
             "lastReadMessage": last_read,
             "unread": last_message - last_read,
@@ -98,12 +99,3 @@ class PendingJoin:
     def cancel(self) -> None:
         """Give the join up."""
         self._close()
-
-
-def _last_message(tail: Sequence[bytes]) -> int:
-    """Return the highest message number among events, 0 if there is none."""
-    for event in reversed(tail):
-        if event.startswith(b'["message",'):
-            number: int = orjson.loads(event)[1]["message"]
-            return number
-    return 0

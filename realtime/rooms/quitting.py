@@ -8,7 +8,8 @@ from realtime.rooms.attendance import Attendance
 from realtime.rooms.standing import Standing
 from realtime.socketio.manager import ChatroomManager
 from realtime.store import keys
-from realtime.store.membership import QUIT, Memberships
+from realtime.store.events import QUIT
+from realtime.store.membership import Memberships
 
 
 class Quits:

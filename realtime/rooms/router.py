@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from realtime import json_codec
 from realtime.redis.pubsub import Batch
 from realtime.socketio.fan_out import FanOut, Packet
+from realtime.store.events import is_control
 
 if TYPE_CHECKING:
     from realtime.socketio.manager import ChatroomManager
@@ -46,7 +47,7 @@ class Delivery:
         try:
             for name, payload in batch:
                 channel = name.decode()
-                if payload[:1] == b"{":
+                if is_control(payload):
                     if events := together.pop(channel, None):
                         self.deliver(channel, events)
                     control.receive(payload)

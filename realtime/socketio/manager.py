@@ -25,8 +25,8 @@ from realtime.rooms.router import Delivery
 from realtime.socketio.remote import ControlMessages
 from realtime.socketio.room_index import RoomIndex
 from realtime.store import keys, scripts
+from realtime.store.events import position_of
 from realtime.store.message_log import MessageLog
-from realtime.store.position import position_of
 
 log = logging.getLogger(__name__)
 
@@ -283,7 +283,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
     async def _publish_bytes(self, channel: str, payload: bytes) -> None:
         if not self._started:
             self.start()
-        await self._link.call("PUBLISH", channel, payload, resend=False)
+        await self._link.publish(channel, payload)
 
 
 def _is_channel(room: Any) -> bool:

@@ -19,12 +19,12 @@ from realtime.tasks import end_task
 
 _logger = logging.getLogger(__name__)
 
+# How often counts come together. Until then a user of N nodes may have taken N times
+# their burst; in the long run the rate holds.
 REPORT_SECONDS: Final = 0.25
-"""How often counts come together. Until then a user of N nodes may have taken N times
-their burst; in the long run the rate holds."""
 
+# Part of the burst that must be taken at a node before a user is reported.
 REPORT_SHARE: Final = 0.25
-"""Part of the burst that must be taken at a node before a user is reported."""
 
 
 class UserRates:
@@ -47,12 +47,15 @@ class UserRates:
         self._blocked_until: dict[str, float] = {}
         self._running: asyncio.Task[None] | None = None
 
+    async def run(self) -> None:
+        """Report until cancelled; nothing to do without a rate."""
+        if self._rate is not None:
+            await self._report_all(self._rate)
+
     def start(self) -> None:
         """Begin to report, in a task that :meth:`aclose` ends."""
-        if self._running is None and self._rate is not None:
-            self._running = asyncio.create_task(
-                self._run(self._rate), name="user-rates"
-            )
+        if self._running is None:
+            self._running = asyncio.create_task(self.run(), name="user-rates")
 
     async def aclose(self) -> None:
         """Stop reporting."""
@@ -85,7 +88,7 @@ class UserRates:
         if self._buckets.taken(user, rate, now) > rate.burst * REPORT_SHARE:
             self._unreported[user] = self._unreported.get(user, 0) + 1
 
-    async def _run(self, rate: Rate) -> None:
+    async def _report_all(self, rate: Rate) -> None:
         while True:
             await asyncio.sleep(REPORT_SECONDS)
             now = self._clock()
@@ -105,10 +108,11 @@ class UserRates:
 
     async def _report(self, user: str, count: int, rate: Rate) -> None:
         each_ms = 1000 / rate.per_second
-        wait_ms = await self._redis.run_script(
-            scripts.USER_RATES_REPORT,
-            (keys.user_rate(user),),
-            (round(count * each_ms), round(rate.burst * each_ms)),
+        wait_ms = await scripts.user_rates_report(
+            self._redis,
+            rate=keys.user_rate(user),
+            taken_ms=round(count * each_ms),
+            burst_ms=round(rate.burst * each_ms),
         )
         if wait_ms > 0:
             self._blocked_until[user] = self._clock() + wait_ms / 1000

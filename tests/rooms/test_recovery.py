@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -13,10 +12,10 @@ from realtime.node.app import NODE
 from realtime.rooms.recovery import PAGE_MESSAGES
 from realtime.rooms.replay_buffer import RECENT_EVENTS
 from realtime.store import keys
-from realtime.store.message_log import MessageLog
 from tests.kit.members import Member, all_see, member
 from tests.kit.nodes import Node
 from tests.kit.recording import Payload
+from tests.kit.store_fixtures import unheard_log
 from tests.kit.waiting import wait_until
 
 
@@ -197,16 +196,11 @@ async def test_a_session_that_is_ahead_of_the_node(three: list[Node]) -> None:
 
 async def append_unpublished(node: Node, text: str) -> str:
     """Store a message whose publication nobody hears; return its cursor."""
-    log = MessageLog(
-        node.app[NODE].parts.link,
-        # Sharded channels are other channels: outside a cluster nobody listens.
-        publish_command="SPUBLISH",
-        remember_seconds=60,
-        log_limit=1000,
-        log_age_ms=60_000,
-        history_limit=1000,
-    )
-    appended: Any = await log.append(
-        room="42", user="ann", client_id=text, content={"type": "text", "text": text}
-    )
+    content = {"type": "text", "text": text}
+    url = node.app[NODE].parts.settings.redis_url
+    assert url is not None
+    async with unheard_log(url) as log:
+        appended = await log.append(
+            room="42", user="ann", client_id=text, content=content
+        )
     return f"{appended.offset}:{appended.uid}"
