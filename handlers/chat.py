@@ -23,7 +23,7 @@ from realtime.pacing import Turnstile
 from realtime.presence.sessions import ChatSession
 from realtime.services import Services
 from realtime.socketio.deferred_ack import DeferredAck
-from realtime.store import keys
+from realtime.store import events, keys
 from schemas.catalog import NAMESPACE, REQUESTS
 
 UNKNOWN: Final = "?"
@@ -158,7 +158,7 @@ class ChatNamespace(SessionNamespace):
             "uid": done.uid,
             "at": done.at,
             "duplicate": done.duplicate,
-            "durability": done.durability,
+            "durability": services.log.durability,
         }
 
     @guarded
@@ -238,4 +238,5 @@ class ChatNamespace(SessionNamespace):
 
     def _encoded(self, message: bytes) -> orjson.Fragment:
         """Pass a stored message on as it is, with a fresh address of its image."""
-        return orjson.Fragment(self.services.images.resign(message))
+        images = self.services.images
+        return orjson.Fragment(events.resign_images(message, images.address))

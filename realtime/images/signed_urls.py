@@ -18,12 +18,6 @@ NAME_PATTERN: Final = r"[0-9a-f]{64}\.(?:png|jpg|webp|gif)"
 STEPS: Final = 4
 """An address stays the same for this part of its life, so that caches can use it."""
 
-_IN_JSON: Final = re.compile(
-    rb'"url":"\\?/images\\?/('
-    + NAME_PATTERN.encode()
-    + rb')\?expires=\d+&signature=[\w-]+"'
-)
-_IMAGE_MARK: Final = b'"type":"image"'
 _EXPIRES: Final = re.compile(r"[0-9]{1,12}")
 
 
@@ -78,22 +72,6 @@ class ImageLinks:
                 "The address of this image has expired; read the message again."
             )
         return left
-
-    def resign(self, raw: bytes) -> bytes:
-        """Return an encoded message or event with fresh addresses.
-
-        What is no image message comes back as it is, at the cost of one search. A
-        text cannot pass for an address: in JSON its quotation marks are escaped.
-
-        Args:
-            raw: A JSON object or event array, encoded without spaces.
-        """
-        if _IMAGE_MARK not in raw:
-            return raw
-        return _IN_JSON.sub(self._fresh, raw)
-
-    def _fresh(self, found: re.Match[bytes]) -> bytes:
-        return b'"url":"%b"' % self.address(found.group(1).decode()).encode()
 
     def _sign(self, name: str, expires: str) -> str:
         text = f"{name}\n{expires}".encode("utf-8", "replace")

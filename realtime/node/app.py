@@ -29,11 +29,12 @@ class Node:
 
     Attributes:
         parts: What it consists of.
+        settings: What it runs with.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.parts = parts = Parts(settings)
-        self._settings = settings
+        self.settings = settings
         self._lag = LoopLag()
         self._log = LogCounts()
         self._tasks = TaskStack()
@@ -60,7 +61,7 @@ class Node:
 
     def http_doors(self) -> HttpDoors:
         """Return what keeps one address from holding any number of connections."""
-        settings = self._settings
+        settings = self.settings
 
         def refused() -> None:
             self.parts.limited["address_connections"] += 1
@@ -123,7 +124,7 @@ class Node:
             end=parts.server.eio.shutdown,
             sids=lambda: [session.sid for session in parts.sessions],
             under_way=lambda: parts.namespace.under_way,
-            seconds=self._settings.drain_seconds,
+            seconds=self.settings.drain_seconds,
         )
         await drain.run()
 

@@ -7,6 +7,7 @@ arrived, a token that ended) goes to whoever is named when it is run.
 import secrets
 import time
 from collections.abc import Mapping
+from functools import partial
 
 from handlers import register
 from realtime.addresses import Addresses, parse_networks
@@ -37,8 +38,8 @@ from realtime.rooms.router import Router
 from realtime.services import Limits, Services
 from realtime.socketio.manager import ChatroomManager
 from realtime.socketio.remote import RemoteCalls
-from realtime.store import scripts
-from realtime.store.membership import QUIT, Memberships
+from realtime.store import events, scripts
+from realtime.store.membership import Memberships
 from realtime.store.message_log import MessageLog
 from realtime.store.read_marks import ReadMarks
 from realtime.store.room_snapshot import RoomSnapshots
@@ -162,7 +163,7 @@ class Parts:
             roster=self.roster,
             attendance=attendance,
             attempts=attempts,
-            present=self.images.resign,
+            present=partial(events.resign_images, address=self.images.address),
         )
         self.quitting = Quitting(
             manager=self.manager,
@@ -219,7 +220,7 @@ class Parts:
             ("redis", self.redis.run()),
             ("durability", self.durability.run()),
             ("fan-out", self.manager.run()),
-            ("remote-calls", self.remote.run({QUIT: self.quitting.heard})),
+            ("remote-calls", self.remote.run({events.QUIT: self.quitting.heard})),
             ("catch-up", self.catch_up.run(self.router)),
             ("subscriber", self.subscriber.run(self.router)),
             ("position-check", self.position_check.run()),

@@ -90,10 +90,11 @@ class NodeLease:
             _logger.exception("A lease's renewal failed; it goes on with the next")
 
     async def _renew(self) -> None:
-        held, expired = await self._redis.run_script(
-            scripts.LEASES_RENEW,
-            (keys.NODES,),
-            (self._node, int(self._lease_seconds * 1000)),
+        held, expired = await scripts.leases_renew(
+            self._redis,
+            nodes=keys.NODES,
+            node=self._node,
+            lease_ms=int(self._lease_seconds * 1000),
         )
         generation = self._redis.generation
         # Over another connection Redis may be one that lost its last seconds: what it
@@ -112,8 +113,7 @@ class NodeLease:
         await self._reconcile()
         if now < self._sweeps_from:
             return
-        for name in expired:
-            node = name.decode()
+        for node in expired:
             try:
                 swept = await self._presence.sweep(node)
                 await self._redis.call("ZREM", keys.NODES, node)

@@ -10,7 +10,8 @@ import orjson
 from realtime.presence.presence_counts import PresenceCounts
 from realtime.redis.client import RedisClient
 from realtime.redis.connection import ReplyError
-from realtime.store import keys, scripts
+from realtime.store import events, keys, scripts
+from realtime.store.scripts import PresenceChange
 from realtime.tasks import gather_started
 
 _logger = logging.getLogger(__name__)
@@ -29,7 +30,6 @@ class Presence:
     Args:
         redis: The client that carries commands out.
         node: Id of this node.
-        publish_command: ``PUBLISH``, or ``SPUBLISH`` with Redis Cluster.
         announce_users: Up to this many users online each one is announced.
         counts: Announces the counts of the rooms above it.
     """
@@ -39,13 +39,11 @@ class Presence:
         redis: RedisClient,
         *,
         node: str,
-        publish_command: str = "PUBLISH",
         announce_users: int,
         counts: PresenceCounts,
     ) -> None:
         self._redis = redis
         self._node = node
-        self._publish_command = publish_command
         self._announce_users = announce_users
         self._counts = counts
         # What is being removed, and by which call: to be listed again ends that.
@@ -66,31 +64,29 @@ class Presence:
             "device": device,
             "since": int(time.time() * 1000),
         }
-        event = ["presence", {"room": room, "user": user, "online": True}]
         self._leaving.pop((room, sid), None)
         noted = self._redis.call(
             "SADD", keys.node_sessions(self._node), f"{room} {sid}"
         )
-        listed = self._redis.run_script(
-            scripts.PRESENCE_ENTER,
-            (keys.sessions(room), keys.online(room), keys.quits(room)),
-            (
-                sid,
-                user,
-                orjson.dumps(entry),
-                keys.channel(room),
-                self._publish_command,
-                self._announce_users,
-                orjson.dumps(event),
-            ),
+        listed = scripts.presence_enter(
+            self._redis,
+            sessions=keys.sessions(room),
+            online=keys.online(room),
+            quits=keys.quits(room),
+            sid=sid,
+            user=user,
+            entry=orjson.dumps(entry),
+            channel=keys.channel(room),
+            announce_users=self._announce_users,
+            event=events.user_came(room, user),
         )
         return self._entered(room, noted, listed)
 
     async def _entered(
-        self, room: str, noted: Awaitable[Any], listed: Awaitable[Any]
+        self, room: str, noted: Awaitable[Any], listed: Awaitable[PresenceChange]
     ) -> None:
-        _, (changed, users) = await gather_started(noted, listed)
-        self._count(room, changed, users)
+        _, change = await gather_started(noted, listed)
+        self._count(room, change)
 
     async def leave(self, *, room: str, sid: str) -> None:
         """Remove a session; the user's last one is announced. Repeating is fine."""
@@ -133,39 +129,37 @@ class Presence:
     def _remove(
         self, room: str, sid: str, broken: dict[str, ReplyError] | None = None
     ) -> Coroutine[Any, Any, None]:
-        head = orjson.dumps({"room": room})[:-1]
-        removed = self._redis.run_script(
-            scripts.PRESENCE_LEAVE,
-            (keys.sessions(room), keys.online(room)),
-            (
-                sid,
-                keys.channel(room),
-                self._publish_command,
-                self._announce_users,
-                b'["presence",' + head + b',"user":',
-                b',"online":false}]',
-            ),
+        event = events.user_left(room)
+        removed = scripts.presence_leave(
+            self._redis,
+            sessions=keys.sessions(room),
+            online=keys.online(room),
+            sid=sid,
+            channel=keys.channel(room),
+            announce_users=self._announce_users,
+            head=event.head,
+            tail=event.tail,
         )
         return self._removed(room, removed, broken)
 
     async def _removed(
         self,
         room: str,
-        removed: Awaitable[Any],
+        removed: Awaitable[PresenceChange],
         broken: dict[str, ReplyError] | None,
     ) -> None:
         try:
-            changed, users = await removed
+            change = await removed
         except ReplyError as error:
             if broken is None:
                 raise
             broken[room] = error
             return
         # The departed one was still counted when the script chose how to announce.
-        self._count(room, changed, users + 1)
+        self._count(room, PresenceChange(change.changed, change.users + 1))
 
-    def _count(self, room: str, changed: int, users: int) -> None:
-        if changed and users > self._announce_users:
+    def _count(self, room: str, change: PresenceChange) -> None:
+        if change.changed and change.users > self._announce_users:
             self._counts.changed(room)
 
     async def listed(self) -> AsyncIterator[tuple[str, str]]:

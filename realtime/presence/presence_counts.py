@@ -3,11 +3,9 @@
 import asyncio
 import logging
 
-import orjson
-
 from realtime.errors import ChatError
 from realtime.redis.client import RedisClient
-from realtime.store import keys, scripts
+from realtime.store import events, keys, scripts
 
 _logger = logging.getLogger(__name__)
 
@@ -21,12 +19,10 @@ class PresenceCounts:
 
     Args:
         redis: The client that carries commands out.
-        publish_command: ``PUBLISH``, or ``SPUBLISH`` with Redis Cluster.
     """
 
-    def __init__(self, redis: RedisClient, *, publish_command: str = "PUBLISH") -> None:
+    def __init__(self, redis: RedisClient) -> None:
         self._redis = redis
-        self._publish_command = publish_command
         self._changed: set[str] = set()
         self._wake = asyncio.Event()
 
@@ -62,17 +58,14 @@ class PresenceCounts:
 
         So the last one that is published is the last one that was true, over all nodes.
         """
-        head = orjson.dumps({"room": room})[:-1]
+        event = events.online_count(room)
         try:
-            await self._redis.run_script(
-                scripts.PRESENCE_COUNT,
-                (keys.online(room),),
-                (
-                    keys.channel(room),
-                    self._publish_command,
-                    b'["presence",' + head + b',"onlineCount":',
-                    b"}]",
-                ),
+            await scripts.presence_count(
+                self._redis,
+                online=keys.online(room),
+                channel=keys.channel(room),
+                head=event.head,
+                tail=event.tail,
             )
         except ChatError:
             self.changed(room)

@@ -27,12 +27,13 @@ from realtime.tasks import end_task
 
 _logger = logging.getLogger(__name__)
 
+# How often deadlines are looked at; a deadline is late by this much at most.
 WATCH_SECONDS = 0.25
-"""How often deadlines are looked at; a deadline is late by this much at most."""
 
+# An answer that takes longer means that Redis does not serve.
 SLOW_SECONDS = 1.0
-"""An answer that takes longer means that Redis does not serve."""
 
+# Errors by which Redis says that it did nothing and may do it later.
 REFUSED = frozenset(
     {
         "BUSY",
@@ -43,14 +44,13 @@ REFUSED = frozenset(
         "TRYAGAIN",
     }
 )
-"""Errors by which Redis says that it did nothing and may do it later."""
 
+# Between two lines of the log on refused commands; a full Redis refuses each one.
 REFUSALS_SECONDS = 10.0
-"""Between two lines of the log on refused commands; a full Redis refuses each one."""
 
+# Errors by which Redis says that it is no primary any more, or none yet: a connection
+# that began so would go on without what is sent at its beginning, the scripts.
 RECONNECT_ON = frozenset({"LOADING", "MASTERDOWN", "READONLY"})
-"""Errors by which Redis says that it is no primary any more, or none yet: a connection
-that began so would go on without what is sent at its beginning, the scripts."""
 
 
 class RedisClient:
@@ -90,9 +90,9 @@ class RedisClient:
         self._closed = False
         # Those that the log does not tell of yet, and when it may.
         self._refusals, self._refusals_due = 0, 0.0
+        # Number of the connection: what was answered under another number was answered,
+        # perhaps, by another server.
         self.generation = 0
-        """Number of the connection: what was answered under another number was
-        answered, perhaps, by another server."""
         self._reconnector = Reconnector(
             "Redis commands",
             factory,

@@ -16,14 +16,14 @@ from redis.exceptions import RedisError
 from realtime.redis.url import ConnectionFactory, PrimaryConnection
 from realtime.tasks import heed_cancellation
 
+# A word of a command.
 Argument = str | bytes | int | float
-"""A word of a command."""
 
+# Deadline of closing: a silently cut connection never confirms.
 CLOSE_SECONDS = 1.0
-"""Deadline of closing: a silently cut connection never confirms."""
 
+# Takes the replies that one read completed.
 Take = Callable[[list[Any]], None]
-"""Takes the replies that one read completed."""
 
 
 class ConnectionLostError(Exception):
@@ -55,8 +55,8 @@ class RedisConnection(asyncio.Protocol):
 
     def __init__(self, connection: AbstractConnection) -> None:
         self._connection = connection
-        # redis-py has no public way to its transport. This attribute is the only
-        # private one that the project uses.
+        # redis-py has no public way to its transport: the one private name of it that
+        # is used. tests/redis/test_connection.py notices when it changes.
         writer = connection._writer
         if writer is None:
             raise ConnectionLostError("the connection closed while it was being made")

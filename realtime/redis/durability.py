@@ -18,22 +18,22 @@ from realtime.redis.script import Script
 from realtime.redis.url import ConnectionFactory
 from realtime.tasks import end_task, gather_started
 
+# Written before each confirmation: WAIT and WAITAOF speak of the last write of their
+# own connection, and a repeated `clientId` writes nothing.
 MARK: Final = "chatroom:durable"
-"""Written before each confirmation: WAIT and WAITAOF speak of the last write of their
-own connection, and a repeated ``clientId`` writes nothing."""
 
+# Writes under way at once.
 CALLS_LIMIT: Final = 20_000
-"""Writes under way at once."""
 
+# Deadline of a write, in deadlines of a confirmation: one may be in its way.
 WRITE_SHARE: Final = 1.5
-"""Deadline of a write, in deadlines of a confirmation: one may be in its way."""
 
+# Deadline of a write and its confirmation together, in the same unit: 4 s, so that a
+# send is answered within 5 s.
 TOTAL_SHARE: Final = 2.0
-"""Deadline of a write and its confirmation together, in the same unit: 4 s, so that
-a send is answered within 5 s."""
 
+# How Redis before 7.2 answers WAITAOF.
 UNKNOWN_COMMAND: Final = "ERR unknown command"
-"""How Redis before 7.2 answers WAITAOF."""
 
 _LEVEL: Final = re.compile(r"memory|fsync|replicas:([1-9][0-9]?)", re.ASCII)
 

@@ -18,15 +18,15 @@ from realtime.redis.url import ConnectionFactory
 
 _logger = logging.getLogger(__name__)
 
+# Channel and payload of the publications that one read brought, in order.
 Batch = list[tuple[bytes, bytes]]
-"""Channel and payload of the publications that one read brought, in order."""
 
+# Part of the silence limit after which Redis is asked for a sign of life: early enough
+# that the answer of a healthy but slow server is not waited for in vain.
 PING_SHARE = 0.35
-"""Part of the silence limit after which Redis is asked for a sign of life: early
-enough that the answer of a healthy but slow server is not waited for in vain."""
 
+# Channels in one SUBSCRIBE after a reconnect: some 30 KB a command.
 CHANNELS_PER_COMMAND = 1000
-"""Channels in one SUBSCRIBE after a reconnect: some 30 KB a command."""
 
 
 class Listener(Protocol):

@@ -11,9 +11,9 @@ from realtime.tasks import end_task
 
 _logger = logging.getLogger(__name__)
 
+# Pause between two attempts to connect: constant, because a longer one costs messages'
+# time and a refused connect on one's own network costs nothing.
 RECONNECT_SECONDS: Final = 0.1
-"""Pause between two attempts to connect: constant, because a longer one costs
-messages' time and a refused connect on one's own network costs nothing."""
 
 
 class Reconnector:

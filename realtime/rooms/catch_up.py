@@ -6,13 +6,11 @@ from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Protocol
 
-import orjson
-
 from realtime.errors import ChatError, UnavailableError
 from realtime.redis.pubsub import Subscriber
 from realtime.rooms.feed import RoomFeed
+from realtime.store import events
 from realtime.store.message_log import MessageLog
-from realtime.store.position import as_log_event
 
 _logger = logging.getLogger(__name__)
 
@@ -209,10 +207,10 @@ class CatchUp:
         if not page.proved or cut_off:
             _logger.warning("The log of room %s lost what was delivered", feed.room)
             feed.restart(page.top)
-            self._deliver(channel, [orjson.dumps(["reload", {"room": feed.room}])])
+            self._deliver(channel, [events.reload(feed.room)])
             return False
         for event in page.events:
-            feed.advance(*as_log_event(event))
+            feed.advance(*events.as_log_event(event))
         if page.events:
             self._deliver(channel, page.events)
         up_to_date = feed.position.offset >= max(page.top.offset, feed.highest_seen)

@@ -4,14 +4,12 @@ import asyncio
 import logging
 from collections.abc import ItemsView
 
-from realtime import json_codec
 from realtime.errors import UnavailableError
 from realtime.redis.pubsub import Subscriber
 from realtime.rooms.catch_up import CatchUp
-from realtime.rooms.feed import NOTICES, RoomFeed, Verdict
+from realtime.rooms.feed import RoomFeed, Verdict
 from realtime.rooms.replay_buffer import RecentMemory
-from realtime.store import keys
-from realtime.store.position import position_of
+from realtime.store import events, keys
 
 _logger = logging.getLogger(__name__)
 
@@ -130,7 +128,7 @@ class RoomFeeds:
         feed = self._feeds.get(channel)
         if feed is None:
             return False
-        position = position_of(event)
+        position = events.position_of(event)
         if position is None:
             return self._receive_notice(channel, feed, event)
         verdict = feed.judge(position)
@@ -143,10 +141,10 @@ class RoomFeeds:
 
     def _receive_notice(self, channel: str, feed: RoomFeed, event: bytes) -> bool:
         """Take an event that is not of the log: dropped first under load."""
-        if not _is_event(event):
+        if not events.is_event(event):
             _logger.error("What is published on %s is no event; ignored", channel)
             return False
-        if event.startswith(NOTICES):
+        if events.is_room_notice(event):
             feed.notice(event)
         if self._catch_up.has_room(channel):
             return True
@@ -166,12 +164,3 @@ class RoomFeeds:
         for channel, feed in self._feeds.items():
             if self._catch_up.opened(channel) is None:
                 self._catch_up.begin(channel, feed)
-
-
-def _is_event(payload: bytes) -> bool:
-    """Tell whether a publication is an event array; anything may be published."""
-    try:
-        found = json_codec.loads(payload)
-    except ValueError:
-        return False
-    return isinstance(found, list) and bool(found) and isinstance(found[0], str)

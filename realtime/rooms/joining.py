@@ -4,7 +4,7 @@ The session gets every event from its cursor on, once and in order: what it miss
 in the ack, which is written in the step that puts it into the room's fan-out.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import orjson
@@ -17,9 +17,10 @@ from realtime.rooms.attendance import Attendance
 from realtime.rooms.feed import Entry, RoomFeed
 from realtime.rooms.feeds import RoomFeeds
 from realtime.rooms.recovery import Past, Recovery
-from realtime.store import keys
-from realtime.store.membership import Admission, Memberships
+from realtime.store import events, keys
+from realtime.store.membership import Memberships
 from realtime.store.room_snapshot import RoomSnapshot, RoomSnapshots
+from realtime.store.scripts import Admission
 from realtime.tasks import gather_started
 
 JOINS_A_TURN = 8
@@ -251,19 +252,21 @@ class PendingJoin:
         try:
             if entry.broken:
                 raise UnavailableError("The room changed meanwhile; join again.")
-            events = [*past.events, *entry.tail]
-            allow(sum(map(len, events)))
+            told = [*past.events, *entry.tail]
+            allow(sum(map(len, told)))
             self._enter()
         finally:
             self._close()
         state.apply([*entry.notices, *entry.tail])
         last_read = max(admission.last_read_message, state.announced_mark(self._user))
-        last_message = max(admission.last_message, _last_message(entry.tail), last_read)
+        last_message = max(
+            admission.last_message, events.last_message(entry.tail), last_read
+        )
         return {
             "room": self._feed.room,
             "cursor": str(self._feed.position),
             "recovered": past.recovered,
-            "events": [orjson.Fragment(self._present(event)) for event in events],
+            "events": [orjson.Fragment(self._present(event)) for event in told],
             "lastMessage": last_message,
             "lastReadMessage": last_read,
             "unread": last_message - last_read,
@@ -273,15 +276,6 @@ class PendingJoin:
     def cancel(self) -> None:
         """Give the join up."""
         self._close()
-
-
-def _last_message(tail: Sequence[bytes]) -> int:
-    """Return the highest message number among events, 0 if there is none."""
-    for event in reversed(tail):
-        if event.startswith(b'["message",'):
-            number: int = orjson.loads(event)[1]["message"]
-            return number
-    return 0
 
 
 def _require_live(session: AttendingSession) -> None:

@@ -5,6 +5,7 @@ from realtime.rooms.feeds import RoomFeeds
 from realtime.rooms.quitting import Quitting
 from realtime.socketio.manager import ChatroomManager
 from realtime.socketio.remote import RemoteCalls
+from realtime.store import events
 
 
 class Router:
@@ -48,16 +49,16 @@ class Router:
         try:
             for name, payload in batch:
                 channel = name.decode()
-                if payload[:1] == b"{":
-                    if events := together.pop(channel, None):
-                        self.deliver(channel, events)
+                if events.is_control(payload):
+                    if before := together.pop(channel, None):
+                        self.deliver(channel, before)
                     self._remote.receive(payload)
                 elif self._feeds.receive(channel, payload):
                     together.setdefault(channel, []).append(payload)
         finally:
             # Whatever else fails: to the feeds these count as delivered.
-            for channel, events in together.items():
-                self.deliver(channel, events)
+            for channel, rest in together.items():
+                self.deliver(channel, rest)
 
     def lost(self) -> None:
         """Take note that publications may be missed from now on."""
@@ -67,9 +68,9 @@ class Router:
         """Catch all rooms up: every channel is subscribed again."""
         self._feeds.ready()
 
-    def deliver(self, channel: str, events: list[bytes]) -> None:
+    def deliver(self, channel: str, encoded: list[bytes]) -> None:
         """Write encoded event arrays to a room's sessions, without suspending."""
-        self._manager.send_events(channel, events)
+        self._manager.send_events(channel, encoded)
 
     def backlog(self, channel: str) -> int:
         """Return how many hand-overs of a room are still going out."""

@@ -18,7 +18,7 @@ from realtime.socketio.fan_out import FanOut, Packet
 from realtime.socketio.remote import emission, emit_here
 from realtime.socketio.room_index import RoomIndex
 from realtime.store import keys
-from realtime.store.position import position_of
+from realtime.store.events import position_of
 
 CALLS_LIMIT = 20_000
 """Redis calls under way at once of a manager without a server: some 20 MB."""

@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import orjson
-
 from realtime.errors import (
     ForbiddenError,
     OutcomeUnknownError,
@@ -17,37 +15,26 @@ from realtime.errors import (
 )
 from realtime.redis.client import RedisClient
 from realtime.redis.connection import ReplyError
-from realtime.store import keys, scripts
+from realtime.store import events, keys, scripts
+from realtime.store.scripts import Admission
 from realtime.tasks import gather_started
 
 _logger = logging.getLogger(__name__)
 
+# The role of somebody who came by themselves.
 MEMBER = "member"
-"""The role of somebody who came by themselves."""
 
-QUIT = "quit"
-"""The method of the control message by which nodes are told that somebody quit."""
-
+# Rooms of a list that are asked for in one go: a long list does not crowd out what
+# others ask of Redis.
 LISTED_TOGETHER = 100
-"""Rooms of a list that are asked for in one go: a long list does not crowd out what
-others ask of Redis."""
 
+# How long it is noted that somebody quit: a device of theirs that was away for as long
+# does not bring the membership back.
 QUITS_KEPT_SECONDS = 30 * 24 * 3_600
-"""How long it is noted that somebody quit: a device of theirs that was away for as long
-does not bring the membership back."""
 
+# How long a node may be deaf: after that it has shed its clients, for `/readyz` was
+# red.
 QUIT_LATELY_SECONDS = 3_600
-"""How long a node may be deaf: after that it has shed its clients, for ``/readyz`` was
-red."""
-
-
-class Admission(NamedTuple):
-    """A member's standing when they enter a room."""
-
-    new: bool
-    last_message: int
-    last_read_message: int
-    members: int
 
 
 class RoomSummary(NamedTuple):
@@ -70,7 +57,6 @@ class Memberships:
     Args:
         redis: The client that carries commands out.
         user_rooms_limit: Memberships that a user may be a member of.
-        publish_command: ``PUBLISH``, or ``SPUBLISH`` with Redis Cluster.
     """
 
     def __init__(
@@ -78,11 +64,9 @@ class Memberships:
         redis: RedisClient,
         *,
         user_rooms_limit: int,
-        publish_command: str = "PUBLISH",
     ) -> None:
         self._redis = redis
         self._user_rooms_limit = user_rooms_limit
-        self._publish_command = publish_command
 
     async def claim(self, room: str, user: str) -> None:
         """Put a room on a user's list; :meth:`admit` makes them a member next.
@@ -117,31 +101,31 @@ class Memberships:
         return self._admitted(
             room,
             user,
-            self._redis.run_script(
-                scripts.MEMBERSHIP_ADMIT,
-                (
-                    keys.members(room),
-                    keys.last_read(room),
-                    keys.meta(room),
-                    keys.quits(room),
-                ),
-                (user, MEMBER, int(returning)),
+            scripts.membership_admit(
+                self._redis,
+                members=keys.members(room),
+                last_read=keys.last_read(room),
+                meta=keys.meta(room),
+                quits=keys.quits(room),
+                user=user,
+                role=MEMBER,
+                returning=returning,
             ),
         )
 
     async def _admitted(
-        self, room: str, user: str, admitted: Awaitable[Any]
+        self, room: str, user: str, admitted: Awaitable[Admission | None]
     ) -> Admission:
-        new, last_message, last_read, members = await admitted
-        if new == -1:
+        admission = await admitted
+        if admission is None:
             # It was claimed before.
             with _changed_before():
                 await self.unlist(room, user)
             raise ForbiddenError("You quit this room; join it anew, without a cursor.")
-        if new == 1:
+        if admission.new:
             with _changed_before():
                 await self._confirm(room, user)
-        return Admission(new == 1, last_message, last_read, members)
+        return admission
 
     async def _confirm(self, room: str, user: str) -> None:
         """Make both sides agree if a quit came between a claim and its admission.
@@ -173,12 +157,15 @@ class Memberships:
             UnavailableError: Nothing was changed.
             OutcomeUnknownError: It may have been; then the nodes were told as well.
         """
-        channel = keys.channel(room)
-        word = orjson.dumps({"method": QUIT, "room": channel, "user": user})
-        await self._redis.run_script(
-            scripts.MEMBERSHIP_QUIT,
-            (keys.members(room), keys.last_read(room), keys.quits(room)),
-            (user, QUITS_KEPT_SECONDS, channel, self._publish_command, word),
+        await scripts.membership_quit(
+            self._redis,
+            members=keys.members(room),
+            last_read=keys.last_read(room),
+            quits=keys.quits(room),
+            user=user,
+            keep_seconds=QUITS_KEPT_SECONDS,
+            channel=keys.channel(room),
+            control=events.quit_message(room, user),
         )
 
     async def unlist(self, room: str, user: str) -> None:
@@ -196,11 +183,12 @@ class Memberships:
                 # Who becomes a member after this was looked up lists the room then.
                 await self._redis.call("SADD", keys.user_rooms(user), room)
 
-    def _list(self, room: str, user: str) -> Awaitable[Any]:
-        return self._redis.run_script(
-            scripts.MEMBERSHIP_CLAIM,
-            (keys.user_rooms(user),),
-            (room, self._user_rooms_limit),
+    def _list(self, room: str, user: str) -> Awaitable[bool]:
+        return scripts.membership_claim(
+            self._redis,
+            user_rooms=keys.user_rooms(user),
+            room=room,
+            limit=self._user_rooms_limit,
         )
 
     def _is_member(self, room: str, user: str) -> Awaitable[Any]:

@@ -3,40 +3,13 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import orjson
-
 from realtime.errors import ForbiddenError
 from realtime.redis.client import RedisClient
 from realtime.redis.durability import MEMORY, Durability
-from realtime.store import keys, scripts
-from realtime.store.position import START, Position
-from realtime.store.uids import Uids
-
-
-class Appended(NamedTuple):
-    """What became of a send; a repeated ``clientId`` gets the first result.
-
-    ``durability`` names the level that was reached before this was returned.
-    """
-
-    message: int
-    offset: int
-    uid: str
-    at: int
-    duplicate: bool
-    durability: str
-
-
-class LogPage(NamedTuple):
-    """Events after a position.
-
-    ``proved`` is false when the position is not of this log (trimmed, beyond its top,
-    or another lineage); then ``events`` is empty.
-    """
-
-    proved: bool
-    top: Position
-    events: list[bytes]
+from realtime.redis.script import ScriptRunner
+from realtime.store import events, keys, scripts
+from realtime.store.position import START, Position, Uids
+from realtime.store.scripts import Appended, LogPage
 
 
 class HistoryPage(NamedTuple):
@@ -56,19 +29,20 @@ class MessageLog:
 
     Args:
         redis: The client that carries commands out.
-        publish_command: ``PUBLISH``, or ``SPUBLISH`` with Redis Cluster.
         remember_seconds: How long a ``clientId`` is remembered.
         log_limit: Events that a room's log keeps, at least; trimming is in blocks.
         log_age_ms: Age over which events leave the log, the newest excepted.
         history_limit: Messages that a room's history keeps.
         durability: Confirms appends; None: they are as safe as Redis's memory.
+
+    Attributes:
+        durability: The name of the level that an append has reached when it returns.
     """
 
     def __init__(
         self,
         redis: RedisClient,
         *,
-        publish_command: str = "PUBLISH",
         remember_seconds: int,
         log_limit: int,
         log_age_ms: int,
@@ -76,10 +50,16 @@ class MessageLog:
         durability: Durability | None = None,
     ) -> None:
         self._redis = redis
-        self._publish_command = publish_command
-        self._limits = (remember_seconds, log_limit, log_age_ms, history_limit)
+        self._writer: ScriptRunner = redis
+        level = MEMORY
+        if durability is not None and durability.level != MEMORY:
+            # It has a connection of its own, and waits there.
+            self._writer, level = durability, durability.level
+        self.durability = level.name
+        self._remember_seconds = remember_seconds
+        self._log_limit = log_limit
+        self._log_age_ms = log_age_ms
         self._history_limit = history_limit
-        self._durability = durability
         self._uids = Uids()
 
     @classmethod
@@ -107,34 +87,29 @@ class MessageLog:
             ForbiddenError: The user is not a member.
             UnavailableError: Nothing was stored.
             OutcomeUnknownError: It may have been stored, or it was and is not yet as
-                safe as the room demands; repeat with this client_id.
+                safe as is demanded; repeat with this client_id.
         """
-        body = orjson.dumps(
-            {"room": room, "user": user, **content, "clientId": client_id}
-        )[1:-1]
         names = keys.append_keys(room, user)
-        call = (
-            scripts.MESSAGE_LOG_APPEND,
-            (*names.room, names.sent_prefix + client_id),
-            (
-                names.channel,
-                self._publish_command,
-                user,
-                self._uids.next(),
-                body,
-                *self._limits,
-            ),
+        appended = await scripts.message_log_append(
+            self._writer,
+            log=names.log,
+            messages=names.messages,
+            meta=names.meta,
+            last_read=names.last_read,
+            members=names.members,
+            sent=names.sent_prefix + client_id,
+            channel=names.channel,
+            user=user,
+            uid=self._uids.next(),
+            body=events.message_body(room, user, content, client_id),
+            remember_seconds=self._remember_seconds,
+            log_limit=self._log_limit,
+            log_age_ms=self._log_age_ms,
+            history_limit=self._history_limit,
         )
-        durability = self._durability
-        if durability is None or durability.level == MEMORY:
-            reply = await self._redis.run_script(*call)
-        else:
-            reply = await durability.run_script(*call)
-        if reply[0] < 0:
+        if appended is None:
             raise ForbiddenError("You are not a member of this room.")
-        level = MEMORY if durability is None else durability.level
-        duplicate, message, offset, uid, at, _own_level = reply
-        return Appended(message, offset, uid.decode(), at, duplicate == 1, level.name)
+        return appended
 
     async def read(
         self,
@@ -152,12 +127,15 @@ class MessageLog:
             upto: Highest offset wanted; None for the top.
             limit: Most events returned.
         """
-        proved, top_offset, top_uid, events = await self._redis.run_script(
-            scripts.MESSAGE_LOG_READ,
-            (keys.log(room), keys.meta(room)),
-            (after.offset, after.uid, "+" if upto is None else upto, limit),
+        return await scripts.message_log_read(
+            self._redis,
+            log=keys.log(room),
+            meta=keys.meta(room),
+            offset=after.offset,
+            uid=after.uid,
+            upto="+" if upto is None else upto,
+            limit=limit,
         )
-        return LogPage(proved == 1, Position(top_offset, top_uid.decode()), events)
 
     async def top(self, room: str) -> Position:
         """Return the position of the newest event."""

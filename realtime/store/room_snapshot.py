@@ -3,10 +3,8 @@
 from collections.abc import Awaitable, Coroutine, Iterable
 from typing import Any
 
-import orjson
-
 from realtime.redis.client import RedisClient
-from realtime.store import keys, scripts
+from realtime.store import events, keys, scripts
 
 
 class RoomSnapshot:
@@ -36,19 +34,18 @@ class RoomSnapshot:
         """Whether the room is small enough to list its members' marks."""
         return self._reads is not None
 
-    def apply(self, events: Iterable[bytes]) -> None:
+    def apply(self, arrived: Iterable[bytes]) -> None:
         """Take in what was announced while the state was being read, in order.
 
         Messages are among it: each moves its sender's mark. What the state contains
         already changes nothing.
         """
-        for event in events:
-            name, payload, *_ = orjson.loads(event)
-            if name == "message":
+        for name, payload in events.decode(arrived):
+            if name == events.MESSAGE:
                 self._raise_mark(payload["user"], payload["message"])
-            elif name == "read":
+            elif name == events.READ:
                 self._raise_mark(payload["user"], payload["lastReadMessage"])
-            elif name == "presence":
+            elif name == events.PRESENCE:
                 self._apply_presence(payload)
 
     def announced_mark(self, user: str) -> int:
@@ -102,23 +99,22 @@ class RoomSnapshots:
         Raises:
             UnavailableError, OutcomeUnknownError: Redis is away.
         """
-        reply = self._redis.run_script(
-            scripts.ROOM_STATE_READ,
-            (keys.last_read(room), keys.online(room), keys.members(room)),
-            (self._announce_members,),
+        return self._snapshot(
+            scripts.room_snapshot_read(
+                self._redis,
+                last_read=keys.last_read(room),
+                online=keys.online(room),
+                members=keys.members(room),
+                limit=self._announce_members,
+            )
         )
-        return self._state(reply)
 
     @staticmethod
-    async def _state(reply: Awaitable[Any]) -> RoomSnapshot:
-        members, users, lists_marks, marks, lists_users, names = await reply
-        reads = None
-        if lists_marks:
-            pairs = zip(marks[::2], marks[1::2], strict=True)
-            reads = {user.decode(): int(mark) for user, mark in pairs}
+    async def _snapshot(found: Awaitable[scripts.Snapshot]) -> RoomSnapshot:
+        snapshot = await found
         return RoomSnapshot(
-            reads=reads,
-            online=[name.decode() for name in names] if lists_users else None,
-            online_count=users,
-            member_count=members,
+            reads=snapshot.marks,
+            online=snapshot.users,
+            online_count=snapshot.online_count,
+            member_count=snapshot.member_count,
         )

@@ -18,12 +18,12 @@ from realtime.store import keys, scripts
 
 _logger = logging.getLogger(__name__)
 
+# How often counts come together. Until then a user of N nodes may have taken N times
+# their burst; in the long run the rate holds.
 REPORT_SECONDS: Final = 0.25
-"""How often counts come together. Until then a user of N nodes may have taken N times
-their burst; in the long run the rate holds."""
 
+# Part of the burst that must be taken at a node before a user is reported.
 REPORT_SHARE: Final = 0.25
-"""Part of the burst that must be taken at a node before a user is reported."""
 
 
 class UserRates:
@@ -44,6 +44,11 @@ class UserRates:
         self._buckets = Buckets()
         self._unreported: dict[str, int] = {}
         self._blocked_until: dict[str, float] = {}
+
+    async def run(self) -> None:
+        """Report until cancelled; nothing to do without a rate."""
+        if self._rate is not None:
+            await self._report_all(self._rate)
 
     def held(self) -> dict[str, int]:
         """Return what is kept of users, counted by kind."""
@@ -71,10 +76,8 @@ class UserRates:
         if self._buckets.taken(user, rate, now) > rate.burst * REPORT_SHARE:
             self._unreported[user] = self._unreported.get(user, 0) + 1
 
-    async def run(self) -> None:
-        """Report until cancelled; at once over if there is no limit."""
-        rate = self._rate
-        while rate is not None:
+    async def _report_all(self, rate: Rate) -> None:
+        while True:
             await asyncio.sleep(REPORT_SECONDS)
             now = self._clock()
             for user in [u for u, end in self._blocked_until.items() if end <= now]:
@@ -93,10 +96,11 @@ class UserRates:
 
     async def _report(self, user: str, count: int, rate: Rate) -> None:
         each_ms = 1000 / rate.per_second
-        wait_ms = await self._redis.run_script(
-            scripts.USER_RATES_REPORT,
-            (keys.user_rate(user),),
-            (round(count * each_ms), round(rate.burst * each_ms)),
+        wait_ms = await scripts.user_rates_report(
+            self._redis,
+            rate=keys.user_rate(user),
+            taken_ms=round(count * each_ms),
+            burst_ms=round(rate.burst * each_ms),
         )
         if wait_ms > 0:
             self._blocked_until[user] = self._clock() + wait_ms / 1000

@@ -53,6 +53,27 @@ def make_link(redis_server: RedisServer) -> LinkMaker:
     return make
 
 
+class UnheardClient(RedisClient):
+    """Publishes on sharded channels: other channels, that no node listens to."""
+
+    publish_command = "SPUBLISH"
+
+
+@asynccontextmanager
+async def unheard_log(url: str) -> AsyncIterator[MessageLog]:
+    """Return a log whose messages are stored and whose publications nobody hears."""
+    redis = UnheardClient(
+        connection_factory(url, timeout_seconds=TIMEOUT_SECONDS),
+        timeout_seconds=TIMEOUT_SECONDS,
+        limit_calls=10,
+    )
+    redis.start()
+    try:
+        yield make_log(redis)
+    finally:
+        await redis.aclose()
+
+
 @pytest.fixture
 async def link(make_link: LinkMaker) -> AsyncIterator[RedisClient]:
     """A link with a generous deadline, for the stores."""

@@ -8,8 +8,9 @@ from redis.asyncio import Redis
 from realtime.redis.client import RedisClient
 from realtime.store import keys
 from realtime.store.membership import Memberships
-from realtime.store.message_log import HistoryPage, LogPage, MessageLog
+from realtime.store.message_log import HistoryPage, MessageLog
 from realtime.store.position import START, Position
+from realtime.store.scripts import LogPage
 from tests.kit.store_fixtures import Send, make_log, sender
 
 

@@ -8,8 +8,10 @@ import pytest
 from redis.asyncio import Redis
 
 from realtime.node.app import NODE
-from realtime.store.message_log import LogPage, MessageLog
+from realtime.store.message_log import MessageLog
+from realtime.store.scripts import LogPage
 from tests.kit.nodes import NAMESPACE, client, run_nodes
+from tests.kit.store_fixtures import unheard_log
 from tests.kit.waiting import wait_until
 
 ROOM = "gaps"
@@ -87,17 +89,10 @@ async def test_a_cursor_is_honoured_by_a_node_that_reads_behind_it(
         feeds.read_again(CHANNEL)
         await asked.wait()
         # Published where this node does not listen: its line is slow.
-        elsewhere = MessageLog(
-            node.app[NODE].parts.redis,
-            publish_command="SPUBLISH",
-            remember_seconds=60,
-            log_limit=100,
-            log_age_ms=60_000,
-            history_limit=100,
-        )
-        appended = await elsewhere.append(
-            room=ROOM, user="ann", client_id="c1", content={"text": "hello"}
-        )
+        async with unheard_log(redis_url) as elsewhere:
+            appended = await elsewhere.append(
+                room=ROOM, user="ann", client_id="c1", content={"text": "hello"}
+            )
         holds = feed.holds
         cursor = f"{appended.offset}:{appended.uid}"
         joining = asyncio.create_task(
