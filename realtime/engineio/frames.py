@@ -40,6 +40,14 @@ class CloseCode:
     TOO_BIG: Final = 1009
 
 
+class FrameError(Exception):
+    """The client broke RFC 6455; the connection fails with ``code``."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 def _frame(first: int, payload: bytes) -> bytes:
     size = len(payload)
     if size <= _MAX_7_BITS:

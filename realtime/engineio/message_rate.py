@@ -1,14 +1,14 @@
-"""How many messages a connection may bring: a count that is cheap to keep."""
+"""How many messages a WebSocket may bring by time: a count that is cheap to keep."""
 
 import math
 from typing import Final
 
+# A client that is over its rate is read once in so many seconds, what the rate allows
+# in these: few enough messages for the others not to notice, enough to pay for a timer.
 LUMP_SECONDS: Final = 0.05
-"""Messages of this long are read in one go from a client that is over its pace: few
-enough for the others not to notice, many enough for a timer to pay."""
 
 
-class Pace:
+class MessageAllowance:
     """Messages of one connection, counted down; the clock is looked at rarely.
 
     Args:

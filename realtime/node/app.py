@@ -130,7 +130,7 @@ class Node:
         return Metrics(
             gauges={
                 "sessions": lambda: len(services.sessions),
-                "unauthenticated": lambda: self.parts.addresses.strangers,
+                "unauthenticated": lambda: self.parts.addresses.unauthenticated,
                 "rooms": lambda: len(manager.feeds),
                 "requests": lambda: namespace.under_way,
                 "redis_calls": lambda: self.parts.link.under_way,

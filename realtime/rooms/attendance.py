@@ -138,7 +138,7 @@ class Attendance:
 
     async def _active(self, channel: str, cursor: str | None, wish: Wish) -> RoomFeed:
         """Hold a room that is as its log is, and not behind the cursor."""
-        await self._turns.wait()
+        await self._turns.enter()
         feeds = self._manager.feeds
         feed = await feeds.hold(channel)
         try:

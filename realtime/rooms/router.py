@@ -31,14 +31,14 @@ class Delivery:
 
     def begin(self) -> None:
         """Hold back what is written to single sessions: publications are on the way."""
-        self._manager.server.cork.is_in = True
+        self._manager.server.cork.is_corked = True
 
     def receive(self, batch: Batch) -> None:
         """Take one read's publications, each room's in one write with acks due."""
         try:
             self._sort_out(batch)
         finally:
-            self._manager.server.cork.pull()
+            self._manager.server.cork.uncork()
 
     def _sort_out(self, batch: Batch) -> None:
         feeds, control = self._manager.feeds, self._manager.control

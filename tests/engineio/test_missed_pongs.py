@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from realtime.engineio.heartbeat import Heartbeat, Wheel
+from realtime.engineio.heartbeat import Heartbeat
+from realtime.engineio.timers import Timers
 from tests.kit.waiting import MS, wait_until
 
 
@@ -16,7 +17,7 @@ class Silent:
         unsent: What is found; nothing once the looks are used up.
     """
 
-    is_excused = False
+    is_pong_delayed = False
 
     def __init__(self, heartbeat: Heartbeat, unsent: Sequence[int]) -> None:
         self._heartbeat = heartbeat
@@ -24,7 +25,7 @@ class Silent:
         self.is_over = False
 
     @property
-    def unsent(self) -> int:
+    def unsent_bytes(self) -> int:
         """Bytes on their way to the client."""
         return self._left.pop(0) if self._left else 0
 
@@ -44,11 +45,11 @@ class Silent:
 
 async def ended(unsent: Sequence[int]) -> Silent:
     """Return a session that was pinged once and then waited for, to its end."""
-    heartbeat = Heartbeat(Wheel(), interval=10 * MS, timeout=10 * MS)
+    heartbeat = Heartbeat(Timers(), interval=10 * MS, timeout=10 * MS)
     session = Silent(heartbeat, unsent)
-    heartbeat.start(session, heartbeat._wheel.time())
+    heartbeat.start(session)
     await wait_until(lambda: session.is_over, "its time is over")
-    assert not heartbeat._unsent
+    assert not heartbeat._unsent_bytes
     return session
 
 
