@@ -1,8 +1,8 @@
-"""A turnstile: so many in one turn of the event loop, the others after them in order.
+"""A turnstile: a few in each turn of the event loop, the others after them in order.
 
 What comes in thousands at once (connects after a node died, the requests of one user
-who floods) would otherwise make a turn of the loop long, and everybody waits for that
-several times a message. Nobody here waits for what another one does: only for turns.
+who floods) would otherwise make one turn of the loop long, and delay everybody else.
+Callers wait only for turns of the loop, never for each other's work.
 """
 
 import asyncio

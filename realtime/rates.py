@@ -19,18 +19,18 @@ USER: Final = "user"
 # The rate of all requests of one user at a node; each room of a ``sync`` is one.
 USER_REQUESTS: Final = "user_requests"
 
-# The rate of a user's connects to a node. Who is refused is told so after a while:
-# what connects again and again has to wait, and costs less.
+# The rate of a user's connects to a node. A refusal is answered after a while:
+# a client that connects again and again has to wait, and costs less.
 CONNECT: Final = "connect"
 
 # The rate of answers to a user that no client needs to get often (``rate_limited``,
-# ``invalid``, ``unknown_event``). Whoever goes on is read more slowly.
+# ``invalid``, ``unknown_event``). A client that goes on is read more slowly.
 REFUSALS: Final = "refusals"
 
-# The rate of whatever comes over a WebSocket, also of what asks for nothing.
+# The rate of all messages over a WebSocket, also of those that ask for nothing.
 MESSAGES: Final = "messages"
 
-# How long nothing is read from a connection that goes on against refusals. The 100
+# Seconds for which a connection that goes on after refusals is not read. The 100
 # connections that a user may have then cost 100 refusals a second, 1 % of a core.
 REST_SECONDS: Final = 1.0
 

@@ -1,8 +1,7 @@
 """Admission: how many clients may come in, from where and at once.
 
-A session counts as unauthenticated until the layer above says whose it is. Their
-number is bounded by address and for the node; it is what costs a server that nobody
-has logged in to.
+A session counts as unauthenticated until the layer above knows its user. The number of
+such sessions is bounded by address and for the node.
 """
 
 from collections import Counter
@@ -31,7 +30,7 @@ class Admission:
     Attributes:
         addresses: As given.
         handshakes: Lets a few Engine.IO handshakes begin in each turn of the loop.
-        is_closed: Set when the server goes down: nobody comes in any more.
+        is_closed: Set when the server goes down: every handshake is refused.
         connects: The same for what clients do next to be known, Socket.IO's CONNECT.
     """
 
@@ -70,14 +69,14 @@ class Admission:
         self.addresses.add(address)
 
     def mark_authenticated(self, session: CountedSession) -> None:
-        """Take note that it is known whose a session is."""
+        """Count a session as authenticated: its user is known."""
         if not session.is_authenticated:
             session.is_authenticated = True
             if session.address is not None:
                 self.addresses.mark_authenticated(session.address)
 
     def mark_unauthenticated(self, session: CountedSession) -> None:
-        """Take note that a session's connection is nobody's any more."""
+        """Count a session as unauthenticated again: its user has gone."""
         if session.is_authenticated:
             session.is_authenticated = False
             if session.address is not None:

@@ -1,4 +1,4 @@
-"""What outlives its session for a moment: connections that close, unfetched packets."""
+"""What outlives its session for a moment: closing connections, unfetched packets."""
 
 from typing import Final
 
@@ -6,17 +6,17 @@ from realtime.engineio.interfaces import Abortable
 from realtime.engineio.polling import Polling
 from realtime.engineio.timers import TimeoutQueue, Timers
 
-# WebSockets whose end is awaited while others come. No session counts them any more,
-# and clients that never answer a close could open thousands in the time they have.
+# WebSockets that are being closed, at most. No session counts them any more, and
+# clients that never answer a close frame could open thousands within the timeout.
 CLOSING_CONNECTIONS: Final = 1_000
 
 
 class ClosingConnections(TimeoutQueue[Abortable]):
-    """WebSockets whose close frame, or end, is awaited for a bounded time.
+    """WebSockets that are being closed, each aborted when it takes too long.
 
     Args:
         timers: The server's timer.
-        seconds: After these a connection is aborted.
+        seconds: Time for the client's close frame and for what is unsent.
     """
 
     def __init__(self, timers: Timers, seconds: float) -> None:

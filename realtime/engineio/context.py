@@ -25,7 +25,7 @@ class Context:
     cork: Cork
     dispatcher: Dispatcher
     heartbeat: Heartbeat
-    # Sessions with a WebSocket that is yet to complete its upgrade.
+    # Sessions with a WebSocket that has not completed its upgrade yet.
     upgrades: TimeoutQueue[UpgradingSession]
     closing: ClosingConnections
     unfetched: UnfetchedPackets

@@ -1,7 +1,7 @@
 """Frames that wait a moment for what follows, so that both leave in one write.
 
-A system call is the dearest part of a small message. Whoever knows that more is about
-to be written corks the server; frames that may wait are then kept, and leave with the
+A system call is the dearest part of a small message. A caller that knows of more to
+be written corks the server; frames that may wait are then kept, and leave with the
 next write to their session, or on their own when the server is uncorked.
 """
 
@@ -11,9 +11,9 @@ from realtime.engineio.interfaces import FrameWriter
 class Cork:
     """The frames that wait, of all sessions of a server; as ``TCP_CORK`` for one.
 
-    Whoever sets ``is_corked`` calls :meth:`uncork` in the next turn of the event loop:
-    nothing waits longer. ``frames`` holds what waits. A broadcast takes it along behind
-    itself; every other write must begin with what this has of its session.
+    A caller that sets ``is_corked`` calls :meth:`uncork` in the next turn of the event
+    loop: nothing waits longer. ``frames`` holds what waits. A broadcast takes it along
+    behind itself; every other write must begin with what this has of its session.
     """
 
     __slots__ = ("frames", "is_corked")

@@ -135,7 +135,7 @@ class Dispatcher:
             asyncio.get_running_loop().call_soon(self._announce_some)
 
     def announce_held_disconnect(self, session: HandledSession) -> None:
-        """Announce a disconnect that waited for the session to be let go."""
+        """Announce the disconnect of a session that ended while it was held."""
         reason = self._held_disconnects.pop(session, None)
         if reason is not None:
             self.announce_disconnect(session, reason)

@@ -21,7 +21,7 @@ from realtime.engineio.timers import TimeoutQueue, Timers
 
 
 class Engine:
-    """The parts, for what answers requests and for the server around it.
+    """All parts of one server, for the modules that answer its requests.
 
     Args:
         options: The server's settings.

@@ -34,7 +34,7 @@ class FairSelector(selectors.DefaultSelector):
         ready = super().select(timeout)
         if len(ready) <= _EVENTS_A_TURN:
             return ready
-        # The kernel always begins with the same ones; whoever was not served goes
+        # The kernel always begins with the same ones; those not served go
         # first next time, so that busy connections cannot keep out the others.
         begin = self._begin % len(ready)
         self._begin = begin + _EVENTS_A_TURN
@@ -54,7 +54,7 @@ def break_reference_cycles(transport: asyncio.BaseTransport) -> None:
 
 
 class _Transport(selector_events._SelectorSocketTransport):  # type: ignore[misc, name-defined]
-    """A connection that is freed when it is lost, whoever's it was."""
+    """A transport that is freed as soon as its connection is lost."""
 
     def _call_connection_lost(self, exc: Exception | None) -> None:
         try:

@@ -47,8 +47,8 @@ class Control(NamedTuple):
     code: int | None = None
 
 
-# Stands for a fragment that others follow. It says nothing yet, but it counts: a client
-# that sends a million empty ones is to be read no faster than a million messages.
+# Stands for a fragment that others follow. It counts as a message: a client that
+# sends a million empty ones must not be read faster than a million messages.
 FRAGMENT: Final = Control(frames.CONTINUATION, b"")
 
 
@@ -93,7 +93,7 @@ class FrameParser:
         A fragment that others follow is a :data:`FRAGMENT`.
 
         Raises:
-            FrameError: as RFC 6455 demands; nothing more comes of this parser.
+            FrameError: as RFC 6455 demands; the parser is of no further use.
         """
         buffer, at = self._buffer, self._position
         partial = self._partial

@@ -85,8 +85,8 @@ def close_frame(code: int | None, reason: str = "") -> bytes:
     """
     if code is None:
         return _frame(_FIN | CLOSE, b"")
-    said = reason.encode()[:_MAX_CLOSE_REASON].decode(errors="ignore").encode()
-    return _frame(_FIN | CLOSE, code.to_bytes(2, "big") + said)
+    text = reason.encode()[:_MAX_CLOSE_REASON].decode(errors="ignore").encode()
+    return _frame(_FIN | CLOSE, code.to_bytes(2, "big") + text)
 
 
 # The heartbeat's frame, the same for every session.

@@ -8,9 +8,9 @@ from realtime.engineio.timers import TimeoutQueue, Timers
 # Share of the time for a pong: a ping that is sent later than this was held up by a
 # blocked loop, and the deadline counts from the sending, not from when it was due.
 _LATE_SHARE: Final = 0.25
-# Ping timeouts that a session is spared whose pong may be behind something else: what
-# the server does not read for now, or an image on its way up. Then its handlers are
-# taken to hang, or its client to send only to stay.
+# Ping timeouts in a row that are excused when the pong may be delayed: behind messages
+# that the server does not read for now, or behind an image that is arriving. After
+# these the handlers are taken to hang, or the client to dribble on purpose.
 _SPARED_TIMEOUTS: Final = 5
 
 
@@ -28,7 +28,7 @@ class Heartbeat:
         enforced: Whether a missing pong ends the session.
 
     Attributes:
-        pinged: The sessions whose pong is awaited.
+        pinged: The sessions that were pinged and have not answered yet.
         spared_timeouts: How often in a row a late pong was excused, by session.
     """
 
@@ -67,7 +67,7 @@ class Heartbeat:
         self._forget_delays(session)
 
     def is_overdue(self, session: HeartbeatPeer) -> bool:
-        """Return whether the session's time is over, though the timer is yet to say.
+        """Return whether the session's time is over and only the timer is late.
 
         A request may be read in the very turn of the loop in which a timer is due.
         """

@@ -15,15 +15,15 @@ class MessageAllowance:
         rate: Messages a second in the long run, and at once; None: any number.
 
     Attributes:
-        left: Messages that may be read until :meth:`refill` is to be asked. Whoever
-            reads one takes it from here.
+        left: Messages that may be read before :meth:`refill` must be called. The
+            reader subtracts each message.
     """
 
     __slots__ = ("_at", "_rate", "left")
 
     def __init__(self, rate: tuple[float, int] | None) -> None:
         self._rate = rate
-        # When ``left`` was last filled up; at first nobody looks at the clock.
+        # When ``left`` was last filled up; None before the first burst is used up.
         self._at: float | None = None
         self.left: float = math.inf if rate is None else rate[1]
 

@@ -148,8 +148,8 @@ class Polling:
     def take_repeat(self, name: str | None) -> bytes | None:
         """Return once more what a poll was answered with, if it is the same poll.
 
-        Browsers and HTTP libraries send a GET again, and tell nobody, when its
-        connection breaks before the answer: the answer would be lost for good.
+        Browsers and HTTP libraries silently repeat a GET whose connection breaks before
+        the answer: without this the packets of that answer would be lost.
         """
         if self._repeatable is None or self._repeatable[0] != name:
             return None

@@ -31,7 +31,7 @@ Packet = tuple[str, str | bytes]
 
 
 class Reason:
-    """Why a session ended, as ``disconnect`` handlers are told.
+    """Why a session ended: what ``disconnect`` handlers get.
 
     The first five are those of ``engineio.Server.reason``.
     """

@@ -191,7 +191,7 @@ class EngineServer(StockSurface):
                 session.send_encoded(frame, packets)
                 continue
             if kept and session in kept:
-                # The news first, then the answers to what brought it about.
+                # The broadcast first, then the acks of the messages that caused it.
                 session.write_frames(frame + kept.pop(session))
                 continue
             try:

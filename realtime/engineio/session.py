@@ -32,7 +32,7 @@ class Session(FlowControl):
         is_probed: Whether a WebSocket that asks to become the transport has sent its
             probe.
         address: Where it comes from, while it is counted there.
-        is_authenticated: Whether it is known whose it is.
+        is_authenticated: Whether its user is known, by the layer above.
         socket_number: The descriptor of an open WebSocket behind which nothing waits:
             broadcasts write to it, and touch none of the objects in between. Else
             ``NO_SOCKET``.
@@ -190,7 +190,7 @@ class Session(FlowControl):
     def accept_probe(self) -> None:
         """Take note of the WebSocket's probe; a waiting poll is answered at once.
 
-        With ``noop`` if with nothing else, so that the client can pause polling.
+        A poll with nothing to fetch gets ``noop``, so that the client can stop polling.
         """
         self.is_probed = True
         if self.polling is not None:
@@ -242,7 +242,7 @@ class Session(FlowControl):
         self.close(Reason.PING_TIMEOUT)
 
     def close(self, reason: str, code: int = CloseCode.NORMAL) -> None:
-        """End the session; the ``disconnect`` handler is told the reason.
+        """End the session; the ``disconnect`` handler gets the reason.
 
         Over polling a waiting GET gets ``close``, or ``noop`` when the client itself
         closed. A GET that comes within ``close_timeout`` seconds gets the same, and

@@ -1,8 +1,7 @@
-"""What ``engineio.AsyncServer`` offers its users beside what a server needs itself."""
+"""What ``engineio.AsyncServer`` offers beyond what the server itself needs."""
 
 import asyncio
 import base64
-import json as standard_json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -22,8 +21,7 @@ class StockSurface:
 
     Args:
         sessions: The open sessions by id.
-        json: A module whose ``dumps`` encodes lists and mappings; None: the standard
-            library's.
+        json: A module whose ``dumps`` encodes lists and mappings.
     """
 
     reason = Reason
@@ -33,7 +31,7 @@ class StockSurface:
 
     def __init__(self, sessions: dict[str, Session], *, json: Any) -> None:
         self.sockets = sessions
-        self._json = json or standard_json
+        self._json = json
         self._sequence_number = 0
 
     def is_asyncio_based(self) -> bool:

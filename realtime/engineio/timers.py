@@ -120,7 +120,7 @@ class TimeoutQueue(Generic[T]):
         return self._due.get(item)
 
     def pop_first(self) -> T | None:
-        """Take the next to be due out and return it; None if nothing waits."""
+        """Take out the item that is due next and return it; None if there is none."""
         return self._due.popitem(last=False)[0] if self._due else None
 
     def items(self) -> list[T]:

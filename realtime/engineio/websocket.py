@@ -55,8 +55,8 @@ class WebSocketConnection(WebSocketWriter):
         try:
             while self._state in (OPEN, CLOSING):
                 session = self.session
-                # A WebSocket that is yet to be the transport brings no messages of the
-                # session; its probe is answered whatever the session is busy with.
+                # Until its upgrade is complete a WebSocket brings no messages of the
+                # session; its probe is answered even while the session is paused.
                 if session is not None and session.paused and not self._is_upgrade:
                     self._pause()
                     return
@@ -75,11 +75,11 @@ class WebSocketConnection(WebSocketWriter):
             self._fail(CloseCode.PROTOCOL_ERROR, str(error))
 
     def _limit_rate(self) -> None:
-        """Let a client wait that sends more messages than anybody needs to.
+        """Slow down a client that sends more messages than ``message_rate`` allows.
 
         Raises:
-            PacketError: on a connection that has nothing but an upgrade or an end to
-                talk about: no session of its own is there to wait.
+            PacketError: on a connection that is upgrading or closing: it needs few
+                messages, and has no session that could be slowed down.
         """
         wait = self._allowance.refill(asyncio.get_running_loop().time())
         if wait <= 0:
@@ -117,7 +117,7 @@ class WebSocketConnection(WebSocketWriter):
                     session.receive(*_packet(message))
 
     def _on_control(self, control: Control) -> None:
-        # A pong, and the mark of a fragment, ask for nothing.
+        # A pong and a fragment need no answer.
         if control.opcode == frames.PING:
             self.write(frames.pong_frame(control.payload))
         elif control.opcode == frames.CLOSE:

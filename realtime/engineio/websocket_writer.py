@@ -60,17 +60,17 @@ class WebSocketWriter(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection over from aiohttp."""
         stream: asyncio.Transport = transport  # type: ignore[assignment] # always
-        # To be told as soon as the kernel does not take everything at once.
+        # So that pause_writing is called as soon as the kernel's buffer is full.
         stream.set_write_buffer_limits(high=0)
         self._transport = stream
 
     def pause_writing(self) -> None:
-        """Take note that bytes wait: what is written now must go behind them."""
+        """Keep broadcasts off the socket: what they write must go behind what waits."""
         if self.session is not None:
             self.session.socket_number = NO_SOCKET
 
     def resume_writing(self) -> None:
-        """Take note that nothing waits any more."""
+        """Let broadcasts write to the socket again: nothing waits any more."""
         if self.session is not None and not self._is_upgrade:
             self.session.socket_number = self.socket_number()
 
@@ -85,7 +85,7 @@ class WebSocketWriter(asyncio.Protocol):
         return number
 
     def eof_received(self) -> None:
-        """Let asyncio close the transport, which must not take for ever."""
+        """Let asyncio close the transport, within ``close_timeout``."""
         self._context.closing.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -143,7 +143,7 @@ class WebSocketWriter(asyncio.Protocol):
         return not waiting or beside <= self._context.options.write_buffer_bytes
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
-        """Begin the closing handshake, RFC 6455 section 7.1.2; the session is let go.
+        """Begin the closing handshake, RFC 6455 section 7.1.2; forget the session.
 
         A client that does not answer within ``close_timeout`` is cut off.
         """
@@ -166,7 +166,7 @@ class WebSocketWriter(asyncio.Protocol):
     # how it ends
 
     def _leave(self, reason: str) -> None:
-        """Tell the session that this connection is over for it."""
+        """End the session, or its upgrade: this connection is over for it."""
         session, self.session = self.session, None
         if session is None:
             return
