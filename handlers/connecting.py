@@ -102,7 +102,9 @@ class SessionNamespace(socketio.AsyncNamespace):
         """Take note of a refusal: whoever goes on is read slowly from then on."""
         services = self.services
         session = services.sessions.find(sid)
-        if session is None or services.rates.is_patient(session.user, time.monotonic()):
+        if session is None or services.rates.take_refusal(
+            session.user, time.monotonic()
+        ):
             return
         services.limited["rate_refusals"] += 1
         self.server.slow_down(sid, self.namespace, REST_SECONDS)

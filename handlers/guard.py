@@ -79,8 +79,8 @@ def guarded(handler: Handler) -> Entry:
             session = namespace.services.sessions.find(sid)
             if session is None:
                 raise UnauthorizedError("This session has ended; connect again.")
-            if not namespace.turns.passes(session.user):
-                await namespace.turns.wait(session.user)
+            if not namespace.turns.try_enter(session.user):
+                await namespace.turns.enter(session.user)
             now = time.monotonic()
             namespace.services.rates.take(sid, request.name, now)
             namespace.services.rates.take_of_user(session.user, now)

@@ -1,16 +1,16 @@
-"""Keeps the loop from being blocked when thousands of connections speak at once.
+"""An event loop that thousands of connections that speak at once do not block.
 
 asyncio handles everything that a ``select()`` reports before it looks at timers or
 anything else. Ten thousand connections that are lost in one moment would block the
 loop for as long as all their cleaning up takes.
+
+The private names of asyncio in use are all here.
 """
 
 import asyncio
 import selectors
 from asyncio import selector_events
 from typing import Any, Final
-
-from realtime.engineio.aiohttp_upgrade import let_go
 
 # Ready connections handled in one turn of the loop: some 10 ms of work if each of them
 # is lost, 3 ms if each brings a message.
@@ -34,21 +34,33 @@ class FairSelector(selectors.DefaultSelector):
         ready = super().select(timeout)
         if len(ready) <= _EVENTS_A_TURN:
             return ready
-        # The kernel always begins with the same ones; whoever was not served goes
+        # The kernel always begins with the same ones; those not served go
         # first next time, so that busy connections cannot keep out the others.
         begin = self._begin % len(ready)
         self._begin = begin + _EVENTS_A_TURN
         return (ready[begin:] + ready[:begin])[:_EVENTS_A_TURN]
 
 
+def break_reference_cycles(transport: asyncio.BaseTransport) -> None:
+    """Break a lost transport's references to itself, so that it is freed at once.
+
+    asyncio's transports hold bound methods of their own. Thousands of lost connections
+    would otherwise wait for the garbage collector, and block the loop when it comes.
+    """
+    own = getattr(transport, "__dict__", {})
+    for name in ("_read_ready_cb", "_write_ready"):
+        if name in own:
+            own[name] = None
+
+
 class _Transport(selector_events._SelectorSocketTransport):  # type: ignore[misc, name-defined]
-    """A connection that is freed when it is lost, whoever's it was."""
+    """A transport that is freed as soon as its connection is lost."""
 
     def _call_connection_lost(self, exc: Exception | None) -> None:
         try:
             super()._call_connection_lost(exc)
         finally:
-            let_go(self)
+            break_reference_cycles(self)
 
 
 class _Loop(asyncio.SelectorEventLoop):

@@ -42,7 +42,7 @@ class Node:
         self._metrics = Metrics(
             gauges={
                 "sessions": lambda: len(parts.sessions),
-                "unauthenticated": lambda: parts.addresses.strangers,
+                "unauthenticated": lambda: parts.addresses.unauthenticated,
                 "rooms": lambda: len(parts.feeds),
                 "requests": lambda: parts.namespace.under_way,
                 "redis_calls": lambda: parts.redis.under_way,

@@ -150,7 +150,7 @@ class Joining:
         self, channel: str, cursor: str | None, attempt: JoinAttempt
     ) -> RoomFeed:
         """Hold a room that is as its log is, and not behind the cursor."""
-        await self._turns.wait()
+        await self._turns.enter()
         feed = await self._feeds.hold(channel)
         try:
             # After a gap, what this node remembers may be of a past that Redis lost.

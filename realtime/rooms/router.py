@@ -35,14 +35,14 @@ class Router:
 
     def due(self) -> None:
         """Hold back what is written to single sessions: publications are on the way."""
-        self._manager.server.cork.is_in = True
+        self._manager.server.cork.is_corked = True
 
     def receive(self, batch: Batch) -> None:
         """Take one read's publications, each room's in one write with acks due."""
         try:
             self._route(batch)
         finally:
-            self._manager.server.cork.pull()
+            self._manager.server.cork.uncork()
 
     def _route(self, batch: Batch) -> None:
         together: dict[str, list[bytes]] = {}

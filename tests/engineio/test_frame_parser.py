@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.engineio import frames
-from realtime.engineio.frame_parser import FRAGMENT, Control, FrameError, FrameParser
+from realtime.engineio.frame_parser import FRAGMENT, Control, FrameParser
+from realtime.engineio.frames import FrameError
 
 MASK = b"\x01\x02\x03\x04"
 MAX_SIZE = 100_000

@@ -85,7 +85,9 @@ async def test_a_crowd_that_sends_anything(caplog: pytest.LogCaptureFixture) -> 
         await wait_until(
             lambda: not (server.eio.sockets or server.environ), "all sessions ended"
         )
-        await wait_until(lambda: not server.eio.hub.closing, "all connections ended")
+        await wait_until(
+            lambda: not server.eio.engine.context.closing, "all connections ended"
+        )
         assert not server.manager.rooms
         assert not server._half_packets
         await wait_until(

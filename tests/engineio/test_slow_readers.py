@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from handlers.answers import BEHIND_RETRY_MS
-from realtime.engineio.websocket import NO_SOCKET
+from realtime.engineio.websocket_writer import NO_SOCKET
 from realtime.node.app import NODE
 from tests.kit.members import Member, member
 from tests.kit.nodes import NAMESPACE, Node, run_nodes

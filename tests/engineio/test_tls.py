@@ -59,7 +59,9 @@ async def test_a_broken_client_is_sent_away(tmp_path: Path, packet: str) -> None
             message = await socket.receive()
             assert (message.type, message.data) == (WSMsgType.CLOSE, 1002)
             assert not eio.sockets
-        await wait_until(lambda: not eio.hub.closing, "the connection is gone")
+        await wait_until(
+            lambda: not eio.engine.context.closing, "the connection is gone"
+        )
 
 
 async def test_polling_over_tls(tmp_path: Path) -> None:

@@ -30,18 +30,19 @@ def standing(node: Node) -> dict[str, int]:
     parts = node.app[NODE].parts
     server, manager = parts.server, parts.manager
     services = services_of(node)
-    hub = server.eio.hub
+    engine = server.eio.engine
+    context = engine.context
     return {
         "sessions": len(services.sessions),
         "Engine.IO sessions": len(server.eio.sockets),
         "environments": len(server.environ),
         "packets that wait for attachments": len(server._half_packets),
         "connections without a namespace": len(server._without_namespace),
-        "connections that close": len(hub.closing),
-        "upgrades": len(hub.upgrades),
-        "lingering": len(hub._lingering),
-        "heartbeats": len(hub.heartbeat._waiting) + len(hub.heartbeat._pinged),
-        "tasks": len(hub.tasks),
+        "connections that close": len(context.closing),
+        "upgrades": len(context.upgrades),
+        "lingering": len(context.unfetched),
+        "heartbeats": len(context.heartbeat),
+        "tasks": len(engine.tasks),
         "rooms' sessions": _sizes(manager.rooms),
         "sessions' rooms": _sizes(manager._rooms_of),
         "sids": _sizes(manager._sids),

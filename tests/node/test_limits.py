@@ -87,8 +87,8 @@ async def test_strangers_of_a_node(redis_url: str) -> None:
             status, retry_after = await handshake(node, "polling", address=HOME)
             assert (status, int(retry_after or 0) > 0) == (503, True)
             assert met(node) == {"node_unauthenticated": 1}
-        strangers = node.app[NODE].parts.server.eio.hub.addresses
-        await wait_until(lambda: strangers.strangers == 1, "one has left")
+        addresses = node.app[NODE].parts.server.eio.engine.admission.addresses
+        await wait_until(lambda: addresses.unauthenticated == 1, "one has left")
         assert not await refusal(node, "dan")
 
 

@@ -107,19 +107,19 @@ async def test_who_leaves_the_last_namespace_is_a_stranger_again() -> None:
         chat(connect_timeout=CONNECT_SECONDS) as running,
         running.open() as socket,
     ):
-        strangers = running.server.eio.hub.addresses
+        addresses = running.server.eio.engine.admission.addresses
         socket.send("40/custom,")
         assert (await socket.text()).startswith("40/custom,")
-        assert strangers.strangers == 0
+        assert addresses.unauthenticated == 0
         socket.send("41")
         socket.send('42/custom,1["echo"]')
         assert await socket.text() == "43/custom,1[]"
-        assert strangers.strangers == 0
+        assert addresses.unauthenticated == 0
         socket.send("41/custom,")
         socket.send('42/custom,["echo"]')
         assert await socket.close_code() == 1000
-        assert running.server.eio.hub.limited["connect_seconds"] == 1
-        assert strangers.strangers == 0
+        assert running.server.eio.engine.limited["connect_seconds"] == 1
+        assert addresses.unauthenticated == 0
 
 
 async def test_who_comes_back_to_a_namespace_stays() -> None:
@@ -133,7 +133,7 @@ async def test_who_comes_back_to_a_namespace_stays() -> None:
         assert (await socket.text()).startswith("40{")
         server = running.server
         assert not server._out_of_namespaces
-        assert server.eio.hub.addresses.strangers == 0
+        assert server.eio.engine.admission.addresses.unauthenticated == 0
 
 
 async def test_acks_with_text_and_binary() -> None:
@@ -236,7 +236,7 @@ async def test_attachments_are_bounded_together() -> None:
         socket.send(bytes(500), BINARY)
         socket.send(bytes(501), BINARY)
         assert await socket.close_code() == 1009
-        assert running.server.eio.hub.limited["payload_limit_bytes"] == 1
+        assert running.server.eio.engine.limited["payload_limit_bytes"] == 1
         await wait_until(lambda: not running.server._half_packets, "it is let go")
 
 

@@ -152,10 +152,10 @@ def sessions_kept() -> None:
 def late_ones_first() -> None:
     """Of what one user sends in a row the later ones may begin earlier."""
 
-    async def wait(self: Turnstile, kind: Hashable = None) -> None:
+    async def enter(self: Turnstile, kind: Hashable = None) -> None:
         await asyncio.sleep(random.random() * WINDOW_SECONDS)
 
-    Turnstile.wait = wait  # type: ignore[method-assign]
+    Turnstile.enter = enter  # type: ignore[method-assign]
 
 
 MUTANTS: dict[str, Callable[[], None]] = {
