@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from realtime.node.app import NODE
 from realtime.store.message_log import MessageLog
 from tests.kit.nodes import Node
 
@@ -10,7 +9,7 @@ from tests.kit.nodes import Node
 async def append_unpublished(node: Node, text: str) -> str:
     """Store a message whose publication nobody hears; return its cursor."""
     log = MessageLog(
-        node.app[NODE].parts.redis,
+        node.parts.redis,
         # Sharded channels are other channels: outside a cluster nobody listens.
         publish_command="SPUBLISH",
         remember_seconds=60,
