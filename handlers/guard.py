@@ -21,7 +21,7 @@ from realtime.errors import (
     UnauthorizedError,
 )
 from realtime.pacing import Turnstile
-from realtime.presence.sessions import Session
+from realtime.presence.sessions import ChatSession
 from realtime.services import Services
 from realtime.socketio.deferred_ack import DeferredAck
 from schemas.base import flatten_errors
@@ -55,7 +55,7 @@ class Guarded(Protocol):
         ...
 
 
-Handler = Callable[[Any, Session, Payload], Awaitable[Answer]]
+Handler = Callable[[Any, ChatSession, Payload], Awaitable[Answer]]
 Entry = Callable[..., Awaitable[object]]
 
 

@@ -25,23 +25,18 @@ class ImageLinks:
     """Makes addresses of images and tells its own from forged ones.
 
     Args:
-        secret: Signs; the same on every node, 32 bytes or more.
+        secret: Returns what signs, the same on every node: 32 bytes or more.
         valid_seconds: The longest life of an address; the shortest is three quarters.
         clock: Returns Unix seconds.
-
-    Raises:
-        ValueError: The secret is too short.
     """
 
     def __init__(
         self,
-        secret: bytes,
+        secret: Callable[[], bytes],
         *,
         valid_seconds: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if len(secret) < 32:
-            raise ValueError("The secret of image addresses must have 32 bytes.")
         self._secret = secret
         self._valid_seconds = valid_seconds
         self._step_seconds = max(1, valid_seconds // STEPS)
@@ -80,5 +75,5 @@ class ImageLinks:
 
     def _sign(self, name: str, expires: str) -> str:
         text = f"{name}\n{expires}".encode("utf-8", "replace")
-        mac = hmac.digest(self._secret, text, "sha256")
+        mac = hmac.digest(self._secret(), text, "sha256")
         return base64.urlsafe_b64encode(mac).decode().rstrip("=")

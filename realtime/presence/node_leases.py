@@ -9,7 +9,6 @@ from realtime.presence.presence import Presence
 from realtime.redis.client import RedisClient
 from realtime.redis.connection import ReplyError
 from realtime.store import keys, scripts
-from realtime.tasks import end_task
 
 _logger = logging.getLogger(__name__)
 
@@ -62,37 +61,33 @@ class NodeLease:
         self._sweeps_from = 0.0
         self._generation = 0
         self.is_refused = False
-        self._running: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin to renew, in a task that :meth:`aclose` ends."""
-        if self._running is None:
-            self._running = asyncio.create_task(self._run(), name="node-lease")
+    async def run(self) -> None:
+        """Renew the lease and sweep the dead; cancelled, give the lease back."""
+        try:
+            while True:
+                await self._renew_or_log()
+                await asyncio.sleep(self._lease_seconds / RENEWALS)
+        finally:
+            await self._give_back()
 
-    async def aclose(self) -> None:
-        """Stop renewing and give the lease back; Redis may be away."""
-        if self._running is None:
-            return
-        await end_task(self._running)
-        self._running = None
+    async def _give_back(self) -> None:
         try:
             await self._presence.sweep(self._node)
             await self._redis.call("ZREM", keys.NODES, self._node)
         except (ChatError, ReplyError) as error:
             _logger.warning("The lease could not be given back: %s", error)
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self._renew()
-                self.is_refused = False
-            except ChatError as error:
-                # Redis is away, or full; the lease lives on for a while.
-                self.is_refused = self._redis.healthy
-                _logger.warning("The lease could not be renewed: %s", error.message)
-            except Exception:
-                _logger.exception("A lease's renewal failed; it goes on with the next")
-            await asyncio.sleep(self._lease_seconds / RENEWALS)
+    async def _renew_or_log(self) -> None:
+        try:
+            await self._renew()
+            self.is_refused = False
+        except ChatError as error:
+            # Redis is away, or full; the lease lives on for a while.
+            self.is_refused = self._redis.healthy
+            _logger.warning("The lease could not be renewed: %s", error.message)
+        except Exception:
+            _logger.exception("A lease's renewal failed; it goes on with the next")
 
     async def _renew(self) -> None:
         held, expired = await scripts.leases_renew(

@@ -7,12 +7,12 @@ from typing import Any
 
 import orjson
 
-from realtime.in_turn import in_turn
 from realtime.presence.presence_counts import PresenceCounts
 from realtime.redis.client import RedisClient
 from realtime.redis.connection import ReplyError
 from realtime.store import events, keys, scripts
 from realtime.store.scripts import PresenceChange
+from realtime.tasks import gather_started
 
 _logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class Presence:
     async def _entered(
         self, room: str, noted: Awaitable[Any], listed: Awaitable[PresenceChange]
     ) -> None:
-        _, change = await in_turn(noted, listed)
+        _, change = await gather_started(noted, listed)
         self._count(room, change)
 
     async def leave(self, *, room: str, sid: str) -> None:
@@ -100,7 +100,7 @@ class Presence:
         try:
             while gone:
                 generation = self._redis.generation
-                await in_turn(*[self._remove(room, sid) for room, sid in gone])
+                await gather_started(*[self._remove(room, sid) for room, sid in gone])
                 # One that came back meanwhile is on the lists, and stays there.
                 gone = [pair for pair in gone if self._leaving.get(pair) is this]
                 entries = [f"{room} {sid}" for room, sid in gone]
@@ -188,7 +188,7 @@ class Presence:
         ended: float | None = None
         while True:
             # In one write: nothing that the node lists after its renewal is found.
-            lease, found = await in_turn(
+            lease, found = await gather_started(
                 self._redis.call("ZSCORE", keys.NODES, node),
                 self._redis.call("SRANDMEMBER", keys.node_sessions(node), SWEEP_BATCH),
             )
@@ -201,7 +201,7 @@ class Presence:
             while not is_done:
                 generation = self._redis.generation
                 removals = [self._remove(room, sid, broken) for room, _, sid in pairs]
-                await in_turn(*removals)
+                await gather_started(*removals)
                 is_done = await self._strike(node, found, generation)
             swept += len(found)
         for room, error in broken.items():

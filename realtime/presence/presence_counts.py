@@ -6,7 +6,6 @@ import logging
 from realtime.errors import ChatError
 from realtime.redis.client import RedisClient
 from realtime.store import events, keys, scripts
-from realtime.tasks import end_task
 
 _logger = logging.getLogger(__name__)
 
@@ -26,17 +25,6 @@ class PresenceCounts:
         self._redis = redis
         self._changed: set[str] = set()
         self._wake = asyncio.Event()
-        self._running: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin to announce, in a task that :meth:`aclose` ends."""
-        if self._running is None:
-            self._running = asyncio.create_task(self._run(), name="presence-counts")
-
-    async def aclose(self) -> None:
-        """Stop; what was not announced yet another node's next change will tell."""
-        await end_task(self._running)
-        self._running = None
 
     def __len__(self) -> int:
         return len(self._changed)
@@ -46,7 +34,11 @@ class PresenceCounts:
         self._changed.add(room)
         self._wake.set()
 
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Announce until cancelled.
+
+        What was not announced then, another node's next change will tell.
+        """
         while True:
             await self._wake.wait()
             self._wake.clear()

@@ -6,10 +6,10 @@ from itertools import islice
 from typing import Any, Protocol
 
 from realtime.errors import ChatError
-from realtime.in_turn import in_turn
 from realtime.presence.departures import Departures
 from realtime.presence.presence import Presence
 from realtime.redis.connection import ReplyError
+from realtime.tasks import gather_started
 
 _logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class AttendingSession(Protocol):
     rooms: set[str]
 
 
-class SessionLists:
+class Roster:
     """This node's sessions in rooms, and the lists in Redis that name them.
 
     A session's ``rooms`` and the lists are kept the same. While Redis is away they
@@ -48,13 +48,9 @@ class SessionLists:
         # Whether a room may list a session of this node that is not in it any more.
         self._are_unsure = False
 
-    def start(self) -> None:
-        """Begin to tell of departures, in a task that :meth:`aclose` ends."""
-        self._departures.start()
-
-    async def aclose(self) -> None:
-        """Stop; what is still listed is swept with the node's lease."""
-        await self._departures.aclose()
+    async def run(self) -> None:
+        """Tell of departures until cancelled; the node's lease ends what is listed."""
+        await self._departures.run()
 
     def held(self) -> dict[str, int]:
         """Return what is kept of listed sessions, counted by kind."""
@@ -167,7 +163,7 @@ class SessionLists:
         places = self._places()
         while together := list(islice(places, RELIST_TOGETHER)):
             try:
-                await in_turn(*[self._list(*place) for place in together])
+                await gather_started(*[self._list(*place) for place in together])
             except ReplyError:
                 # What is wrong with one room's list must not keep others off theirs.
                 _logger.exception("A room's sessions cannot be listed again")

@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from realtime.errors import ChatError, OutcomeUnknownError
-from realtime.in_turn import in_turn
 from realtime.redis.client import RedisClient
 from realtime.redis.connection import Argument, ReplyError
 from realtime.redis.script import Script
 from realtime.redis.url import ConnectionFactory
-from realtime.tasks import end_task
+from realtime.tasks import end_task, gather_started
 
 # Written before each confirmation: WAIT and WAITAOF speak of the last write of their
 # own connection, and a repeated `clientId` writes nothing.
@@ -188,7 +187,7 @@ class Durability:
         else:
             waited = self._client.call("WAITAOF", 1, 0, timeout_ms, resend=False)
         try:
-            _, reached = await in_turn(marked, waited)
+            _, reached = await gather_started(marked, waited)
         except ReplyError as error:
             if level.replicas or not str(error).startswith(UNKNOWN_COMMAND):
                 return OutcomeUnknownError(f"Redis cannot confirm writes: {error}")

@@ -1,21 +1,20 @@
 """The Pub/Sub connection: batches, its own deadline, and word of every gap.
 
 Redis Pub/Sub delivers at most once and says nothing about what was missed. This reader
-therefore never hides a cut: ``on_lost`` is called when the connection ends and
-``on_ready`` when all channels are subscribed again, and whoever needs more than at most
+therefore never hides a cut: its listener hears ``lost`` when the connection ends and
+``ready`` when all channels are subscribed again, and whoever needs more than at most
 once reads the log in between.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 from realtime.errors import UnavailableError
 from realtime.redis.connection import ConnectionLostError, RedisConnection, pack
 from realtime.redis.reconnect import Reconnector
 from realtime.redis.url import ConnectionFactory
-from realtime.tasks import end_task
 
 _logger = logging.getLogger(__name__)
 
@@ -30,15 +29,31 @@ PING_SHARE = 0.35
 CHANNELS_PER_COMMAND = 1000
 
 
+class Listener(Protocol):
+    """Whoever is told what a subscriber hears; nothing here may suspend."""
+
+    def due(self) -> None:
+        """A batch came that is handed over in the loop's next turn."""
+        ...
+
+    def receive(self, batch: Batch) -> None:
+        """Take a batch."""
+        ...
+
+    def lost(self) -> None:
+        """The connection ended; publications may be missed from now on."""
+        ...
+
+    def ready(self) -> None:
+        """Every channel is subscribed (again)."""
+        ...
+
+
 class Subscriber:
     """Subscriptions over one connection that repairs itself.
 
     Args:
         factory: Makes the connections.
-        on_batch: Takes each batch, without suspending.
-        on_due: Called when a batch came that is handed over in the loop's next turn.
-        on_lost: Called when the connection ended; publications may be missed from now.
-        on_ready: Called when every channel is subscribed (again).
         connect_seconds: Deadline of connecting.
         silence_seconds: Silence, a ping's answer included, after which the connection
             is given up.
@@ -48,17 +63,10 @@ class Subscriber:
         self,
         factory: ConnectionFactory,
         *,
-        on_batch: Callable[[Batch], None],
-        on_lost: Callable[[], None],
-        on_ready: Callable[[], None],
-        on_due: Callable[[], None] = lambda: None,
         connect_seconds: float,
         silence_seconds: float,
     ) -> None:
-        self._on_batch = on_batch
-        self._on_lost = on_lost
-        self._on_ready = on_ready
-        self._on_due = on_due
+        self._listener: Listener | None = None
         self._batch: Batch = []
         self._silence_seconds = silence_seconds
         self._connection: RedisConnection | None = None
@@ -76,7 +84,6 @@ class Subscriber:
             serve=self._serve,
             lost=self._lost,
         )
-        self._running: asyncio.Task[None] | None = None
 
     @property
     def ready(self) -> bool:
@@ -91,11 +98,12 @@ class Subscriber:
             "channel_batch": len(self._batch),
         }
 
-    async def run(self) -> None:
-        """Keep a connection until cancelled.
+    async def run(self, listener: Listener) -> None:
+        """Keep a connection until cancelled, and tell a listener what is heard.
 
         Whoever waits for a confirmation then gets an error.
         """
+        self._listener = listener
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._reconnector.run(), name="pubsub-connection")
@@ -103,16 +111,11 @@ class Subscriber:
         finally:
             self._close()
 
-    def start(self) -> None:
-        """Begin to connect, in a task that :meth:`aclose` ends."""
-        if self._running is None:
-            self._running = asyncio.create_task(self.run(), name="subscriber")
-
-    async def aclose(self) -> None:
-        """Close the connection; whoever waits for a confirmation gets an error."""
-        await end_task(self._running)
-        self._running = None
-        self._close()
+    @property
+    def _heard_by(self) -> Listener:
+        if self._listener is None:
+            raise RuntimeError("the subscriber does not run")
+        return self._listener
 
     def _close(self) -> None:
         for waiting in self._confirmations.values():
@@ -169,7 +172,7 @@ class Subscriber:
         self._connection = None
         self._ready = False
         self._asked.clear()
-        self._on_lost()
+        self._heard_by.lost()
 
     async def _serve(self, connection: RedisConnection) -> None:
         self._connection = connection
@@ -190,14 +193,14 @@ class Subscriber:
         if not self._batch:
             # In the next turn: what wakes up in this one answers its client first, and
             # the answer can share the write with what the client is to hear.
-            self._on_due()
+            self._heard_by.due()
             asyncio.get_running_loop().call_soon(self._hand_over)
         self._batch += batch
 
     def _hand_over(self) -> None:
         batch, self._batch = self._batch, []
         try:
-            self._on_batch(batch)
+            self._heard_by.receive(batch)
         except Exception:
             # A defect of whoever takes the batches must not make the node deaf, and
             # what it did not take is found once the channels are subscribed again.
@@ -235,7 +238,7 @@ class Subscriber:
             self._ready = True
             self._reconnector.mark_connected()
             _logger.info("Redis Pub/Sub: subscribed to %d channels", len(self._wanted))
-            self._on_ready()
+            self._heard_by.ready()
 
     async def _watch_silence(self) -> None:
         """Ask for a sign of life in silence; give up when none comes."""

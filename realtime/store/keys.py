@@ -12,6 +12,9 @@ from urllib.parse import quote
 # What a room's channel, which is its Socket.IO room as well, begins with.
 CHANNEL_PREFIX = "chatroom-"
 
+# Pub/Sub channel of what concerns all nodes.
+CONTROL_CHANNEL = "chatroom"
+
 # Rooms and users whose keys are remembered: some 10 MB.
 KEPT_APPEND_KEYS = 10_000
 

@@ -13,11 +13,11 @@ from realtime.errors import (
     TooLargeError,
     UnavailableError,
 )
-from realtime.in_turn import in_turn
 from realtime.redis.client import RedisClient
 from realtime.redis.connection import ReplyError
 from realtime.store import events, keys, scripts
 from realtime.store.scripts import Admission
+from realtime.tasks import gather_started
 
 _logger = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class Memberships:
         Its own claim is due only where the user was no member: a join that comes back
         to a room costs no call more.
         """
-        listed, member = await in_turn(
+        listed, member = await gather_started(
             self._list(room, user), self._is_member(room, user)
         )
         if listed and member:
@@ -175,7 +175,7 @@ class Memberships:
             OutcomeUnknownError: They are no member, and it may be on the list still.
         """
         with _changed_before():
-            _, back = await in_turn(
+            _, back = await gather_started(
                 self._redis.call("SREM", keys.user_rooms(user), room),
                 self._is_member(room, user),
             )
@@ -232,7 +232,7 @@ class Memberships:
         return summaries
 
     async def _summary(self, room: str, user: str) -> RoomSummary | None:
-        (last, name), read = await in_turn(
+        (last, name), read = await gather_started(
             self._redis.call("HMGET", keys.meta(room), "lastMessage", "name"),
             self._redis.call("HGET", keys.last_read(room), user),
         )

@@ -15,7 +15,6 @@ from realtime.errors import ChatError
 from realtime.rates import Buckets, Rate, too_many
 from realtime.redis.client import RedisClient
 from realtime.store import keys, scripts
-from realtime.tasks import end_task
 
 _logger = logging.getLogger(__name__)
 
@@ -45,22 +44,11 @@ class UserRates:
         self._buckets = Buckets()
         self._unreported: dict[str, int] = {}
         self._blocked_until: dict[str, float] = {}
-        self._running: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Report until cancelled; nothing to do without a rate."""
         if self._rate is not None:
             await self._report_all(self._rate)
-
-    def start(self) -> None:
-        """Begin to report, in a task that :meth:`aclose` ends."""
-        if self._running is None:
-            self._running = asyncio.create_task(self.run(), name="user-rates")
-
-    async def aclose(self) -> None:
-        """Stop reporting."""
-        await end_task(self._running)
-        self._running = None
 
     def held(self) -> dict[str, int]:
         """Return what is kept of users, counted by kind."""

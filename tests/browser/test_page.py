@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.javascript import WEB, cannot_run, require_node, run_program
+from tests.kit.javascript import WEB, cannot_run, require_node, run_program
 from tests.kit.nodes import run_process
 from tests.kit.redis_server import RedisServer
 

@@ -8,9 +8,9 @@ import jwt
 import pytest
 
 from realtime.auth.tokens import LEEWAY_SECONDS
-from tests.client.balancer import Balancer
 from tests.client.chatting import ROOM, acknowledged, chat_client, in_room, shown
-from tests.client.javascript import Program, require_node
+from tests.kit.balancer import Balancer
+from tests.kit.javascript import Program, require_node
 from tests.kit.nodes import run_process
 
 pytestmark = pytest.mark.timeout(30)

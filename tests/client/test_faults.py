@@ -4,7 +4,6 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.client.balancer import Balancer
 from tests.client.chatting import (
     ROOM,
     all_shown,
@@ -12,7 +11,8 @@ from tests.client.chatting import (
     in_room,
     stored,
 )
-from tests.client.javascript import require_node
+from tests.kit.balancer import Balancer
+from tests.kit.javascript import require_node
 from tests.kit.nodes import run_process
 from tests.kit.redis_server import RedisServer
 

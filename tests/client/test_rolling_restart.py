@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 import socketio
 
-from tests.client.balancer import HealthBalancer
 from tests.client.chatting import (
     ROOM,
     all_shown,
@@ -16,7 +15,8 @@ from tests.client.chatting import (
     in_room,
     stored,
 )
-from tests.client.javascript import Program, require_node
+from tests.kit.balancer import HealthBalancer
+from tests.kit.javascript import Program, require_node
 from tests.kit.members import Member, all_see
 from tests.kit.nodes import NAMESPACE, NodeProcess, start_process
 from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until

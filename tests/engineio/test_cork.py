@@ -3,8 +3,8 @@
 import asyncio
 
 from realtime.engineio.protocol import Reason
-from tests.engineio.raw_socket import RawSocket, raw_socket
-from tests.engineio.serving import serve
+from tests.kit.raw_socket import RawSocket, raw_socket
+from tests.kit.serving import serve
 from tests.kit.waiting import wait_until
 
 PATH = "/engine.io/?EIO=4&transport=websocket"

@@ -11,8 +11,8 @@ from aiohttp import ClientSession, web
 from realtime.engineio.server import EngineServer
 from realtime.engineio.session import Session
 from realtime.socketio.server import ChatroomServer
-from tests.engineio.raw_socket import CONTINUATION, PONG, client_frame, raw_socket
-from tests.engineio.serving import running, serve, serve_socketio
+from tests.kit.raw_socket import CONTINUATION, PONG, client_frame, raw_socket
+from tests.kit.serving import running, serve, serve_socketio
 from tests.kit.waiting import MS, wait_until
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from realtime.socketio.server import ChatroomServer
-from tests.engineio.raw_socket import client_frame, raw_socket
-from tests.engineio.serving import serve_socketio
+from tests.kit.raw_socket import client_frame, raw_socket
+from tests.kit.serving import serve_socketio
 from tests.kit.waiting import MS, wait_until
 
 PATH = "/socket.io/?EIO=4&transport=websocket"

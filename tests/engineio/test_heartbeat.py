@@ -6,8 +6,8 @@ import time
 import pytest
 
 from realtime.engineio.protocol import Reason
-from tests.engineio.raw_socket import client_frame, raw_socket
-from tests.engineio.serving import Served, serve
+from tests.kit.raw_socket import client_frame, raw_socket
+from tests.kit.serving import Served, serve
 from tests.kit.waiting import MS, wait_until
 
 # More than the kernel takes at once of what nobody reads.

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import ClientSession
 
 from realtime.engineio.protocol import Reason
-from tests.engineio.serving import serve
+from tests.kit.serving import serve
 from tests.kit.waiting import MS, wait_until
 
 

@@ -11,9 +11,9 @@ import pytest
 from handlers.answers import BEHIND_RETRY_MS
 from realtime.engineio.websocket import NO_SOCKET
 from realtime.node.app import NODE
-from tests.engineio.raw_socket import RawSocket, raw_socket
 from tests.kit.members import Member, member
 from tests.kit.nodes import NAMESPACE, Node, run_nodes
+from tests.kit.raw_socket import RawSocket, raw_socket
 from tests.kit.recording import Payload
 from tests.kit.waiting import wait_until
 

@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from realtime.engineio import hub
-from tests.engineio.raw_socket import CLOSE, RawSocket, raw_socket
-from tests.engineio.serving import Served, serve
+from tests.kit.raw_socket import CLOSE, RawSocket, raw_socket
+from tests.kit.serving import Served, serve
 from tests.kit.waiting import MS, wait_until
 
 

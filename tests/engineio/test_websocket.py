@@ -10,7 +10,7 @@ import pytest
 
 from realtime.engineio.protocol import Reason
 from realtime.engineio.websocket import NO_SOCKET
-from tests.engineio.raw_socket import (
+from tests.kit.raw_socket import (
     BINARY,
     CLOSE,
     PING,
@@ -20,7 +20,7 @@ from tests.engineio.raw_socket import (
     client_frame,
     raw_socket,
 )
-from tests.engineio.serving import UPGRADE, Served, serve
+from tests.kit.serving import UPGRADE, Served, serve
 from tests.kit.waiting import MS, wait_until
 
 

@@ -15,7 +15,7 @@ import pytest
 from realtime.node.app import NODE
 from schemas.catalog import BROADCASTS, REQUESTS, Access
 from tests.hostile.board import GUESSED, ROOM, SECRET_TEXT, activity
-from tests.hostile.standing import services_of
+from tests.kit.holdings import services_of
 from tests.kit.members import Member, member
 from tests.kit.nodes import Node, run_nodes
 from tests.kit.raw_chat import RawChat, raw_chat

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.hostile.conftest import Scene
 from tests.hostile.fuzzing import bounded
+from tests.hostile.scene import Scene
 from tests.kit.nodes import Node
 from tests.kit.waiting import DEADLINE_SECONDS
 

@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from tests.hostile.conftest import TALK, Scene
 from tests.hostile.fuzzing import bounded
-from tests.hostile.standing import services_of
+from tests.hostile.scene import TALK, Scene
+from tests.kit.holdings import services_of
 from tests.kit.members import text_of
 from tests.kit.nodes import NAMESPACE
 from tests.kit.pictures import with_scans
@@ -283,7 +283,7 @@ async def test_addresses_cannot_be_guessed(scene: Scene) -> None:
             answers.add(await status_of(scene, f"{name}?{expires}&signature={guess}"))
     assert len(answers) == 1, "the answer tells which images there are"
     assert answers.pop()[0] == 403
-    assert len(links._secret) >= 32
+    assert len(links._secret()) >= 32
 
 
 async def test_an_address_ends(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

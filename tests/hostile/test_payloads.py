@@ -16,7 +16,6 @@ from marshmallow import ValidationError
 
 from realtime import json_codec
 from schemas.catalog import ERROR_ACK, REQUESTS
-from tests.hostile.conftest import Scene
 from tests.hostile.fuzzing import (
     NO_JSON,
     ODD_VALUES,
@@ -27,6 +26,7 @@ from tests.hostile.fuzzing import (
     valid_payload,
     written,
 )
+from tests.hostile.scene import Scene
 from tests.kit.nodes import NAMESPACE
 from tests.kit.raw_chat import RawChat, raw_chat
 from tests.kit.waiting import DEADLINE_SECONDS

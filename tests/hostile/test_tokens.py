@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from realtime.auth.tokens import LEEWAY_SECONDS
 from tests.hostile.fuzzing import bounded
-from tests.hostile.standing import returns_to, services_of, standing
+from tests.kit.holdings import returns_to, services_of, standing
 from tests.kit.nodes import Node, run_nodes
 from tests.kit.raw_chat import raw_chat
 from tests.kit.recording import recording

@@ -8,8 +8,8 @@ from typing import Any
 
 import aiohttp
 
-from tests.engineio.serving import UPGRADE
 from tests.kit.nodes import NAMESPACE, Node, NodeProcess
+from tests.kit.serving import UPGRADE
 from tests.kit.waiting import DEADLINE_SECONDS, MS
 
 # A raw client does not insist on the server's farewell.

@@ -19,6 +19,7 @@ from realtime.store.membership import Memberships
 from realtime.store.message_log import MessageLog
 from realtime.store.room_snapshot import RoomSnapshots
 from tests.kit.redis_server import RedisServer
+from tests.kit.running import running
 from tests.kit.waiting import MS
 
 TIMEOUT_SECONDS = 1_000 * MS
@@ -171,9 +172,8 @@ def sender(log: MessageLog) -> Send:
 async def counts(link: RedisClient) -> AsyncIterator[PresenceCounts]:
     """Announces counts of large rooms, at one node."""
     made = PresenceCounts(link)
-    made.start()
-    yield made
-    await made.aclose()
+    async with running(made.run()):
+        yield made
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import pytest
 
 from handlers import connecting
 from tests.kit.members import member, text_of
+from tests.kit.metrics import met
 from tests.kit.nodes import run_nodes
 from tests.kit.raw_chat import raw_chat
 from tests.kit.recording import recording
 from tests.kit.waiting import MS, wait_until
-from tests.node.test_limits import met
 
 
 async def test_who_goes_on_against_refusals_is_read_slowly(

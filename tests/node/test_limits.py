@@ -9,6 +9,7 @@ import pytest
 
 from realtime.node.app import NODE
 from tests.kit.members import member, text_of
+from tests.kit.metrics import met
 from tests.kit.nodes import Node, run_nodes
 from tests.kit.raw_chat import RawChat, handshake, raw_chat
 from tests.kit.recording import RecordingClient, recording
@@ -17,12 +18,6 @@ from tests.kit.waiting import MS, wait_until
 
 HOME = "198.51.100.7"
 ELSEWHERE = "203.0.113.9"
-
-
-def met(node: Node) -> dict[str, int]:
-    """Return which limits were met, and how often."""
-    limited = node.app[NODE].parts.limited
-    return {name: count for name, count in limited.items() if count}
 
 
 @asynccontextmanager
@@ -62,8 +57,7 @@ async def test_sessions_of_an_address(redis_url: str) -> None:
 
 
 def _sessions(node: Node) -> int:
-    services = node.app[NODE]._services
-    assert services is not None
+    services = node.app[NODE].parts.services
     return len(services.sessions)
 
 

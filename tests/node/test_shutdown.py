@@ -10,12 +10,12 @@ import pytest
 
 from realtime.node.app import NODE
 from tests.kit.members import text_of
+from tests.kit.metrics import scrape
 from tests.kit.nodes import NAMESPACE, Node, NodeProcess, client, run_nodes, run_process
 from tests.kit.raw_chat import handshake, raw_chat
 from tests.kit.recording import recording
 from tests.kit.redis_server import RedisServer
 from tests.kit.waiting import wait_until
-from tests.node.test_metrics import scrape
 
 HANGS_SECONDS = 60.0
 """Longer than any test: what waits for this does not end by itself."""
@@ -180,6 +180,4 @@ async def test_nobody_is_let_in_any_more(
 
 def under_way(node: Node) -> int:
     """Return how many requests wait for their answer."""
-    namespace = node.app[NODE]._namespace
-    assert namespace is not None
-    return namespace.under_way
+    return node.app[NODE].parts.namespace.under_way

@@ -16,6 +16,7 @@ from realtime.presence.presence_counts import PresenceCounts
 from realtime.redis.client import RedisClient
 from realtime.store import keys, scripts
 from tests.kit.redis_server import RedisServer
+from tests.kit.running import running as run_parts
 from tests.kit.waiting import MS, wait_until
 
 # Of a node that lives: no stall of this machine is as long, and yet it is soon renewed.
@@ -64,11 +65,8 @@ class Member:
 async def running(link: RedisClient, name: str) -> AsyncIterator[Member]:
     """Run a node's lease until the block ends."""
     member = Member(link, name)
-    member.lease.start()
-    try:
+    async with run_parts(member.lease.run()):
         yield member
-    finally:
-        await member.lease.aclose()
 
 
 async def nodes(redis_client: Redis) -> set[str]:

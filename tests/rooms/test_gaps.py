@@ -16,7 +16,7 @@ from tests.kit.members import Member, all_see, member, members, text_of
 from tests.kit.nodes import Node, run_nodes
 from tests.kit.recording import recording
 from tests.kit.waiting import MS, wait_until
-from tests.rooms.test_recovery import append_unpublished
+from tests.rooms.unpublished import append_unpublished
 
 # A top is compared every second; then the log is read.
 FOUND_SECONDS = 10_000 * MS
@@ -224,7 +224,7 @@ async def test_a_room_that_cannot_be_opened_may_be_tried_again(
         assert refused["code"] == "unavailable"
         await redis_client.delete(keys.meta("42"))
         await ann.do("join", {"room": "42"})
-    feeds = three[0].app[NODE].parts.manager.feeds
+    feeds = three[0].app[NODE].parts.feeds
     await wait_until(lambda: len(feeds) == 0, "nothing is held")
 
 

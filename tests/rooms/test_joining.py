@@ -11,7 +11,7 @@ from realtime.rooms.feed import Entry, RoomFeed
 from realtime.rooms.recovery import Past, Recovery
 from realtime.store import keys
 from realtime.store.position import Position
-from tests.hostile.standing import services_of
+from tests.kit.holdings import services_of
 from tests.kit.members import Member, all_see, member, text_of
 from tests.kit.nodes import Node, run_nodes
 from tests.kit.waiting import wait_until
@@ -328,7 +328,7 @@ async def test_a_join_right_behind_a_refused_send_counts(
 
 
 def _recovery(node: Node) -> Recovery:
-    return services_of(node).attendance._recovery
+    return services_of(node).joining._recovery
 
 
 async def _online_are(redis_client: Redis, users: list[str]) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from realtime.store.room_snapshot import RoomSnapshot
-from tests.hostile.standing import services_of
+from tests.kit.holdings import services_of
 from tests.kit.members import member
 from tests.kit.nodes import run_nodes
 
@@ -17,8 +17,8 @@ async def test_what_a_user_writes_while_they_join_is_read(
     What somebody else writes then is unread, and read by who wrote it.
     """
     async with run_nodes(1, redis_url, announce_members=announce_members) as (node,):
-        attendance = services_of(node).attendance
-        join = attendance.join
+        joining = services_of(node).joining
+        join = joining.join
         async with (
             member(node, "ann", "42") as phone,
             member(node, "bob", "42") as bob,
@@ -33,7 +33,7 @@ async def test_what_a_user_writes_while_they_join_is_read(
                 await phone.next("message", text="not mine")
                 return pending
 
-            monkeypatch.setattr(attendance, "join", long)
+            monkeypatch.setattr(joining, "join", long)
             (ack,) = await desk.sync({"room": "42"})
             assert desk.texts() == ["mine", "not mine"]
             marks = ("lastMessage", "lastReadMessage", "unread")
@@ -47,7 +47,7 @@ async def test_a_state_takes_no_mark_back(
 ) -> None:
     """Bob writes while the room's state is read for those who stay."""
     async with run_nodes(1, redis_url) as (node,):
-        states = services_of(node).quits._standing._states
+        states = services_of(node).quitting._snapshots
         read = states.read
         async with (
             member(node, "ann", "42") as ann,

@@ -10,8 +10,8 @@ import pytest
 
 from realtime.socketio.deferred_ack import DeferredAck
 from realtime.socketio.server import RESERVED_EVENTS, ChatroomServer
-from tests.engineio.raw_socket import BINARY, RawSocket, client_frame, raw_socket
-from tests.engineio.serving import serve_socketio
+from tests.kit.raw_socket import BINARY, RawSocket, client_frame, raw_socket
+from tests.kit.serving import serve_socketio
 from tests.kit.waiting import MS, wait_until
 
 PATH = "/socket.io/?EIO=4&transport=websocket"

@@ -11,7 +11,6 @@ from redis.asyncio import Redis
 
 from realtime.errors import ChatError
 from realtime.node.app import NODE
-from realtime.socketio.manager import ChatroomManager
 from tests.kit.nodes import NAMESPACE, Node, client
 from tests.kit.redis_server import RedisServer
 from tests.kit.waiting import wait_until
@@ -280,7 +279,7 @@ asyncio.run(main())
 
 
 async def test_a_publish_that_fails_raises(
-    stage: Stage, redis_server: RedisServer
+    stage: Stage, nodes: list[Node], redis_server: RedisServer
 ) -> None:
     """The application learns that its emit went nowhere; own sessions get theirs."""
     redis_server.kill()
@@ -289,8 +288,8 @@ async def test_a_publish_that_fails_raises(
     await stage.servers[0].emit("note", 2, to=stage.here.sid, namespace=NAMESPACE)
     await stage.here.gets([2])
     redis_server.start()
-    manager: ChatroomManager = stage.servers[0].manager
-    await wait_until(lambda: manager.subscriber.ready, "Redis is reached again")
+    subscriber = nodes[0].app[NODE].parts.subscriber
+    await wait_until(lambda: subscriber.ready, "Redis is reached again")
 
 
 async def test_sessions_of_users_come_and_go_without_a_trace(
@@ -313,4 +312,4 @@ async def test_sessions_of_users_come_and_go_without_a_trace(
     own = {each.sid for each in stage.guests}
     for server in stage.servers:
         assert set(server.manager.rooms[NAMESPACE][None]) <= own
-        assert len(server.manager.feeds) == 0
+    assert not any(len(node.app[NODE].parts.feeds) for node in nodes)

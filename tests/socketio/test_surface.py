@@ -14,8 +14,8 @@ from socketio.packet import Packet
 from realtime.engineio.server import EngineServer
 from realtime.socketio.room_index import RoomIndex
 from realtime.socketio.server import ChatroomServer
-from tests.engineio.raw_socket import raw_socket
-from tests.engineio.serving import serve_socketio
+from tests.kit.raw_socket import raw_socket
+from tests.kit.serving import serve_socketio
 from tests.kit.waiting import DEADLINE_SECONDS, wait_until
 
 TRANSPORTS = [["polling"], ["websocket"], ["polling", "websocket"]]

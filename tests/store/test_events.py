@@ -41,7 +41,7 @@ def clock() -> Clock:
 @pytest.fixture
 def links(clock: Clock) -> ImageLinks:
     """Addresses of images, by that time."""
-    return ImageLinks(b"s" * 32, valid_seconds=VALID_SECONDS, clock=clock)
+    return ImageLinks(lambda: b"s" * 32, valid_seconds=VALID_SECONDS, clock=clock)
 
 
 async def published(channel: PubSub) -> bytes:
@@ -222,7 +222,7 @@ def test_slashes_may_be_escaped(links: ImageLinks, clock: Clock) -> None:
 @given(text=st.text(max_size=50))
 def test_no_text_passes_for_an_address(text: str) -> None:
     """Whatever people write is left alone: quotation marks in JSON are escaped."""
-    links = ImageLinks(b"s" * 32, valid_seconds=VALID_SECONDS)
+    links = ImageLinks(lambda: b"s" * 32, valid_seconds=VALID_SECONDS)
     genuine = links.address(NAME).replace("expires=1", "expires=2")
     said = f'"type":"image" "url":"{genuine}" {text}'
     raw = orjson.dumps({"type": "text", "text": said})

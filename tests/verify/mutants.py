@@ -6,11 +6,12 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from realtime.pacing import Turnstile
-from realtime.presence.roster import AttendingSession, SessionLists
+from realtime.presence.roster import AttendingSession, Roster
 from realtime.redis.client import RedisClient
 from realtime.redis.command import PendingCommand
 from realtime.redis.connection import Argument
 from realtime.redis.script import Script
+from realtime.rooms.catch_up import CatchUp
 from realtime.rooms.feed import RoomFeed, Verdict
 from realtime.rooms.feeds import RoomFeeds
 from realtime.store import scripts
@@ -30,11 +31,11 @@ def catch_up_off() -> None:
         verdict = _judge(self, position)
         return Verdict.NEXT if verdict is Verdict.GAP else verdict
 
-    def catch_up(self: RoomFeeds, channel: str, feed: RoomFeed) -> None:
+    def begin(self: CatchUp, channel: str, feed: RoomFeed) -> None:
         feed.live = True
 
     RoomFeed.judge = judge  # type: ignore[method-assign]
-    RoomFeeds._catch_up = catch_up  # type: ignore[method-assign]
+    CatchUp.begin = begin  # type: ignore[method-assign]
 
 
 def deduplication_off() -> None:
@@ -103,37 +104,27 @@ def publish_before_store() -> None:
 def resubscribe_without_catch_up() -> None:
     """After a cut a room goes on from the log's top, wherever it was before."""
 
-    async def skip(feeds: RoomFeeds, feed: RoomFeed) -> None:
-        feed.restart(await feeds._log.top(feed.room))
+    async def skip(catch_up: CatchUp, feed: RoomFeed) -> None:
+        feed.restart(await catch_up._log.top(feed.room))
         feed.live = True
-        feeds._catching_up.clear()
 
     def ready(self: RoomFeeds) -> None:
         for channel, feed in self._feeds.items():
-            if channel not in self._opening:
-                self._catching_up[channel] = asyncio.create_task(skip(self, feed))
+            if self._catch_up.opened(channel) is None:
+                self._catch_up._start(channel, feed, skip(self._catch_up, feed))
 
     RoomFeeds.ready = ready  # type: ignore[method-assign]
 
 
 def lost_tail_not_told() -> None:
     """When the log lost what was delivered, its room goes on as if nothing was."""
-    read_page = RoomFeeds._read_page
+    deliver = CatchUp._deliver
 
-    async def read(self: RoomFeeds, channel: str, feed: RoomFeed) -> bool:
-        deliver = self._deliver
+    def keep_quiet(self: CatchUp, channel: str, events: list[bytes]) -> None:
+        if not events[0].startswith(b'["reload"'):
+            deliver(self, channel, events)
 
-        def keep_quiet(channel: str, events: list[bytes]) -> None:
-            if not events[0].startswith(b'["reload"'):
-                deliver(channel, events)
-
-        self._deliver = keep_quiet
-        try:
-            return await read_page(self, channel, feed)
-        finally:
-            self._deliver = deliver
-
-    RoomFeeds._read_page = read  # type: ignore[method-assign]
+    CatchUp._deliver = keep_quiet  # type: ignore[method-assign]
 
 
 def unknown_told_as_refused() -> None:
@@ -149,13 +140,13 @@ def unknown_told_as_refused() -> None:
 
 def sessions_kept() -> None:
     """Of each session that attended a room something is kept when it has ended."""
-    end = SessionLists.end
+    end = Roster.end
 
-    def keep(self: SessionLists, session: AttendingSession) -> None:
+    def keep(self: Roster, session: AttendingSession) -> None:
         end(self, session)
         self._sessions[session.sid] = session
 
-    SessionLists.end = keep  # type: ignore[method-assign]
+    Roster.end = keep  # type: ignore[method-assign]
 
 
 def late_ones_first() -> None:

@@ -36,7 +36,7 @@ async def test_messages_that_overtake_the_reading_of_the_log_come_once(
         seen: list[int] = []
         ann.on("message", lambda event: seen.append(event["message"]), NAMESPACE)
         await ann.call("join", {"room": ROOM}, namespace=NAMESPACE)
-        feeds = node.app[NODE].parts.manager.feeds
+        feeds = node.app[NODE].parts.feeds
         log = node.app[NODE].parts.log
         reads: list[int] = []
         read = MessageLog.read
@@ -56,7 +56,7 @@ async def test_messages_that_overtake_the_reading_of_the_log_come_once(
         monkeypatch.setattr(MessageLog, "read", overtaken)
         await redis_client.client_kill_filter(_type="pubsub")
         await wait_until(lambda: reads, "the log is read after the cut")
-        subscriber = node.app[NODE].parts.manager.subscriber
+        subscriber = node.app[NODE].parts.subscriber
         await wait_until(lambda: subscriber.ready, "subscribed")
         last = await append(log)
         await wait_until(lambda: last in seen, "the last message is delivered")
@@ -73,7 +73,7 @@ async def test_a_cursor_is_honoured_by_a_node_that_reads_behind_it(
         client(node, "bob") as bob,
     ):
         await ann.call("join", {"room": ROOM}, namespace=NAMESPACE)
-        feeds = node.app[NODE].parts.manager.feeds
+        feeds = node.app[NODE].parts.feeds
         feed = feeds.get(CHANNEL)
         assert feed is not None
         asked, answered = asyncio.Event(), asyncio.Event()

@@ -22,15 +22,12 @@ RUNNING_KEYS = (b"chatroom:nodes", b"chatroom:secret")
 
 def services_of(node: Node) -> Services:
     """Return a node's parts."""
-    services = node.app[NODE]._services
-    assert services is not None
-    return services
+    return node.app[NODE].parts.services
 
 
 def standing(node: Node) -> dict[str, int]:
     """Count everything that a node keeps for a connection, a session or a room."""
-    running = node.app[NODE]
-    parts = running.parts
+    parts = node.app[NODE].parts
     server, manager = parts.server, parts.manager
     services = services_of(node)
     hub = server.eio.hub
@@ -50,13 +47,13 @@ def standing(node: Node) -> dict[str, int]:
         "sids": _sizes(manager._sids),
         "pending": _sizes(manager.pending_connect) + _sizes(manager.pending_disconnect),
         "callbacks": len(manager.callbacks),
-        "feeds": len(manager.feeds),
-        "subscriptions": len(manager.subscriber._wanted),
-        "control messages": len(manager.control._waiting),
-        **parts.lists.held(),
-        **services.attendance.held(),
+        "feeds": len(parts.feeds),
+        "subscriptions": parts.subscriber.held()["channels"],
+        "control messages": len(parts.remote),
+        **parts.roster.held(),
+        **services.joining.held(),
         "images": services.images._waiting.total(),
-        "requests": running._namespace.under_way if running._namespace else 0,
+        "requests": parts.namespace.under_way,
         "descriptors": _descriptors(),
     }
 
