@@ -82,7 +82,7 @@ def publish_before_store() -> None:
         assert isinstance(body, bytes)
         if first := await link.call("GET", sent):
             known_message, known_offset, known_uid = first.split()
-            return [1, int(known_message), int(known_offset), known_uid, 0, b""]
+            return [1, int(known_message), int(known_offset), known_uid, 0]
         number = await link.call("HINCRBY", meta, "lastMessage", 1)
         offset = await link.call("HINCRBY", meta, "offset", 1)
         head = f'{{"offset":{offset},"uid":"{uid}","message":{number},'
@@ -96,7 +96,7 @@ def publish_before_store() -> None:
         await link.call("HSET", messages, number, message)
         await link.call("HSET", last_read, user, number)
         await link.call("SET", sent, f"{number} {offset} {uid}", "EX", ttl)
-        return [0, number, offset, uid.encode(), 0, b""]
+        return [0, number, offset, uid.encode(), 0]
 
     _replace_append(append)
 
