@@ -111,7 +111,7 @@ class Talker(Member):
 
     async def _closing(self, payload: object) -> None:
         self._may_speak.clear()
-        await self._receive("closing", payload)
+        await self.receive("closing", payload)
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ import pytest
 from realtime.node.http_log import BadRequestFilter, quiet_bad_requests
 from tests.hostile.board import members_of_board
 from tests.hostile.scene import TALK, Scene
-from tests.kit.holdings import redis_keys, returns_to, services_of, standing
+from tests.kit.holdings import holdings, redis_keys, returns_to
 from tests.kit.logs import check_log
 from tests.kit.members import Member
 from tests.kit.nodes import Node, run_nodes
@@ -60,10 +60,8 @@ async def scene(
     ):
         for client in (ann, bob):
             await client.do("join", {"room": TALK})
-        # The store's threads come with its first use, and stay.
-        await services_of(node).images._store._has(f"{'0' * 64}.png")
         keys = redis_keys(redis_server.admin, without=[TALK.encode()])
-        scene = Scene(node, redis_server, ann, bob, standing(node), keys)
+        scene = Scene(node, redis_server, ann, bob, holdings(node), keys)
         await scene.goes_on()
         yield scene
         await scene.goes_on()

@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from realtime.node.app import NODE
 from realtime.store.room_snapshot import RoomSnapshot, RoomSnapshots
 from tests.hostile.board import GUESSED, ROOM, activity
-from tests.kit.holdings import services_of
 from tests.kit.members import Member, member, text_of
 from tests.kit.nodes import Node
 from tests.kit.waiting import DEADLINE_SECONDS, wait_until
@@ -105,7 +103,7 @@ async def test_who_comes_back_before_the_word_of_their_quit_stays(
     nodes: list[Node], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Redis may carry the word of a `quit` later than the next `join`."""
-    carry_out = services_of(nodes[0]).quitting.heard
+    carry_out = nodes[0].services.quitting.heard
     async with member(nodes[0], "cleo", ROOM) as cleo:
         words = _words_of_quits(nodes[0], monkeypatch)
         await cleo.do("quit", {"room": ROOM})
@@ -121,7 +119,7 @@ async def test_who_joins_again_before_the_word_of_their_quit_finds_the_room(
     nodes: list[Node], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A device that attends joins anew: a member again, with the room on their list."""
-    carry_out = services_of(nodes[1]).quitting.heard
+    carry_out = nodes[1].services.quitting.heard
     async with (
         member(nodes[0], "cleo", ROOM) as phone,
         member(nodes[1], "cleo", ROOM) as desk,
@@ -141,7 +139,7 @@ async def test_a_join_on_the_heels_of_the_question_who_quit_counts(
     nodes: list[Node], monkeypatch: pytest.MonkeyPatch, heard_by: str
 ) -> None:
     """Redis answers that they quit, and admits them again right after."""
-    services = services_of(nodes[1])
+    services = nodes[1].services
     ask = "is_member"
     asked, sent, answered = asyncio.Event(), asyncio.Event(), asyncio.Event()
     if heard_by == "gap":
@@ -193,7 +191,7 @@ def _words_of_quits(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> asyncio.Queue[dict[str, Any]]:
     """Keep back what a node hears of quits: it falls into a gap, or comes late."""
-    remote = node.app[NODE].parts.remote
+    remote = node.parts.remote
     receive, kept = remote.receive, asyncio.Queue[dict[str, Any]]()
 
     def keep(payload: bytes) -> None:
@@ -208,7 +206,7 @@ def _words_of_quits(
 
 
 def _attends(node: Node, user: str) -> bool:
-    manager = node.app[NODE].parts.manager
+    manager = node.parts.manager
     inside = manager.recipients("/chat", f"chatroom-{ROOM}")
-    sessions = services_of(node).sessions
+    sessions = node.services.sessions
     return any(each.sid in inside for each in sessions if each.user == user)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -59,6 +60,20 @@ class RawChat:
                 if message.data.startswith(prefixes):
                     return str(message.data)
                 self.received.append(message.data)
+
+    async def answered(self, *prefixes: str) -> bool:
+        """Wait for a frame that begins so; False if the connection ends instead."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while True:
+                message = await self._ws.receive()
+                if message.type is not aiohttp.WSMsgType.TEXT:
+                    return False
+                if message.data.startswith(prefixes):
+                    return True
+
+    def cut(self) -> None:
+        """End the connection below the WebSocket, without a farewell."""
+        self._ws.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
     @property
     def close_code(self) -> int | None:

@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,13 +120,21 @@ async def test_looking_through_everything_takes_a_small_share(
     assert len(kept) == 300_000
 
 
-async def test_nothing_runs_after_the_end() -> None:
+async def test_nothing_runs_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """The timer ends with its owner."""
+    loop = asyncio.get_running_loop()
+    call_later, timers = loop.call_later, list[asyncio.TimerHandle]()
+
+    def noted(*arguments: Any) -> asyncio.TimerHandle:
+        timers.append(call_later(*arguments))
+        return timers[-1]
+
+    monkeypatch.setattr(loop, "call_later", noted)
     before = gc.get_threshold()
     collection = GarbageCollection()
     collection.start()
     collection.close()
     gc.unfreeze()
     gc.set_threshold(*before)
-    timers = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+    assert timers
     assert all(timer.cancelled() for timer in timers)

@@ -7,7 +7,6 @@ import pytest
 
 from realtime.auth.authenticator import Authenticator, Identity
 from realtime.errors import ForbiddenError
-from realtime.node.app import NODE
 from realtime.rooms.joining import Joining
 from tests.kit.logs import check_log
 from tests.kit.nodes import Node, run_nodes
@@ -25,9 +24,7 @@ async def node(redis_url: str, caplog: pytest.LogCaptureFixture) -> AsyncIterato
 
 
 def sessions_of(node: Node) -> list[str]:
-    services = node.app[NODE].parts.services
-    assert services is not None
-    return [session.user for session in services.sessions]
+    return [session.user for session in node.services.sessions]
 
 
 @pytest.mark.parametrize("cut", [False, True])
@@ -42,7 +39,7 @@ async def test_a_client_that_goes_while_it_is_authenticated(
         await answer.wait()
         return Identity("eve", None, None, None)
 
-    server = node.app[NODE].parts.server
+    server = node.parts.server
     with monkeypatch.context() as patch:
         patch.setattr(Authenticator, "authenticate", slow)
         async with raw_chat(node) as eve:

@@ -4,7 +4,6 @@ import asyncio
 import re
 from pathlib import Path
 
-from realtime.node.app import NODE
 from tests.kit.nodes import NAMESPACE, client, run_nodes
 from tests.kit.redis_server import RedisServer
 from tests.kit.waiting import wait_until
@@ -61,7 +60,7 @@ async def test_the_documented_user_suffices(redis_server: RedisServer) -> None:
                 assert ack["ok"], (event, ack)
             async with asyncio.timeout(5):
                 assert await heard.get() == "hello"
-            node_id = one.app[NODE].parts.id
+            node_id = one.parts.id
             first = redis_server.admin.zscore("chatroom:nodes", node_id)
 
             def renewed() -> bool:

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 import pytest
 from redis.asyncio import Redis
 
-from realtime.node.app import NODE
 from realtime.store import keys
 from realtime.store.message_log import MessageLog
 from tests.kit.members import Member, all_see, member, members, text_of
@@ -224,7 +223,7 @@ async def test_a_room_that_cannot_be_opened_may_be_tried_again(
         assert refused["code"] == "unavailable"
         await redis_client.delete(keys.meta("42"))
         await ann.do("join", {"room": "42"})
-    feeds = three[0].app[NODE].parts.feeds
+    feeds = three[0].parts.feeds
     await wait_until(lambda: len(feeds) == 0, "nothing is held")
 
 

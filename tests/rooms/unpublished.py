@@ -1,13 +1,12 @@
 """Messages that are stored, and whose publication nobody hears."""
 
-from realtime.node.app import NODE
 from tests.kit.nodes import Node
 from tests.kit.store_fixtures import unheard_log
 
 
 async def append_unpublished(node: Node, text: str) -> str:
     """Store a message whose publication nobody hears; return its cursor."""
-    url = node.app[NODE].settings.redis_url
+    url = node.running.settings.redis_url
     assert url is not None
     async with unheard_log(url) as log:
         appended = await log.append(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from realtime.socketio.attachments import HalfPackets
 from realtime.socketio.deferred_ack import DeferredAck
 from realtime.socketio.server import RESERVED_EVENTS, ChatroomServer
 from tests.kit.raw_socket import BINARY, RawSocket, client_frame, raw_socket
@@ -67,6 +68,11 @@ async def chat(**settings: Any) -> AsyncIterator[Chat]:
         yield running
 
 
+def half_packets(running: Chat) -> int:
+    """Return how many packets wait for attachments."""
+    return running.server.held()["socketio_half_packets"]
+
+
 async def test_connecting_gives_a_sid() -> None:
     """The answer to CONNECT carries the Socket.IO session's id."""
     async with chat() as running, running.open(None) as socket:
@@ -95,7 +101,7 @@ async def test_connect_timeout() -> None:
             assert await socket.close_code() == 1000
         async with running.open() as socket:
             await wait_until(
-                lambda: not running.server._without_namespace, "nobody is awaited"
+                lambda: not running.server.held()["strangers"], "nobody is awaited"
             )
             socket.send('421["echo"]')
             assert await socket.text() == "431[]"
@@ -132,7 +138,8 @@ async def test_who_comes_back_to_a_namespace_stays() -> None:
         socket.send("40")
         assert (await socket.text()).startswith("40{")
         server = running.server
-        assert not server._out_of_namespaces
+        # The heartbeat's.
+        assert server.held()["engine_deadlines"] == 1
         assert server.eio.engine.admission.addresses.unauthenticated == 0
 
 
@@ -222,7 +229,7 @@ async def test_attachments_that_do_not_come_right(then: str | bytes | None) -> N
             socket.send(f'451-["echo",{holder}]')
             socket.send(then, 1 if isinstance(then, str) else BINARY)
         assert await socket.close_code() == 1002
-        assert not running.server._half_packets
+        assert not half_packets(running)
 
 
 async def test_attachments_are_bounded_together() -> None:
@@ -237,27 +244,31 @@ async def test_attachments_are_bounded_together() -> None:
         socket.send(bytes(501), BINARY)
         assert await socket.close_code() == 1009
         assert running.server.eio.engine.limited["payload_limit_bytes"] == 1
-        await wait_until(lambda: not running.server._half_packets, "it is let go")
+        await wait_until(lambda: not half_packets(running), "it is let go")
 
 
-async def test_attachments_have_a_deadline() -> None:
+async def test_attachments_have_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a packet is not kept for ever, unless the other half is on its way."""
+    put_off, given = HalfPackets.put_off, list[str]()
+
+    def noted(packets: HalfPackets, eio_sid: str) -> None:
+        given.append(eio_sid)
+        put_off(packets, eio_sid)
+
+    monkeypatch.setattr(HalfPackets, "put_off", noted)
     async with chat(attachment_timeout=200 * MS) as running, running.open() as socket:
         holder = '{"_placeholder":true,"num":0}'
         socket.send(f'451-1["echo",{holder}]')
         frame = client_frame(bytes(1_000), BINARY)
         socket.writer.write(frame[:500])
         (eio_sid,) = running.server.eio.sockets
-        due = running.server._half_packets._awaited.due
-        await wait_until(lambda: due(eio_sid), "the attachment is awaited")
-        first = due(eio_sid)
-        await wait_until(lambda: due(eio_sid) != first, "a deadline was put off")
+        await wait_until(lambda: given.count(eio_sid) > 1, "a deadline was put off")
         socket.writer.write(frame[500:])
         assert (await socket.text()).startswith("461-1[")
         assert (await socket.frame()).payload == bytes(1_000)
         socket.send(f'451-2["echo",{holder}]')
         assert await socket.close_code() == 1002
-        await wait_until(lambda: not running.server._half_packets, "it is let go")
+        await wait_until(lambda: not half_packets(running), "it is let go")
 
 
 @pytest.mark.parametrize("event", sorted(RESERVED_EVENTS))

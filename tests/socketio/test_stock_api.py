@@ -10,7 +10,6 @@ import pytest
 from redis.asyncio import Redis
 
 from realtime.errors import ChatError
-from realtime.node.app import NODE
 from tests.kit.nodes import NAMESPACE, Node, client
 from tests.kit.redis_server import RedisServer
 from tests.kit.waiting import wait_until
@@ -36,7 +35,7 @@ class Guest:
 
 def server_of(node: Node) -> Any:
     """Return a node's Socket.IO server, as an application uses it."""
-    return node.app[NODE].parts.server
+    return node.parts.server
 
 
 async def guest(sio: Any) -> Guest:
@@ -288,7 +287,7 @@ async def test_a_publish_that_fails_raises(
     await stage.servers[0].emit("note", 2, to=stage.here.sid, namespace=NAMESPACE)
     await stage.here.gets([2])
     redis_server.start()
-    subscriber = nodes[0].app[NODE].parts.subscriber
+    subscriber = nodes[0].parts.subscriber
     await wait_until(lambda: subscriber.ready, "Redis is reached again")
 
 
@@ -312,4 +311,4 @@ async def test_sessions_of_users_come_and_go_without_a_trace(
     own = {each.sid for each in stage.guests}
     for server in stage.servers:
         assert set(server.manager.rooms[NAMESPACE][None]) <= own
-    assert not any(len(node.app[NODE].parts.feeds) for node in nodes)
+    assert not any(len(node.parts.feeds) for node in nodes)
