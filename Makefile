@@ -43,7 +43,7 @@ test: $(VENV)/.dev page browser
 # Each process of a test writes down what it ran; killed ones cannot.
 coverage: $(VENV)/.dev page browser
 	rm -rf .coverage
-	$(BIN)/coverage run -m pytest -n auto $(ARGS)
+	CHATROOM_TEST_MS_SCALE=2 $(BIN)/coverage run -m pytest -n auto $(ARGS)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 

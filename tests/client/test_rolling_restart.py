@@ -117,7 +117,9 @@ class Talker(Member):
 @asynccontextmanager
 async def talker(url: str, user: str) -> AsyncIterator[Talker]:
     """Connect a talker until the block ends."""
-    sio = socketio.AsyncClient(reconnection_delay=0.1, reconnection_delay_max=0.5)
+    sio = socketio.AsyncClient(
+        reconnection_delay=100 * MS, reconnection_delay_max=500 * MS
+    )
     made = Talker(sio, user)
     try:
         await sio.connect(
@@ -184,7 +186,7 @@ async def goes_on(programs: list[Program], talkers: list[Talker]) -> None:
         return all(a >= b for a, b in zip(shown + seen, goals + wanted, strict=True))
 
     try:
-        await wait_until(reached, "the talk goes on", seconds=30)
+        await wait_until(reached, "the talk goes on", seconds=30_000 * MS)
     except AssertionError as error:
         lines = [f"{each.said[-2:]} {each.errors[-500:]}" for each in programs]
         lines += [

@@ -20,7 +20,7 @@ from realtime.store.message_log import MessageLog
 from realtime.store.room_snapshot import RoomSnapshots
 from tests.kit.redis_server import RedisServer
 from tests.kit.running import running
-from tests.kit.waiting import MS
+from tests.kit.waiting import DEADLINE_SECONDS, MS
 
 TIMEOUT_SECONDS = 1_000 * MS
 LinkMaker = Callable[..., AbstractAsyncContextManager[RedisClient]]
@@ -181,7 +181,7 @@ async def channel(redis_client: Redis) -> AsyncIterator[PubSub]:
     """A subscription of the room's channel."""
     async with redis_client.pubsub() as pubsub:
         await pubsub.subscribe("chatroom-42")
-        await pubsub.get_message(timeout=5)
+        await pubsub.get_message(timeout=DEADLINE_SECONDS)
         yield pubsub
 
 
@@ -190,7 +190,7 @@ async def said(channel: PubSub, redis_client: Redis) -> list[Any]:
     await redis_client.publish("chatroom-42", '"end"')
     found: list[Any] = []
     while True:
-        message: Any = await channel.get_message(timeout=5)
+        message: Any = await channel.get_message(timeout=DEADLINE_SECONDS)
         payload = json.loads(message["data"])
         if payload == "end":
             return found

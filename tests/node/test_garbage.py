@@ -14,7 +14,7 @@ import pytest
 
 from realtime.node import garbage
 from realtime.node.garbage import GarbageCollection
-from tests.kit.waiting import wait_until
+from tests.kit.waiting import MS, wait_until
 
 STORM_BYTES = 64_000_000
 
@@ -34,7 +34,7 @@ class Circle:
 
 @pytest.fixture
 def by_the_clock_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(garbage, "YOUNG_SECONDS", 0.01)
+    monkeypatch.setattr(garbage, "YOUNG_SECONDS", 10 * MS)
     threshold = gc.get_threshold()
     gc.disable()
     yield
@@ -71,7 +71,7 @@ async def test_what_has_grown_old_goes_in_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A connection that lived for long and was lost."""
-    monkeypatch.setattr(garbage, "ALL_SECONDS", 0.05)
+    monkeypatch.setattr(garbage, "ALL_SECONDS", 50 * MS)
     with collecting():
         old = Circle()
         gc.collect()
@@ -84,7 +84,7 @@ async def test_what_has_grown_old_goes_in_a_while(
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's own way")
 async def test_what_a_storm_took_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also what lies between things that stay."""
-    monkeypatch.setattr(garbage, "ALL_SECONDS", 0.05)
+    monkeypatch.setattr(garbage, "ALL_SECONDS", 50 * MS)
     storm = [bytes(2_000) for _ in range(STORM_BYTES // 2_000)]
     before = resident_bytes()
     left_over = storm[::100]

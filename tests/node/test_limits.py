@@ -187,7 +187,9 @@ async def _insist(client: RecordingClient, event: str, payload: object) -> None:
 
 async def test_calls_of_redis_under_way(redis_server: RedisServer) -> None:
     """While Redis hangs, what is too much is refused at once: nothing was stored."""
-    patient = {"redis_timeout_seconds": 60.0, "redis_silence_seconds": 60.0}
+    patient: Any = dict.fromkeys(
+        ("redis_timeout_seconds", "redis_silence_seconds"), 60_000 * MS
+    )
     async with (
         run_nodes(1, redis_server.url, redis_calls=20, **patient) as (node,),
         member(node, "ann", "42") as ann,

@@ -8,7 +8,7 @@ import pytest
 from realtime.node.outage import TELL_SECONDS, OutageWatch
 from tests.kit.nodes import NAMESPACE, client, run_nodes
 from tests.kit.redis_server import RedisServer
-from tests.kit.waiting import DEADLINE_SECONDS, wait_until
+from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
 
 
 async def readiness(url: str) -> int:
@@ -86,7 +86,7 @@ async def test_a_node_whose_redis_is_full_says_so(
     """Redis answers and stores nothing: balancers are told, and the log, in a line."""
     message = {"room": "42", "clientId": "one", "type": "text", "text": "hello"}
     async with (
-        run_nodes(1, redis_server.url, lease_seconds=1.0) as (node,),
+        run_nodes(1, redis_server.url, lease_seconds=1_000 * MS) as (node,),
         client(node, "ann") as ann,
     ):
         await ann.call("join", {"room": "42"}, namespace=NAMESPACE)
@@ -117,7 +117,7 @@ async def test_who_left_during_an_outage_is_gone_after_it(
 ) -> None:
     """The session lists are mended: nobody is shown as here who is not."""
     async with (
-        run_nodes(1, redis_server.url, lease_seconds=1.0) as (node,),
+        run_nodes(1, redis_server.url, lease_seconds=1_000 * MS) as (node,),
         client(node, "ann") as ann,
     ):
         await ann.call("join", {"room": "42"}, namespace=NAMESPACE)

@@ -14,9 +14,9 @@ from tests.kit.nodes import NAMESPACE, Node, NodeProcess, client, run_nodes, run
 from tests.kit.raw_chat import handshake, raw_chat
 from tests.kit.recording import recording
 from tests.kit.redis_server import RedisServer
-from tests.kit.waiting import wait_until
+from tests.kit.waiting import MS, wait_until
 
-HANGS_SECONDS = 60.0
+HANGS_SECONDS = 60_000 * MS
 """Longer than any test: what waits for this does not end by itself."""
 
 
@@ -124,7 +124,7 @@ async def test_nothing_holds_a_node_up(redis_server: RedisServer) -> None:
         run_nodes(
             1,
             redis_server.url,
-            drain_seconds=1.0,
+            drain_seconds=1_000 * MS,
             redis_timeout_seconds=HANGS_SECONDS,
             redis_silence_seconds=HANGS_SECONDS,
         ) as (node,),

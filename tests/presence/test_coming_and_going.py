@@ -9,12 +9,12 @@ from realtime.store import keys
 from tests.kit.members import Member, member
 from tests.kit.nodes import Node, NodeProcess, run_nodes, run_process
 from tests.kit.raw_chat import raw_chat
-from tests.kit.waiting import wait_until
+from tests.kit.waiting import MS, wait_until
 
 # Short, and longer than a busy machine keeps a living node from renewing it.
-LEASE_SECONDS = 2.0
+LEASE_SECONDS = 2_000 * MS
 # What is promised of a dead node's sessions, with the default lease of ten seconds.
-SWEPT_SECONDS = 15.0
+SWEPT_SECONDS = 15_000 * MS
 
 
 def changes(who: Member, user: str) -> list[bool]:

@@ -20,14 +20,14 @@ from tests.kit.running import running as run_parts
 from tests.kit.waiting import MS, wait_until
 
 # Of a node that lives: no stall of this machine is as long, and yet it is soon renewed.
-LEASE_SECONDS = 20.0
+LEASE_SECONDS = 20_000 * MS
 LOOKS = 100
 # While others may renew their leases.
 PATIENCE_LOOKS = 10
 # Of a node that is dead: soon over.
 DEAD_SECONDS = 300 * MS
 # What is promised of a dead node's sessions.
-SWEPT_SECONDS = 15.0
+SWEPT_SECONDS = 15_000 * MS
 
 
 @pytest.fixture(autouse=True)

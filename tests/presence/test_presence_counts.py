@@ -16,13 +16,13 @@ from realtime.store import keys, scripts
 from tests.kit.redis_server import RedisServer
 from tests.kit.running import running
 from tests.kit.store_fixtures import LinkMaker, said
-from tests.kit.waiting import MS, wait_until
+from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
 from verify.proxy import Direction, FaultProxy, Line
 
 
 async def next_count(channel: PubSub) -> int:
     """Return the count that is told next."""
-    message: Any = await channel.get_message(timeout=5)
+    message: Any = await channel.get_message(timeout=DEADLINE_SECONDS)
     assert message, "nothing was told"
     event, payload = json.loads(message["data"])
     assert (event, payload["room"]) == ("presence", "42")

@@ -13,7 +13,7 @@ from realtime.rooms.recovery import Past, Recovery
 from realtime.store import keys
 from tests.kit.members import Member, all_see, member, text_of
 from tests.kit.nodes import Node, run_nodes
-from tests.kit.waiting import wait_until
+from tests.kit.waiting import MS, wait_until
 
 STRESS_JOINS = 200
 
@@ -253,7 +253,7 @@ async def test_a_join_that_was_overtaken_leaves_nobody_listed(
 ) -> None:
     """Who is told to ask again does not attend, and is not shown as here."""
     async with (
-        run_nodes(1, redis_url, lease_seconds=0.4) as (node,),
+        run_nodes(1, redis_url, lease_seconds=400 * MS) as (node,),
         member(node, "bob", "42"),
         member(node, "ann") as ann,
     ):
@@ -279,7 +279,7 @@ async def test_a_join_that_fails_after_it_took_another_s_place_leaves_nobody_lis
 ) -> None:
     """The first one had listed the session, and left that to the second one."""
     async with (
-        run_nodes(1, redis_url, lease_seconds=0.4) as (node,),
+        run_nodes(1, redis_url, lease_seconds=400 * MS) as (node,),
         member(node, "bob", "42"),
         member(node, "ann") as ann,
     ):

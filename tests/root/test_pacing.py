@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from realtime.pacing import Turnstile
+from tests.kit.waiting import MS
 
 
 async def next_turn() -> None:
@@ -73,7 +74,7 @@ async def test_whoever_gives_up_takes_no_place() -> None:
     waiting = [asyncio.create_task(turns.enter()) for _ in range(3)]
     await next_turn()
     waiting[0].cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5_000 * MS):
         await asyncio.gather(*waiting[1:])
 
 

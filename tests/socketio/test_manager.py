@@ -14,7 +14,7 @@ from realtime.socketio.fan_out import CHUNK_SESSIONS
 from realtime.socketio.manager import ChatroomManager
 from tests.kit.redis_server import RedisServer
 from tests.kit.running import running
-from tests.kit.waiting import MS, wait_until
+from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
 
 TIMEOUT_SECONDS = 500 * MS
 
@@ -33,13 +33,13 @@ async def heard(redis_client: Redis, *channels: str) -> AsyncIterator[PubSub]:
     async with redis_client.pubsub() as pubsub:
         await pubsub.subscribe(*channels)
         for _ in channels:
-            await pubsub.get_message(timeout=5)
+            await pubsub.get_message(timeout=DEADLINE_SECONDS)
         yield pubsub
 
 
 async def next_of(pubsub: PubSub) -> tuple[str, Any]:
     """Return the channel and the decoded payload of the next publication."""
-    message: Any = await pubsub.get_message(timeout=5)
+    message: Any = await pubsub.get_message(timeout=DEADLINE_SECONDS)
     assert message, "nothing was published"
     return message["channel"], json.loads(message["data"])
 

@@ -13,7 +13,7 @@ from realtime.socketio.deferred_ack import DeferredAck
 from realtime.socketio.server import RESERVED_EVENTS, ChatroomServer
 from tests.kit.raw_socket import BINARY, RawSocket, client_frame, raw_socket
 from tests.kit.serving import serve_socketio
-from tests.kit.waiting import MS, wait_until
+from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
 
 PATH = "/socket.io/?EIO=4&transport=websocket"
 # Short, and longer than the machine takes for what is due before it.
@@ -43,7 +43,7 @@ class Chat:
 @asynccontextmanager
 async def chat(**settings: Any) -> AsyncIterator[Chat]:
     """Run a server with an echo on two namespaces."""
-    server = ChatroomServer(async_mode="aiohttp", close_timeout=1, **settings)
+    server = ChatroomServer(async_mode="aiohttp", close_timeout=1_000 * MS, **settings)
     async with serve_socketio(server) as port:
         running = Chat(server, port)
 
@@ -292,7 +292,9 @@ async def test_acks_that_nobody_awaits(
     async with chat() as running, running.open() as socket:
         socket.send(packet)
         (sid,) = running.server.manager.rooms["/"][None]
-        call = asyncio.create_task(running.server.call("ask", to=sid, timeout=5))
+        call = asyncio.create_task(
+            running.server.call("ask", to=sid, timeout=DEADLINE_SECONDS)
+        )
         question = await socket.text()
         assert question.endswith('["ask"]')
         socket.send("43" + question[2:].split("[")[0] + '["yes"]')

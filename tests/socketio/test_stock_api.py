@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from realtime.errors import ChatError
 from tests.kit.nodes import NAMESPACE, Node, client
 from tests.kit.redis_server import RedisServer
-from tests.kit.waiting import wait_until
+from tests.kit.waiting import DEADLINE_SECONDS, wait_until
 
 CHAT = "chatroom-42"
 LOBBY = "lobby"
@@ -185,7 +185,7 @@ async def test_a_callback_from_another_node(stage: Stage) -> None:
 async def test_call_a_session_of_another_node(stage: Stage) -> None:
     """``call`` waits for the answer."""
     found = await stage.servers[0].call(
-        "note", b"\x01", to=stage.far.sid, namespace=NAMESPACE, timeout=5
+        "note", b"\x01", to=stage.far.sid, namespace=NAMESPACE, timeout=DEADLINE_SECONDS
     )
     assert tuple(found) == ("answer", 1)
     await stage.far.gets([b"\x01"])
@@ -300,7 +300,7 @@ async def test_sessions_of_users_come_and_go_without_a_trace(
             dan = await guest(sio)
             await enter(stage, CHAT, dan)
             await stage.servers[0].call(
-                "note", 1, to=dan.sid, namespace=NAMESPACE, timeout=5
+                "note", 1, to=dan.sid, namespace=NAMESPACE, timeout=DEADLINE_SECONDS
             )
     await wait_until(
         lambda: all(
