@@ -168,9 +168,9 @@ async def test_the_answer_to_an_earlier_wish_confirms_nothing(
     _first = listener.subscriber.subscribe("chatroom-1")
     listener.subscriber.unsubscribe("chatroom-1")
     second = listener.subscriber.subscribe("chatroom-1")
-    listener.subscriber._take([[b"subscribe", b"chatroom-1", 1]])
+    listener.subscriber.take([[b"subscribe", b"chatroom-1", 1]])
     assert not second.done()
-    listener.subscriber._take([[b"subscribe", b"chatroom-1", 1]])
+    listener.subscriber.take([[b"subscribe", b"chatroom-1", 1]])
     assert second.done()
     redis_server.resume()
 
