@@ -144,7 +144,7 @@ async def test_shutting_the_application_down_closes_sessions() -> None:
         ended.append(reason)
 
     path = "/engine.io/?EIO=4&transport="
-    runner = web.AppRunner(app, shutdown_timeout=1)
+    runner = web.AppRunner(app, shutdown_timeout=1_000 * MS)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

@@ -46,7 +46,7 @@ class Listener:
 
     async def subscribe(self, channel: str) -> None:
         """Subscribe, and wait until it is confirmed."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(5_000 * MS):
             await self.subscriber.subscribe(channel)
         self.wanted.append(channel)
 
@@ -179,7 +179,7 @@ async def test_asking_twice_is_fine(listener: Listener) -> None:
     """While the first wish is under way, and when it was confirmed long ago."""
     first = listener.subscriber.subscribe("chatroom-1")
     second = listener.subscriber.subscribe("chatroom-1")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5_000 * MS):
         await asyncio.gather(first, second)
         await listener.subscriber.subscribe("chatroom-1")
 
@@ -226,7 +226,7 @@ async def test_a_channel_wanted_during_the_cut(
         assert not waiting.done()
         assert not again.done()
         redis_server.start()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(5_000 * MS):
             await waiting
         await redis_client.publish("chatroom-1", "x")
         await wait_until(lambda: listener.heard == ["x"], "it is heard")
