@@ -14,7 +14,7 @@ from typing import Any, Final
 
 # Ready connections handled in one turn of the loop: some 10 ms of work if each of them
 # is lost, 3 ms if each brings a message.
-_EVENTS_A_TURN: Final = 128
+EVENTS_A_TURN: Final = 128
 
 _Ready = list[tuple[selectors.SelectorKey, int]]
 
@@ -30,15 +30,15 @@ class FairSelector(selectors.DefaultSelector):
         self._begin = 0
 
     def select(self, timeout: float | None = None) -> _Ready:
-        """Return at most :data:`_EVENTS_A_TURN` of what is ready."""
+        """Return at most :data:`EVENTS_A_TURN` of what is ready."""
         ready = super().select(timeout)
-        if len(ready) <= _EVENTS_A_TURN:
+        if len(ready) <= EVENTS_A_TURN:
             return ready
         # The kernel always begins with the same ones; those not served go
         # first next time, so that busy connections cannot keep out the others.
         begin = self._begin % len(ready)
-        self._begin = begin + _EVENTS_A_TURN
-        return (ready[begin:] + ready[:begin])[:_EVENTS_A_TURN]
+        self._begin = begin + EVENTS_A_TURN
+        return (ready[begin:] + ready[:begin])[:EVENTS_A_TURN]
 
 
 def break_reference_cycles(transport: asyncio.BaseTransport) -> None:
@@ -53,7 +53,7 @@ def break_reference_cycles(transport: asyncio.BaseTransport) -> None:
             own[name] = None
 
 
-class _Transport(selector_events._SelectorSocketTransport):  # type: ignore[misc, name-defined]
+class Transport(selector_events._SelectorSocketTransport):  # type: ignore[misc, name-defined]
     """A transport that is freed as soon as its connection is lost."""
 
     def _call_connection_lost(self, exc: Exception | None) -> None:
@@ -64,8 +64,8 @@ class _Transport(selector_events._SelectorSocketTransport):  # type: ignore[misc
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    def _make_socket_transport(self, *args: Any, **keywords: Any) -> _Transport:
-        return _Transport(self, *args, **keywords)
+    def _make_socket_transport(self, *args: Any, **keywords: Any) -> Transport:
+        return Transport(self, *args, **keywords)
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:

@@ -30,6 +30,7 @@ class Heartbeat:
     Attributes:
         pinged: The sessions that were pinged and have not answered yet.
         spared_timeouts: How often in a row a late pong was excused, by session.
+        unsent_bytes: What was unsent when a session last got more time; of few.
     """
 
     def __init__(
@@ -44,8 +45,7 @@ class Heartbeat:
             timers, timeout, self._on_missed_pong
         )
         self.spared_timeouts: dict[HeartbeatPeer, int] = {}
-        # What was unsent when a session last got more time; of few sessions.
-        self._unsent_bytes: dict[HeartbeatPeer, int] = {}
+        self.unsent_bytes: dict[HeartbeatPeer, int] = {}
 
     def __len__(self) -> int:
         return len(self._unpinged) + len(self.pinged)
@@ -91,7 +91,7 @@ class Heartbeat:
 
     def _on_missed_pong(self, session: HeartbeatPeer, _due: float) -> None:
         if self._is_reading(session):
-            self._unsent_bytes[session] = session.unsent_bytes
+            self.unsent_bytes[session] = session.unsent_bytes
             self.pinged.add(session)
             return
         spared = self.spared_timeouts.get(session, 0)
@@ -107,10 +107,10 @@ class Heartbeat:
 
         Whether the ping is behind it is not known: with a poll's answer it may be.
         """
-        before = self._unsent_bytes.get(session)
+        before = self.unsent_bytes.get(session)
         now = session.unsent_bytes
         return now > 0 if before is None else now < before
 
     def _forget_delays(self, session: HeartbeatPeer) -> None:
         self.spared_timeouts.pop(session, None)
-        self._unsent_bytes.pop(session, None)
+        self.unsent_bytes.pop(session, None)

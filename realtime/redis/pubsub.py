@@ -183,9 +183,10 @@ class Subscriber:
         for start in range(0, len(wanted), CHANNELS_PER_COMMAND):
             self._send_subscribe(wanted[start : start + CHANNELS_PER_COMMAND])
         self._check_ready()
-        await connection.serve(self._take)
+        await connection.serve(self.take)
 
-    def _take(self, replies: list[Any]) -> None:
+    def take(self, replies: list[Any]) -> None:
+        """Take what Redis has sent, decoded and in its order."""
         self._heard_at = asyncio.get_running_loop().time()
         batch = [found for reply in replies if (found := self._sort(reply))]
         if not batch:

@@ -54,7 +54,7 @@ class Sentinels:
     ) -> None:
         self.hosts = tuple(hosts)
         self.service = service
-        self._options: dict[str, Any] = {
+        self.options: dict[str, Any] = {
             "protocol": 2,
             "socket_timeout": timeout_seconds,
             "socket_connect_timeout": timeout_seconds,
@@ -118,7 +118,7 @@ class Sentinels:
         Raises:
             KeyError, ValueError: It is no Sentinel.
         """
-        sentinel = Connection(host=host, port=port, **self._options)
+        sentinel = Connection(host=host, port=port, **self.options)
         try:
             await sentinel.connect()
             await sentinel.send_command("SENTINEL", "MASTER", self.service)

@@ -5,7 +5,7 @@ import asyncio
 from realtime.engineio.protocol import Reason
 from tests.kit.raw_socket import RawSocket, raw_socket
 from tests.kit.serving import serve
-from tests.kit.waiting import wait_until
+from tests.kit.waiting import DEADLINE_SECONDS, wait_until
 
 PATH = "/engine.io/?EIO=4&transport=websocket"
 
@@ -18,7 +18,7 @@ async def test_a_broadcast_takes_along_what_is_kept() -> None:
         served.eio.write_corked(sid, "ack 1")
         served.eio.write_corked(sid, "ack 2")
         served.eio.broadcast([sid], ["broadcast"])
-        received = await asyncio.wait_for(socket.reader.read(65_536), 5)
+        received = await asyncio.wait_for(socket.reader.read(65_536), DEADLINE_SECONDS)
         assert [text(received, at) for at in range(3)] == [
             "4broadcast",
             "4ack 1",

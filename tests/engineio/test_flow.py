@@ -144,7 +144,7 @@ async def test_shutting_the_application_down_closes_sessions() -> None:
         ended.append(reason)
 
     path = "/engine.io/?EIO=4&transport="
-    runner = web.AppRunner(app, shutdown_timeout=1)
+    runner = web.AppRunner(app, shutdown_timeout=1_000 * MS)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -173,7 +173,9 @@ async def test_no_session_is_opened_while_shutting_down() -> None:
 
 
 @pytest.mark.parametrize("how", ["client", "server", "reset"])
-async def test_nothing_stays_of_a_session(how: str) -> None:
+async def test_nothing_stays_of_a_session(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However it ends, its objects are freed, without the garbage collector."""
     server = ChatroomServer(async_mode="aiohttp", close_timeout=50 * MS)
 
@@ -181,6 +183,13 @@ async def test_nothing_stays_of_a_session(how: str) -> None:
         return sum(isinstance(each, Session) for each in gc.get_objects())
 
     transports: list[weakref.ref[Any]] = []
+    connection_made = web.RequestHandler.connection_made
+
+    def noted(handler: web.RequestHandler, transport: asyncio.BaseTransport) -> None:
+        transports.append(weakref.ref(transport))
+        connection_made(handler, transport)
+
+    monkeypatch.setattr(web.RequestHandler, "connection_made", noted)
     async with serve_socketio(server) as port:
         path = "/socket.io/?EIO=4&transport=websocket"
         # What earlier tests left must not go in the middle of the count.
@@ -195,9 +204,6 @@ async def test_nothing_stays_of_a_session(how: str) -> None:
                     await socket.text()
                     socket.send('421["unknown"]')
                     (session,) = server.eio.sockets.values()
-                    connection: Any = session._transport
-                    transports.append(weakref.ref(connection._transport))
-                    del connection
                     if how == "server":
                         server.eio.close(session.sid)
                     elif how == "reset":
@@ -208,6 +214,7 @@ async def test_nothing_stays_of_a_session(how: str) -> None:
             await wait_until(
                 lambda: not any(each() for each in transports), "and the transports"
             )
+            assert len(transports) == 5
         finally:
             gc.enable()
         assert not server.manager.rooms

@@ -49,7 +49,7 @@ async def ended(unsent: Sequence[int]) -> Silent:
     session = Silent(heartbeat, unsent)
     heartbeat.start(session)
     await wait_until(lambda: session.is_over, "its time is over")
-    assert not heartbeat._unsent_bytes
+    assert not heartbeat.unsent_bytes
     return session
 
 

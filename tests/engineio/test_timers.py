@@ -1,6 +1,7 @@
 """Deadlines of many items on one timer."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -8,8 +9,18 @@ from realtime.engineio.timers import TimeoutQueue, Timers
 from tests.kit.waiting import MS, wait_until
 
 
-async def test_items_are_due_in_their_order_and_once() -> None:
-    """First in, first due; one that is taken out is not due."""
+async def test_items_are_due_in_their_order_and_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """First in, first due; one that is taken out is not due. Then the loop sleeps."""
+    loop = asyncio.get_running_loop()
+    call_at, handles = loop.call_at, list[asyncio.TimerHandle]()
+
+    def noted(*arguments: Any, **keywords: Any) -> asyncio.TimerHandle:
+        handles.append(call_at(*arguments, **keywords))
+        return handles[-1]
+
+    monkeypatch.setattr(loop, "call_at", noted)
     due: list[str] = []
     timers = Timers()
     lane: TimeoutQueue[str] = TimeoutQueue(
@@ -21,7 +32,9 @@ async def test_items_are_due_in_their_order_and_once() -> None:
     assert not lane.discard("b")
     await wait_until(lambda: len(lane) == 0, "all are due")
     assert due == ["a", "c"]
-    assert timers._timer is None
+    monkeypatch.undo()
+    assert handles
+    assert all(each.cancelled() or each.when() <= loop.time() for each in handles)
 
 
 async def test_an_item_that_is_added_again_starts_anew() -> None:

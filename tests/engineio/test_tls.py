@@ -22,7 +22,7 @@ async def serve_tls(folder: Path) -> AsyncIterator[tuple[EngineServer, str]]:
     eio.attach(app)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate(folder))
-    runner = web.AppRunner(app, shutdown_timeout=1)
+    runner = web.AppRunner(app, shutdown_timeout=1_000 * MS)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
     try:

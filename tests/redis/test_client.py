@@ -352,7 +352,7 @@ async def test_a_link_may_end_at_any_step_of_its_start(
 ) -> None:
     """A node that is stopped while it connects stops, whatever redis-py is doing."""
     url = redis_server.url.replace("://", f"://{login}")
-    async with asyncio.timeout(5), make_link(url=url):
+    async with asyncio.timeout(5_000 * MS), make_link(url=url):
         for _ in range(turns):
             await asyncio.sleep(0)
 

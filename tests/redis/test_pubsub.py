@@ -46,7 +46,7 @@ class Listener:
 
     async def subscribe(self, channel: str) -> None:
         """Subscribe, and wait until it is confirmed."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(5_000 * MS):
             await self.subscriber.subscribe(channel)
         self.wanted.append(channel)
 
@@ -168,9 +168,9 @@ async def test_the_answer_to_an_earlier_wish_confirms_nothing(
     _first = listener.subscriber.subscribe("chatroom-1")
     listener.subscriber.unsubscribe("chatroom-1")
     second = listener.subscriber.subscribe("chatroom-1")
-    listener.subscriber._take([[b"subscribe", b"chatroom-1", 1]])
+    listener.subscriber.take([[b"subscribe", b"chatroom-1", 1]])
     assert not second.done()
-    listener.subscriber._take([[b"subscribe", b"chatroom-1", 1]])
+    listener.subscriber.take([[b"subscribe", b"chatroom-1", 1]])
     assert second.done()
     redis_server.resume()
 
@@ -179,7 +179,7 @@ async def test_asking_twice_is_fine(listener: Listener) -> None:
     """While the first wish is under way, and when it was confirmed long ago."""
     first = listener.subscriber.subscribe("chatroom-1")
     second = listener.subscriber.subscribe("chatroom-1")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5_000 * MS):
         await asyncio.gather(first, second)
         await listener.subscriber.subscribe("chatroom-1")
 
@@ -226,7 +226,7 @@ async def test_a_channel_wanted_during_the_cut(
         assert not waiting.done()
         assert not again.done()
         redis_server.start()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(5_000 * MS):
             await waiting
         await redis_client.publish("chatroom-1", "x")
         await wait_until(lambda: listener.heard == ["x"], "it is heard")

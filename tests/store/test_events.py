@@ -24,6 +24,7 @@ from realtime.store.read_marks import ReadMarks
 from realtime.store.scripts import Appended
 from tests.kit.clock import Clock
 from tests.kit.store_fixtures import make_log
+from tests.kit.waiting import DEADLINE_SECONDS
 
 NAME = "ab" * 32 + ".png"
 VALID_SECONDS = 3600
@@ -46,7 +47,7 @@ def links(clock: Clock) -> ImageLinks:
 
 async def published(channel: PubSub) -> bytes:
     """Return the payload of the next publication."""
-    message: Any = await channel.get_message(timeout=5)
+    message: Any = await channel.get_message(timeout=DEADLINE_SECONDS)
     text: str = message["data"]
     return text.encode()
 

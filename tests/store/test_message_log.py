@@ -14,7 +14,7 @@ from realtime.store.membership import Memberships
 from realtime.store.message_log import MessageLog
 from tests.kit.redis_server import RedisServer
 from tests.kit.store_fixtures import LinkMaker, Send, make_log, sender
-from tests.kit.waiting import MS, wait_until
+from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
 
 # Soon over, and longer than a busy disk keeps an answer back.
 PATIENCE_SECONDS = 1_500 * MS
@@ -49,9 +49,9 @@ async def test_what_is_stored_is_what_is_published(
     """One JSON array a message, offset and uid first; log and history agree."""
     async with redis_client.pubsub() as pubsub:
         await pubsub.subscribe("chatroom-42")
-        await pubsub.get_message(timeout=5)
+        await pubsub.get_message(timeout=DEADLINE_SECONDS)
         sent = await send('"quoted" 안녕 🎉\n', client_id="c-1")
-        published: Any = await pubsub.get_message(timeout=5)
+        published: Any = await pubsub.get_message(timeout=DEADLINE_SECONDS)
     event = json.loads(published["data"])
     assert list(event[1])[:2] == ["offset", "uid"]
     assert event == [
