@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from handlers.answers import allow_to
+from handlers.backpressure import allow_to
 from handlers.connecting import SessionNamespace
 from handlers.guard import Answer, Payload, error_answer, guarded
 from handlers.send_order import SendOrder

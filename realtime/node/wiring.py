@@ -180,6 +180,7 @@ class Parts:
             feeds=self.feeds,
             remote=self.remote,
             quitting=self.quitting,
+            cork=self.server.cork,
         )
 
         # What answers clients.

@@ -85,10 +85,6 @@ class CatchUp:
             "feeds_catching_up": len(self._reading),
         }
 
-    def has_room(self, channel: str) -> bool:
-        """Tell whether a room's fan-out can take more."""
-        return self._backlog(channel) < BACKLOG_JOBS
-
     def begin_opening(self, channel: str, feed: RoomFeed) -> None:
         """Subscribe a room and read its log; :meth:`opened` waits for it."""
         ready = asyncio.get_running_loop().create_future()

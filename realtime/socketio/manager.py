@@ -164,7 +164,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         return self._fan_out.total_backlog
 
     def _write(self, eio_sids: Any, packets: Sequence[Packet]) -> None:
-        self.server.fan_out(eio_sids, packets)
+        self.server.eio.broadcast(eio_sids, packets)
 
     # To all nodes.
 
