@@ -13,7 +13,11 @@ BROWSER := $(shell command -v chromium chromium-browser google-chrome 2>/dev/nul
 # One flag of the project's own commands to pass on: make run ARGS="--port 6000"
 ARGS ?=
 
-.PHONY: help run nodes verify test coverage check check-page format lock install page browser bench bench-quick clean
+# The picture of docs/architecture.md; dot is Debian's package graphviz.
+diagrams:
+	dot -Tsvg docs/message-path.dot -o docs/message-path.svg
+
+.PHONY: diagrams help run nodes verify test coverage check check-page format lock install page browser bench bench-quick clean
 
 help:
 	@echo "make run      start one node on http://localhost:5000"
