@@ -13,10 +13,6 @@ BROWSER := $(shell command -v chromium chromium-browser google-chrome 2>/dev/nul
 # One flag of the project's own commands to pass on: make run ARGS="--port 6000"
 ARGS ?=
 
-# The picture of docs/architecture.md; dot is Debian's package graphviz.
-diagrams:
-	dot -Tsvg docs/message-path.dot -o docs/message-path.svg
-
 .PHONY: diagrams help run nodes verify test coverage check check-page format lock install page browser bench bench-quick clean
 
 help:
@@ -119,6 +115,10 @@ $(PEERS)/node_modules/.installed: $(PEERS)/package.json $(PEERS)/package-lock.js
 	@echo "Installing the servers to compare with ..."
 	@cd $(PEERS) && npm ci --ignore-scripts
 	@touch $@
+
+# The picture of docs/architecture.md; dot is Debian's package graphviz.
+diagrams:
+	dot -Tsvg docs/message-path.dot -o docs/message-path.svg
 
 clean:
 	rm -rf $(VENV) $(WEB)/node_modules $(PEERS)/node_modules $(WEB)/dist build *.egg-info

@@ -11,9 +11,9 @@ from typing import Final, Protocol
 
 from realtime.errors import UnavailableError
 
+# When to ask again, in milliseconds. The refusal itself arrives behind the answer that
+# is in the way.
 BEHIND_RETRY_MS: Final = 1_000
-"""When to ask again, in milliseconds. The refusal itself arrives behind the answer
-that is in the way."""
 
 
 class Connection(Protocol):

@@ -26,12 +26,12 @@ from realtime.socketio.deferred_ack import DeferredAck
 from realtime.store import events, keys
 from schemas.catalog import NAMESPACE, REQUESTS
 
+# Stands for the names of events that do not exist: they are the client's to choose.
 UNKNOWN: Final = "?"
-"""Stands for the names of events that do not exist: they are the client's to choose."""
 
+# Requests of one user begun in one turn of the event loop, over all connections. A
+# hundred connections at once then take no more of a turn than a few others do.
 REQUESTS_A_TURN: Final = 2
-"""Requests of one user begun in one turn of the event loop, over all connections. A
-hundred connections at once then take no more of a turn than a few others do."""
 
 
 class ChatNamespace(SessionNamespace):

@@ -30,9 +30,9 @@ from schemas.catalog import REQUESTS, Access, Request
 Payload = dict[str, Any]
 Answer = dict[str, object] | DeferredAck | None
 
+# What a client that keeps to the protocol never gets many of. One that lost its way in
+# many rooms at once may get other refusals, and needs them quickly.
 WEARING: Final = (InvalidError, RateLimitedError)
-"""What a client that keeps to the protocol never gets many of. One that lost its way
-in many rooms at once may get other refusals, and needs them quickly."""
 
 _logger = logging.getLogger(__name__)
 
