@@ -47,6 +47,7 @@ class Trace:
         self._begun = False
 
     def __call__(self, frame: FrameType, event: str, _argument: Any) -> None:
+        """Take note of a call; what ``sys.setprofile`` takes."""
         path = Path(frame.f_code.co_filename)
         if event != "call" or not path.is_relative_to(ROOT):
             return
