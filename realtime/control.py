@@ -120,12 +120,28 @@ class ControlMessages:
         if callback is None:
             manager.delivery.send(namespace, room, self._encode(namespace, data), skip)
             return
-        back = partial(manager._return_callback, message["host_id"], *callback)
+        back = partial(self._answer, message["host_id"], *callback)
         for sid in list(manager.recipients(namespace, room)):
             if sid not in skip:
-                ack_id = manager._generate_ack_id(sid, back)
+                ack_id = manager.keep_callback(sid, back)
                 packets = self._encode(namespace, data, ack_id)
                 manager.delivery.send(namespace, sid, packets)
+
+    async def _answer(
+        self, host_id: str, sid: str, namespace: str, number: int, *values: Any
+    ) -> None:
+        """Give a client's ack to the callback of the node that asked for it."""
+        manager = self._manager
+        if host_id == manager.host_id:
+            await manager.trigger_callback(sid, number, values)
+            return
+        asked = {"host_id": host_id, "sid": sid, "namespace": namespace, "id": number}
+        await manager._publish({"method": "callback", **asked, "args": values})
+
+    async def _take_answer(self, message: dict[str, Any]) -> None:
+        if message["host_id"] == self._manager.host_id:
+            sid, number = message["sid"], message["id"]
+            await self._manager.trigger_callback(sid, number, message["args"])
 
     def _encode(
         self, namespace: str, data: list[Any], ack_id: int | None = None
@@ -154,15 +170,17 @@ class ControlMessages:
         manager = self._manager
         match message["method"]:
             case "callback":
-                await manager._handle_callback(message)
+                await self._take_answer(message)
             case "disconnect":
-                await manager._handle_disconnect(message)
+                sid, namespace = message["sid"], message["namespace"]
+                await manager.server.disconnect(sid, namespace, ignore_queue=True)
             case "enter_room":
                 sid, namespace = message["sid"], message["namespace"]
                 if manager.eio_sid_from_sid(sid, namespace) is not None:
                     await self._enter(sid, namespace, message["room"])
             case "leave_room":
-                await manager._handle_leave_room(message)
+                sid, namespace = message["sid"], message["namespace"]
+                manager.basic_leave_room(sid, namespace, message["room"])
             case "close_room":
                 manager.basic_close_room(message["room"], message["namespace"])
             case method if handler := self.more.get(method):

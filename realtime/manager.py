@@ -121,7 +121,6 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
 
     def initialize(self) -> None:
         """Start when the server gets its first connection, unless started before."""
-        self._get_logger().debug("%s manager initialized", self.name)
         self.start()
 
     def start(self) -> None:
@@ -201,7 +200,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
                 raise RuntimeError("callbacks need a server to come back to")
             if room is None:
                 raise ValueError("a callback needs a room")
-            callback = (room, namespace, self._generate_ack_id(room, callback))
+            callback = (room, namespace, self.keep_callback(room, callback))
         message = self.control.emission(
             event, arguments, namespace, room, skip_sid, callback
         )

@@ -121,7 +121,7 @@ async def test_a_session_that_ended_leaves_nothing_behind(index: Any) -> None:
     sid = await index.pre_connect("e1", "/chat")
     await index.connect(sid, "/chat")
     index.basic_enter_room(sid, "/chat", "a")
-    index._generate_ack_id(sid, print)
+    index.keep_callback(sid, print)
     index.pre_disconnect(sid, "/chat")
     index.basic_disconnect(sid, "/chat")
     index.basic_disconnect(sid, "/chat")
