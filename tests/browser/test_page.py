@@ -10,7 +10,7 @@ from tests.client.javascript import WEB, cannot_run, require_node, run_program
 from tests.nodes import run_process
 from tests.redis_server import RedisServer
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(150)]
 
 HERE = Path(__file__).parent
 SCENARIO_SECONDS = 120

@@ -16,7 +16,7 @@ from tests.client.javascript import require_node
 from tests.nodes import run_process
 from tests.redis_server import RedisServer
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(90)]
 
 MESSAGES = 120
 """A sender's: at this rate the fault strikes in the middle of them."""

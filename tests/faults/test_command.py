@@ -25,6 +25,8 @@ from tests.nodes import run_process
 from tests.redis_server import RedisServer
 from tests.waiting import DEADLINE_SECONDS
 
+pytestmark = pytest.mark.long
+
 SECRET = "a secret of verify's tests, long enough"
 BROKEN_EXIT = 3
 RUN_SECONDS = 6 * DEADLINE_SECONDS

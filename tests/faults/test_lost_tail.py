@@ -16,6 +16,8 @@ from tests.nodes import NAMESPACE, client, run_nodes
 from tests.redis_server import RedisServer
 from tests.waiting import MS, wait_until
 
+pytestmark = pytest.mark.long
+
 ROOM = "tail"
 LEASE_SECONDS = 400 * MS
 

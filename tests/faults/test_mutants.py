@@ -10,6 +10,8 @@ from realtime.verify.runs import run_trial
 from realtime.verify.schedule import Planned
 from tests.faults.mutants import MUTANTS
 
+pytestmark = pytest.mark.long
+
 # A mutant that one short run does not show is given another one.
 MOST_RUNS = 4
 # A hundred messages or two; and a moment after the last fault, in which it shows.

@@ -8,6 +8,8 @@ from realtime.verify.runs import run_trial
 from realtime.verify.schedule import Planned
 from tests.client.javascript import require_node
 
+pytestmark = pytest.mark.long
+
 FAULTS = [
     Planned(0.5, Fault("node SIGKILL", 0, 0.5)),
     Planned(3.0, Fault("client-node reset", 1, 0.0)),

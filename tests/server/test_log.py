@@ -107,8 +107,8 @@ async def test_a_line_that_nobody_reads_holds_no_lock(pipe: tuple[int, int]) -> 
 
 async def test_a_node_writes_its_log(tmp_path: Path, redis_url: str) -> None:
     """Whatever Python runs it: lines come, with their time, level and origin."""
-    variables = {"CHATROOM_LOG_LEVEL": "debug", "CHATROOM_DATA_DIR": str(tmp_path)}
-    async with run_process("--redis-url", redis_url, **variables) as node:
+    flags = ("--redis-url", redis_url, "--data-dir", str(tmp_path))
+    async with run_process(*flags, CHATROOM_LOG_LEVEL="debug") as node:
         await _log_something(node.port)
         line = re.compile(r"^\d{4}-\d\d-\d\d [\d:,]+ (INFO|DEBUG) [\w.]+: \S", re.M)
         await wait_until(lambda: line.search(node.output), "a line is written")
