@@ -55,8 +55,7 @@ class RedisWire(asyncio.Protocol):
 
     def __init__(self, connection: AbstractConnection) -> None:
         self._connection = connection
-        # redis-py has no public way to its transport. This attribute is the only
-        # private one that the project uses.
+        # redis-py has no public way to its transport.
         writer = connection._writer
         if writer is None:
             raise WireError("the connection closed while it was being made")
