@@ -19,9 +19,9 @@ from pathlib import Path
 import aiohttp
 
 from benchmarks.machine import describe
-from realtime.verify.connection import Connection
-from realtime.verify.deployment import Deployment, NodeSlot
-from realtime.verify.proxy import Line
+from verify.connection import Connection
+from verify.deployment import Deployment, NodeSlot
+from verify.proxy import Line
 
 ROOM = "partition"
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.machine import DESCRIPTORS
-from realtime.valkey_process import die_with_parent, valkey_binary
+from realtime.redis.valkey_process import die_with_parent, valkey_binary
 
 READY_SECONDS = 20
 """Time in which a server must be up: the slowest takes two."""

@@ -8,8 +8,8 @@ from realtime.errors import (
     RateLimitedError,
     UnavailableError,
 )
+from realtime.presence.sessions import Session
 from realtime.services import Services
-from realtime.sessions import Session
 from schemas.catalog import Access
 
 FULL_RETRY_MS: Final = 5_000

@@ -12,7 +12,6 @@ from handlers.connecting import SessionNamespace
 from handlers.guard import Answer, Payload, error_answer, guarded
 from handlers.send_order import SendOrder
 from handlers.syncing import join_all
-from realtime.deferred_ack import DeferredAck
 from realtime.errors import (
     ChatError,
     ForbiddenError,
@@ -20,9 +19,10 @@ from realtime.errors import (
     RateLimitedError,
     UnknownEventError,
 )
+from realtime.pacing import Turnstile
+from realtime.presence.sessions import Session
 from realtime.services import Services
-from realtime.sessions import Session
-from realtime.turnstile import Turnstile
+from realtime.socketio.deferred_ack import DeferredAck
 from schemas.catalog import REQUESTS
 
 NAMESPACE: Final = "/chat"

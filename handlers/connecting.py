@@ -10,11 +10,11 @@ from socketio.exceptions import ConnectionRefusedError as RefusedError
 
 from handlers.access import require_place
 from handlers.guard import told
-from realtime import keys
 from realtime.errors import ChatError
+from realtime.presence.sessions import Session
 from realtime.rates import REST_SECONDS
 from realtime.services import Services
-from realtime.sessions import Session
+from realtime.store import keys
 
 EXPIRED: Final = {
     "code": "unauthorized",

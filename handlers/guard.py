@@ -13,7 +13,6 @@ from typing import Any, Final, Protocol
 from marshmallow import ValidationError
 
 from handlers.access import require_access
-from realtime.deferred_ack import DeferredAck
 from realtime.errors import (
     ChatError,
     InternalError,
@@ -21,9 +20,10 @@ from realtime.errors import (
     RateLimitedError,
     UnauthorizedError,
 )
+from realtime.pacing import Turnstile
+from realtime.presence.sessions import Session
 from realtime.services import Services
-from realtime.sessions import Session
-from realtime.turnstile import Turnstile
+from realtime.socketio.deferred_ack import DeferredAck
 from schemas.base import flatten_errors
 from schemas.catalog import REQUESTS, Access, Request
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
-from realtime.metrics import CONTENT_TYPE
+from realtime.node.metrics import CONTENT_TYPE
 
 MetricsText = Callable[[], bytes]
 

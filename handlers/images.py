@@ -7,9 +7,9 @@ from typing import Final
 from aiohttp import web
 
 from realtime.errors import ChatError, ForbiddenError, NotFoundError
-from realtime.image_decode import EXTENSIONS
-from realtime.image_links import NAME_PATTERN
-from realtime.images import Image, Images
+from realtime.images.decode import EXTENSIONS
+from realtime.images.service import Image, Images
+from realtime.images.signed_urls import NAME_PATTERN
 
 SEND_SECONDS: Final = 300.0
 """Time for one image: 8 MiB at 28 KB/s, a poor mobile connection."""

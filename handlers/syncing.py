@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from handlers.guard import error_answer, told
-from realtime.attendance import Attendance
-from realtime.deferred_ack import DeferredAck
 from realtime.errors import ChatError
-from realtime.pending_join import PendingJoin
-from realtime.sessions import Session
+from realtime.presence.sessions import Session
+from realtime.rooms.attendance import Attendance
+from realtime.rooms.pending_join import PendingJoin
+from realtime.socketio.deferred_ack import DeferredAck
 
 JOINS_TOGETHER: Final = 16
 """Rooms of one ``sync`` that are read at the same time, so that a client with 200

@@ -1,7 +1,7 @@
 """The chatroom server.
 
 This package imports nothing of its own here: ``handlers`` sits between
-``realtime.app`` above it and the stores below it, and an import at this place
+``realtime.node.app`` above it and the stores below it, and an import at this place
 would close that circle.
 """
 

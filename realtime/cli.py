@@ -13,11 +13,11 @@ import jwt
 from marshmallow import ValidationError
 
 from realtime import __version__
-from realtime.settings import Settings
-from realtime.settings_source import describe, load_settings, to_markdown
+from realtime.node.settings import Settings
+from realtime.node.settings_io import describe, load_settings, to_markdown
 from realtime.start_error import StartError
-from realtime.verify.arguments import add_arguments
 from schemas.field_types import UserId
+from verify.arguments import add_arguments
 
 HOUR_SECONDS: Final = 3600
 # A token made by hand is for trying things out: long enough for a day's work.
@@ -106,8 +106,8 @@ def _serve(given: argparse.Namespace) -> None:
         os.environ, {name: text for name, text in flags.items() if text is not None}
     )
     # Here, because the other commands need none of it and answer sooner.
-    from realtime.event_loop import new_event_loop
-    from realtime.serving import serve
+    from realtime.engineio.event_loop import new_event_loop
+    from realtime.node.serving import serve
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(serve(settings, announce=lambda url: _announce(settings, url)))
@@ -158,7 +158,7 @@ def _token(given: argparse.Namespace) -> None:
 
 def _verify(given: argparse.Namespace) -> None:
     # Here, because the other commands need none of it and answer sooner.
-    from realtime.verify.command import run
+    from verify.command import run
 
     if not run(given, load_settings(os.environ), partial(print, flush=True)):
         raise SystemExit(BROKEN_EXIT)

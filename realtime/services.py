@@ -5,18 +5,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from realtime import keys
-from realtime.attendance import Attendance
-from realtime.auth import Authenticator
-from realtime.images import Images
-from realtime.manager import ChatroomManager
-from realtime.message_log import MessageLog
-from realtime.quits import Quits
+from realtime.auth.authenticator import Authenticator
+from realtime.images.service import Images
+from realtime.presence.sessions import Sessions
 from realtime.rates import RequestRates
-from realtime.read_state import ReadState
-from realtime.rooms import Rooms
-from realtime.sessions import Sessions
-from realtime.user_rates import UserRates
+from realtime.rooms.attendance import Attendance
+from realtime.rooms.quitting import Quits
+from realtime.socketio.manager import ChatroomManager
+from realtime.store import keys
+from realtime.store.membership import Rooms
+from realtime.store.message_log import MessageLog
+from realtime.store.read_marks import ReadState
+from realtime.store.user_rates import UserRates
 
 
 class Publisher:
@@ -55,7 +55,7 @@ class Limits(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The parts of one node, wired by :mod:`realtime.assembly`."""
+    """The parts of one node, wired by :mod:`realtime.node.wiring`."""
 
     auth: Authenticator
     sessions: Sessions

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
-from tests.redis_server import RedisServer
-from tests.waiting import DEADLINE_SECONDS
+from tests.kit.redis_server import RedisServer
+from tests.kit.waiting import DEADLINE_SECONDS
+
+pytest_plugins = ("tests.kit.node_fixtures", "tests.kit.store_fixtures")
 
 # Keys that may stay without an expiry, by what they end with: what rooms and users
 # are, and what a killed node leaves for the others to sweep.

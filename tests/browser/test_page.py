@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.client.javascript import WEB, cannot_run, require_node, run_program
-from tests.nodes import run_process
-from tests.redis_server import RedisServer
+from tests.kit.nodes import run_process
+from tests.kit.redis_server import RedisServer
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(150)]
 

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 
-from tests.nodes import HOST
-from tests.waiting import MS
+from tests.kit.nodes import HOST
+from tests.kit.waiting import MS
 
 # Far more often than real ones look; yet a node goes between two looks.
 HEALTH_SECONDS = 100 * MS

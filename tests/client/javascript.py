@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from realtime.valkey_process import die_with_parent
-from tests.waiting import DEADLINE_SECONDS, wait_until
+from realtime.redis.valkey_process import die_with_parent
+from tests.kit.waiting import DEADLINE_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[2]
 WEB = ROOT / "clients" / "js-demo"

@@ -9,10 +9,10 @@ import jwt
 import pytest
 from PIL import Image
 
-from realtime.tokens import LEEWAY_SECONDS
+from realtime.auth.tokens import LEEWAY_SECONDS
 from tests.client.chatting import ROOM, chat_client, in_room, shown
 from tests.client.javascript import Program, require_node
-from tests.nodes import run_process
+from tests.kit.nodes import run_process
 
 pytestmark = pytest.mark.timeout(60)
 

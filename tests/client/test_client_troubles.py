@@ -7,11 +7,11 @@ from typing import Any
 import jwt
 import pytest
 
-from realtime.tokens import LEEWAY_SECONDS
+from realtime.auth.tokens import LEEWAY_SECONDS
 from tests.client.balancer import Balancer
 from tests.client.chatting import ROOM, acknowledged, chat_client, in_room, shown
 from tests.client.javascript import Program, require_node
-from tests.nodes import run_process
+from tests.kit.nodes import run_process
 
 pytestmark = pytest.mark.timeout(30)
 

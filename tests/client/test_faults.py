@@ -13,8 +13,8 @@ from tests.client.chatting import (
     stored,
 )
 from tests.client.javascript import require_node
-from tests.nodes import run_process
-from tests.redis_server import RedisServer
+from tests.kit.nodes import run_process
+from tests.kit.redis_server import RedisServer
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(90)]
 

@@ -17,9 +17,9 @@ from tests.client.chatting import (
     stored,
 )
 from tests.client.javascript import Program, require_node
-from tests.members import Member, all_see
-from tests.nodes import NAMESPACE, NodeProcess, start_process
-from tests.waiting import DEADLINE_SECONDS, MS, wait_until
+from tests.kit.members import Member, all_see
+from tests.kit.nodes import NAMESPACE, NodeProcess, start_process
+from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(120)]
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from realtime.engine.environ import Environ
-from realtime.server import ChatroomServer
+from realtime.engineio.environ import Environ
+from realtime.socketio.server import ChatroomServer
 from tests.client.chatting import ROOM, socket_client
 from tests.client.javascript import Program, require_node
-from tests.engine.serving import serve_socketio
-from tests.nodes import run_process
-from tests.waiting import wait_until
+from tests.engineio.serving import serve_socketio
+from tests.kit.nodes import run_process
+from tests.kit.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(60)
 

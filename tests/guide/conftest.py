@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.nodes import Node, run_nodes
-from tests.recording import RecordingClient, recording
+from tests.kit.nodes import Node, run_nodes
+from tests.kit.recording import RecordingClient, recording
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 """Rooms: enter one, leave it, give it up.
 
 ``ask`` emits an event and returns its ack, ``do`` expects success, ``next`` waits for
-a broadcast. See ``tests/recording.py``.
+a broadcast. See ``tests/kit/recording.py``.
 """
 
-from tests.nodes import Node
-from tests.recording import RecordingClient, recording
+from tests.kit.nodes import Node
+from tests.kit.recording import RecordingClient, recording
 
 
 async def test_join_a_room(ann: RecordingClient) -> None:

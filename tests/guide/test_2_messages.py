@@ -6,8 +6,8 @@ import aiohttp
 import pytest
 from PIL import Image
 
-from tests.nodes import Node
-from tests.recording import RecordingClient
+from tests.kit.nodes import Node
+from tests.kit.recording import RecordingClient
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.nodes import Node
-from tests.recording import RecordingClient, recording
+from tests.kit.nodes import Node
+from tests.kit.recording import RecordingClient, recording
 
 
 async def say(client: RecordingClient, text: str, room: str = "42") -> None:

@@ -7,11 +7,11 @@ import jwt
 import pytest
 import socketio
 
-from realtime.auth import make_token
-from realtime.tokens import LEEWAY_SECONDS
-from tests.nodes import NAMESPACE, Node, run_nodes
-from tests.recording import recording
-from tests.waiting import DEADLINE_SECONDS, wait_until
+from realtime.auth.authenticator import make_token
+from realtime.auth.tokens import LEEWAY_SECONDS
+from tests.kit.nodes import NAMESPACE, Node, run_nodes
+from tests.kit.recording import recording
+from tests.kit.waiting import DEADLINE_SECONDS, wait_until
 
 SECRET = "a secret of the tests, thirty-two bytes long"
 

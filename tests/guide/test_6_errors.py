@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from schemas.catalog import BROADCASTS, REQUESTS
-from tests.recording import RecordingClient
+from tests.kit.recording import RecordingClient
 
 WHEN_SOMETHING_BREAKS = {"closing", "reload", "service", "state"}
 """Broadcasts of drains, lost logs and gaps: tests/server brings them about."""

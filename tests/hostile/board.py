@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tests.members import Member, member, text_of
-from tests.nodes import Node
+from tests.kit.members import Member, member, text_of
+from tests.kit.nodes import Node
 
 ROOM = "the-board"
 SECRET_TEXT = "we sell on monday"

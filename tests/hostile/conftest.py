@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from realtime.http_log import BadRequestFilter, quiet_bad_requests
+from realtime.node.http_log import BadRequestFilter, quiet_bad_requests
 from tests.hostile.board import members_of_board
 from tests.hostile.standing import redis_keys, returns_to, services_of, standing
-from tests.logs import check_log
-from tests.members import Member
-from tests.nodes import Node, run_nodes
-from tests.raw_chat import RawChat, raw_chat
-from tests.recording import RecordingClient, recording
-from tests.redis_server import RedisServer
+from tests.kit.logs import check_log
+from tests.kit.members import Member
+from tests.kit.nodes import Node, run_nodes
+from tests.kit.raw_chat import RawChat, raw_chat
+from tests.kit.recording import RecordingClient, recording
+from tests.kit.redis_server import RedisServer
 
 TALK = "people-talk-here"
 """The room of those who notice nothing; strangers do not know its name."""

@@ -11,10 +11,10 @@ from typing import Any
 
 import redis
 
-from realtime.app import NODE
+from realtime.node.app import NODE
 from realtime.services import Services
-from tests.nodes import Node
-from tests.waiting import wait_until
+from tests.kit.nodes import Node
+from tests.kit.waiting import wait_until
 
 # What is written to Redis for people who talk meanwhile, not for the stranger.
 RUNNING_KEYS = (b"chatroom:nodes", b"chatroom:secret")

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from realtime.app import NODE
+from realtime.node.app import NODE
 from schemas.catalog import BROADCASTS, REQUESTS, Access
 from tests.hostile.board import GUESSED, ROOM, SECRET_TEXT, activity
 from tests.hostile.standing import services_of
-from tests.members import Member, member
-from tests.nodes import Node, run_nodes
-from tests.raw_chat import RawChat, raw_chat
+from tests.kit.members import Member, member
+from tests.kit.nodes import Node, run_nodes
+from tests.kit.raw_chat import RawChat, raw_chat
 
 
 class Stranger:

@@ -7,10 +7,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from realtime import json_codec
-from realtime.engine import frames, protocol
-from realtime.engine.frame_parser import FRAGMENT, Control, FrameError, FrameParser
-from realtime.engine.protocol import PacketError
-from realtime.socket_packets import (
+from realtime.engineio import frames, protocol
+from realtime.engineio.frame_parser import FRAGMENT, Control, FrameError, FrameParser
+from realtime.engineio.protocol import PacketError
+from realtime.socketio.packets import (
     PendingPacket,
     SocketPacket,
     SocketPacketError,

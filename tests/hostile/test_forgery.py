@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from realtime.auth import make_token
+from realtime.auth.authenticator import make_token
 from schemas.catalog import REQUESTS
 from tests.hostile.conftest import TALK, Scene
-from tests.members import text_of
-from tests.nodes import run_nodes
-from tests.raw_chat import RawChat, raw_chat
-from tests.recording import recording
+from tests.kit.members import text_of
+from tests.kit.nodes import run_nodes
+from tests.kit.raw_chat import RawChat, raw_chat
+from tests.kit.recording import recording
 
 FORGED: dict[str, Any] = {
     "user": "ann",

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tests.hostile.conftest import Scene
 from tests.hostile.fuzzing import bounded
-from tests.nodes import Node
-from tests.waiting import DEADLINE_SECONDS
+from tests.kit.nodes import Node
+from tests.kit.waiting import DEADLINE_SECONDS
 
 POLL = "/socket.io/?EIO=4&transport=polling"
 PATHS = (

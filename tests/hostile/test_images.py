@@ -1,7 +1,7 @@
 """Image bytes that are bombs, cut, two things at once or something else.
 
-The cases that every decoder must know are in ``tests/unit/test_images.py``; here they
-come over a real connection, made up by the hundred, and nothing may grow.
+The cases that every decoder must know are in ``tests/images/test_service.py``; here
+they come over a real connection, made up by the hundred, and nothing may grow.
 """
 
 import io
@@ -21,12 +21,12 @@ from PIL import Image, ImageCms
 from tests.hostile.conftest import TALK, Scene
 from tests.hostile.fuzzing import bounded
 from tests.hostile.standing import services_of
-from tests.members import text_of
-from tests.nodes import NAMESPACE
-from tests.pictures import with_scans
-from tests.raw_chat import RawChat
-from tests.recording import RecordingClient
-from tests.waiting import wait_until
+from tests.kit.members import text_of
+from tests.kit.nodes import NAMESPACE
+from tests.kit.pictures import with_scans
+from tests.kit.raw_chat import RawChat
+from tests.kit.recording import RecordingClient
+from tests.kit.waiting import wait_until
 
 SERVED_AS = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 SERVED_AS["gif"] = "image/gif"

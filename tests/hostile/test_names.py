@@ -11,9 +11,9 @@ from schemas.field_types import ROOM_ID_PATTERN
 from tests.hostile.conftest import Scene
 from tests.hostile.fuzzing import bounded
 from tests.hostile.standing import redis_keys
-from tests.nodes import Node, run_nodes
-from tests.raw_chat import raw_chat
-from tests.redis_server import RedisServer
+from tests.kit.nodes import Node, run_nodes
+from tests.kit.raw_chat import raw_chat
+from tests.kit.redis_server import RedisServer
 
 ROOM_NAMES = (
     "*",

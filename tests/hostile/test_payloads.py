@@ -1,6 +1,6 @@
 """Every event of the catalogue with payloads made from its schema, and bent.
 
-What is always so is in ``tests/server/test_hostile_payloads.py``, case by case; here
+What is always so is in ``tests/socketio/test_hostile_payloads.py``, case by case; here
 nobody has thought of the case.
 """
 
@@ -27,9 +27,9 @@ from tests.hostile.fuzzing import (
     valid_payload,
     written,
 )
-from tests.nodes import NAMESPACE
-from tests.raw_chat import RawChat, raw_chat
-from tests.waiting import DEADLINE_SECONDS
+from tests.kit.nodes import NAMESPACE
+from tests.kit.raw_chat import RawChat, raw_chat
+from tests.kit.waiting import DEADLINE_SECONDS
 
 ROOMS = ("mallory-1", "mallory-2", "mallory-3")
 """Rooms of the stranger, who may do there what everybody may."""

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from realtime.app import NODE
-from realtime.room_state import RoomState
+from realtime.node.app import NODE
+from realtime.store.room_state import RoomState
 from tests.hostile.board import GUESSED, ROOM, activity
 from tests.hostile.standing import services_of
-from tests.members import Member, member, text_of
-from tests.nodes import Node
-from tests.waiting import DEADLINE_SECONDS, wait_until
+from tests.kit.members import Member, member, text_of
+from tests.kit.nodes import Node
+from tests.kit.waiting import DEADLINE_SECONDS, wait_until
 
 
 async def test_quit_ends_everything_at_every_node(

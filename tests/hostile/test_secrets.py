@@ -23,11 +23,11 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from redis.asyncio import Redis
 
-from tests.members import text_of
-from tests.nodes import NodeProcess, start_process
-from tests.raw_chat import RawChat, raw_chat
-from tests.redis_server import RedisServer
-from tests.waiting import wait_until
+from tests.kit.members import text_of
+from tests.kit.nodes import NodeProcess, start_process
+from tests.kit.raw_chat import RawChat, raw_chat
+from tests.kit.redis_server import RedisServer
+from tests.kit.waiting import wait_until
 
 JWT_SECRET = "jwt-secret-of-the-suite-0123456789abcdef"
 IMAGE_SECRET = "image-secret-of-the-suite-0123456789abc"

@@ -1,8 +1,8 @@
 """Tokens that somebody made up, bent, stole or kept: nobody gets in with one.
 
-Each kind of key has its own cases in ``tests/unit/test_auth.py``; here they meet a real
-node, and what only a node can show: addresses in a header that must not be fetched,
-and tokens used again.
+Each kind of key has its own cases in ``tests/auth/test_authenticator.py``; here they
+meet a real node, and what only a node can show: addresses in a header that must not be
+fetched, and tokens used again.
 """
 
 import base64
@@ -23,13 +23,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.tokens import LEEWAY_SECONDS
+from realtime.auth.tokens import LEEWAY_SECONDS
 from tests.hostile.fuzzing import bounded
 from tests.hostile.standing import returns_to, services_of, standing
-from tests.nodes import Node, run_nodes
-from tests.raw_chat import raw_chat
-from tests.recording import recording
-from tests.waiting import wait_until
+from tests.kit.nodes import Node, run_nodes
+from tests.kit.raw_chat import raw_chat
+from tests.kit.recording import recording
+from tests.kit.waiting import wait_until
 
 SECRET = "a secret of the hostile suite, long enough"
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

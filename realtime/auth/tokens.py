@@ -1,0 +1,168 @@
+"""JSON Web Tokens: verified with one key and one algorithm, or made for trying out."""
+
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+import jwt
+from jwt.exceptions import InvalidSubjectError, InvalidTokenError
+from marshmallow import ValidationError
+
+from realtime.auth.keys import VerifyKey, secret_key
+from realtime.errors import UnauthorizedError
+from schemas.field_types import UserId
+
+LEEWAY_SECONDS: Final = 10
+"""Clocks of token issuers may be off by this much; a session lives this much longer
+than its token says."""
+
+FAR_FUTURE_SECONDS: Final = 253_402_300_799
+"""The end of the year 9999: a later ``exp`` is held to it."""
+
+_USER_ID: Final = UserId()
+
+_EXPLANATIONS: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (jwt.InvalidIssuerError, "its issuer (iss) is not the one expected"),
+    (jwt.InvalidAudienceError, "its audience (aud) is not the one expected"),
+    (jwt.MissingRequiredClaimError, "a claim that is demanded (sub, exp) is missing"),
+    (jwt.ImmatureSignatureError, "it is not valid yet"),
+    (jwt.InvalidAlgorithmError, "its algorithm is not the one of the server's key"),
+    (jwt.InvalidSignatureError, "its signature is wrong"),
+    (InvalidSubjectError, "its subject (sub) is not a string"),
+)
+
+
+class TokenError(UnauthorizedError):
+    """No valid token; ``reason`` tells a client program what to do about it.
+
+    Args:
+        message: One sentence for the person who reads it.
+        reason: ``token_missing``, ``token_expired`` (get a new one) or
+            ``token_invalid``.
+    """
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    def to_wire(self) -> dict[str, object]:
+        """Return the error object, with the reason."""
+        return {**super().to_wire(), "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRules:
+    """What a token must say besides being signed.
+
+    Attributes:
+        issuer: The ``iss`` that it must have; None: any.
+        audience: The ``aud`` that it must name; None: any.
+        require_exp: Whether a token that never expires is refused.
+    """
+
+    issuer: str | None = None
+    audience: str | None = None
+    require_exp: bool = False
+
+
+def invalid_token(why: str) -> TokenError:
+    """Return the error for a token that is not valid."""
+    return TokenError(f"The token is not valid: {why}.", reason="token_invalid")
+
+
+def read_header(token: str) -> dict[str, Any]:
+    """Return a token's header. Nothing of it is verified.
+
+    Raises:
+        TokenError: It is no token.
+    """
+    try:
+        return jwt.get_unverified_header(token)
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        raise invalid_token("it is not a JSON Web Token") from None
+
+
+def verify_token(token: str, key: VerifyKey, rules: TokenRules) -> dict[str, Any]:
+    """Return the claims of a token that the key signed and that is valid now.
+
+    ``sub`` is a user id. ``exp`` and ``nbf`` are held against the clock with
+    :data:`LEEWAY_SECONDS`.
+
+    Raises:
+        TokenError: for every other token.
+    """
+    try:
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key.key,
+            algorithms=[key.algorithm],
+            issuer=rules.issuer,
+            audience=rules.audience,
+            leeway=LEEWAY_SECONDS,
+            options={
+                "verify_aud": rules.audience is not None,
+                "require": ["sub", "exp"] if rules.require_exp else ["sub"],
+            },
+        )
+        _USER_ID.deserialize(claims["sub"])
+    except jwt.ExpiredSignatureError:
+        raise TokenError(
+            "The token has expired; get a new one.", reason="token_expired"
+        ) from None
+    except ValidationError as error:
+        why = " ".join(error.messages)
+        raise invalid_token(f"its subject (sub) is no user id: {why}") from None
+    except (InvalidTokenError, ValueError, ArithmeticError, RecursionError) as error:
+        raise invalid_token(_explain(error)) from None
+    return claims
+
+
+def session_end(claims: dict[str, Any]) -> float | None:
+    """Return the Unix seconds when a session with these verified claims must end."""
+    if "exp" not in claims:
+        return None
+    return min(float(claims["exp"]), FAR_FUTURE_SECONDS) + LEEWAY_SECONDS
+
+
+def make_token(
+    user: str,
+    *,
+    secret: str,
+    name: str | None = None,
+    lifetime_seconds: float | None = None,
+    issuer: str | None = None,
+    audience: str | None = None,
+) -> str:
+    """Return an HS256 token for a user, as ``chatroom token`` prints it.
+
+    Args:
+        user: The user id, 1-128 characters without control characters.
+        secret: The server's token secret, at least 32 bytes.
+        name: A display name.
+        lifetime_seconds: Time from now until it expires; None: never.
+        issuer: The ``iss`` claim, if the server demands one.
+        audience: The ``aud`` claim, if the server demands one.
+
+    Raises:
+        ValueError: The user id or the secret is not acceptable.
+    """
+    secret_key(secret)
+    try:
+        _USER_ID.deserialize(user)
+    except ValidationError as error:
+        raise ValueError(" ".join(error.messages)) from None
+    now = int(time.time())
+    claims: dict[str, Any] = {"sub": user, "iat": now}
+    optional = {"name": name, "iss": issuer, "aud": audience}
+    claims |= {claim: value for claim, value in optional.items() if value is not None}
+    if lifetime_seconds is not None:
+        claims["exp"] = now + int(lifetime_seconds)
+    return jwt.encode(claims, secret, algorithm="HS256")
+
+
+def _explain(error: Exception) -> str:
+    """Say what is wrong in words that give nothing away."""
+    for kind, words in _EXPLANATIONS:
+        if isinstance(error, kind):
+            return words
+    return "it cannot be read"

@@ -1,0 +1,214 @@
+"""Decodes images in processes of their own, which can be bounded and ended.
+
+A thread can be neither: a picture that keeps its decoder busy would hold a thread for
+good, hold up the end of the node, and take what memory it likes.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Final
+
+from realtime.errors import ChatError, InvalidError, TooLargeError, UnavailableError
+from realtime.images.decode import Decoded
+from realtime.images.worker import LENGTH, READY
+
+DECODERS: Final = 2
+"""Processes, started when they are first needed. Where images of one user come one
+after another, a user with slow ones leaves the second to the others."""
+
+CPU_SECONDS: Final = 5
+"""Processor time for one image; the largest one allowed takes about one second."""
+
+PIXEL_BYTES: Final = 16
+"""Memory for each pixel allowed: what libwebp and Pillow take together. JPEG takes up
+to 12, PNG and GIF 4."""
+
+OWN_BYTES: Final = 128 * 1024 * 1024
+"""Memory for the interpreter and its libraries (30 MB), and for metadata."""
+
+COPIES: Final = 4
+"""Times that the bytes of a file may be in a decoder's memory."""
+
+WRITE_BYTES: Final = 64 * 1024
+"""Handed to a decoder at a time: what a pipe takes."""
+
+RETRY_MS: Final = 1_000
+"""When to try again if there is no decoder, in milliseconds: one has started then."""
+
+EXIT_SECONDS: Final = 2
+"""For a process that has closed its output to be gone, until it is killed."""
+
+_ERRORS: Final = {kind.code: kind for kind in (InvalidError, TooLargeError)}
+_LOG: Final = logging.getLogger(__name__)
+
+
+class ImageDecoders:
+    """Up to :data:`DECODERS` processes; further images wait for one.
+
+    Args:
+        limit_bytes: Largest file that is handed over.
+        limit_pixels: Most pixels of an image.
+        cpu_seconds: Most processor time for one image.
+    """
+
+    def __init__(
+        self, *, limit_bytes: int, limit_pixels: int, cpu_seconds: int = CPU_SECONDS
+    ) -> None:
+        memory_bytes = OWN_BYTES + COPIES * limit_bytes + PIXEL_BYTES * limit_pixels
+        self._arguments = [str(n) for n in (limit_pixels, memory_bytes, cpu_seconds)]
+        self._places = asyncio.Semaphore(DECODERS)
+        self._idle: list[_Decoder] = []
+        self._busy: set[_Decoder] = set()
+        self._closed = False
+
+    async def decode(self, data: bytes) -> Decoded:
+        """Return what an image is; whoever is cancelled meanwhile ends its decoder.
+
+        Raises:
+            InvalidError: It is no image, damaged, or too much work.
+            TooLargeError: It has too many pixels.
+            UnavailableError: There is no decoder now.
+        """
+        async with self._places:
+            decoder = await self._take()
+            self._busy.add(decoder)
+            answer = b""
+            try:
+                answer = await decoder.answer(data)
+            finally:
+                self._busy.discard(decoder)
+                if answer:
+                    self._idle.append(decoder)
+                else:
+                    await decoder.end()
+        if not answer:
+            raise decoder.failure()
+        said = json.loads(answer)
+        if "code" in said:
+            raise _ERRORS[said.pop("code")](said.pop("message"), **said)
+        return Decoded(**said)
+
+    async def aclose(self) -> None:
+        """End the processes; whoever waits for one is told that there is none."""
+        self._closed = True
+        for decoder in self._busy:
+            decoder.kill()
+        for _ in range(DECODERS):
+            await self._places.acquire()
+        while self._idle:
+            await self._idle.pop().end()
+        for _ in range(DECODERS):
+            self._places.release()
+
+    async def _take(self) -> "_Decoder":
+        if self._idle and not self._closed:
+            return self._idle.pop()
+        if not self._closed:
+            try:
+                decoder = await _Decoder.start(self._arguments)
+            except OSError as error:
+                _LOG.warning("No decoder of images can be started: %r", error)
+                raise _unavailable() from error
+            if not self._closed:
+                return decoder
+            await decoder.end()
+        raise _unavailable()
+
+
+class _Decoder:
+    """One process.
+
+    Args:
+        process: Running, with pipes to and from it.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._ready = False
+
+    @classmethod
+    async def start(cls, arguments: Iterable[str]) -> "_Decoder":
+        """Start one with what :func:`realtime.images.worker.main` takes.
+
+        Raises:
+            OSError: The system has no place for it.
+        """
+        # What it needs of this process is where the modules are, not the secrets.
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("CHATROOM_")
+        }
+        environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+        # glibc then gives each large block back as soon as it is free.
+        environment["MALLOC_MMAP_THRESHOLD_"] = str(1024 * 1024)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "realtime.images.worker"),
+            *arguments,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env=environment,
+            # Ctrl-C reaches the node, which ends it.
+            start_new_session=True,
+        )
+        return cls(process)
+
+    async def answer(self, data: bytes) -> bytes:
+        """Return the line that the process answers, nothing if it ended instead."""
+        line = await self._ask(data)
+        if not line:
+            # To kill one that has ended already may hide what it ended of: before
+            # Python 3.13 that takes the exit status away from asyncio (gh-87744).
+            with suppress(TimeoutError):
+                async with asyncio.timeout(EXIT_SECONDS):
+                    await self._process.wait()
+        return line
+
+    async def _ask(self, data: bytes) -> bytes:
+        to, answers = self._process.stdin, self._process.stdout
+        if to is None or answers is None:
+            return b""
+        if not self._ready:
+            self._ready = await answers.readline() == READY
+        with suppress(BrokenPipeError, ConnectionResetError):
+            to.write(LENGTH.pack(len(data)))
+            for at in range(0, len(data), WRITE_BYTES):
+                to.write(data[at : at + WRITE_BYTES])
+                await to.drain()
+        return await answers.readline()
+
+    def kill(self) -> None:
+        """Make the process end now, whatever it is at."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def end(self) -> None:
+        """Kill the process and return when it is gone."""
+        if self._process.returncode is None:
+            self.kill()
+        await self._process.communicate()
+
+    def failure(self) -> ChatError:
+        """Return what to tell of the image with which the process ended."""
+        code = self._process.returncode or 0
+        _LOG.warning("A decoder of images ended (%d).", code)
+        # The kernel ends it for its time, or for what it did to its memory; with
+        # SIGKILL it is this node, or the machine that has no memory left.
+        if self._ready and code < 0 and code != -signal.SIGKILL:
+            return InvalidError(
+                "The image takes too much work to decode.",
+                fields={"image": ["Takes too much work to decode."]},
+            )
+        return _unavailable()
+
+
+def _unavailable() -> UnavailableError:
+    return UnavailableError(
+        "Images cannot be checked now; try again.", retry_after_ms=RETRY_MS
+    )

@@ -1,0 +1,172 @@
+"""Images: taken from clients, stored under their hash, shown by signed addresses."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final, NamedTuple
+from weakref import WeakValueDictionary
+
+from realtime.errors import TooLargeError, UnavailableError
+from realtime.images.decode import EXTENSIONS, Decoded
+from realtime.images.decoder_pool import ImageDecoders
+from realtime.images.signed_urls import ImageLinks
+from realtime.images.store import ImageStore, StoredFile
+
+WAITING: Final = 16
+"""Images decoded or waiting to be; further ones are refused for now, since each
+holds its bytes in memory."""
+
+OWN_WAITING: Final = 4
+"""Images of one user among the waiting ones: one sender of huge pictures leaves
+places for the others."""
+
+DECODE_SECONDS: Final = 10.0
+"""Deadline of waiting and decoding; the largest image allowed takes about one."""
+
+BUSY_MS: Final = 1_000
+"""When to try again if too many images are waiting, in milliseconds."""
+
+
+class StoredImage(NamedTuple):
+    """An image that is in the store."""
+
+    sha256: str
+    mime: str
+    size: int
+    width: int
+    height: int
+
+    @property
+    def name(self) -> str:
+        """The file's name: ``<sha256>.<extension>``."""
+        return f"{self.sha256}.{EXTENSIONS[self.mime]}"
+
+
+class Image(NamedTuple):
+    """An image that is being read, and the seconds its address is still valid."""
+
+    file: StoredFile
+    valid_seconds: int
+
+
+class Images:
+    """Takes, describes and returns images.
+
+    Args:
+        store: Where the bytes are.
+        links: Makes and checks addresses.
+        limit_bytes: Largest file taken.
+        limit_pixels: Most pixels taken.
+    """
+
+    def __init__(
+        self,
+        store: ImageStore,
+        links: ImageLinks,
+        *,
+        limit_bytes: int,
+        limit_pixels: int,
+    ) -> None:
+        self._store = store
+        self._links = links
+        self._limit_bytes = limit_bytes
+        self._decoders = ImageDecoders(
+            limit_bytes=limit_bytes, limit_pixels=limit_pixels
+        )
+        self._waiting: Counter[str] = Counter()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @property
+    def slots_taken(self) -> int:
+        """Images that are decoded or wait to be."""
+        return self._waiting.total()
+
+    async def accept(self, data: bytes, *, owner: str) -> StoredImage:
+        """Check an image and store it as it is.
+
+        Nothing is stripped from the file; the same bytes are stored once.
+
+        Args:
+            data: The file's bytes, whatever they claim to be.
+            owner: Whose it is; each may have :data:`OWN_WAITING` checked at a time.
+
+        Raises:
+            InvalidError: It is no PNG, JPEG, WebP or GIF, or damaged.
+            TooLargeError: Too many bytes or pixels.
+            UnavailableError: Too many images at once, or the store does not answer.
+        """
+        if len(data) > self._limit_bytes:
+            raise TooLargeError(
+                f"The image must have {self._limit_bytes // 1024} KiB or fewer.",
+                fields={"image": ["Has too many bytes."]},
+                limit="image_limit_bytes",
+            )
+        decoded = await self._decode(data, owner)
+        stored = StoredImage(
+            decoded.sha256, decoded.mime, len(data), decoded.width, decoded.height
+        )
+        await self._store.put(stored.name, data)
+        return stored
+
+    def describe(self, stored: StoredImage) -> dict[str, object]:
+        """Return the ``image`` of a message, with a fresh address."""
+        return {
+            "url": self._links.address(stored.name),
+            "mime": stored.mime,
+            "size": stored.size,
+            "width": stored.width,
+            "height": stored.height,
+        }
+
+    def resign(self, raw: bytes) -> bytes:
+        """Return an encoded message or event with fresh addresses of its images."""
+        return self._links.resign(raw)
+
+    @asynccontextmanager
+    async def read(
+        self, name: str, *, expires: str, signature: str
+    ) -> AsyncIterator[Image]:
+        """Open an image for whoever holds a valid address.
+
+        Raises:
+            ForbiddenError: The address is forged or has expired.
+            NotFoundError: The image is not there.
+            UnavailableError: The store does not answer.
+        """
+        valid_seconds = self._links.check(name, expires, signature)
+        async with self._store.read(name) as file:
+            yield Image(file, valid_seconds)
+
+    async def aclose(self) -> None:
+        """End the decoders; who waits for one is told that there is none."""
+        await self._decoders.aclose()
+
+    async def _decode(self, data: bytes, owner: str) -> Decoded:
+        # One after another: a user's slow pictures hold one decoder, not all.
+        turn = self._turns.setdefault(owner, asyncio.Lock())
+        with self._place(owner):
+            try:
+                async with asyncio.timeout(DECODE_SECONDS), turn:
+                    return await self._decoders.decode(data)
+            except TimeoutError:
+                raise UnavailableError(
+                    "The image took too long to check; try again.",
+                    retry_after_ms=BUSY_MS,
+                ) from None
+
+    @contextmanager
+    def _place(self, owner: str) -> Iterator[None]:
+        if self._waiting.total() >= WAITING or self._waiting[owner] >= OWN_WAITING:
+            raise UnavailableError(
+                "Too many images at once; try again.",
+                retry_after_ms=BUSY_MS,
+                limit="images_waiting",
+            )
+        self._waiting[owner] += 1
+        try:
+            yield
+        finally:
+            self._waiting[owner] -= 1
+            # Also drops users without a waiting image.
+            self._waiting = +self._waiting

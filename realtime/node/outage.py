@@ -1,0 +1,64 @@
+"""Tells connected clients that Redis is away, and that it is back."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from realtime.tasks import end_task
+
+LOOK_SECONDS: Final = 0.25
+"""How often the parts are asked. They answer from memory."""
+
+TELL_SECONDS: Final = 1.0
+"""How long an outage lasts before it is told: a reconnect is no news."""
+
+
+class OutageWatch:
+    """Announces the end and the return of service, each once.
+
+    Args:
+        is_up: Whether Redis serves this node.
+        tell: Tells all sessions of this node whether service is available.
+        clock: Seconds; never goes back.
+    """
+
+    def __init__(
+        self,
+        *,
+        is_up: Callable[[], bool],
+        tell: Callable[[bool], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._is_up = is_up
+        self._tell = tell
+        self._clock = clock
+        self._up_at = clock()
+        self._told_away = False
+        self._running: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to watch, in a task that :meth:`aclose` ends."""
+        if self._running is None:
+            self._running = asyncio.create_task(self._run(), name="outage-watch")
+
+    async def aclose(self) -> None:
+        """Stop watching."""
+        await end_task(self._running)
+        self._running = None
+
+    def look(self) -> None:
+        """Compare once, and tell what changed."""
+        now = self._clock()
+        if self._is_up():
+            self._up_at = now
+            if self._told_away:
+                self._told_away = False
+                self._tell(True)
+        elif not self._told_away and now - self._up_at >= TELL_SECONDS:
+            self._told_away = True
+            self._tell(False)
+
+    async def _run(self) -> None:
+        while True:
+            self.look()
+            await asyncio.sleep(LOOK_SECONDS)

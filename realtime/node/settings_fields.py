@@ -1,0 +1,118 @@
+"""Pure: how the text of an environment variable becomes a setting's value."""
+
+import re
+from pathlib import Path
+
+from marshmallow import ValidationError, fields, validate
+
+from realtime.addresses import parse_networks
+from realtime.rates import parse_rates
+from realtime.redis.url import connection_factory
+
+
+class PathText(fields.Field[Path]):
+    """A path, relative to the working directory; ``~`` is the home folder.
+
+    Args:
+        must_exist: Whether it must be a file.
+        holds: A file of the folder, which need not be there, but must not be hidden
+            from this user.
+    """
+
+    def __init__(self, *, must_exist: bool = False, holds: str = "") -> None:
+        super().__init__()
+        self._must_exist = must_exist
+        self._holds = holds
+
+    def _deserialize(self, value: object, *_: object, **__: object) -> Path:
+        if not isinstance(value, str | Path) or not str(value):
+            raise ValidationError("Not a path.")
+        path = Path(value).expanduser()
+        try:
+            if self._must_exist and not path.is_file():
+                raise ValidationError("There is no such file.")
+            if self._holds:
+                (path / self._holds).is_file()
+        except OSError as error:
+            raise ValidationError(f"It cannot be read: {error.strerror}.") from None
+        return path
+
+
+class Origins(fields.Field[tuple[str, ...]]):
+    """Origins as browsers send them, separated by commas; ``*`` stands for all."""
+
+    def _deserialize(self, value: object, *_: object, **__: object) -> tuple[str, ...]:
+        if not isinstance(value, str):
+            raise ValidationError("Not a list of texts.")
+        origins = tuple(part.strip() for part in value.split(",") if part.strip())
+        for origin in origins:
+            # Anything else equals no origin, and would keep everybody out.
+            if not re.fullmatch(r"\*|null|[a-z][a-z0-9+.-]*://[^/?#@\sA-Z]+", origin):
+                raise ValidationError(
+                    f"{origin!r} is no origin: scheme://host or scheme://host:port, in"
+                    " lower case, without a slash at the end."
+                )
+        return origins
+
+
+class RedisUrl(fields.Field[str]):
+    """The address of a Redis, of one of the schemes that the server knows."""
+
+    def _deserialize(self, value: object, *_: object, **__: object) -> str:
+        if not isinstance(value, str):
+            raise ValidationError("Not an address.")
+        try:
+            connection_factory(value, timeout_seconds=1.0)
+        except ValueError as error:
+            # Its text never repeats the address, which may hold a password.
+            raise ValidationError(f"Not usable: {error}.") from None
+        return value
+
+
+class RatesText(fields.Field[str]):
+    """Rates by name, ``name=per_second/burst, …``, or ``off``."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        super().__init__()
+        self._names = names
+
+    def _deserialize(self, value: object, *_: object, **__: object) -> str:
+        if not isinstance(value, str):
+            raise ValidationError("Not a list of rates.")
+        try:
+            parse_rates(value, self._names)
+        except ValueError as error:
+            raise ValidationError(f"Not usable: {error}.") from None
+        return value
+
+
+class Networks(fields.Field[str]):
+    """Addresses and networks separated by commas, or ``none``."""
+
+    def _deserialize(self, value: object, *_: object, **__: object) -> str:
+        if not isinstance(value, str):
+            raise ValidationError("Not a list of networks.")
+        try:
+            parse_networks(value)
+        except ValueError as error:
+            raise ValidationError(f"Not usable: {error}.") from None
+        return value
+
+
+def positive() -> fields.Float:
+    """Return a parser of numbers above zero."""
+    above_zero = validate.Range(
+        min=0, min_inclusive=False, error="Must be greater than 0."
+    )
+    return fields.Float(validate=above_zero)
+
+
+def mask_url(url: str) -> str:
+    """Return the address with its passwords replaced, for logs and listings."""
+    url = re.sub(r"(?<=password=)[^&]+", "***", url)
+    head, at, tail = url.rpartition("@")
+    scheme, slashes, credentials = head.partition("://")
+    user, colon, _password = credentials.partition(":")
+    if not at:
+        return url
+    return f"{scheme}{slashes}{user}{colon}{'***' if colon else ''}@{tail}"

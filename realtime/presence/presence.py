@@ -1,0 +1,216 @@
+"""Presence: which sessions attend a room, over all nodes, and who is here by them."""
+
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
+from typing import Any
+
+import orjson
+
+from realtime.in_turn import in_turn
+from realtime.presence.presence_counts import PresenceCounts
+from realtime.redis.client import RedisLink
+from realtime.redis.connection import ReplyError
+from realtime.store import keys, scripts
+
+log = logging.getLogger(__name__)
+
+SWEEP_BATCH = 500
+"""Sessions of a dead node that are removed in one round trip."""
+
+
+class Presence:
+    """The session lists of all rooms, and each node's own list of what it put there.
+
+    A user is online in a room while at least one of their sessions attends it. The
+    node's list is written before the room's and cleared after it, so that whoever
+    sweeps after a crash finds every session that could have been announced.
+
+    Args:
+        link: The commands' connection.
+        node: Id of this node.
+        publish_command: ``PUBLISH``, or ``SPUBLISH`` with Redis Cluster.
+        announce_users: Up to this many users online each one is announced.
+        counts: Announces the counts of the rooms above it.
+    """
+
+    def __init__(
+        self,
+        link: RedisLink,
+        *,
+        node: str,
+        publish_command: str = "PUBLISH",
+        announce_users: int,
+        counts: PresenceCounts,
+    ) -> None:
+        self._link = link
+        self._node = node
+        self._publish_command = publish_command
+        self._announce_users = announce_users
+        self._counts = counts
+        # What is being removed, and by which call: to be listed again ends that.
+        self._leaving: dict[tuple[str, str], object] = {}
+
+    def enter(
+        self, *, room: str, sid: str, user: str, device: str | None
+    ) -> Coroutine[Any, Any, None]:
+        """List a session; the user's first one is announced. Repeating is fine.
+
+        Nothing is listed of a user who quit the room.
+
+        The calls are sent when this is called, not when it is awaited.
+        """
+        entry = {
+            "user": user,
+            "node": self._node,
+            "device": device,
+            "since": int(time.time() * 1000),
+        }
+        event = ["presence", {"room": room, "user": user, "online": True}]
+        self._leaving.pop((room, sid), None)
+        noted = self._link.call("SADD", keys.node_sessions(self._node), f"{room} {sid}")
+        listed = self._link.run(
+            scripts.PRESENCE_ENTER,
+            (keys.sessions(room), keys.online(room), keys.quits(room)),
+            (
+                sid,
+                user,
+                orjson.dumps(entry),
+                keys.channel(room),
+                self._publish_command,
+                self._announce_users,
+                orjson.dumps(event),
+            ),
+        )
+        return self._entered(room, noted, listed)
+
+    async def _entered(
+        self, room: str, noted: Awaitable[Any], listed: Awaitable[Any]
+    ) -> None:
+        _, (changed, users) = await in_turn(noted, listed)
+        self._count(room, changed, users)
+
+    async def leave(self, *, room: str, sid: str) -> None:
+        """Remove a session; the user's last one is announced. Repeating is fine."""
+        await self.leave_all([(room, sid)])
+
+    async def leave_all(self, departures: Sequence[tuple[str, str]]) -> None:
+        """Remove sessions, given as room and sid, in two round trips."""
+        this = object()
+        self._leaving.update(dict.fromkeys(departures, this))
+        gone = list(departures)
+        try:
+            while gone:
+                generation = self._link.generation
+                await in_turn(*[self._remove(room, sid) for room, sid in gone])
+                # One that came back meanwhile is on the lists, and stays there.
+                gone = [pair for pair in gone if self._leaving.get(pair) is this]
+                entries = [f"{room} {sid}" for room, sid in gone]
+                if await self._strike(self._node, entries, generation):
+                    return
+                gone = [pair for pair in gone if self._leaving.get(pair) is this]
+        finally:
+            for pair in departures:
+                if self._leaving.get(pair) is this:
+                    del self._leaving[pair]
+
+    async def _strike(
+        self, node: str, entries: Sequence[str | bytes], generation: int
+    ) -> bool:
+        """Take what the rooms' lists name no more off a node's own list.
+
+        Returns:
+            Whether that was over the connection of this number. Over another one Redis
+            may have gone back, and a room's list name it again: then both are due once
+            more, or nothing would ever find it there.
+        """
+        if entries:
+            await self._link.call("SREM", keys.node_sessions(node), *entries)
+        return self._link.generation == generation
+
+    def _remove(
+        self, room: str, sid: str, broken: dict[str, ReplyError] | None = None
+    ) -> Coroutine[Any, Any, None]:
+        head = orjson.dumps({"room": room})[:-1]
+        removed = self._link.run(
+            scripts.PRESENCE_LEAVE,
+            (keys.sessions(room), keys.online(room)),
+            (
+                sid,
+                keys.channel(room),
+                self._publish_command,
+                self._announce_users,
+                b'["presence",' + head + b',"user":',
+                b',"online":false}]',
+            ),
+        )
+        return self._removed(room, removed, broken)
+
+    async def _removed(
+        self,
+        room: str,
+        removed: Awaitable[Any],
+        broken: dict[str, ReplyError] | None,
+    ) -> None:
+        try:
+            changed, users = await removed
+        except ReplyError as error:
+            if broken is None:
+                raise
+            broken[room] = error
+            return
+        # The departed one was still counted when the script chose how to announce.
+        self._count(room, changed, users + 1)
+
+    def _count(self, room: str, changed: int, users: int) -> None:
+        if changed and users > self._announce_users:
+            self._counts.changed(room)
+
+    async def listed(self) -> AsyncIterator[tuple[str, str]]:
+        """Yield room and sid of all that this node has on the lists."""
+        key, cursor = keys.node_sessions(self._node), b"0"
+        while True:
+            cursor, found = await self._link.call(
+                "SSCAN", key, cursor, "COUNT", SWEEP_BATCH
+            )
+            for entry in found:
+                room, _, sid = entry.decode().partition(" ")
+                yield room, sid
+            if cursor == b"0":
+                return
+
+    async def sweep(self, node: str) -> int:
+        """Remove all sessions of a dead node and return how many there were.
+
+        Several nodes may sweep at once; each departure is announced by one of them.
+        What is wrong with one room's list keeps no other room from being cleared.
+        Of a node that renews its lease meanwhile no more is removed: it was paused, and
+        lists its sessions again.
+        """
+        swept = 0
+        broken: dict[str, ReplyError] = {}
+        ended: float | None = None
+        while True:
+            # In one write: nothing that the node lists after its renewal is found.
+            lease, found = await in_turn(
+                self._link.call("ZSCORE", keys.NODES, node),
+                self._link.call("SRANDMEMBER", keys.node_sessions(node), SWEEP_BATCH),
+            )
+            ends = float(lease or 0)
+            if not found or (ended is not None and ends > ended):
+                break
+            ended = ends if ended is None else ended
+            pairs = [entry.decode().partition(" ") for entry in found]
+            is_done = False
+            while not is_done:
+                generation = self._link.generation
+                removals = [self._remove(room, sid, broken) for room, _, sid in pairs]
+                await in_turn(*removals)
+                is_done = await self._strike(node, found, generation)
+            swept += len(found)
+        for room, error in broken.items():
+            log.error(
+                "Sessions of node %s cannot be taken off the list of room %s: %s",
+                *(node, room, error),
+            )
+        return swept

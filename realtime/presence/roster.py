@@ -1,0 +1,185 @@
+"""Session lists: the rooms' lists over all nodes say what attends at this one."""
+
+import logging
+from collections.abc import Coroutine, Iterable, Iterator
+from itertools import islice
+from typing import Any, Protocol
+
+from realtime.errors import ChatError
+from realtime.in_turn import in_turn
+from realtime.presence.departures import Departures
+from realtime.presence.presence import Presence
+from realtime.redis.connection import ReplyError
+
+log = logging.getLogger(__name__)
+
+RELIST_TOGETHER = 100
+"""Places of sessions in rooms listed again, or taken off, in one round trip: 50,000
+take about a second, which the renewal of the lease can wait, and few calls are under
+way at once."""
+
+
+class AttendingSession(Protocol):
+    """What attendance needs to know of a session."""
+
+    sid: str
+    user: str
+    device: str | None
+    ended: bool
+    rooms: set[str]
+
+
+class SessionLists:
+    """This node's sessions in rooms, and the lists in Redis that name them.
+
+    A session's ``rooms`` and the lists are kept the same. While Redis is away they
+    cannot be: the lists are unsure then, and :meth:`reconcile` makes them right.
+
+    Args:
+        presence: The lists over all nodes.
+    """
+
+    def __init__(self, presence: Presence) -> None:
+        self._presence = presence
+        self._sessions: dict[str, AttendingSession] = {}
+        self._departures = Departures(
+            presence, attends=self._attends, failed=self.doubt
+        )
+        # Whether a room may list a session of this node that is not in it any more.
+        self._are_unsure = False
+
+    def start(self) -> None:
+        """Begin to tell of departures, in a task that :meth:`aclose` ends."""
+        self._departures.start()
+
+    async def aclose(self) -> None:
+        """Stop; what is still listed is swept with the node's lease."""
+        await self._departures.aclose()
+
+    def held(self) -> dict[str, int]:
+        """Return what is kept of listed sessions, counted by kind."""
+        return {
+            "attending_sessions": len(self._sessions),
+            "departures": len(self._departures),
+        }
+
+    def known(self, sids: Iterable[str]) -> list[AttendingSession]:
+        """Return those of the sessions that attend, or attended, a room."""
+        sessions = self._sessions
+        return [sessions[sid] for sid in sids if sid in sessions]
+
+    def add(self, session: AttendingSession, room: str) -> Coroutine[Any, Any, None]:
+        """List a session; repeating it is fine.
+
+        The call is sent when this is called, not when it is awaited.
+        """
+        self._sessions[session.sid] = session
+        session.rooms.add(room)
+        return self._list(session, room)
+
+    async def remove(self, session: AttendingSession, room: str) -> None:
+        """Take a session off a room's list; repeating it is fine.
+
+        Raises:
+            UnavailableError, OutcomeUnknownError: Redis is away; the list follows.
+        """
+        if room not in session.rooms:
+            return
+        session.rooms.discard(room)
+        try:
+            await self._presence.leave(room=room, sid=session.sid)
+        except ChatError:
+            self.doubt()
+            raise
+
+    def remove_soon(self, session: AttendingSession, room: str) -> None:
+        """Take a session off a room's list without waiting for it."""
+        session.rooms.discard(room)
+        self._departures.add(room, session.sid)
+
+    def forget(self, session: AttendingSession, room: str) -> None:
+        """Take note that a session is not in a room that may have listed it."""
+        session.rooms.discard(room)
+        self.doubt()
+
+    def end(self, session: AttendingSession) -> None:
+        """Take a session whose connection ended off every room's list, soon."""
+        self._sessions.pop(session.sid, None)
+        for room in list(session.rooms):
+            self.remove_soon(session, room)
+
+    def doubt(self) -> None:
+        """Take note that a list may name a session that is not in the room."""
+        self._are_unsure = True
+
+    async def reconcile(self) -> None:
+        """Take off the lists what should have been, while Redis was away.
+
+        Raises:
+            UnavailableError, OutcomeUnknownError: Redis is away again; ask again.
+        """
+        if not self._are_unsure:
+            return
+        self._are_unsure = False
+        gone: list[tuple[str, str]] = []
+        try:
+            async for place in self._presence.listed():
+                if not self._attends(*place):
+                    gone.append(place)
+                if len(gone) == RELIST_TOGETHER:
+                    await self._leave_all(gone)
+                    gone.clear()
+            await self._leave_all(gone)
+        except ChatError:
+            self.doubt()
+            raise
+
+    def _attends(self, room: str, sid: str) -> bool:
+        session = self._sessions.get(sid)
+        return session is not None and room in session.rooms
+
+    async def _leave_all(self, places: Iterable[tuple[str, str]]) -> None:
+        # Some may have come back since they were looked at.
+        gone = [place for place in places if not self._attends(*place)]
+        try:
+            await self._presence.leave_all(gone)
+        except ReplyError:
+            # What is wrong with one room's list must not keep others on theirs.
+            for place in gone:
+                if not self._attends(*place):
+                    await self._leave(*place)
+
+    async def _leave(self, room: str, sid: str) -> None:
+        try:
+            await self._presence.leave(room=room, sid=sid)
+        except ReplyError:
+            log.exception("A session cannot be taken off the list of room %s", room)
+
+    async def relist(self) -> None:
+        """List all of this node's sessions again, and see to it that no others are.
+
+        Others may have cleared the lists, or Redis may have gone back to older ones.
+
+        Raises:
+            UnavailableError, OutcomeUnknownError: Redis is away; ask again.
+        """
+        self.doubt()
+        places = self._places()
+        while together := list(islice(places, RELIST_TOGETHER)):
+            try:
+                await in_turn(*[self._list(*place) for place in together])
+            except ReplyError:
+                # What is wrong with one room's list must not keep others off theirs.
+                log.exception("A room's sessions cannot be listed again")
+
+    def _places(self) -> Iterator[tuple[AttendingSession, str]]:
+        """Yield each session with each room that it is in when its turn comes."""
+        for session in list(self._sessions.values()):
+            for room in list(session.rooms):
+                if room in session.rooms:
+                    yield session, room
+
+    def _list(self, session: AttendingSession, room: str) -> Coroutine[Any, Any, None]:
+        return self._presence.enter(
+            room=room, sid=session.sid, user=session.user, device=session.device
+        )

@@ -1,0 +1,311 @@
+"""Commands to Redis: pipelined by themselves, resent after a cut, never silent.
+
+All commands of one turn of the event loop travel in one write and their replies are
+read in batches, so that a busy node pays microseconds a command. There is one
+connection and one order: what is called first is carried out first, over cuts, restarts
+and scripts that Redis has forgotten.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Sequence
+from typing import Any
+
+from realtime.redis.command import RedisCall
+from realtime.redis.connection import Argument, RedisWire, ReplyError, WireError, pack
+from realtime.redis.script import Script
+from realtime.redis.url import ConnectionFactory
+from realtime.redis.wire_keeper import WireKeeper
+
+log = logging.getLogger(__name__)
+
+WATCH_SECONDS = 0.25
+"""How often deadlines are looked at; a deadline is late by this much at most."""
+
+SLOW_SECONDS = 1.0
+"""An answer that takes longer means that Redis does not serve."""
+
+REFUSED = frozenset(
+    {
+        "BUSY",
+        "CLUSTERDOWN",
+        "MISCONF",
+        "NOREPLICAS",
+        "OOM",
+        "TRYAGAIN",
+    }
+)
+"""Errors by which Redis says that it did nothing and may do it later."""
+
+REFUSALS_SECONDS = 10.0
+"""Between two lines of the log on refused commands; a full Redis refuses each one."""
+
+RECONNECT_ON = frozenset({"LOADING", "MASTERDOWN", "READONLY"})
+"""Errors by which Redis says that it is no primary any more, or none yet: a connection
+that began so would go on without what is sent at its beginning, the scripts."""
+
+
+class RedisLink:
+    """Commands over one connection that repairs itself.
+
+    Args:
+        factory: Makes the connections.
+        timeout_seconds: Deadline of one call, waiting for a connection included.
+        limit_calls: Most calls that may be under way; over it a call is refused with
+            :class:`~realtime.errors.UnavailableError` at once.
+        scripts: Loaded over each connection before anything else is sent.
+    """
+
+    def __init__(
+        self,
+        factory: ConnectionFactory,
+        *,
+        timeout_seconds: float,
+        limit_calls: int,
+        scripts: Sequence[Script] = (),
+    ) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._limit_calls = limit_calls
+        self._scripts = tuple(scripts)
+        self._wire: RedisWire | None = None
+        self._waiting: deque[RedisCall] = deque()
+        self._in_flight: deque[RedisCall] = deque()
+        # In their order; all of them older than what is in flight.
+        self._forgotten: list[RedisCall] = []
+        # Whether nothing is written until all that is in flight is answered.
+        self._paused = False
+        self._flush_planned = False
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._closed = False
+        # Those that the log does not tell of yet, and when it may.
+        self._refusals, self._refusals_due = 0, 0.0
+        self.generation = 0
+        """Number of the connection: what was answered under another number was
+        answered, perhaps, by another server."""
+        self._keeper = WireKeeper(
+            "Redis commands",
+            factory,
+            connect_seconds=timeout_seconds,
+            serve=self._serve,
+            lost=self._lost,
+        )
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now, and Redis serves over it."""
+        return self._wire is not None and not self._paused
+
+    @property
+    def under_way(self) -> int:
+        """Calls that wait for their answer."""
+        return len(self._waiting) + len(self._in_flight) + len(self._forgotten)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether Redis is connected and owes no answer for more than a second."""
+        if not self.connected:
+            return False
+        if not self._in_flight:
+            return True
+        sent_at = self._in_flight[0].deadline - self._timeout_seconds
+        return asyncio.get_running_loop().time() - sent_at < SLOW_SECONDS
+
+    @property
+    def failure(self) -> str:
+        """Why there is no connection, in the words of the operating system."""
+        return self._keeper.failure
+
+    def start(self) -> None:
+        """Begin to connect, in tasks that :meth:`aclose` ends."""
+        if not self._tasks:
+            self._tasks = (
+                asyncio.create_task(self._keeper.run(), name="redis-link"),
+                asyncio.create_task(self._watch(), name="redis-link-deadlines"),
+            )
+
+    async def aclose(self) -> None:
+        """Close the connection; calls under way fail as after a cut."""
+        self._closed = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = ()
+        self._fail_all()
+
+    def call(self, *command: Argument, resend: bool = True) -> asyncio.Future[Any]:
+        """Carry out one command; the future holds its reply.
+
+        Commands are carried out in the order of the calls, awaited or not.
+
+        Args:
+            command: The command's words.
+            resend: Whether it may be sent again after a cut, when it is not known if
+                it was carried out. All scripts and reads here allow that; a bare
+                ``PUBLISH`` does not.
+
+        Raises:
+            UnavailableError: It was not carried out.
+            OutcomeUnknownError: It may have been carried out.
+            ReplyError: Redis refused it as wrong: a defect of the caller.
+        """
+        return self._enqueue(pack(*command), resend)
+
+    def run(
+        self, script: Script, keys: Sequence[str], args: Sequence[Argument]
+    ) -> Awaitable[Any]:
+        """Run a script by its digest; in order, and raising, as :meth:`call`."""
+        words = (len(keys), *keys, *args)
+        return self._enqueue(
+            pack("EVALSHA", script.digest, *words), True, script, words
+        )
+
+    def _enqueue(
+        self,
+        packed: bytes,
+        resend: bool,
+        script: Script | None = None,
+        words: tuple[Argument, ...] = (),
+    ) -> asyncio.Future[Any]:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._timeout_seconds
+        reply = loop.create_future()
+        call = RedisCall(packed, deadline, resend, reply, script, words)
+        if self._closed:
+            call.refuse("This node is shutting down.")
+            return reply
+        if self.under_way >= self._limit_calls:
+            because = "This node has too many requests under way."
+            call.refuse(because, limit="redis_calls")
+            return reply
+        self._waiting.append(call)
+        if self._wire is not None and not self._flush_planned:
+            if self._in_flight:
+                self._flush_planned = True
+                loop.call_soon(self._flush)
+            else:
+                # Redis is idle: waiting for company would cost a turn of the loop.
+                self._flush()
+        return reply
+
+    def _flush(self) -> None:
+        self._flush_planned = False
+        if self._wire is None or self._paused or not self._waiting:
+            return
+        batch = list(self._waiting)
+        self._waiting.clear()
+        self._write(self._wire, batch)
+
+    def _write(self, wire: RedisWire, batch: list[RedisCall]) -> None:
+        for call in batch:
+            call.written = True
+        self._in_flight.extend(batch)
+        wire.write(b"".join([call.packed for call in batch]))
+
+    def _lost(self) -> None:
+        self._wire = None
+        self._paused = False
+        self._recover_calls()
+
+    async def _serve(self, wire: RedisWire) -> None:
+        self._wire = wire
+        self.generation += 1
+        # Calls wait until Redis has shown that it serves: one that is loading its data
+        # must not make their outcomes doubtful.
+        self._paused = True
+        deadline = asyncio.get_running_loop().time() + self._timeout_seconds
+        self._write(wire, self._loads(deadline))
+        self._go_on_when_answered()
+        await wire.serve(self._settle_all)
+
+    def _loads(self, deadline: float) -> list[RedisCall]:
+        """Return calls that load the scripts; one that is refused is sent when run."""
+        loop = asyncio.get_running_loop()
+        return [
+            RedisCall(
+                pack("SCRIPT", "LOAD", script.source),
+                deadline,
+                False,
+                loop.create_future(),
+            )
+            for script in self._scripts
+        ]
+
+    def _go_on_when_answered(self) -> None:
+        """After a pause, write again: nothing is on the way that could overtake."""
+        if not self._paused or self._in_flight:
+            return
+        self._paused = False
+        self._keeper.works()
+        if self._forgotten:
+            loads = self._loads(self._forgotten[0].deadline)
+            for call in self._forgotten:
+                call.send_whole()
+            self._waiting.extendleft(reversed([*loads, *self._forgotten]))
+            self._forgotten.clear()
+        self._flush()
+
+    async def _watch(self) -> None:
+        """Keep the deadlines: of waiting calls, and of Redis's answers."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            now = asyncio.get_running_loop().time()
+            while self._waiting and self._waiting[0].deadline < now:
+                self._waiting.popleft().give_up()
+            late = self._in_flight and self._in_flight[0].deadline < now
+            if late and self._wire is not None:
+                self._wire.abort("no answer in time")
+
+    def _settle_all(self, replies: list[Any]) -> None:
+        for reply in replies:
+            self._settle(reply)
+        self._go_on_when_answered()
+
+    def _settle(self, reply: Any) -> None:
+        call = self._in_flight.popleft()
+        if not isinstance(reply, ReplyError):
+            call.resolve(reply)
+            return
+        if reply.code == "NOSCRIPT" and call.script is not None:
+            # SCRIPT FLUSH, or loading is not allowed. Sent again at once it would come
+            # behind what was called after it: first comes the answer to all of that.
+            call.written = False
+            self._forgotten.append(call)
+            self._paused = True
+            return
+        if reply.code in RECONNECT_ON:
+            call.refuse("Redis has no primary at the moment.")
+            raise WireError(f"Redis does not serve as a primary: {reply}")
+        if reply.code in REFUSED:
+            call.refuse("Redis cannot take this at the moment.")
+            self._log_refusal(reply)
+        else:
+            call.reject(reply)
+
+    def _log_refusal(self, reply: ReplyError) -> None:
+        self._refusals += 1
+        now = asyncio.get_running_loop().time()
+        if now >= self._refusals_due:
+            log.error("Redis refuses commands (%d times): %s", self._refusals, reply)
+            self._refusals, self._refusals_due = 0, now + REFUSALS_SECONDS
+
+    def _recover_calls(self) -> None:
+        """After a cut: what may be sent again waits for the next connection."""
+        now = asyncio.get_running_loop().time()
+        again = self._forgotten
+        self._forgotten = []
+        for call in self._in_flight:
+            if call.resend and call.deadline > now:
+                call.doubtful = True
+                again.append(call)
+            else:
+                call.give_up()
+        self._in_flight.clear()
+        self._waiting.extendleft(reversed(again))
+
+    def _fail_all(self) -> None:
+        for call in (*self._forgotten, *self._in_flight, *self._waiting):
+            call.give_up()
+        self._forgotten.clear()
+        self._in_flight.clear()
+        self._waiting.clear()

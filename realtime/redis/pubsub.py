@@ -1,0 +1,244 @@
+"""The Pub/Sub connection: batches, its own deadline, and word of every gap.
+
+Redis Pub/Sub delivers at most once and says nothing about what was missed. This reader
+therefore never hides a cut: ``on_lost`` is called when the connection ends and
+``on_ready`` when all channels are subscribed again, and whoever needs more than at most
+once reads the log in between.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from realtime.errors import UnavailableError
+from realtime.redis.connection import RedisWire, WireError, pack
+from realtime.redis.url import ConnectionFactory
+from realtime.redis.wire_keeper import WireKeeper
+
+log = logging.getLogger(__name__)
+
+Batch = list[tuple[bytes, bytes]]
+"""Channel and payload of the publications that one read brought, in order."""
+
+PING_SHARE = 0.35
+"""Part of the silence limit after which Redis is asked for a sign of life: early
+enough that the answer of a healthy but slow server is not waited for in vain."""
+
+CHANNELS_PER_COMMAND = 1000
+"""Channels in one SUBSCRIBE after a reconnect: some 30 KB a command."""
+
+
+class Subscriber:
+    """Subscriptions over one connection that repairs itself.
+
+    Args:
+        factory: Makes the connections.
+        on_batch: Takes each batch, without suspending.
+        on_due: Called when a batch came that is handed over in the loop's next turn.
+        on_lost: Called when the connection ended; publications may be missed from now.
+        on_ready: Called when every channel is subscribed (again).
+        connect_seconds: Deadline of connecting.
+        silence_seconds: Silence, a ping's answer included, after which the connection
+            is given up.
+    """
+
+    def __init__(
+        self,
+        factory: ConnectionFactory,
+        *,
+        on_batch: Callable[[Batch], None],
+        on_lost: Callable[[], None],
+        on_ready: Callable[[], None],
+        on_due: Callable[[], None] = lambda: None,
+        connect_seconds: float,
+        silence_seconds: float,
+    ) -> None:
+        self._on_batch = on_batch
+        self._on_lost = on_lost
+        self._on_ready = on_ready
+        self._on_due = on_due
+        self._batch: Batch = []
+        self._silence_seconds = silence_seconds
+        self._wire: RedisWire | None = None
+        self._wanted: set[str] = set()
+        self._asked: dict[bytes, int] = {}
+        self._confirmations: dict[bytes, asyncio.Future[None]] = {}
+        self._resubscribing = 0
+        self._ready = False
+        self._heard_at = 0.0
+        self._pinged_at = 0.0
+        self._keeper = WireKeeper(
+            "Redis Pub/Sub",
+            factory,
+            connect_seconds=connect_seconds,
+            serve=self._serve,
+            lost=self._lost,
+        )
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+
+    @property
+    def ready(self) -> bool:
+        """Whether all channels are subscribed and Redis was heard in time."""
+        return self._ready
+
+    def held(self) -> dict[str, int]:
+        """Return what is kept of channels, counted by kind."""
+        return {
+            "channels": len(self._wanted),
+            "channels_asked": len(self._asked) + len(self._confirmations),
+            "channel_batch": len(self._batch),
+        }
+
+    def start(self) -> None:
+        """Begin to connect, in tasks that :meth:`aclose` ends."""
+        if not self._tasks:
+            self._tasks = (
+                asyncio.create_task(self._keeper.run(), name="subscriber"),
+                asyncio.create_task(self._watch(), name="subscriber-deadline"),
+            )
+
+    async def aclose(self) -> None:
+        """Close the connection; whoever waits for a confirmation gets an error."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = ()
+        for waiting in self._confirmations.values():
+            if not waiting.done():
+                waiting.set_exception(UnavailableError("This node is shutting down."))
+                waiting.exception()
+        self._confirmations.clear()
+
+    def subscribe(self, channel: str) -> asyncio.Future[None]:
+        """Subscribe a channel; the future is done once Redis has confirmed it.
+
+        Without a connection that is after the next one is made; the caller sets the
+        deadline.
+        """
+        name = channel.encode()
+        waiting = self._confirmations.get(name)
+        if waiting is None or waiting.done():
+            waiting = asyncio.get_running_loop().create_future()
+            self._confirmations[name] = waiting
+        if channel not in self._wanted:
+            self._wanted.add(channel)
+            self._send_subscribe([channel])
+        elif self._wire is not None and name not in self._asked:
+            # Confirmed long ago.
+            waiting.set_result(None)
+        return waiting
+
+    def unsubscribe(self, channel: str) -> None:
+        """Give a channel up; publications already under way may still come."""
+        if channel not in self._wanted:
+            return
+        self._wanted.discard(channel)
+        waiting = self._confirmations.pop(channel.encode(), None)
+        if waiting is not None:
+            waiting.cancel()
+        if self._wire is not None:
+            self._wire.write(pack("UNSUBSCRIBE", channel))
+
+    def drop(self, because: str) -> None:
+        """Make the connection anew: it lives, but what it brings is not enough."""
+        if self._wire is not None:
+            self._wire.abort(because)
+
+    def _send_subscribe(self, channels: Iterable[str]) -> None:
+        if self._wire is None:
+            return
+        channels = tuple(channels)
+        for channel in channels:
+            name = channel.encode()
+            self._asked[name] = self._asked.get(name, 0) + 1
+        self._wire.write(pack("SUBSCRIBE", *channels))
+
+    def _lost(self) -> None:
+        self._wire = None
+        self._ready = False
+        self._asked.clear()
+        self._on_lost()
+
+    async def _serve(self, wire: RedisWire) -> None:
+        self._wire = wire
+        self._heard_at = asyncio.get_running_loop().time()
+        self._pinged_at = 0.0
+        wanted = sorted(self._wanted)
+        self._resubscribing = len(wanted)
+        for start in range(0, len(wanted), CHANNELS_PER_COMMAND):
+            self._send_subscribe(wanted[start : start + CHANNELS_PER_COMMAND])
+        self._check_ready()
+        await wire.serve(self._take)
+
+    def _take(self, replies: list[Any]) -> None:
+        self._heard_at = asyncio.get_running_loop().time()
+        batch = [found for reply in replies if (found := self._sort(reply))]
+        if not batch:
+            return
+        if not self._batch:
+            # In the next turn: what wakes up in this one answers its client first, and
+            # the answer can share the write with what the client is to hear.
+            self._on_due()
+            asyncio.get_running_loop().call_soon(self._hand_over)
+        self._batch += batch
+
+    def _hand_over(self) -> None:
+        batch, self._batch = self._batch, []
+        try:
+            self._on_batch(batch)
+        except Exception:
+            # A defect of whoever takes the batches must not make the node deaf, and
+            # what it did not take is found once the channels are subscribed again.
+            log.exception("Redis Pub/Sub: a batch could not be taken")
+            if self._wire is not None:
+                self._wire.abort("a batch could not be taken")
+
+    def _sort(self, reply: Any) -> tuple[bytes, bytes] | None:
+        if isinstance(reply, Exception):
+            # Not allowed to SUBSCRIBE, say: nothing works until that is mended.
+            raise WireError(str(reply))
+        kind = reply[0]
+        if kind == b"message":
+            return reply[1], reply[2]
+        if kind == b"subscribe":
+            self._confirmed(reply[1])
+        return None
+
+    def _confirmed(self, name: bytes) -> None:
+        left = self._asked.get(name, 1) - 1
+        if left:
+            # Given up and wanted again in between: the later answer counts.
+            self._asked[name] = left
+        else:
+            self._asked.pop(name, None)
+            waiting = self._confirmations.pop(name, None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(None)
+        if not self._ready:
+            self._resubscribing -= 1
+            self._check_ready()
+
+    def _check_ready(self) -> None:
+        if self._resubscribing <= 0 and not self._ready:
+            self._ready = True
+            self._keeper.works()
+            log.info("Redis Pub/Sub: subscribed to %d channels", len(self._wanted))
+            self._on_ready()
+
+    async def _watch(self) -> None:
+        """Ask for a sign of life in silence; give up when none comes."""
+        pause = self._silence_seconds * PING_SHARE / 2
+        while True:
+            await asyncio.sleep(pause)
+            wire = self._wire
+            if wire is None:
+                continue
+            now = asyncio.get_running_loop().time()
+            if self._pinged_at > self._heard_at:
+                grace = self._silence_seconds * (1 - PING_SHARE)
+                if now - self._pinged_at > grace:
+                    wire.abort(f"silent for {now - self._heard_at:.1f} s")
+            elif now - self._heard_at > self._silence_seconds * PING_SHARE:
+                self._pinged_at = now
+                wire.write(pack("PING"))

@@ -1,0 +1,274 @@
+"""Rooms and their members: who belongs to a room, connected or not."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import orjson
+
+from realtime.errors import (
+    ForbiddenError,
+    OutcomeUnknownError,
+    TooLargeError,
+    UnavailableError,
+)
+from realtime.in_turn import in_turn
+from realtime.redis.client import RedisLink
+from realtime.redis.connection import ReplyError
+from realtime.store import keys, scripts
+
+log = logging.getLogger(__name__)
+
+MEMBER = "member"
+"""The role of somebody who came by themselves."""
+
+QUIT = "quit"
+"""The method of the control message by which nodes are told that somebody quit."""
+
+LISTED_TOGETHER = 100
+"""Rooms of a list that are asked for in one go: a long list does not crowd out what
+others ask of Redis."""
+
+QUITS_KEPT_SECONDS = 30 * 24 * 3_600
+"""How long it is noted that somebody quit: a device of theirs that was away for as long
+does not bring the membership back."""
+
+QUIT_LATELY_SECONDS = 3_600
+"""How long a node may be deaf: after that it has shed its clients, for ``/readyz`` was
+red."""
+
+
+class Admission(NamedTuple):
+    """A member's standing when they enter a room."""
+
+    new: bool
+    last_message: int
+    last_read_message: int
+    members: int
+
+
+class RoomSummary(NamedTuple):
+    """One line of a user's room list; ``newest`` is an encoded message."""
+
+    room: str
+    name: str
+    last_message: int
+    last_read_message: int
+    unread: int
+    newest: bytes | None
+
+
+class Rooms:
+    """Membership, kept on both sides: a room's members and a user's rooms.
+
+    The two are keys of two slots, so there is a moment between them. Whatever joins and
+    quits meet in it, a member finds the room on their list.
+
+    Args:
+        link: The commands' connection.
+        user_rooms_limit: Rooms that a user may be a member of.
+        publish_command: ``PUBLISH``, or ``SPUBLISH`` with Redis Cluster.
+    """
+
+    def __init__(
+        self,
+        link: RedisLink,
+        *,
+        user_rooms_limit: int,
+        publish_command: str = "PUBLISH",
+    ) -> None:
+        self._link = link
+        self._user_rooms_limit = user_rooms_limit
+        self._publish_command = publish_command
+
+    async def claim(self, room: str, user: str) -> None:
+        """Put a room on a user's list; :meth:`admit` makes them a member next.
+
+        A crash in between leaves a room on the list that a next join completes, never
+        a membership that the user cannot find.
+
+        Raises:
+            TooLargeError: The user is a member of too many rooms.
+        """
+        if not await self._list(room, user):
+            raise self._too_many()
+
+    def admit(
+        self, room: str, user: str, *, returning: bool = False
+    ) -> Coroutine[Any, Any, Admission]:
+        """Make a user a member, if not one yet, and return where they stand.
+
+        What was said before a user became a member counts as read. The call is sent
+        when this is called, not when it is awaited.
+
+        Args:
+            room: Room id.
+            user: Who enters.
+            returning: They come back to where they were: whoever quit meanwhile, on
+                another device, is not made a member again.
+
+        Raises:
+            ForbiddenError: They come back and have quit.
+            TooLargeError: Their list was filled up meanwhile; they are no member.
+        """
+        return self._admitted(
+            room,
+            user,
+            self._link.run(
+                scripts.ROOMS_ADMIT,
+                (
+                    keys.members(room),
+                    keys.last_read(room),
+                    keys.meta(room),
+                    keys.quits(room),
+                ),
+                (user, MEMBER, int(returning)),
+            ),
+        )
+
+    async def _admitted(
+        self, room: str, user: str, admitted: Awaitable[Any]
+    ) -> Admission:
+        new, last_message, last_read, members = await admitted
+        if new == -1:
+            # It was claimed before.
+            with _changed_before():
+                await self.unlist(room, user)
+            raise ForbiddenError("You quit this room; join it anew, without a cursor.")
+        if new == 1:
+            with _changed_before():
+                await self._confirm(room, user)
+        return Admission(new == 1, last_message, last_read, members)
+
+    async def _confirm(self, room: str, user: str) -> None:
+        """Make both sides agree if a quit came between a claim and its admission.
+
+        Its own claim is due only where the user was no member: a join that comes back
+        to a room costs no call more.
+        """
+        listed, member = await in_turn(
+            self._list(room, user), self._is_member(room, user)
+        )
+        if listed and member:
+            return
+        if member:
+            await self.quit(room, user)
+        await self.unlist(room, user)
+        if not listed:
+            raise self._too_many()
+
+    async def is_member(self, room: str, user: str) -> bool:
+        """Tell whether a user belongs to a room."""
+        return bool(await self._is_member(room, user))
+
+    async def quit(self, room: str, user: str) -> None:
+        """End a user's membership and tell all nodes, in one step; repeating is fine.
+
+        :meth:`unlist` comes next. A crash in between leaves a room on the list.
+
+        Raises:
+            UnavailableError: Nothing was changed.
+            OutcomeUnknownError: It may have been; then the nodes were told as well.
+        """
+        channel = keys.channel(room)
+        word = orjson.dumps({"method": QUIT, "room": channel, "user": user})
+        await self._link.run(
+            scripts.ROOMS_QUIT,
+            (keys.members(room), keys.last_read(room), keys.quits(room)),
+            (user, QUITS_KEPT_SECONDS, channel, self._publish_command, word),
+        )
+
+    async def unlist(self, room: str, user: str) -> None:
+        """Take a room off the list of a user who quit, unless they are back.
+
+        Raises:
+            OutcomeUnknownError: They are no member, and it may be on the list still.
+        """
+        with _changed_before():
+            _, back = await in_turn(
+                self._link.call("SREM", keys.user_rooms(user), room),
+                self._is_member(room, user),
+            )
+            if back:
+                # Who becomes a member after this was looked up lists the room then.
+                await self._link.call("SADD", keys.user_rooms(user), room)
+
+    def _list(self, room: str, user: str) -> Awaitable[Any]:
+        return self._link.run(
+            scripts.ROOMS_CLAIM,
+            (keys.user_rooms(user),),
+            (room, self._user_rooms_limit),
+        )
+
+    def _is_member(self, room: str, user: str) -> Awaitable[Any]:
+        return self._link.call("HEXISTS", keys.members(room), user)
+
+    def _too_many(self) -> TooLargeError:
+        return TooLargeError(
+            f"You may be a member of {self._user_rooms_limit} rooms; quit one.",
+            limit="user_rooms",
+        )
+
+    async def quit_lately(self, room: str) -> set[str]:
+        """Return who quit in the last hour and did not come back."""
+        # By the clock of this node, which may be ahead of Redis's.
+        since = int(time.time()) - 2 * QUIT_LATELY_SECONDS
+        found = await self._link.call("ZRANGEBYSCORE", keys.quits(room), since, "+inf")
+        return {user.decode() for user in found}
+
+    async def of_user(self, user: str) -> list[RoomSummary]:
+        """Return the user's rooms by id, with what is unread in each.
+
+        A room that cannot be read is left out, and told in the log.
+        """
+        found = await self._link.call("SMEMBERS", keys.user_rooms(user))
+        rooms = sorted(room.decode() for room in found)
+        summaries: list[RoomSummary] = []
+        for start in range(0, len(rooms), LISTED_TOGETHER):
+            together = rooms[start : start + LISTED_TOGETHER]
+            found = await asyncio.gather(
+                *(self._summary(each, user) for each in together),
+                return_exceptions=True,
+            )
+            for each, summary in zip(together, found, strict=True):
+                if isinstance(summary, ReplyError):
+                    # What is wrong with one room must not hide the others.
+                    log.error("Room %s cannot be listed", each, exc_info=summary)
+                elif isinstance(summary, BaseException):
+                    raise summary
+                elif summary is not None:
+                    summaries.append(summary)
+        return summaries
+
+    async def _summary(self, room: str, user: str) -> RoomSummary | None:
+        (last, name), read = await in_turn(
+            self._link.call("HMGET", keys.meta(room), "lastMessage", "name"),
+            self._link.call("HGET", keys.last_read(room), user),
+        )
+        if read is None:
+            # On the user's list but not a member: a quit or a join under way.
+            return None
+        # Asked for one after the other: a message and its mark may come in between.
+        last_read = int(read)
+        last_message = max(int(last or 0), last_read)
+        newest = await self._link.call("HGET", keys.messages(room), last_message)
+        return RoomSummary(
+            room=room,
+            name=name.decode() if name else room,
+            last_message=last_message,
+            last_read_message=last_read,
+            unread=last_message - last_read,
+            newest=newest,
+        )
+
+
+@contextmanager
+def _changed_before() -> Iterator[None]:
+    """Never say that nothing was changed of what follows a change."""
+    try:
+        yield
+    except UnavailableError as error:
+        raise OutcomeUnknownError(error.message, limit=error.limit) from error

@@ -1,0 +1,114 @@
+"""The rate of a user's messages, over all their connections and all nodes.
+
+Each node counts for itself and decides at once; nothing waits for Redis. A user who
+has taken a good part of the burst at one node is reported to Redis, where the nodes'
+counts come together, and is blocked at the node for as long as the sum is too much.
+Whoever writes at a human pace is never reported and costs nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from realtime.errors import ChatError
+from realtime.rates import Buckets, Rate, too_many
+from realtime.redis.client import RedisLink
+from realtime.store import keys, scripts
+from realtime.tasks import end_task
+
+log = logging.getLogger(__name__)
+
+REPORT_SECONDS: Final = 0.25
+"""How often counts come together. Until then a user of N nodes may have taken N times
+their burst; in the long run the rate holds."""
+
+REPORT_SHARE: Final = 0.25
+"""Part of the burst that must be taken at a node before a user is reported."""
+
+
+class UserRates:
+    """Limits messages by user.
+
+    Args:
+        link: The commands' connection.
+        rate: What one user may send; None: anything.
+        clock: Seconds; never goes back.
+    """
+
+    def __init__(
+        self, link: RedisLink, rate: Rate | None, *, clock: Callable[[], float]
+    ) -> None:
+        self._link = link
+        self._rate = rate
+        self._clock = clock
+        self._buckets = Buckets()
+        self._unreported: dict[str, int] = {}
+        self._blocked_until: dict[str, float] = {}
+        self._running: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to report, in a task that :meth:`aclose` ends."""
+        if self._running is None and self._rate is not None:
+            self._running = asyncio.create_task(
+                self._run(self._rate), name="user-rates"
+            )
+
+    async def aclose(self) -> None:
+        """Stop reporting."""
+        await end_task(self._running)
+        self._running = None
+
+    def held(self) -> dict[str, int]:
+        """Return what is kept of users, counted by kind."""
+        return {
+            "user_buckets": len(self._buckets),
+            "user_reports": len(self._unreported),
+            "user_blocks": len(self._blocked_until),
+        }
+
+    def take(self, user: str) -> None:
+        """Count one message of a user.
+
+        Raises:
+            RateLimitedError: Too many; it was not counted.
+        """
+        rate = self._rate
+        if rate is None:
+            return
+        now = self._clock()
+        wait = self._blocked_until.get(user, now) - now
+        if wait <= 0:
+            wait = self._buckets.take(user, rate, now)
+        if wait > 0:
+            raise too_many(wait, "rate_user")
+        if self._buckets.taken(user, rate, now) > rate.burst * REPORT_SHARE:
+            self._unreported[user] = self._unreported.get(user, 0) + 1
+
+    async def _run(self, rate: Rate) -> None:
+        while True:
+            await asyncio.sleep(REPORT_SECONDS)
+            now = self._clock()
+            for user in [u for u, end in self._blocked_until.items() if end <= now]:
+                del self._blocked_until[user]
+            reports, self._unreported = self._unreported, {}
+            outcomes = await asyncio.gather(
+                *(self._report(user, count, rate) for user, count in reports.items()),
+                return_exceptions=True,
+            )
+            for outcome in outcomes:
+                if isinstance(outcome, ChatError):
+                    # Without Redis nothing is sent either; the local limit holds.
+                    log.debug("A user's rate was not reported: %s", outcome.message)
+                elif isinstance(outcome, BaseException):
+                    log.error("A user's rate was not reported", exc_info=outcome)
+
+    async def _report(self, user: str, count: int, rate: Rate) -> None:
+        each_ms = 1000 / rate.per_second
+        wait_ms = await self._link.run(
+            scripts.USER_RATES_REPORT,
+            (keys.user_rate(user),),
+            (round(count * each_ms), round(rate.burst * each_ms)),
+        )
+        if wait_ms > 0:
+            self._blocked_until[user] = self._clock() + wait_ms / 1000

@@ -1,0 +1,50 @@
+"""An image as large as is allowed arrives, whatever carries it."""
+
+import asyncio
+import io
+import os
+
+import pytest
+import socketio
+from PIL import Image
+
+from realtime.node.settings import Settings
+from tests.kit.nodes import NAMESPACE, run_nodes
+
+SIDE = 2890
+"""Of a square of incompressible grey pixels, a byte each: a little less than 8 MiB."""
+
+
+# Of the client's HTTP library: it is what a client does.
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+async def test_the_largest_image_can_be_sent(redis_url: str, transport: str) -> None:
+    """Over long polling its bytes travel in base64, a third more."""
+    file = io.BytesIO()
+    grey = Image.frombytes("L", (SIDE, SIDE), os.urandom(SIDE * SIDE))
+    grey.save(file, "PNG", compress_level=0)
+    data = file.getvalue()
+    limit = Settings().image_limit_bytes
+    assert limit * 0.99 < len(data) <= limit
+
+    message = {"room": "42", "clientId": "1", "type": "image", "image": data}
+    async with run_nodes(1, redis_url) as (node,):
+        sio = socketio.AsyncClient(reconnection=False)
+        ended = asyncio.get_running_loop().create_future()
+        sio.on("disconnect", ended.set_result, NAMESPACE)
+        auth = {"user": "ann"}
+        await sio.connect(
+            node.url, namespaces=[NAMESPACE], auth=auth, transports=[transport]
+        )
+        try:
+            await sio.call("join", {"room": "42"}, namespace=NAMESPACE)
+            sent = asyncio.create_task(
+                sio.call("send", message, namespace=NAMESPACE, timeout=30)
+            )
+            await asyncio.wait([sent, ended], return_when=asyncio.FIRST_COMPLETED)
+            assert not ended.done(), ended.result()
+            # A machine that is too busy to decode it in time says so, and stays.
+            ack = sent.result()
+            assert ack["ok"] or ack["error"]["code"] == "unavailable", ack
+        finally:
+            await sio.disconnect()

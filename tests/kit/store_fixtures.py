@@ -1,0 +1,176 @@
+"""Fixtures of the stores: one link to a real Valkey, and the stores on it."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+
+from realtime.presence.presence_counts import PresenceCounts
+from realtime.redis.client import RedisLink
+from realtime.redis.connection import Argument
+from realtime.redis.script import Script
+from realtime.redis.url import connection_factory
+from realtime.store import scripts
+from realtime.store.membership import Rooms
+from realtime.store.message_log import MessageLog
+from realtime.store.room_state import RoomStates
+from tests.kit.redis_server import RedisServer
+from tests.kit.waiting import MS
+
+TIMEOUT_SECONDS = 1_000 * MS
+LinkMaker = Callable[..., AbstractAsyncContextManager[RedisLink]]
+Send = Callable[..., Awaitable[Any]]
+
+
+@pytest.fixture
+def make_link(redis_server: RedisServer) -> LinkMaker:
+    """Make a started link with the options given; it ends with its block."""
+
+    @asynccontextmanager
+    async def make(
+        *,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        limit_calls: int = 20_000,
+        url: str = redis_server.url,
+    ) -> AsyncIterator[RedisLink]:
+        link = RedisLink(
+            connection_factory(url, timeout_seconds=timeout_seconds),
+            timeout_seconds=timeout_seconds,
+            limit_calls=limit_calls,
+            scripts=scripts.ALL,
+        )
+        link.start()
+        try:
+            yield link
+        finally:
+            await link.aclose()
+
+    return make
+
+
+@pytest.fixture
+async def link(make_link: LinkMaker) -> AsyncIterator[RedisLink]:
+    """A link with a generous deadline, for the stores."""
+    async with make_link(timeout_seconds=5_000 * MS) as made:
+        yield made
+
+
+@pytest.fixture
+def states(link: RedisLink) -> RoomStates:
+    """What a join tells of a room; three are listed, more are counted."""
+    return RoomStates(link, announce_members=3)
+
+
+class TwiceLink(RedisLink):
+    """Carries each script out twice, as when a cut swallows the first answer."""
+
+    def run(
+        self, script: Script, keys: Sequence[str], args: Sequence[Argument]
+    ) -> Coroutine[Any, Any, Any]:
+        """Run it, forget the answer, and run it again."""
+        once = super().run
+
+        async def twice() -> Any:
+            await once(script, keys, args)
+            return await once(script, keys, args)
+
+        return twice()
+
+
+@pytest.fixture
+async def twice_link(redis_server: RedisServer) -> AsyncIterator[RedisLink]:
+    """A link that repeats each script."""
+    made = TwiceLink(
+        connection_factory(redis_server.url, timeout_seconds=TIMEOUT_SECONDS),
+        timeout_seconds=TIMEOUT_SECONDS,
+        limit_calls=1000,
+    )
+    made.start()
+    yield made
+    await made.aclose()
+
+
+@pytest.fixture
+def rooms(link: RedisLink) -> Rooms:
+    """The membership of rooms."""
+    return Rooms(link, user_rooms_limit=3)
+
+
+@pytest.fixture
+def log(link: RedisLink) -> MessageLog:
+    """A log with room for all that a test writes."""
+    return make_log(link)
+
+
+@pytest.fixture
+def send(log: MessageLog) -> Send:
+    """Append a text to room 42 as ann, under a clientId of its own."""
+    return sender(log)
+
+
+def make_log(link: RedisLink, **keywords: Any) -> MessageLog:
+    """Return a log with the keywords given, and ample limits for the rest."""
+    ample: dict[str, Any] = {
+        "remember_seconds": 3600,
+        "log_limit": 10_000,
+        "log_age_ms": 3_600_000,
+        "history_limit": 10_000,
+    }
+    return MessageLog(link, **(ample | keywords))
+
+
+def sender(log: MessageLog) -> Send:
+    """Return a function that appends a text to a log."""
+    sent = 0
+
+    async def send(
+        text: str = "hello",
+        *,
+        room: str = "42",
+        user: str = "ann",
+        client_id: str | None = None,
+    ) -> Any:
+        nonlocal sent
+        sent += 1
+        return await log.append(
+            room=room,
+            user=user,
+            client_id=client_id or f"c{sent}",
+            content={"type": "text", "text": text},
+        )
+
+    return send
+
+
+@pytest.fixture
+async def counts(link: RedisLink) -> AsyncIterator[PresenceCounts]:
+    """Announces counts of large rooms, at one node."""
+    made = PresenceCounts(link)
+    made.start()
+    yield made
+    await made.aclose()
+
+
+@pytest.fixture
+async def channel(redis_client: Redis) -> AsyncIterator[PubSub]:
+    """A subscription of the room's channel."""
+    async with redis_client.pubsub() as pubsub:
+        await pubsub.subscribe("chatroom-42")
+        await pubsub.get_message(timeout=5)
+        yield pubsub
+
+
+async def said(channel: PubSub, redis_client: Redis) -> list[Any]:
+    """Return all that was published on the channel so far."""
+    await redis_client.publish("chatroom-42", '"end"')
+    found: list[Any] = []
+    while True:
+        message: Any = await channel.get_message(timeout=5)
+        payload = json.loads(message["data"])
+        if payload == "end":
+            return found
+        found.append(payload)

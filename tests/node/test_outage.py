@@ -1,0 +1,136 @@
+"""Redis away: clients stay connected, are told, and everything heals by itself."""
+
+import asyncio
+
+import aiohttp
+import pytest
+
+from tests.kit.nodes import NAMESPACE, client, run_nodes
+from tests.kit.redis_server import RedisServer
+from tests.kit.waiting import DEADLINE_SECONDS, wait_until
+
+
+async def readiness(url: str) -> int:
+    """Return the status of ``/readyz``."""
+    async with aiohttp.ClientSession() as http, http.get(f"{url}/readyz") as answer:
+        return answer.status
+
+
+async def reasons(url: str) -> list[str]:
+    """Return why a node is not ready."""
+    async with aiohttp.ClientSession() as http, http.get(f"{url}/readyz") as answer:
+        found: list[str] = (await answer.json()).get("reasons", [])
+        return found
+
+
+async def test_a_node_that_is_deaf_says_so(redis_server: RedisServer) -> None:
+    """Commands are answered and nothing is heard: balancers and clients are told."""
+    told: asyncio.Queue[bool] = asyncio.Queue()
+    message = {"room": "42", "clientId": "one", "type": "text", "text": "hello"}
+    async with run_nodes(1, redis_server.url) as (node,), client(node, "ann") as ann:
+        seen: list[str] = []
+        ann.on("service", lambda p: told.put_nowait(p["available"]), NAMESPACE)
+        ann.on("message", lambda p: seen.append(p["clientId"]), NAMESPACE)
+        await ann.call("join", {"room": "42"}, namespace=NAMESPACE)
+        # Who may use no channel loses the Pub/Sub connection, and gets none again.
+        redis_server.admin.execute_command("ACL", "SETUSER", "default", "resetchannels")
+
+        async def deaf() -> bool:
+            return await reasons(node.url) == ["Redis Pub/Sub: not subscribed."]
+
+        await wait_until(deaf, "the node is not ready, for this reason alone")
+        assert await told.get() is False
+        listed = await ann.call("rooms", namespace=NAMESPACE)
+        assert listed["ok"]
+        redis_server.admin.execute_command("ACL", "SETUSER", "default", "allchannels")
+
+        async def ready() -> bool:
+            return not await reasons(node.url)
+
+        await wait_until(ready, "the node hears again")
+        assert await told.get() is True
+        assert (await ann.call("send", message, namespace=NAMESPACE))["ok"]
+        await wait_until(lambda: seen == ["one"], "what is said arrives")
+
+
+async def test_clients_are_told_and_served_again(redis_server: RedisServer) -> None:
+    """The same connection sees the outage, a temporary error, and a good ack."""
+    told: asyncio.Queue[bool] = asyncio.Queue()
+    message = {"room": "42", "clientId": "one", "type": "text", "text": "hello"}
+    async with run_nodes(1, redis_server.url) as (node,), client(node, "ann") as ann:
+        ann.on("service", lambda p: told.put_nowait(p["available"]), NAMESPACE)
+        await ann.call("join", {"room": "42"}, namespace=NAMESPACE)
+        redis_server.kill()
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            assert await told.get() is False
+        assert await readiness(node.url) == 503
+        refused = await ann.call("send", message, namespace=NAMESPACE)
+        assert refused["error"]["code"] in {"unavailable", "unknown"}
+        assert refused["error"]["temporary"] is True
+        redis_server.start()
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            assert await told.get() is True
+        acked = await ann.call("send", message, namespace=NAMESPACE)
+        assert (acked["ok"], acked["message"]) == (True, 1)
+
+        async def ready() -> bool:
+            return await readiness(node.url) == 200
+
+        await wait_until(ready, "the node is ready again")
+
+
+async def test_a_node_whose_redis_is_full_says_so(
+    redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Redis answers and stores nothing: balancers are told, and the log, in a line."""
+    message = {"room": "42", "clientId": "one", "type": "text", "text": "hello"}
+    async with (
+        run_nodes(1, redis_server.url, lease_seconds=1.0) as (node,),
+        client(node, "ann") as ann,
+    ):
+        await ann.call("join", {"room": "42"}, namespace=NAMESPACE)
+        redis_server.admin.config_set("maxmemory", 1)
+
+        for _ in range(3):
+            answer = await ann.call("send", message, namespace=NAMESPACE)
+            assert answer["error"]["code"] == "unavailable"
+
+        async def is_told() -> bool:
+            return await reasons(node.url) == ["Redis commands: refused."]
+
+        await wait_until(is_told, "the node is not ready, for this reason alone")
+        lines = [each for each in caplog.messages if "Redis refuses" in each]
+        assert len(lines) == 1, lines
+        assert "OOM" in lines[0]
+        redis_server.admin.config_set("maxmemory", 0)
+
+        async def ready() -> bool:
+            return not await reasons(node.url)
+
+        await wait_until(ready, "Redis has room again")
+        assert (await ann.call("send", message, namespace=NAMESPACE))["ok"]
+
+
+async def test_who_left_during_an_outage_is_gone_after_it(
+    redis_server: RedisServer,
+) -> None:
+    """The session lists are mended: nobody is shown as here who is not."""
+    async with (
+        run_nodes(1, redis_server.url, lease_seconds=1.0) as (node,),
+        client(node, "ann") as ann,
+    ):
+        await ann.call("join", {"room": "42"}, namespace=NAMESPACE)
+        async with client(node, "bob") as bob:
+            await bob.call("join", {"room": "42"}, namespace=NAMESPACE)
+            redis_server.kill()
+
+        async def not_ready() -> bool:
+            return await readiness(node.url) == 503
+
+        await wait_until(not_ready, "the node notices")
+        redis_server.start()
+
+        def only_ann() -> bool:
+            return redis_server.admin.hkeys("{chatroom-42}:online") == [b"ann"]
+
+        await wait_until(only_ann, "bob is taken off the list")

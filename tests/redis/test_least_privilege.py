@@ -1,0 +1,74 @@
+"""A node works with the Redis user that SECURITY.md gives, and needs nothing more."""
+
+import asyncio
+import re
+from pathlib import Path
+
+from realtime.node.app import NODE
+from tests.kit.nodes import NAMESPACE, client, run_nodes
+from tests.kit.redis_server import RedisServer
+from tests.kit.waiting import wait_until
+
+DOCUMENT = Path(__file__).parents[2] / "SECURITY.md"
+PASSWORD = "for-this-test-only"
+
+
+def documented_rules() -> list[str]:
+    """Return the words of the documented ACL after ``user chatroom``."""
+    block = re.search(r"```\nuser chatroom (.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    assert block is not None
+    return block[1].replace("PASSWORD", PASSWORD).split()
+
+
+def test_the_documented_user_can_be_pasted() -> None:
+    """``redis.conf`` and ACL files take a user in one line, and refuse it in more."""
+    block = re.search(r"```\nuser chatroom .*?```", DOCUMENT.read_text(), re.DOTALL)
+    assert block is not None
+    assert block[0].count("\n") == 2
+
+
+async def test_the_documented_user_suffices(redis_server: RedisServer) -> None:
+    """Everything a client can ask for works, on two nodes, and nothing is refused."""
+    rules = documented_rules()
+    redis_server.admin.execute_command("ACL", "SETUSER", "chatroom", "reset", *rules)
+    redis_server.admin.execute_command("ACL", "LOG", "RESET")
+    address = redis_server.url.replace("unix://", "unix://chatroom@")
+    url = f"{address}?password={PASSWORD}"
+    try:
+        async with (
+            run_nodes(2, url, lease_seconds=0.5, durability="fsync") as (one, two),
+            client(one, "ann") as ann,
+            client(two, "bob") as bob,
+        ):
+            heard: asyncio.Queue[str] = asyncio.Queue()
+            bob.on("message", lambda m: heard.put_nowait(m["text"]), NAMESPACE)
+            await bob.call("join", {"room": "42"}, namespace=NAMESPACE)
+            for event, payload in (
+                ("join", {"room": "42"}),
+                (
+                    "send",
+                    {"room": "42", "clientId": "a", "type": "text", "text": "hello"},
+                ),
+                ("typing", {"room": "42", "on": True}),
+                ("mark_read", {"room": "42", "message": 1}),
+                ("history", {"room": "42"}),
+                ("rooms", {}),
+                ("sync", {"rooms": [{"room": "42", "cursor": "1:unknown"}]}),
+                ("leave", {"room": "42"}),
+                ("quit", {"room": "42"}),
+            ):
+                ack = await ann.call(event, payload, namespace=NAMESPACE)
+                assert ack["ok"], (event, ack)
+            async with asyncio.timeout(5):
+                assert await heard.get() == "hello"
+            node_id = one.app[NODE].parts.id
+            first = redis_server.admin.zscore("chatroom:nodes", node_id)
+
+            def renewed() -> bool:
+                now = redis_server.admin.zscore("chatroom:nodes", node_id)
+                return now != first
+
+            await wait_until(renewed, "the lease is renewed")
+        assert redis_server.admin.execute_command("ACL", "LOG") == []
+    finally:
+        redis_server.admin.execute_command("ACL", "DELUSER", "chatroom")

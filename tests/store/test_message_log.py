@@ -1,0 +1,242 @@
+"""Appending: numbered, stored and published in one step, once for each clientId."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from realtime.errors import ForbiddenError, OutcomeUnknownError, UnavailableError
+from realtime.redis.client import RedisLink
+from realtime.store import keys
+from realtime.store.membership import Rooms
+from realtime.store.message_log import MessageLog
+from tests.kit.redis_server import RedisServer
+from tests.kit.store_fixtures import LinkMaker, Send, make_log, sender
+from tests.kit.waiting import MS, wait_until
+
+# Soon over, and longer than a busy disk keeps an answer back.
+PATIENCE_SECONDS = 1_500 * MS
+
+
+@pytest.fixture(autouse=True)
+async def members(rooms: Rooms) -> None:
+    """Ann and bob are members of room 42, ann of room 43."""
+    for room, user in (("42", "ann"), ("42", "bob"), ("43", "ann")):
+        await rooms.admit(room, user)
+
+
+async def stored(redis_client: Redis, room: str = "42") -> list[Any]:
+    """Return the events that a room's log holds."""
+    entries: Any = await redis_client.xrange(keys.log(room))
+    return [json.loads(fields["event"]) for _, fields in entries]
+
+
+async def test_messages_are_numbered_without_holes(send: Send) -> None:
+    """From 1, in the order of the calls, each room for itself."""
+    results = await asyncio.gather(*(send(str(n)) for n in range(50)))
+    assert [each.message for each in results] == list(range(1, 51))
+    assert [each.offset for each in results] == list(range(1, 51))
+    assert len({each.uid for each in results}) == 50
+    other = await send("x", room="43")
+    assert (other.message, other.offset) == (1, 1)
+
+
+async def test_what_is_stored_is_what_is_published(
+    send: Send, redis_client: Redis
+) -> None:
+    """One JSON array a message, offset and uid first; log and history agree."""
+    async with redis_client.pubsub() as pubsub:
+        await pubsub.subscribe("chatroom-42")
+        await pubsub.get_message(timeout=5)
+        sent = await send('"quoted" 안녕 🎉\n', client_id="c-1")
+        published: Any = await pubsub.get_message(timeout=5)
+    event = json.loads(published["data"])
+    assert list(event[1])[:2] == ["offset", "uid"]
+    assert event == [
+        "message",
+        {
+            "offset": 1,
+            "uid": sent.uid,
+            "message": 1,
+            "room": "42",
+            "user": "ann",
+            "type": "text",
+            "text": '"quoted" 안녕 🎉\n',
+            "clientId": "c-1",
+            "at": sent.at,
+        },
+    ]
+    assert await stored(redis_client) == [event]
+    kept = await redis_client.hget(keys.messages("42"), "1")
+    assert json.loads(str(kept)) == event[1]
+
+
+async def test_times_never_go_back(send: Send, redis_client: Redis) -> None:
+    """A server's clock that is set back does not make a later message look older."""
+    first = await send()
+    ahead = first.at + 60_000
+    await redis_client.hset(keys.meta("42"), "at", str(ahead))
+    assert (await send()).at == ahead
+    assert abs(first.at - 1000 * (await redis_client.time())[0]) < 60_000
+
+
+async def test_the_same_client_id_gives_the_first_result(
+    send: Send, redis_client: Redis
+) -> None:
+    """Whatever the payload; nothing is stored twice."""
+    first = await send("one", client_id="same")
+    again = await send("other", client_id="same")
+    assert again == first._replace(duplicate=True)
+    assert not first.duplicate
+    assert len(await stored(redis_client)) == 1
+
+
+async def test_the_same_client_id_at_the_same_time_from_two_nodes(
+    send: Send, make_link: LinkMaker, redis_client: Redis
+) -> None:
+    """One is the message, the others are its duplicates."""
+    async with make_link() as other_link:
+        other = sender(make_log(other_link))
+        results = await asyncio.gather(
+            *(each(client_id="same") for each in (send, other) * 20)
+        )
+    assert len({(each.message, each.uid) for each in results}) == 1
+    assert sum(not each.duplicate for each in results) == 1
+    assert len(await stored(redis_client)) == 1
+
+
+async def test_a_client_id_is_the_user_s_own_and_the_room_s(send: Send) -> None:
+    """Another user, another room: another message."""
+    results = [
+        await send(client_id="same"),
+        await send(client_id="same", user="bob"),
+        await send(client_id="same", room="43"),
+    ]
+    assert not any(each.duplicate for each in results)
+
+
+async def test_a_client_id_is_forgotten_in_time(
+    link: RedisLink, redis_client: Redis
+) -> None:
+    """Its key has an expiry: idempotency does not fill Redis."""
+    await sender(make_log(link, remember_seconds=77))(client_id="c")
+    assert 70 < await redis_client.ttl(keys.sent("42", "ann", "c")) <= 77
+
+
+async def test_a_swallowed_answer_makes_no_double(
+    twice_link: RedisLink, redis_client: Redis
+) -> None:
+    """The link sends it again; who asked once is not told of a duplicate."""
+    send = sender(make_log(twice_link))
+    first = await send(client_id="c")
+    assert not first.duplicate
+    assert await send(client_id="c") == first._replace(duplicate=True)
+    assert len(await stored(redis_client)) == 1
+
+
+async def test_an_unknown_outcome_is_settled_by_the_same_client_id(
+    make_link: LinkMaker, redis_server: RedisServer, redis_client: Redis
+) -> None:
+    """Redis hangs and carries it out later: stored once, at one place."""
+    async with make_link(timeout_seconds=PATIENCE_SECONDS) as link:
+        send = sender(make_log(link))
+        await send("first")
+        redis_server.pause()
+        with pytest.raises(OutcomeUnknownError):
+            await send("second", client_id="retried")
+        redis_server.resume()
+        await wait_until(lambda: link.connected, "Redis is reached again")
+        settled = await send("second", client_id="retried")
+    assert settled.message == 2
+    assert [event[1]["message"] for event in await stored(redis_client)] == [1, 2]
+
+
+async def test_unavailable_means_that_nothing_was_stored(
+    make_link: LinkMaker, redis_server: RedisServer, redis_client: Redis
+) -> None:
+    """Redis is down: the client may send it again, or drop it."""
+    async with make_link(timeout_seconds=PATIENCE_SECONDS) as link:
+        send = sender(make_log(link))
+        await send("first")
+        redis_server.kill()
+        await wait_until(lambda: not link.connected, "the cut is noticed")
+        with pytest.raises(UnavailableError):
+            await send("never")
+        redis_server.start()
+        await wait_until(lambda: link.connected, "Redis is reached again")
+        assert (await send("second")).message == 2
+    texts = [event[1]["text"] for event in await stored(redis_client)]
+    assert texts == ["first", "second"]
+
+
+async def test_only_members_may_send(
+    send: Send, rooms: Rooms, redis_client: Redis
+) -> None:
+    """Neither a stranger nor who quit; a room that was never there stays unwritten."""
+    with pytest.raises(ForbiddenError):
+        await send(user="eve")
+    with pytest.raises(ForbiddenError):
+        await send(room="nowhere")
+    await rooms.quit("42", "bob")
+    with pytest.raises(ForbiddenError):
+        await send(user="bob")
+    assert await stored(redis_client) == []
+    assert not await redis_client.exists(keys.log("nowhere"), keys.meta("nowhere"))
+
+
+async def test_sending_is_reading(send: Send, redis_client: Redis) -> None:
+    """Who writes has seen what is there; the others have not read it."""
+    await send(user="ann")
+    await send(user="bob")
+    assert await redis_client.hgetall(keys.last_read("42")) == {"ann": "1", "bob": "2"}
+
+
+async def test_the_log_is_trimmed_by_count(
+    link: RedisLink, redis_client: Redis
+) -> None:
+    """In blocks, so at least the limit is kept, and not much more."""
+    send = sender(make_log(link, log_limit=200))
+    await asyncio.gather(*(send() for _ in range(700)))
+    kept = [event[1]["offset"] for event in await stored(redis_client)]
+    assert kept == list(range(kept[0], 701))
+    assert 200 <= len(kept) <= 400
+
+
+async def test_the_log_is_trimmed_by_age_but_for_the_newest(
+    link: RedisLink, send: Send, redis_client: Redis
+) -> None:
+    """Old events leave with the next new one; what is young enough stays."""
+    first = await send()
+    await asyncio.gather(*(send() for _ in range(5)))
+    # A hundred seconds later, as far as the log can tell.
+    await redis_client.hset(keys.meta("42"), "at", str(first.at + 100_000))
+    young = sender(make_log(link, log_age_ms=50_000))
+    left = []
+    for number in range(5):
+        await young(client_id=f"young{number}")
+        left.append([event[1]["offset"] for event in await stored(redis_client)])
+    assert left == [
+        [7],
+        [7, 8],
+        [7, 8, 9],
+        [7, 8, 9, 10],
+        [7, 8, 9, 10, 11],
+    ]
+
+
+async def test_the_history_is_trimmed_by_count(
+    link: RedisLink, log: MessageLog, redis_client: Redis
+) -> None:
+    """Exactly; what is gone is gone from the log's page as well."""
+    short = make_log(link, history_limit=10)
+    send = sender(short)
+    for number in range(25):
+        await send(str(number))
+    assert await redis_client.hlen(keys.messages("42")) == 10
+    page = await short.history(room="42", limit=100)
+    assert [json.loads(each)["message"] for each in page.messages] == list(
+        range(16, 26)
+    )
+    assert (page.more, page.first_available) == (False, 16)

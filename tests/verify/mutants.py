@@ -1,0 +1,203 @@
+"""Deliberate defects of the server: each breaks one promise on purpose."""
+
+import asyncio
+import random
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+from realtime.pacing import Turnstile
+from realtime.presence.roster import AttendingSession, SessionLists
+from realtime.redis.client import RedisLink
+from realtime.redis.command import RedisCall
+from realtime.redis.connection import Argument
+from realtime.redis.script import Script
+from realtime.rooms.feed import RoomFeed, Verdict
+from realtime.rooms.feeds import RoomFeeds
+from realtime.store import scripts
+from tests.kit.waiting import MS
+
+# A defect that needs two steps to be far enough apart: as on a busy Redis.
+WINDOW_SECONDS = 20 * MS
+
+_judge = RoomFeed.judge
+_run = RedisLink.run
+
+
+def catch_up_off() -> None:
+    """What was missed is never read from the log; the next event is delivered."""
+
+    def judge(self: RoomFeed, position: Any) -> Verdict:
+        verdict = _judge(self, position)
+        return Verdict.NEXT if verdict is Verdict.GAP else verdict
+
+    def catch_up(self: RoomFeeds, channel: str, feed: RoomFeed) -> None:
+        feed.live = True
+
+    RoomFeed.judge = judge  # type: ignore[method-assign]
+    RoomFeeds._catch_up = catch_up  # type: ignore[method-assign]
+
+
+def deduplication_off() -> None:
+    """A clientId that was stored is stored again."""
+    _change_script("MESSAGE_LOG_APPEND", "if first then", "if false then")
+
+
+def reads_go_backwards() -> None:
+    """A lower mark replaces a higher one."""
+    _change_script(
+        "READ_STATE_MARK", "if mark <= before then", "if mark == before then"
+    )
+
+
+def numbers_outside_the_script() -> None:
+    """The number is drawn first; another sender's script may run in between."""
+    for name in ("offset", "number"):
+        field = "known[1]" if name == "offset" else "known[2]"
+        _change_script(
+            "MESSAGE_LOG_APPEND",
+            f"local {name} = tonumber({field} or '0') + 1",
+            f"local {name} = tonumber(ARGV[#ARGV])",
+        )
+
+    async def append(
+        link: RedisLink, keys: Sequence[str], args: Sequence[Argument]
+    ) -> Any:
+        number = await link.call("HINCRBY", keys[2], "mutantNumber", 1)
+        await asyncio.sleep(number % 2 * WINDOW_SECONDS)
+        return await _run(link, scripts.MESSAGE_LOG_APPEND, keys, (*args, number))
+
+    _replace_append(append)
+
+
+def publish_before_store() -> None:
+    """Published at once, stored a moment later."""
+
+    async def append(
+        link: RedisLink, keys: Sequence[str], args: Sequence[Argument]
+    ) -> Any:
+        log, messages, meta, last_read, _members, sent = keys[:6]
+        channel, command, user, uid, body, ttl = args[:6]
+        assert isinstance(uid, str)
+        assert isinstance(body, bytes)
+        if first := await link.call("GET", sent):
+            known_message, known_offset, known_uid = first.split()
+            return [1, int(known_message), int(known_offset), known_uid, 0, b""]
+        number = await link.call("HINCRBY", meta, "lastMessage", 1)
+        offset = await link.call("HINCRBY", meta, "offset", 1)
+        head = f'{{"offset":{offset},"uid":"{uid}","message":{number},'
+        message = head.encode() + body + b',"at":0}'
+        event = b'["message",' + message + b"]"
+        await link.call(command, channel, event)
+        await asyncio.sleep(WINDOW_SECONDS)
+        fields = ("uid", uid, "at", 0, "event", event)
+        await link.call("XADD", log, f"{offset}-0", *fields)
+        await link.call("HSET", meta, "uid", uid)
+        await link.call("HSET", messages, number, message)
+        await link.call("HSET", last_read, user, number)
+        await link.call("SET", sent, f"{number} {offset} {uid}", "EX", ttl)
+        return [0, number, offset, uid.encode(), 0, b""]
+
+    _replace_append(append)
+
+
+def resubscribe_without_catch_up() -> None:
+    """After a cut a room goes on from the log's top, wherever it was before."""
+
+    async def skip(feeds: RoomFeeds, feed: RoomFeed) -> None:
+        feed.restart(await feeds._log.top(feed.room))
+        feed.live = True
+        feeds._catching_up.clear()
+
+    def ready(self: RoomFeeds) -> None:
+        for channel, feed in self._feeds.items():
+            if channel not in self._opening:
+                self._catching_up[channel] = asyncio.create_task(skip(self, feed))
+
+    RoomFeeds.ready = ready  # type: ignore[method-assign]
+
+
+def lost_tail_not_told() -> None:
+    """When the log lost what was delivered, its room goes on as if nothing was."""
+    read_page = RoomFeeds._read_page
+
+    async def read(self: RoomFeeds, channel: str, feed: RoomFeed) -> bool:
+        deliver = self._deliver
+
+        def keep_quiet(channel: str, events: list[bytes]) -> None:
+            if not events[0].startswith(b'["reload"'):
+                deliver(channel, events)
+
+        self._deliver = keep_quiet
+        try:
+            return await read_page(self, channel, feed)
+        finally:
+            self._deliver = deliver
+
+    RoomFeeds._read_page = read  # type: ignore[method-assign]
+
+
+def unknown_told_as_refused() -> None:
+    """A send that Redis may have carried out is said not to have been."""
+    give_up = RedisCall.give_up
+
+    def lie(self: RedisCall) -> None:
+        self.written = False
+        give_up(self)
+
+    RedisCall.give_up = lie  # type: ignore[method-assign]
+
+
+def sessions_kept() -> None:
+    """Of each session that attended a room something is kept when it has ended."""
+    end = SessionLists.end
+
+    def keep(self: SessionLists, session: AttendingSession) -> None:
+        end(self, session)
+        self._sessions[session.sid] = session
+
+    SessionLists.end = keep  # type: ignore[method-assign]
+
+
+def late_ones_first() -> None:
+    """Of what one user sends in a row the later ones may begin earlier."""
+
+    async def wait(self: Turnstile, kind: Hashable = None) -> None:
+        await asyncio.sleep(random.random() * WINDOW_SECONDS)
+
+    Turnstile.wait = wait  # type: ignore[method-assign]
+
+
+MUTANTS: dict[str, Callable[[], None]] = {
+    mutant.__name__: mutant
+    for mutant in (
+        catch_up_off,
+        deduplication_off,
+        late_ones_first,
+        lost_tail_not_told,
+        numbers_outside_the_script,
+        publish_before_store,
+        reads_go_backwards,
+        resubscribe_without_catch_up,
+        sessions_kept,
+        unknown_told_as_refused,
+    )
+}
+
+
+def _change_script(name: str, old: str, new: str) -> None:
+    script: Script = getattr(scripts, name)
+    assert script.source.count(old) == 1, f"{name} has changed; so must the mutant"
+    setattr(scripts, name, Script(script.name, script.source.replace(old, new)))
+
+
+def _replace_append(append: Callable[..., Any]) -> None:
+    name = scripts.MESSAGE_LOG_APPEND.name
+
+    def run(
+        self: RedisLink, script: Script, keys: Sequence[str], args: Sequence[Argument]
+    ) -> Any:
+        if script.name == name:
+            return append(self, keys, args)
+        return _run(self, script, keys, args)
+
+    RedisLink.run = run  # type: ignore[method-assign]

@@ -1,0 +1,79 @@
+"""Nothing is lost, doubled or out of order, whatever strikes: the short form.
+
+``chatroom verify`` is the long form; see ``docs/reliability.md``.
+"""
+
+from collections.abc import Sequence
+
+import pytest
+
+from verify.faults import CLIENT_KINDS, OWN_KINDS, Fault
+from verify.plan import Plan
+from verify.runs import run_trial
+from verify.schedule import MOMENTARY, Planned
+
+pytestmark = pytest.mark.long
+
+SEED = 1
+NODES = 2
+# Over the server's deadline of 0.7 s for a sign of life, under that of a command.
+FAULT_SECONDS = 1.0
+GAP_SECONDS = 0.4
+# A killed node needs that long to be back on a busy machine.
+RESTART_SECONDS = 1.5
+
+
+def one_after_the_other(kinds: Sequence[str]) -> list[Planned]:
+    """Let each kind strike once, the nodes in turn."""
+    planned: list[Planned] = []
+    at = GAP_SECONDS
+    for number, kind in enumerate(kinds):
+        momentary = any(part in kind for part in MOMENTARY)
+        seconds = 0.0 if momentary else FAULT_SECONDS
+        planned.append(Planned(at, Fault(kind, number % NODES, seconds)))
+        at += seconds + GAP_SECONDS
+        if kind.startswith("node SIG"):
+            at += RESTART_SECONDS
+    return planned
+
+
+def kinds_of(part: str) -> list[str]:
+    return [kind for kind in (*OWN_KINDS, *CLIENT_KINDS) if kind.startswith(part)]
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize("part", ["node SIG", "Redis ", "node-Redis ", "client-node "])
+async def test_nothing_is_lost_doubled_or_out_of_order(part: str) -> None:
+    """Clients of all transports chat while every kind of fault strikes once."""
+    schedule = one_after_the_other(kinds_of(part))
+    last = schedule[-1]
+    told: list[str] = []
+    report = await run_trial(
+        Plan(
+            seed=SEED,
+            seconds=last.at + last.fault.seconds + GAP_SECONDS,
+            clients=6,
+            nodes=NODES,
+            schedule=schedule,
+            send_seconds=0.15,
+        ),
+        told.append,
+    )
+    assert report.good, "\n".join([*told, report.to_text()])
+    assert len(report.faults) == len(schedule)
+    assert report.figures.messages > 0
+
+
+@pytest.mark.timeout(60)
+async def test_faults_of_one_node_take_turns() -> None:
+    """On a busy machine the next one is due before the node is back from the last."""
+    kinds = ("node SIGKILL", "node SIGTERM", "node SIGSTOP", "node SIGKILL")
+    schedule = [
+        Planned(GAP_SECONDS + number * 0.05, Fault(kind, 0, 0.05))
+        for number, kind in enumerate(kinds)
+    ]
+    told: list[str] = []
+    plan = Plan(seed=SEED, seconds=2.0, clients=4, nodes=NODES, schedule=schedule)
+    report = await run_trial(plan, told.append)
+    assert report.good, "\n".join([*told, report.to_text()])
+    assert len(report.faults) == len(kinds)
