@@ -1,7 +1,6 @@
 """``GET /images/<sha256>.<ext>?expires=…&signature=…``."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Final
 
 from aiohttp import web
@@ -17,18 +16,18 @@ SEND_SECONDS: Final = 300.0
 _MIMES: Final = {extension: mime for mime, extension in EXTENSIONS.items()}
 
 
-def image_routes(images: Callable[[], Images]) -> list[web.RouteDef]:
+def image_routes(images: Images) -> list[web.RouteDef]:
     """Return the routes that serve images to whoever holds a valid address.
 
     Args:
-        images: Returns them; routes are made before a node starts, images after.
+        images: They are read from here.
     """
 
     async def get(request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
         query = request.query
         try:
-            async with images().read(
+            async with images.read(
                 name,
                 expires=query.get("expires", ""),
                 signature=query.get("signature", ""),

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
 from tests.kit.redis_server import RedisServer
-from tests.kit.waiting import DEADLINE_SECONDS
+from tests.kit.waiting import DEADLINE_SECONDS, MS_SCALE
 
 pytest_plugins = ("tests.kit.node_fixtures", "tests.kit.store_fixtures")
 
@@ -30,6 +30,16 @@ settings.register_profile(
 settings.load_profile("suite")
 # As in this process: whoever starts another one is told of what is deprecated there.
 os.environ["PYTHONWARNINGS"] = "error"
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Scale the deadline of each test as all other times."""
+    for item in items:
+        mark = item.get_closest_marker("timeout")
+        seconds = float(mark.args[0] if mark else config.getini("timeout"))
+        item.add_marker(pytest.mark.timeout(seconds * MS_SCALE), append=False)
 
 
 @pytest.fixture(scope="session")
