@@ -17,7 +17,7 @@ from verify.recorder import TEXT_LENGTHS
 PROGRAM = Path(__file__).with_name("recorder.mjs")
 
 # In a checkout, with its packages installed; an installed server has no web client.
-WEB = Path(__file__).resolve().parents[2] / "clients" / "js-demo"
+WEB = Path(__file__).resolve().parents[1] / "clients" / "js-demo"
 MODULE = WEB / "src" / "chatroom-client.js"
 
 LINE_LIMIT_BYTES = 1024 * 1024

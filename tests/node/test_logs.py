@@ -6,14 +6,16 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from select import select
 
 import pytest
 
 from realtime.node.logs import LineHandler, LogWriter
 from realtime.redis.valkey_process import die_with_parent
 from tests.kit.metrics import scrape
-from tests.kit.nodes import READY_LINE, START_SECONDS
+from tests.kit.nodes import READY_LINE, START_SECONDS, run_process
 from tests.kit.waiting import DEADLINE_SECONDS, wait_until
 
 PIPE_BYTES = 4096
@@ -77,6 +79,39 @@ async def test_what_finds_no_place_is_left_out_counted_and_told(
             return b"again\n" in read and sum(counts) == writer.limited["log_lines"]
 
         await wait_until(told, "there is place again, and all is told")
+
+
+async def test_a_line_that_nobody_reads_holds_no_lock(pipe: tuple[int, int]) -> None:
+    """The handler's lock is there, as Python 3.13 needs it, and it is free.
+
+    Whoever wants it while a line waits for its reader has it, as Python does when the
+    process ends.
+    """
+    reader, end = pipe
+    handler = LineHandler(end)
+    logger = logger_to(handler)
+    digits = 3 * PIPE_BYTES
+    with ThreadPoolExecutor(1) as thread:
+        line = thread.submit(logger.info, "%0*d", digits, 1)
+        await wait_until(lambda: select([reader], [], [], 0)[0], "it has begun")
+        try:
+            assert handler.lock is not None
+            assert handler.lock.acquire(blocking=False)
+            handler.lock.release()
+            assert not line.done()
+        finally:
+            unread = digits + len("\n")
+            while unread:
+                unread -= len(os.read(reader, unread))
+
+
+async def test_a_node_writes_its_log(tmp_path: Path, redis_url: str) -> None:
+    """Whatever Python runs it: lines come, with their time, level and origin."""
+    flags = ("--redis-url", redis_url, "--data-dir", str(tmp_path))
+    async with run_process(*flags, CHATROOM_LOG_LEVEL="debug") as node:
+        await _log_something(node.port)
+        line = re.compile(r"^\d{4}-\d\d-\d\d [\d:,]+ (INFO|DEBUG) [\w.]+: \S", re.M)
+        await wait_until(lambda: line.search(node.output), "a line is written")
 
 
 SMALL_LOG = (

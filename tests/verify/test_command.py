@@ -25,6 +25,8 @@ from verify.plan import Plan
 from verify.processes import NodeProcess
 from verify.runs import run_trial
 
+pytestmark = pytest.mark.long
+
 SECRET = "a secret of verify's tests, long enough"
 BROKEN_EXIT = 3
 RUN_SECONDS = 6 * DEADLINE_SECONDS

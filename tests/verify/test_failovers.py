@@ -14,6 +14,8 @@ from verify.plan import Plan
 from verify.runs import run_trial
 from verify.schedule import Planned
 
+pytestmark = pytest.mark.long
+
 # The Sentinels take two seconds; then all recover, and the dead one comes back.
 FAULT_SECONDS = 3.0
 STRIKES_AT = 0.5

@@ -15,6 +15,8 @@ from verify.plan import Plan
 from verify.runs import run_trial
 from verify.schedule import Planned
 
+pytestmark = pytest.mark.long
+
 ROOM = "tail"
 LEASE_SECONDS = 400 * MS
 

@@ -10,6 +10,8 @@ from verify.plan import Plan
 from verify.runs import run_trial
 from verify.schedule import Planned
 
+pytestmark = pytest.mark.long
+
 # A mutant that one short run does not show is given another one.
 MOST_RUNS = 4
 # A hundred messages or two; and a moment after the last fault, in which it shows.

@@ -9,6 +9,8 @@ import pytest
 
 from tests.kit.waiting import DEADLINE_SECONDS
 
+pytestmark = pytest.mark.long
+
 ROUNDS = 3
 RUN_SECONDS = 4 * DEADLINE_SECONDS
 

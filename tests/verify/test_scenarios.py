@@ -12,6 +12,8 @@ from verify.plan import Plan
 from verify.runs import run_trial
 from verify.schedule import MOMENTARY, Planned
 
+pytestmark = pytest.mark.long
+
 SEED = 1
 NODES = 2
 # Over the server's deadline of 0.7 s for a sign of life, under that of a command.

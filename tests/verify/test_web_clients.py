@@ -8,6 +8,8 @@ from verify.plan import Plan
 from verify.runs import run_trial
 from verify.schedule import Planned
 
+pytestmark = pytest.mark.long
+
 FAULTS = [
     Planned(0.5, Fault("node SIGKILL", 0, 0.5)),
     Planned(3.0, Fault("client-node reset", 1, 0.0)),
