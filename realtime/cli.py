@@ -158,7 +158,7 @@ def _token(given: argparse.Namespace) -> None:
 
 def _verify(given: argparse.Namespace) -> None:
     # Here, because the other commands need none of it and answer sooner.
-    from verify.command import run
+    from verify.cli import run
 
     if not run(given, load_settings(os.environ), partial(print, flush=True)):
         raise SystemExit(BROKEN_EXIT)

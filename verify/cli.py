@@ -4,28 +4,21 @@ import argparse
 import asyncio
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-import jwt
+import orjson
 
 from realtime.node.settings import Settings
 from realtime.start_error import StartError
-from verify.crowd import MakeAuth
-from verify.faults import CLIENT_KINDS, KINDS, REDIS_KINDS, SENTINEL_KINDS
-from verify.plan import Plan, Tell, dev_auth
+from verify.client.web_client import can_run
+from verify.faults.kinds import CLIENT_KINDS, KINDS, REDIS_KINDS, SENTINEL_KINDS
+from verify.harness.tokens import MakeAuth, development_auth, signed_auth
+from verify.plan import Plan, Tell
 from verify.report import Report
-from verify.rounds_report import RoundsReport
-from verify.runs import run_rounds, run_trial
-from verify.web_recorder import can_run
-
-MEMORY = "memory"
-"""Durability of nodes that are not told otherwise."""
+from verify.runs import round_plans, stage
 
 DEFAULT_WEB_CLIENTS = 2
 """Web clients where they can run: each is a process of its own."""
-
-TOKEN_SECONDS = 24 * 3600
-"""Validity of the clients' tokens: longer than any run."""
 
 
 def run(given: argparse.Namespace, settings: Settings, tell: Tell) -> bool:
@@ -34,63 +27,66 @@ def run(given: argparse.Namespace, settings: Settings, tell: Tell) -> bool:
     Args:
         given: What :func:`verify.arguments.add_arguments` defines.
         settings: Say how to sign tokens for ``--url``.
-        tell: Takes each line of progress, and the report.
+        tell: Takes each line of progress, and the reports.
 
     Raises:
         StartError: The run could not begin.
     """
-    plan = _plan(given, settings)
+    plan = plan_of(given, settings)
     tell(f"seed {plan.seed}")
+
+    def keep(reports: Sequence[Report]) -> None:
+        if given.report is not None:
+            given.report.write_bytes(_to_json(reports, given.rounds))
+
+    try:
+        return asyncio.run(_run(plan, given.rounds, tell, keep))
+    except KeyboardInterrupt:
+        proven = "what is in the report" if given.rounds > 1 else "nothing"
+        raise StartError(f"broken off; {proven} is proven") from None
+
+
+async def _run(
+    plan: Plan, rounds: int, tell: Tell, keep: Callable[[Sequence[Report]], None]
+) -> bool:
     began = time.monotonic()
+    reports: list[Report] = []
+    plans = round_plans(plan, rounds)
 
     def tell_time(line: str) -> None:
         tell(f"{time.monotonic() - began:6.1f} s  {line}")
 
-    def keep(report: Report | RoundsReport) -> None:
-        if given.report is not None:
-            given.report.write_bytes(report.to_json())
-
-    report: Report | RoundsReport
-    try:
-        if given.rounds > 1:
-            running = run_rounds(plan, given.rounds, tell_time, keep=keep)
-            report = asyncio.run(running)
-        else:
-            report = asyncio.run(run_trial(plan, tell_time))
-            keep(report)
-    except KeyboardInterrupt:
-        proven = "what is in the report" if given.rounds > 1 else "nothing"
-        raise StartError(f"broken off; {proven} is proven") from None
-    tell(report.to_text())
-    return report.good
+    async with stage(plans[0], tell_time) as (_, run_round):
+        for each in plans:
+            reports.append(await run_round(each))
+            keep(reports)
+            tell(reports[-1].to_text())
+    wrong = [str(each.seed) for each in reports if not each.good]
+    if rounds > 1:
+        messages = sum(each.figures["messages"] for each in reports)
+        verdict = (
+            f"WRONG with seeds {', '.join(wrong)}." if wrong else "Nothing is wrong."
+        )
+        tell(f"{rounds} rounds, {messages} messages acknowledged. {verdict}")
+    return not wrong
 
 
-def _plan(given: argparse.Namespace, settings: Settings) -> Plan:
-    _check_flags(given)
-    seed = given.seed
-    if seed is None:
-        seed = random.SystemRandom().randrange(1_000_000)
-    return Plan(
-        seed=seed,
-        seconds=given.seconds,
-        clients=given.clients,
-        web_clients=_web_clients(given.web_clients),
-        nodes=given.nodes,
-        urls=given.urls,
-        redis_url=given.redis_url,
-        ca=given.ca,
-        kinds=_kinds(given),
-        send_seconds=1 / given.rate,
-        make_auth=_signed(settings) if given.urls else dev_auth,
-        histories=given.histories,
-        sentinel=given.sentinel,
-        durability=given.durability,
-    )
+def _to_json(reports: Sequence[Report], rounds: int) -> bytes:
+    members = reports[0].members()
+    if rounds > 1:
+        good = len(reports) == rounds and all(each.good for each in reports)
+        told = [each.members() for each in reports]
+        members = {"planned": rounds, "good": good, "rounds": told}
+    return orjson.dumps(members, option=orjson.OPT_INDENT_2)
 
 
-def _check_flags(given: argparse.Namespace) -> None:
-    """Refuse flags that do not go together."""
-    if given.urls and (given.sentinel or given.durability != MEMORY):
+def plan_of(given: argparse.Namespace, settings: Settings) -> Plan:
+    """Return what the flags ask for.
+
+    Raises:
+        StartError: They do not go together.
+    """
+    if given.urls and (given.sentinel or given.durability != "memory"):
         raise StartError("--sentinel and --durability are for nodes of the run's own.")
     if given.durability.startswith("replicas") and not given.sentinel:
         raise StartError("One Valkey has no replicas: replicas:N needs --sentinel.")
@@ -98,10 +94,34 @@ def _check_flags(given: argparse.Namespace) -> None:
         raise StartError("--redis and --ca are for nodes of your own: --url.")
     if given.ca is not None and not given.ca.is_file():
         raise StartError(f"--ca: there is no file {given.ca}.")
+    if given.web_clients and not can_run():
+        raise StartError("Web clients need a checkout, `make page`, and Node.")
+    web_clients = given.web_clients
+    if web_clients is None:
+        web_clients = DEFAULT_WEB_CLIENTS if can_run() else 0
+    seed = given.seed
+    if seed is None:
+        seed = random.SystemRandom().randrange(1_000_000)
+    return Plan(
+        seed=seed,
+        seconds=given.seconds,
+        clients=given.clients,
+        web_clients=web_clients,
+        nodes=given.nodes,
+        urls=given.urls,
+        redis_url=given.redis_url,
+        ca=given.ca,
+        kinds=_kinds(given),
+        send_seconds=1 / given.rate,
+        make_auth=_make_auth(settings) if given.urls else development_auth,
+        histories=given.histories,
+        sentinel=given.sentinel,
+        durability=given.durability,
+    )
 
 
 def _kinds(given: argparse.Namespace) -> list[str]:
-    known: Sequence[str] = SENTINEL_KINDS if given.sentinel else KINDS
+    known = SENTINEL_KINDS if given.sentinel else KINDS
     if given.urls:
         known = (*CLIENT_KINDS, *(REDIS_KINDS if given.redis_url else ()))
     kinds = [kind for kind in known if given.faults in kind]
@@ -113,29 +133,12 @@ def _kinds(given: argparse.Namespace) -> list[str]:
     return kinds
 
 
-def _web_clients(asked: int | None) -> int:
-    if asked and not can_run():
-        raise StartError("Web clients need a checkout, `make page`, and Node.")
-    if asked is None:
-        return DEFAULT_WEB_CLIENTS if can_run() else 0
-    return asked
-
-
-def _signed(settings: Settings) -> MakeAuth:
+def _make_auth(settings: Settings) -> MakeAuth:
     """Return what makes credentials for the user's own nodes: their settings tell."""
-    secret = settings.jwt_secret
-    if secret is None:
-        return dev_auth
-
-    def make_auth(user: str) -> Mapping[str, object]:
-        now = int(time.time())
-        claims: dict[str, object] = {
-            "sub": user,
-            "iat": now,
-            "exp": now + TOKEN_SECONDS,
-        }
-        optional = {"aud": settings.jwt_audience, "iss": settings.jwt_issuer}
-        claims |= {name: value for name, value in optional.items() if value is not None}
-        return {"token": jwt.encode(claims, secret, algorithm="HS256")}
-
-    return make_auth
+    if settings.jwt_secret is None:
+        return development_auth
+    return signed_auth(
+        settings.jwt_secret,
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+    )

@@ -1,17 +1,20 @@
-"""What nodes hold when all clients are gone, held against what they held before. Pure.
+"""What nodes hold when all clients are gone, held against what they held before.
 
 A node begins with nothing for anybody. After a round it must be where it began, but for
 what comes with first use and for pools, both bounded here. A node that lives through
 several rounds must then stay where it was after the first one.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
 
-from verify.final_log import Violation
-from verify.node_numbers import NodeNumbers
+import aiohttp
 
-RULE = "released"
+from verify.checker.violation import Violation
+from verify.harness.nodes import NodeProcess
+from verify.harness.process import looks
+from verify.harness.site import Place
 
 FIRST_USE: Mapping[str, int] = {
     # A connection to Redis that was away at the start.
@@ -30,90 +33,100 @@ POOLS: Mapping[str, int] = {
 }
 """What is let go of by and by; how many there may be at any time."""
 
-MEMORY_SHARE = 0.05
-"""Growth of memory that is none: the allocator's rounding, caches that fill."""
+IDLE_SECONDS = 5.0
+"""Deadline of the first look: the machine may be busy with others."""
 
-WARM_ROUNDS = 2
-"""Rounds before memory counts: what is imported, compiled and cached on first use, and
-the allocator's arenas, are there after these."""
+ANSWER_SECONDS = 0.8
+"""Deadline of a look. A node that is stopped gives no answer; the next look will."""
 
-
-@dataclass(frozen=True, slots=True)
-class NodeCalm:
-    """A node after a round, when all clients are gone.
-
-    Attributes:
-        node: Its name.
-        memory_bytes: Resident memory now.
-        peak_bytes: The most that was seen in the round.
-        held: What it holds, by kind.
-    """
-
-    node: str
-    memory_bytes: int
-    peak_bytes: int
-    held: Mapping[str, int]
+_OBJECTS = re.compile(r'^chatroom_objects\{kind="([^"]*)"\} (\S+)$', re.MULTILINE)
+_DESCRIPTORS = re.compile(r"^process_open_fds (\S+)$", re.MULTILINE)
 
 
-def counts(numbers: NodeNumbers) -> dict[str, int]:
-    """Return all that is counted of a node."""
-    return {"descriptors": numbers.descriptors, **numbers.objects}
+def parse_held(metrics: str) -> dict[str, int]:
+    """Return what a node's ``/metrics`` says that it holds, by kind."""
+    held = {kind: int(float(count)) for kind, count in _OBJECTS.findall(metrics)}
+    if found := _DESCRIPTORS.search(metrics):
+        held["descriptors"] = int(float(found[1]))
+    return held
+
+
+async def read_metrics(process: NodeProcess) -> str:
+    """Return a node's ``/metrics``, past the faults; empty if it does not answer."""
+    timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
+    # No connection is kept: it would be one of those that are counted.
+    connector = aiohttp.TCPConnector(force_close=True)
+    try:
+        async with (
+            aiohttp.ClientSession(connector=connector, timeout=timeout) as http,
+            http.get(f"{process.url}/metrics", raise_for_status=True) as answer,
+        ):
+            return await answer.text()
+    except (aiohttp.ClientError, OSError):
+        # TimeoutError is an OSError.
+        return ""
 
 
 class Census:
-    """Remembers what each node held in calm, and says what is too much.
+    """Remembers what nodes may hold when nobody is there, and says what is too much.
 
     Args:
-        idle: The nodes before the first client, by name.
-        spared: Nodes that live through all rounds.
+        places: The nodes; none of the user's own is asked.
+        lasting: Names of nodes that live through all rounds.
     """
 
-    def __init__(self, idle: Mapping[str, NodeNumbers], spared: frozenset[str]) -> None:
-        self._idle = idle
-        self._spared = spared
-        self._calm: dict[str, dict[str, int]] = {}
-        self._memory: dict[str, list[int]] = {}
+    def __init__(self, places: Sequence[Place], lasting: frozenset[str]) -> None:
+        self._processes = {each.name: each.process for each in places if each.process}
+        self._lasting = lasting
+        self._idle: dict[str, Mapping[str, int]] = {}
+        self._spare: dict[str, Mapping[str, int]] = {}
 
-    def too_much(self, node: str, numbers: NodeNumbers) -> list[str]:
-        """Say what a node holds more of than it may now."""
-        idle = self._idle.get(node)
-        if idle is None:
-            return []
-        calm = self._calm.get(node)
-        allowed = {
-            kind: count + FIRST_USE.get(kind, 0)
-            if calm is None
-            else max(count, calm.get(kind, 0))
-            for kind, count in counts(idle).items()
-        }
-        return [
-            f"{count} {kind} where {allowed.get(kind, 0)} may be"
-            for kind, count in counts(numbers).items()
-            if count > max(allowed.get(kind, 0), POOLS.get(kind, 0))
-        ]
+    async def begin(self) -> None:
+        """Look at the nodes before anybody uses them."""
+        for name, process in self._processes.items():
+            for pause in looks(IDLE_SECONDS):
+                if held := parse_held(await read_metrics(process)):
+                    self.note_idle(name, held)
+                    break
+                await asyncio.sleep(pause)
 
-    def take(self, node: str, numbers: NodeNumbers) -> list[Violation]:
-        """Enter a node after a round, and return what it did not let go of."""
-        found = [
-            Violation(RULE, "-", f"{node} holds {text}")
-            for text in self.too_much(node, numbers)
-        ]
-        if node in self._spared:
-            self._calm.setdefault(node, counts(numbers))
-            self._memory.setdefault(node, []).append(numbers.memory_bytes)
+    def note_idle(self, name: str, held: Mapping[str, int]) -> None:
+        """Remember what a node held that had just started."""
+        self._idle[name] = held
+        self._spare[name] = FIRST_USE
+
+    async def check(self, seconds: float) -> list[Violation]:
+        """Return what nodes have not let go of in the time that they have for it."""
+        found: list[Violation] = []
+        for name, process in self._processes.items():
+            held: dict[str, int] = {}
+            for pause in looks(seconds):
+                held = parse_held(await read_metrics(process))
+                if held and not self._too_much(name, held):
+                    break
+                await asyncio.sleep(pause)
+            found += self.take(name, held)
         return found
 
-    def grown(self) -> list[Violation]:
-        """Return which nodes' memory has grown since :data:`WARM_ROUNDS`."""
+    def take(self, name: str, held: Mapping[str, int]) -> list[Violation]:
+        """Return what a node holds too much of; one that lasts may hold no more later.
+
+        The others are held against a start each time.
+        """
+        found = self._too_much(name, held)
+        if name in self._lasting and name in self._idle and self._spare[name]:
+            idle = self._idle[name]
+            most = {kind: max(idle.get(kind, 0), held.get(kind, 0)) for kind in idle}
+            self._idle[name], self._spare[name] = most, {}
+        return found
+
+    def _too_much(self, name: str, held: Mapping[str, int]) -> list[Violation]:
+        """Return what a node holds more of than it may now; all may be if unknown."""
+        idle, spare = self._idle.get(name, held), self._spare.get(name, {})
         found = []
-        for node, memory in self._memory.items():
-            if len(memory) <= WARM_ROUNDS:
-                continue
-            before, now = memory[WARM_ROUNDS - 1], memory[-1]
-            if now > before * (1 + MEMORY_SHARE):
-                text = (
-                    f"{node} has {now / 1e6:.1f} MB of memory after round"
-                    f" {len(memory)}, {before / 1e6:.1f} MB after round {WARM_ROUNDS}"
-                )
-                found.append(Violation(RULE, "-", text))
+        for kind, count in held.items():
+            allowed = idle.get(kind, 0) + spare.get(kind, 0)
+            if count > max(allowed, POOLS.get(kind, 0)):
+                text = f"{name} holds {count} {kind} where {allowed} may be"
+                found.append(Violation("released", "-", text))
         return found

@@ -3,41 +3,35 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from realtime.start_error import StartError
-from verify.aftermath import (
-    LOOK_SECONDS,
-    check_presence,
-    check_quiet,
-    check_released,
-    read_logs,
-)
-from verify.census import Census
 from verify.checker import by_gravity, check
-from verify.crowd import Crowd
-from verify.failover_figures import failover_figures
-from verify.failovers import Failover, lost_spans
-from verify.faults import (
+from verify.checker.violation import Violation
+from verify.client.crowd import Crowd
+from verify.faults.failovers import Failover, lost_spans, with_unasked
+from verify.faults.kinds import (
     REDIS_KILLED,
     TAIL_LOST,
+    Ended,
     Fault,
     can_strike,
-    last,
-    turn,
+    strike,
 )
-from verify.figures import Ended, figures
-from verify.final_log import Violation
-from verify.history import Span
-from verify.keeping import keep
-from verify.node_watch import NodeWatch
+from verify.faults.schedule import plan as draw_schedule
+from verify.final_logs import presence_error, read_history, read_log
+from verify.harness.process import looks
+from verify.harness.site import Site
+from verify.history import FinalLog, Span, keep
 from verify.plan import Plan, Tell
+from verify.released import Census
 from verify.report import Report
-from verify.schedule import plan as draw_schedule
-from verify.site import Site
 
 READY_SECONDS = 20.0
 """Deadline of the first connects, before anything is at fault."""
+
+PRESENCE_SECONDS = 15.0
+"""Deadline until a killed node's sessions are off all lists, as it is promised."""
 
 TELL_SECONDS = 5.0
 """Between two words of progress."""
@@ -54,49 +48,20 @@ class Trial:
         site: Where.
         tell: Takes a line of progress now and then.
         web_url: Where web clients connect.
-        watch: Reads the nodes' numbers.
         census: Knows what nodes may hold when all clients are gone.
     """
 
     def __init__(
-        self,
-        plan: Plan,
-        site: Site,
-        tell: Tell,
-        *,
-        web_url: str,
-        watch: NodeWatch,
-        census: Census,
+        self, plan: Plan, site: Site, tell: Tell, *, web_url: str, census: Census
     ) -> None:
         self._plan = plan
         self._site = site
         self._tell = tell
-        self._watch = watch
         self._census = census
         name = f"verify-{secrets.token_hex(4)}"
-        self.rooms = [f"{name}-{number}" for number in range(1, ROOMS + 1)]
-        self.crowd = Crowd(
-            plan.seed,
-            clients=plan.clients,
-            web_clients=plan.web_clients,
-            web_url=web_url,
-            ca=plan.ca,
-            rooms=self.rooms,
-            nodes=[place.url for place in site.places],
-            make_auth=plan.make_auth,
-            send_seconds=plan.send_seconds,
-            connector=site.connector,
-        )
-        self._schedule = plan.schedule
-        if self._schedule is None:
-            self._schedule = draw_schedule(
-                plan.seed,
-                seconds=plan.seconds,
-                nodes=len(site.places),
-                kinds=[kind for kind in plan.kinds if can_strike(site, kind)],
-                spared=plan.spared,
-            )
-        self._known_failovers = len(site.failovers)
+        self._rooms = [f"{name}-{number}" for number in range(1, ROOMS + 1)]
+        self._crowd = Crowd(plan, site, self._rooms, web_url)
+        self._changes_before = len(site.group.changes) if site.group else 0
         self._ended: list[Ended] = []
         self._striking: list[str] = []
         self._violations: list[Violation] = []
@@ -107,9 +72,8 @@ class Trial:
         Raises:
             StartError: Not all clients get connected, before any fault.
         """
-        self._watch.begin()
         async with asyncio.TaskGroup() as tasks:
-            chatting = tasks.create_task(self.crowd.run(), name="crowd")
+            chatting = tasks.create_task(self._crowd.run(), name="crowd")
             telling = tasks.create_task(self._tell_progress(), name="progress")
             absent = await self._settled(READY_SECONDS)
             unsettled = [] if absent else await self._course()
@@ -118,112 +82,138 @@ class Trial:
         if absent:
             raise StartError("Not all clients get connected:\n" + "\n".join(absent))
         self._tell("All clients leave; looking what nodes still hold ...")
-        calm, kept = await check_released(
-            self._watch, self._census, seconds=self._plan.released_seconds
-        )
-        self._violations += kept
-        await self._compare(unsettled)
+        self._violations += await self._census.check(self._plan.released_seconds)
+        failovers = self._failovers()
+        await self._compare(failovers, complete=not unsettled)
+        self._violations += [Violation("settled", "-", text) for text in unsettled]
         return Report(
             seed=self._plan.seed,
             seconds=self._plan.seconds,
-            clients=len(self.crowd.recorders),
             nodes=len(self._site.places),
-            figures=figures(self.crowd.histories, self._ended),
+            histories=self._crowd.histories,
             faults=self._ended,
+            failovers=failovers,
             violations=by_gravity(self._violations),
-            failovers=failover_figures(
-                self.crowd.histories, self._failovers, self._ended
-            ),
-            lag=self._watch.lag(),
-            calm=calm,
         )
-
-    @property
-    def _failovers(self) -> Sequence[Failover]:
-        """Those of this round."""
-        return self._site.failovers[self._known_failovers :]
 
     async def _course(self) -> list[str]:
         """From the first message until all have settled; returns what has not."""
-        began = time.monotonic()
-        self.crowd.start_chatting()
-        self._tell(f"{len(self.crowd.recorders)} clients chat; faults strike.")
+        plan, began = self._plan, time.monotonic()
+        schedule = plan.schedule
+        if schedule is None:
+            kinds = [kind for kind in plan.kinds if can_strike(self._site, kind)]
+            nodes = len(self._site.places)
+            schedule = draw_schedule(
+                plan.seed,
+                seconds=plan.seconds,
+                nodes=nodes,
+                kinds=kinds,
+                spared=plan.spared,
+            )
+        self._crowd.start_chatting()
+        self._tell(f"{len(self._crowd.clients)} clients chat; faults strike.")
+        until = began + plan.seconds
         async with asyncio.TaskGroup() as faults:
-            until = began + self._plan.seconds
-            for planned in self._schedule or ():
+            for planned in schedule:
                 await asyncio.sleep(began + planned.at - time.monotonic())
                 striking = self._strike(planned.fault, until)
                 faults.create_task(striking, name=planned.fault.kind)
             await asyncio.sleep(until - time.monotonic())
         self._tell("No more faults; waiting until everybody has everything ...")
-        self.crowd.stop_chatting()
-        unsettled = await self._settled(self._plan.settle_seconds)
+        self._crowd.stop_chatting()
+        unsettled = await self._settled(plan.settle_seconds)
         if not unsettled:
-            attending = {room: self.crowd.attending(room) for room in self.rooms}
-            self._violations += await check_presence(self._site, attending)
+            await self._check_presence()
         return unsettled
 
     async def _strike(self, fault: Fault, until: float) -> None:
-        async with turn(self._site, fault):
-            struck_at = time.monotonic()
-            if struck_at > until:
-                # What it strikes was not whole again in time.
-                return
-            self._striking.append(fault.kind)
-            try:
-                await last(self._site, fault)
-            finally:
-                self._striking.remove(fault.kind)
-            self._ended.append(Ended(fault.kind, struck_at, time.monotonic()))
+        self._striking.append(fault.kind)
+        try:
+            ended = await strike(self._site, fault, until)
+        finally:
+            self._striking.remove(fault.kind)
+        if ended is not None:
+            self._ended.append(ended)
 
     async def _settled(self, seconds: float) -> list[str]:
-        deadline = time.monotonic() + seconds
-        # Looked at from outside: what settles is in eight clients and three nodes.
-        while (waiting := self.crowd.unsettled()) and time.monotonic() < deadline:  # noqa: ASYNC110
-            await asyncio.sleep(LOOK_SECONDS)
-        return waiting
+        """Return what is still missing at a deadline; it is looked at from outside."""
+        for pause in looks(seconds):
+            if not self._crowd.unsettled():
+                break
+            await asyncio.sleep(pause)
+        return self._crowd.unsettled()
 
-    async def _compare(self, unsettled: list[str]) -> None:
+    async def _check_presence(self) -> None:
+        """Give killed nodes' sessions the time to be swept, then look who is here.
+
+        Not at the user's own nodes: when they find a client gone is what they are told.
+        """
+        redis = self._site.redis()
+        if redis is None or self._site.durability is None:
+            return
+        for room in self._rooms:
+            here = self._crowd.attending(room)
+            error = ""
+            for pause in looks(PRESENCE_SECONDS):
+                if not (error := await presence_error(redis, room, here)):
+                    break
+                await asyncio.sleep(pause)
+            if error:
+                self._violations.append(Violation("presence", room, error))
+
+    async def _compare(self, failovers: Sequence[Failover], *, complete: bool) -> None:
         """Hold what clients wrote down against what the server says at the end."""
-        histories = self.crowd.histories
-        auth = self._plan.make_auth(histories[0].user)
-        logs, wrong = await read_logs(self._site, self.rooms, auth)
-        self._violations += wrong + check_quiet(self._site)
-        if self._plan.histories is not None:
-            keep(self._plan.histories, histories, logs)
+        histories, plan = self._crowd.histories, self._plan
+        logs = [await self._read(room) for room in self._rooms]
+        for place in self._site.places:
+            if place.process is not None and (text := place.process.new_traceback()):
+                self._violations.append(Violation("quiet", place.name, text))
+        if plan.histories is not None:
+            keep(plan.histories, histories, logs)
         self._tell("Comparing the histories with the log ...")
         durability = self._site.durability
-        lost = [
-            (fault.struck_at, fault.ended_at)
-            for fault in self._ended
-            if fault.kind == TAIL_LOST
-        ]
-        for each in self._failovers:
+        lost = self._spans(lambda fault: fault.kind == TAIL_LOST)
+        for each in failovers:
             lost += lost_spans(each, durability or "memory")
+        replaced = [(each.struck_at, each.whole_at) for each in failovers]
+        if self._site.is_lazy:
+            replaced += self._spans(lambda fault: fault.kind == REDIS_KILLED)
         self._violations += check(
             histories,
             logs,
             lost=lost,
-            replaced=self._replaced(),
+            replaced=replaced,
             durability=durability,
-            complete=not unsettled,
+            complete=complete,
         )
-        self._violations += [Violation("settled", "-", text) for text in unsettled]
 
-    def _replaced(self) -> list[Span]:
-        """Return when Redis lost, or may have lost, what was not acknowledged yet."""
-        spans = [(each.struck_at, each.whole_at) for each in self._failovers]
-        if self._site.is_lazy:
-            spans += [
-                (fault.struck_at, fault.ended_at)
-                for fault in self._ended
-                if fault.kind == REDIS_KILLED
-            ]
-        return spans
+    async def _read(self, room: str) -> FinalLog:
+        """Return the truth about a room, noting where the server disagrees with it."""
+        site = self._site
+        auth = self._plan.make_auth(self._crowd.histories[0].user)
+        url, connector = site.places[0].url, site.connector
+        history = await read_history(url, auth, room, connector=connector)
+        if (redis := site.redis()) is None:
+            return history
+        log = await read_log(redis, room)
+        if history.messages != log.messages:
+            text = "what `history` gives differs from the messages in the log"
+            self._violations.append(Violation("history", room, text))
+        return log
+
+    def _failovers(self) -> list[Failover]:
+        """Return those of faults, and those of the Sentinels' own."""
+        struck = [each.failover for each in self._ended if each.failover is not None]
+        group = self._site.group
+        changes = group.changes[self._changes_before :] if group else []
+        return with_unasked(struck, changes)
+
+    def _spans(self, of: Callable[[Ended], bool]) -> list[Span]:
+        return [(each.struck_at, each.ended_at) for each in self._ended if of(each)]
 
     async def _tell_progress(self) -> None:
         while True:
             await asyncio.sleep(TELL_SECONDS)
-            shown = sum(len(history.records) for history in self.crowd.histories)
+            shown = sum(len(each.records) for each in self._crowd.histories)
             striking = ", ".join(self._striking) or "none now"
             self._tell(f"{shown} records; {len(self._ended)} faults over, {striking}")

@@ -16,7 +16,7 @@ from realtime.store import keys, scripts
 from tests.kit.redis_server import RedisServer
 from tests.kit.store_fixtures import LinkMaker, said
 from tests.kit.waiting import MS, wait_until
-from verify.proxy import Direction, FaultProxy, Line
+from verify.harness.proxy import Direction, FaultProxy, Line
 
 
 async def next_count(channel: PubSub) -> int:

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-from verify.check_durability import check_durability
-from verify.check_order import check_order
-from verify.check_reads import check_reads
-from verify.check_sends import check_sends
-from verify.check_shown import check_shown
-from verify.final_log import FinalLog, Violation
-from verify.history import History, Span
+from verify.checker.order import check_order
+from verify.checker.reads import check_reads
+from verify.checker.sends import check_sends
+from verify.checker.shown import check_shown
+from verify.checker.violation import Violation
+from verify.history import FinalLog, History, Span
 
 RULES = {
     "acknowledged": "what was acknowledged is in the log under that number",
@@ -56,11 +55,9 @@ def check(
     found: list[Violation] = []
     anew = (*lost, *replaced)
     for log in logs:
-        found += check_sends(histories, log, lost)
+        found += check_sends(histories, log, lost=lost, durability=durability)
         found += check_order(histories, log)
         found += check_shown(histories, log, anew=anew, complete=complete)
-        if durability is not None:
-            found += check_durability(histories, log.room, durability)
         found += check_reads(histories, log, anew)
     return by_gravity(found)
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from verify.final_log import FinalLog, LogEntry, Violation
-from verify.history import Answered, Down, History, Outcome, Sent, Up
+from verify.checker.violation import Violation
+from verify.history import Answered, Down, FinalLog, History, Outcome, Sent, Up
 
 
 def check_order(histories: Sequence[History], log: FinalLog) -> Iterator[Violation]:
@@ -19,35 +19,32 @@ def check_order(histories: Sequence[History], log: FinalLog) -> Iterator[Violati
     """
     stored = {entry.uid: entry for entry in log.messages}
     for history in histories:
-        for life in _lives(history, log.room):
+        for uids in _lives(history, log.room):
             # What a lost tail took with it is not there, or has another uid.
-            entries = [stored[ack.uid] for ack in life if ack.uid in stored]
+            entries = [stored[uid] for uid in uids if uid in stored]
             for before, after in pairwise(entries):
                 if after.message < before.message:
                     text = (
-                        f"{history.client} sent {_said(before)} and then {_said(after)}"
-                        " over one connection"
+                        f"{history.client} sent {before.client_id} and then"
+                        f" {after.client_id} over one connection; they are messages"
+                        f" {before.message} and {after.message}"
                     )
                     yield Violation("sent order", log.room, text)
 
 
-def _lives(history: History, room: str) -> Iterator[list[Answered]]:
-    """Yield what each connection stored, in the order in which it was sent."""
-    sent: dict[str, Answered | None] = {}
+def _lives(history: History, room: str) -> Iterator[list[str]]:
+    """Yield the uids of what each connection stored, in the order of the attempts."""
+    sent: dict[str, str] = {}
     for record in history.records:
         if isinstance(record, Up | Down):
-            yield [ack for ack in sent.values() if ack is not None]
+            yield [uid for uid in sent.values() if uid]
             sent = {}
         elif isinstance(record, Sent) and record.room == room:
             # The last place counts, of what is tried again.
             sent.pop(record.client_id, None)
-            sent[record.client_id] = None
+            sent[record.client_id] = ""
         elif isinstance(record, Answered) and record.room == room:
-            stored = record.outcome is Outcome.ACKED and not record.duplicate
-            if stored and record.client_id in sent:
-                sent[record.client_id] = record
-    yield [ack for ack in sent.values() if ack is not None]
-
-
-def _said(entry: LogEntry) -> str:
-    return f"{entry.client_id} (message {entry.message})"
+            is_new = record.outcome is Outcome.ACKED and not record.duplicate
+            if is_new and record.client_id in sent:
+                sent[record.client_id] = record.uid
+    yield [uid for uid in sent.values() if uid]

@@ -1,9 +1,9 @@
 """Checks of read marks: they only ever rise, for whoever looks."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from verify.final_log import FinalLog, Violation
-from verify.history import Began, History, Read, Span
+from verify.checker.violation import Violation
+from verify.history import Began, FinalLog, History, Read, Span, of_kind
 
 TAIL_SECONDS = 2.0
 """What Redis may not have on disk or at its replicas yet when it ends."""
@@ -11,6 +11,9 @@ TAIL_SECONDS = 2.0
 TOLD_SECONDS = 5.0
 """The longest that a client may go on with a lost past before it is told to begin anew:
 what is promised of the recovery from any fault."""
+
+AT_THE_END = float("inf")
+"""When the server's own marks were looked at: after all that clients were told."""
 
 
 def check_reads(
@@ -25,20 +28,18 @@ def check_reads(
             log: those of then may be gone, and nobody is told.
     """
     for history in histories:
-        lost = [_excused(history, log.room, span) for span in anew]
+        excused = [_excused(history, log.room, span) for span in anew]
         for before, after in _successions(history, log):
-            may_be_lost = any(start <= before.at <= end for start, end in lost)
-            if may_be_lost or before.message <= after.message:
-                continue
-            text = (
-                f"{history.client} was told that {before.user} had read up to"
-                f" {before.message}, "
-            )
-            if after.at == AT_THE_END:
-                text += f"but the server holds {after.message}"
-            else:
-                text += f"and {after.at - before.at:.3f} s later up to {after.message}"
-            yield Violation("reads", log.room, text)
+            may_be_lost = any(start <= before.at <= end for start, end in excused)
+            if before.message > after.message and not may_be_lost:
+                when = f"{after.at - before.at:.3f} s later"
+                text = (
+                    f"{history.client} was told that {before.user} had read up to"
+                    f" {before.message}, and"
+                    f" {'at the end' if after.at == AT_THE_END else when} it was"
+                    f" {after.message}"
+                )
+                yield Violation("reads", log.room, text)
 
 
 def _excused(history: History, room: str, lost: Span) -> Span:
@@ -47,34 +48,19 @@ def _excused(history: History, room: str, lost: Span) -> Span:
     It may hear of them until it is told that it has to begin anew.
     """
     start, end = lost
-    begun = (
-        record.at
-        for record in history.records
-        if isinstance(record, Began) and record.room == room and record.at >= start
-    )
-    return start - TAIL_SECONDS, max(end, min(next(begun, end), end + TOLD_SECONDS))
-
-
-AT_THE_END = float("inf")
-"""When the server's own marks were looked at: after all that clients were told."""
+    views = [each.at for each in of_kind(history.records, Began) if each.room == room]
+    begun = next((at for at in views if at >= start), end)
+    return start - TAIL_SECONDS, max(end, min(begun, end + TOLD_SECONDS))
 
 
 def _successions(history: History, log: FinalLog) -> Iterator[tuple[Read, Read]]:
-    """Return each mark that a client was told with the next one of the same user."""
+    """Yield each mark that a client was told with the next one of the same user."""
     latest: dict[tuple[str, bool], Read] = {}
-    for mark in _marks(history, log.room):
-        before = latest.get((mark.user, mark.own))
-        if before is not None:
-            yield before, mark
-        latest[mark.user, mark.own] = mark
+    for mark in of_kind(history.records, Read):
+        if mark.room == log.room:
+            if before := latest.get((mark.user, mark.own)):
+                yield before, mark
+            latest[mark.user, mark.own] = mark
     for (user, own), mark in latest.items():
         if user in log.reads:
             yield mark, Read(AT_THE_END, log.room, user, log.reads[user], own)
-
-
-def _marks(history: History, room: str) -> Iterable[Read]:
-    return (
-        record
-        for record in history.records
-        if isinstance(record, Read) and record.room == room
-    )

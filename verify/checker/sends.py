@@ -1,43 +1,43 @@
 """Checks of what was sent: stored once, under the number that was acknowledged."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
-from verify.final_log import FinalLog, LogEntry, Violation
-from verify.history import Answered, History, Outcome, Sent, Span
-
-Name = tuple[str, str]
-"""A user and a clientId: what makes a message one message within a room."""
+from verify.checker.violation import Violation
+from verify.history import Answered, FinalLog, History, LogEntry, Outcome, Sent, Span
 
 
 @dataclass(slots=True)
-class _Send:
-    """All attempts to send one message, by whichever of the user's clients."""
+class _Message:
+    """One clientId of one user: all attempts to send it, and where it is stored."""
 
-    client: str
-    first_at: float
-    tries: int = 0
-    answers: list[Answered] = field(default_factory=list)
-    asked_at: dict[Answered, float] = field(default_factory=dict)
+    name: str
+    tried_at: list[float] = field(default_factory=list)
+    refused: list[Answered] = field(default_factory=list)
+    # Each ack with the time at which its attempt began.
+    acks: list[tuple[float, Answered]] = field(default_factory=list)
+    entries: list[LogEntry] = field(default_factory=list)
 
-    @property
-    def acks(self) -> list[Answered]:
-        return [each for each in self.answers if each.outcome is Outcome.ACKED]
-
-    @property
-    def all_refused(self) -> bool:
-        """Whether the server said no to every attempt, so that nothing is stored."""
-        no = [each for each in self.answers if each.outcome is Outcome.REFUSED]
-        return len(no) == self.tries
+    def take(self, record: Sent | Answered, asked_at: float) -> None:
+        if isinstance(record, Sent):
+            self.tried_at.append(record.at)
+        elif record.outcome is Outcome.ACKED:
+            self.acks.append((asked_at, record))
+        elif record.outcome is Outcome.REFUSED:
+            self.refused.append(record)
 
     @property
     def codes(self) -> str:
-        return ", ".join(sorted({each.code for each in self.answers if each.code}))
+        return ", ".join(sorted({each.code for each in self.refused}))
 
 
 def check_sends(
-    histories: Sequence[History], log: FinalLog, lost: Sequence[Span] = ()
+    histories: Sequence[History],
+    log: FinalLog,
+    *,
+    lost: Sequence[Span] = (),
+    durability: str | None = None,
 ) -> Iterator[Violation]:
     """Compare what clients sent and were answered with what a room holds.
 
@@ -45,137 +45,110 @@ def check_sends(
         histories: Of all clients.
         log: The room at the end.
         lost: Times whose acknowledged messages may be gone: Redis lost its tail.
+        durability: What acks have to tell; None if that is not known.
     """
-    sends = _sends(histories, log.room)
-    yield from _numbers(log)
-    stored = _by_name(log)
-    yield from _doubles(log.room, stored, sends)
-    for name, send in sends.items():
-        yield from _outcome(log, name, send, stored.get(name, []), lost)
-    yield from _real_time(log, sends)
+    messages = _messages(histories, log)
+    found = [("contiguous", text) for text in _jumps(log)]
+    for message in messages.values():
+        found += _stored(message)
+        found += _acknowledged(message, log, lost, durability)
+        found += _refused(message)
+    found += _real_time(messages, log)
+    for rule, text in found:
+        yield Violation(rule, log.room, text)
 
 
-def _sends(histories: Iterable[History], room: str) -> dict[Name, _Send]:
-    sends: dict[Name, _Send] = {}
+def _messages(
+    histories: Sequence[History], log: FinalLog
+) -> dict[tuple[str, str], _Message]:
+    found: dict[tuple[str, str], _Message] = {}
+
+    def named(user: str, client_id: str) -> _Message:
+        made = _Message(f"{client_id} of {user}")
+        return found.setdefault((user, client_id), made)
+
     for history in histories:
         asked_at: dict[str, float] = {}
         for record in history.records:
-            if not isinstance(record, Sent | Answered) or record.room != room:
-                continue
-            name = (history.user, record.client_id)
-            send = sends.setdefault(name, _Send(history.client, record.at))
-            if isinstance(record, Sent):
-                send.tries += 1
-                send.first_at = min(send.first_at, record.at)
-                asked_at[record.client_id] = record.at
-            else:
-                send.answers.append(record)
-                send.asked_at[record] = asked_at.get(record.client_id, record.at)
-    return sends
-
-
-def _by_name(log: FinalLog) -> dict[Name, list[LogEntry]]:
-    stored: dict[Name, list[LogEntry]] = defaultdict(list)
+            if isinstance(record, Sent | Answered) and record.room == log.room:
+                message = named(history.user, record.client_id)
+                message.take(record, asked_at.get(record.client_id, record.at))
+                if isinstance(record, Sent):
+                    asked_at[record.client_id] = record.at
     for entry in log.messages:
-        stored[entry.user, entry.client_id].append(entry)
-    return stored
+        named(entry.user, entry.client_id).entries.append(entry)
+    return found
 
 
-def _numbers(log: FinalLog) -> Iterator[Violation]:
+def _jumps(log: FinalLog) -> Iterator[str]:
     """Numbers and offsets go up by one."""
-    for before, after in zip(log.messages, log.messages[1:], strict=False):
+    for before, after in pairwise(log.messages):
         if after.message != before.message + 1:
-            text = f"message {after.message} follows message {before.message}"
-            yield Violation("contiguous", log.room, text)
-    if log.messages_only:
-        return
-    for earlier, later in zip(log.entries, log.entries[1:], strict=False):
-        if later.offset != earlier.offset + 1:
-            text = f"offset {later.offset} follows offset {earlier.offset}"
-            yield Violation("contiguous", log.room, text)
+            yield f"message {after.message} follows message {before.message}"
+    for before, after in pairwise(() if log.messages_only else log.entries):
+        if after.offset != before.offset + 1:
+            yield f"offset {after.offset} follows offset {before.offset}"
 
 
-def _doubles(
-    room: str, stored: dict[Name, list[LogEntry]], sends: dict[Name, _Send]
-) -> Iterator[Violation]:
-    for name, entries in stored.items():
-        if len(entries) > 1:
-            numbers = " and ".join(str(each.message) for each in entries)
-            text = f"{_said(name)} is in the log {len(entries)} times, as {numbers}"
-            yield Violation("once", room, text)
-        if name not in sends:
-            text = f"message {entries[0].message} ({_said(name)}) was sent by nobody"
-            yield Violation("genuine", room, text)
+def _stored(message: _Message) -> Iterator[tuple[str, str]]:
+    """Once at most, and only what somebody sent."""
+    numbers = " and ".join(str(each.message) for each in message.entries)
+    if len(message.entries) > 1:
+        yield "once", f"{message.name} is in the log more than once, as {numbers}"
+    if message.entries and not message.tried_at:
+        yield "genuine", f"message {numbers} ({message.name}) was sent by nobody"
 
 
-def _outcome(
-    log: FinalLog,
-    name: Name,
-    send: _Send,
-    entries: list[LogEntry],
-    lost: Sequence[Span],
-) -> Iterator[Violation]:
-    for ack in send.acks:
+def _acknowledged(
+    message: _Message, log: FinalLog, lost: Sequence[Span], durability: str | None
+) -> Iterator[tuple[str, str]]:
+    """It is in the log as the ack says, and as safe as was asked for."""
+    stored = [(each.message, each.offset, each.uid) for each in message.entries]
+    for asked_at, ack in message.acks:
+        if durability is not None and ack.durability != durability:
+            told = f"acknowledged as {ack.durability or 'nothing'}, not as {durability}"
+            yield "durability", f"{message.name} was {told}"
         # It was stored somewhen between the attempt and its answer.
-        asked_at = send.asked_at[ack]
         may_be_gone = any(asked_at <= end and start <= ack.at for start, end in lost)
         if ack.message < log.first_kept or may_be_gone:
             continue
-        if not any(
-            (ack.message, ack.offset, ack.uid) == (each.message, each.offset, each.uid)
-            for each in entries
-        ):
-            where = f"it holds it as {entries[0].message}" if entries else "it is gone"
-            text = (
-                f"{_said(name)} was acknowledged to {send.client} as message"
-                f" {ack.message} (offset {ack.offset}, uid {ack.uid}), but {where}"
+        if (ack.message, ack.offset, ack.uid) not in stored:
+            yield (
+                "acknowledged",
+                f"{message.name} was acknowledged as message {ack.message} (offset"
+                f" {ack.offset}, uid {ack.uid}), but is {stored or 'not'} in the log",
             )
-            yield Violation("acknowledged", log.room, text)
-    if send.tries and send.all_refused and entries:
-        text = (
-            f"{_said(name)} was refused ({send.codes}) each time it was tried, but is"
-            f" message {entries[0].message}"
-        )
-        yield Violation("refused", log.room, text)
-    yield from _false_refusal(log.room, name, send)
 
 
-def _false_refusal(room: str, name: Name, send: _Send) -> Iterator[Violation]:
-    """A duplicate needs an earlier attempt that was not refused."""
-    acks = send.acks
-    firsts = [each for each in acks if not each.duplicate]
-    others = send.tries - len([a for a in send.answers if a.outcome is Outcome.REFUSED])
-    if acks and not firsts and others == len(acks) == 1:
-        text = (
-            f"{_said(name)} was refused ({send.codes}), yet its next attempt was"
-            f" answered as a duplicate: it had been stored"
-        )
-        yield Violation("refused", room, text)
+def _refused(message: _Message) -> Iterator[tuple[str, str]]:
+    """Nothing is stored of what was refused, nor had it been."""
+    refused = len(message.refused)
+    said = f"{message.name} was refused ({message.codes})"
+    if refused and refused == len(message.tried_at) and message.entries:
+        number = message.entries[0].message
+        yield "refused", f"{said} each time it was tried, but is message {number}"
+    duplicates = [ack for _, ack in message.acks if ack.duplicate]
+    # A duplicate needs an earlier attempt that was not refused.
+    if len(duplicates) == len(message.acks) == len(message.tried_at) - refused == 1:
+        yield "refused", f"{said}, yet the only other attempt was a duplicate"
 
 
-def _real_time(log: FinalLog, sends: dict[Name, _Send]) -> Iterator[Violation]:
+def _real_time(
+    messages: dict[tuple[str, str], _Message], log: FinalLog
+) -> Iterator[tuple[str, str]]:
     """What was acknowledged before another was first sent comes before it."""
-    earliest_ack: tuple[float, LogEntry] | None = None
+    earliest: tuple[float, LogEntry] | None = None
     for entry in reversed(log.messages):
-        send = sends.get((entry.user, entry.client_id))
-        if send is None:
-            continue
-        if earliest_ack is not None and earliest_ack[0] < send.first_at:
-            late = earliest_ack[1]
-            text = (
-                f"message {late.message} was acknowledged"
-                f" {send.first_at - earliest_ack[0]:.3f} s before message"
-                f" {entry.message} was sent, but comes after it"
+        message = messages[entry.user, entry.client_id]
+        first_at = min(message.tried_at, default=0.0)
+        if earliest is not None and earliest[0] < first_at:
+            yield (
+                "real time",
+                f"message {earliest[1].message} was acknowledged"
+                f" {first_at - earliest[0]:.3f} s before message"
+                f" {entry.message} was sent, but comes after it",
             )
-            yield Violation("real time", log.room, text)
         # After a lost tail a message may have been stored, and acknowledged, anew.
-        here = [each for each in send.acks if each.uid == entry.uid]
-        acked_at = min((each.at for each in here), default=None)
-        if acked_at is not None and (
-            earliest_ack is None or acked_at < earliest_ack[0]
-        ):
-            earliest_ack = (acked_at, entry)
-
-
-def _said(name: Name) -> str:
-    return f"{name[1]} of {name[0]}"
+        acked_at = [ack.at for _, ack in message.acks if ack.uid == entry.uid]
+        if acked_at and (earliest is None or min(acked_at) < earliest[0]):
+            earliest = (min(acked_at), entry)

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
-from verify.final_log import FinalLog, LogEntry, Violation
-from verify.history import Began, History, Shown, Span
+from verify.checker.violation import Violation
+from verify.history import Began, FinalLog, History, LogEntry, Shown, Span
 
 Position = tuple[int, str]
 """Offset and uid of an event."""
@@ -37,7 +38,7 @@ def check_shown(
             anew, and the end of what they showed before may be what was lost.
         complete: Whether all clients had the time to catch up before the end.
     """
-    kept = {(entry.offset, entry.uid) for entry in log.entries}
+    kept = {_position(entry) for entry in log.entries}
     for history in histories:
         views = _views(history, log.room)
         last: Position | None = None
@@ -46,13 +47,18 @@ def check_shown(
             during = any(a <= view.began.at <= b + TOLD_SECONDS for a, b in anew)
             after_loss = any(start <= view.began.at for start, _ in anew)
             if not during and (not after_loss or last in kept):
-                yield from _continuity(history, log.room, view)
+                for text in _anew_without_need(view.began):
+                    yield Violation("continuity", log.room, f"{history.client} {text}")
             if view.shown:
-                last = (view.shown[-1].offset, view.shown[-1].uid)
+                last = _position(view.shown[-1])
+            past: list[Shown] = []
             if anew and not is_last:
                 view, past = _parted(view, kept)
-                yield from _told(history, log.room, view, past, kept)
-            yield from _same(history, log, view, to_end=is_last and complete)
+            text = _not_one_past(view, past, kept) or _difference(
+                log, view, to_end=is_last and complete
+            )
+            if text:
+                yield Violation("shown", log.room, f"{history.client} {text}")
 
 
 def _views(history: History, room: str) -> list[_View]:
@@ -67,109 +73,83 @@ def _views(history: History, room: str) -> list[_View]:
     return views
 
 
+def _anew_without_need(began: Began) -> Iterator[str]:
+    if began.reload:
+        yield "was told to reload, but the log lost nothing"
+    elif began.refused_cursor is not None:
+        yield f"could not resume from {began.refused_cursor}, which the log holds"
+
+
 def _parted(view: _View, kept: Set[Position]) -> tuple[_View, list[Shown]]:
     """Part a view at the first event that the log does not hold any more."""
-    for position, seen in enumerate(view.shown):
-        if (seen.offset, seen.uid) not in kept:
-            return _View(view.began, view.shown[:position]), view.shown[position:]
+    for index, seen in enumerate(view.shown):
+        if _position(seen) not in kept:
+            return _View(view.began, view.shown[:index]), view.shown[index:]
     return view, []
 
 
-def _told(
-    history: History, room: str, view: _View, past: list[Shown], kept: Set[Position]
-) -> Iterator[Violation]:
+def _not_one_past(view: _View, past: list[Shown], kept: Set[Position]) -> str:
     """What was lost was one past too, up to where the client was told."""
     before = view.shown[-1].offset if view.shown else None
     for seen in past:
-        if (seen.offset, seen.uid) in kept:
-            text = (
-                f"{history.client} saw {_name(seen)} after {_name(past[0])} (uid"
-                f" {past[0].uid}), which was lost, and was not told in between"
-            )
-            yield Violation("shown", room, text)
-            return
-        paged = seen.offset <= view.began.offset
-        if before is not None and not (
-            seen.offset > before if paged else seen.offset == before + 1
-        ):
-            text = f"{history.client} saw {_name(seen)} after offset {before}"
-            yield Violation("shown", room, f"{text}, in a past that was lost")
-            return
+        if _position(seen) in kept:
+            lost = f"{_name(past[0])} (uid {past[0].uid})"
+            return f"saw {_name(seen)} after {lost}, which was lost, and was not told"
+        if before is not None:
+            paged = seen.offset <= view.began.offset
+            follows = seen.offset > before if paged else seen.offset == before + 1
+            if not follows:
+                return f"saw {_name(seen)} after offset {before}, in a lost past"
         before = seen.offset
+    return ""
 
 
-def _continuity(history: History, room: str, view: _View) -> Iterator[Violation]:
-    began = view.began
-    if began.reload:
-        text = f"{history.client} was told to reload, but the log lost nothing"
-        yield Violation("continuity", room, text)
-    elif began.refused_cursor is not None:
-        text = (
-            f"{history.client} could not resume from {began.refused_cursor}, which"
-            " the log holds"
-        )
-        yield Violation("continuity", room, text)
-
-
-def _same(
-    history: History, log: FinalLog, view: _View, *, to_end: bool
-) -> Iterator[Violation]:
-    """The first difference between a view and the log; later ones follow from it."""
+def _difference(log: FinalLog, view: _View, *, to_end: bool) -> str:
+    """Say where a view first differs from the log; later ones follow from it."""
     expected = _expected(log, view)
     shown = [each for each in view.shown if each.message or not log.messages_only]
-    for position, (seen, entry) in enumerate(zip(shown, expected, strict=False)):
-        if _identity(seen) != _identity(entry):
-            said = _difference(log, shown[:position], seen, entry)
-            yield Violation("shown", log.room, f"{history.client} {said}")
-            return
-    if len(shown) > len(expected):
-        beyond = shown[len(expected)]
-        said = _difference(log, shown[: len(expected)], beyond, None)
-        yield Violation("shown", log.room, f"{history.client} {said}")
-    elif to_end and len(shown) < len(expected):
-        missing = expected[len(shown)]
-        text = (
-            f"{history.client} never saw {_name(missing)} and what follows it, up to"
-            f" {_name(expected[-1])}"
-        )
-        yield Violation("shown", log.room, text)
-
-
-def _identity(each: Shown | LogEntry) -> tuple[int, str, int, str, str]:
-    return each.offset, each.uid, each.message, each.user, each.client_id
+    for index, (seen, due) in enumerate(zip_longest(shown, expected)):
+        if seen is None:
+            until = f"{_name(due)} and what follows, to {_name(expected[-1])}"
+            return f"never saw {until}" if to_end else ""
+        if due is None or _identity(seen) != _identity(due):
+            return _said(log, shown[:index], seen, due)
+    return ""
 
 
 def _expected(log: FinalLog, view: _View) -> list[LogEntry]:
     """The newest page up to the cursor as far as it was shown, then everything."""
     cursor = view.began.offset
     live = [entry for entry in log.entries if entry.offset > cursor]
-    paged = sum(1 for each in view.shown if each.offset <= cursor)
-    if not paged:
+    if not any(each.offset <= cursor for each in view.shown):
         return live
     # A double of the page counts too much here and shows up as a difference.
-    before = [entry for entry in log.messages if entry.offset <= cursor]
-    first = view.shown[0].offset
-    return [entry for entry in before if entry.offset >= first] + live
+    page = range(view.shown[0].offset, cursor + 1)
+    return [entry for entry in log.messages if entry.offset in page] + live
 
 
-def _difference(
-    log: FinalLog, before: list[Shown], seen: Shown, entry: LogEntry | None
-) -> str:
+def _said(log: FinalLog, before: list[Shown], seen: Shown, due: LogEntry | None) -> str:
     """Say how an event that was shown differs from the one that was due."""
-    after = f" after {_name(before[-1])}" if before else " first"
-    known = {(each.offset, each.uid) for each in log.entries}
-    if (seen.offset, seen.uid) in {(each.offset, each.uid) for each in before}:
-        return f"saw {_name(seen)} twice, again{after}"
-    if (seen.offset, seen.uid) not in known:
-        return f"saw {_name(seen)} (uid {seen.uid}), which is not in the log{after}"
-    if entry is None:
-        return f"saw {_name(seen)} out of its order{after}"
-    if before and seen.offset < before[-1].offset:
-        return f"saw {_name(seen)} late,{after}"
-    skipped = [e for e in log.entries if entry.offset <= e.offset < seen.offset]
-    if skipped:
-        return f"saw {_name(seen)}{after}, and {len(skipped)} before it are missing"
-    return f"saw {_name(seen)}{after}, where {_name(entry)} was due"
+    saw = f"saw {_name(seen)} (uid {seen.uid})"
+    after = f"after {_name(before[-1])}" if before else "first"
+    if _position(seen) in map(_position, before):
+        return f"{saw} twice, again {after}"
+    if _position(seen) not in map(_position, log.entries):
+        return f"{saw}, which is not in the log, {after}"
+    if due is not None and seen.offset == due.offset:
+        return f"{saw}, of which the log says {due}"
+    if due is None or seen.offset < due.offset:
+        return f"{saw} out of its order, {after}"
+    missing = [each for each in log.entries if due.offset <= each.offset < seen.offset]
+    return f"{saw} {after}, and {len(missing)} before it are missing"
+
+
+def _position(each: Shown | LogEntry) -> Position:
+    return each.offset, each.uid
+
+
+def _identity(each: Shown | LogEntry) -> tuple[int, str, int, str, str]:
+    return each.offset, each.uid, each.message, each.user, each.client_id
 
 
 def _name(each: Shown | LogEntry) -> str:

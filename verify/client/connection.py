@@ -1,4 +1,4 @@
-"""One connection of a recorder: python-socketio's own client, with deadlines."""
+"""One connection of a client: python-socketio's own client, with deadlines."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -34,18 +34,25 @@ class Connection:
     Events and acks are handed over in the order in which they arrive, without
     suspending in between.
 
+    Attributes:
+        is_lost: Whether it has ended.
+        reason: Why.
+
     Args:
-        on_event: Takes each event of the namespace.
+        on_event: Takes each event of the namespace; None: they do not matter.
+        on_lost: Called when it has ended.
         connector: Makes what it goes through; the usual one if None.
     """
 
     def __init__(
         self,
-        on_event: OnEvent,
+        on_event: OnEvent | None = None,
         *,
+        on_lost: Callable[[], None] | None = None,
         connector: Callable[[], aiohttp.TCPConnector] | None = None,
     ) -> None:
         self._on_event = on_event
+        self._on_lost = on_lost
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector() if connector is None else connector()
         )
@@ -61,7 +68,7 @@ class Connection:
         self._refusal = ""
         self._answers: set[asyncio.Future[dict[str, Any]]] = set()
         self._closed = False
-        self.lost = asyncio.Event()
+        self.is_lost = False
         self.reason = ""
 
     async def open(self, url: str, auth: object, transports: Sequence[str]) -> None:
@@ -85,8 +92,7 @@ class Connection:
             raise LostError(reason) from error
         # When a polling answer breaks off, the library's reader dies of it and tells
         # nobody; when a POST does, its writer ends, and the reader goes on.
-        engine = self._sio.eio
-        for task in (engine.read_loop_task, engine.write_loop_task):
+        for task in self._loops():
             if task is None:
                 raise LostError("the connection ended")
             task.add_done_callback(self._loop_ended)
@@ -123,7 +129,7 @@ class Connection:
                 on_ack(ack)
             answer.set_result(ack)
 
-        if self.lost.is_set() or self._closed:
+        if self.is_lost:
             raise LostError(self.reason)
         self._answers.add(answer)
         try:
@@ -145,16 +151,12 @@ class Connection:
         self._end("closed by the client")
         await self._http.close()
         engine = self._sio.eio
-        tasks = [
-            task
-            for task in (engine.read_loop_task, engine.write_loop_task)
-            if task is not None
-        ]
-        if tasks:
-            _done, late = await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
+        loops = [task for task in self._loops() if task is not None]
+        if loops:
+            _done, late = await asyncio.wait(loops, timeout=CLOSE_SECONDS)
             for task in late:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*loops, return_exceptions=True)
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._sio.shutdown()
@@ -164,8 +166,12 @@ class Connection:
         if engine.http is not None and engine.http is not self._http:
             await engine.http.close()
 
+    def _loops(self) -> tuple[asyncio.Task[None] | None, ...]:
+        """Return the library's own tasks: that which reads, that which writes."""
+        return self._sio.eio.read_loop_task, self._sio.eio.write_loop_task
+
     def _event(self, name: str, payload: Any = None, *_more: Any) -> None:
-        if not self._closed:
+        if not self._closed and self._on_event is not None:
             self._on_event(name, payload)
 
     def _refused(self, said: object = None) -> None:
@@ -180,10 +186,12 @@ class Connection:
             self._end(str(task.exception() or "the library gave the connection up"))
 
     def _end(self, reason: str) -> None:
-        if self.lost.is_set():
+        if self.is_lost:
             return
         self.reason = reason
-        self.lost.set()
+        self.is_lost = True
+        if self._on_lost is not None:
+            self._on_lost()
         for answer in self._answers:
             if not answer.done():
                 answer.set_exception(LostError(reason))

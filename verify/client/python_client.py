@@ -1,18 +1,20 @@
-"""A chat client that reconnects, switches nodes, resends, and writes it all down."""
+"""A client that reconnects, switches nodes, joins twice, begins anew and resends."""
 
 import asyncio
-import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
 from aiohttp import TCPConnector
 
-from verify.connection import Connection, LostError, SilentError
-from verify.history import Down, History, Read, Record, Up
-from verify.joining import ANSWER_SECONDS, join_rooms
-from verify.outbox import Outbox
-from verify.room_view import RoomView, text_of
+from verify.client.client import TEXT_LENGTHS, UNSURE, Client, Person
+from verify.client.connection import Connection, LostError, SilentError
+from verify.client.room_view import RoomView, text_of
+from verify.history import Answered, Down, Outcome, Read, Sent, Up
+
+ANSWER_SECONDS = 6.0
+"""Silence after which a request counts as unanswered: the server promises 5 s."""
 
 RECONNECT_SECONDS = (0.05, 0.4)
 """Range of the pause before a reconnect: spread, as those of many clients are."""
@@ -20,104 +22,51 @@ RECONNECT_SECONDS = (0.05, 0.4)
 CLOSING_SECONDS = 2.0
 """Longest pause that a node may ask for when it closes; runs are short."""
 
-TEXT_LENGTHS = (1, 200, 200, 200, 3000)
-"""Upper bounds of texts' lengths: mostly short ones, some as long as allowed."""
+RETRY_SECONDS = 0.2
+"""Pause after a temporary refusal that names none: an outage is seconds long."""
+
+AT_ONCE = 4
+"""Messages sent before the first one's ack: what waits after an outage, and bursts."""
 
 
-class Recorder:
-    """One client of one user.
-
-    ``connector`` may be set before it runs, as for :class:`Connection`; ``trouble`` is
-    the last reason why something did not work.
+class PythonClient(Client):
+    """A client on python-socketio's own.
 
     Args:
-        client: Name of the client, unique in the run.
-        user: User id.
-        auth: Credentials for the connect.
+        person: Who it is.
         nodes: Addresses; each connect goes to one of them by chance.
-        rooms: Rooms that it attends all the time.
-        rng: Source of its decisions.
         transports: Engine.IO transports, in order.
+        connector: Makes what its connections go through; the usual one if None.
     """
 
     def __init__(
         self,
-        client: str,
-        user: str,
-        *,
-        auth: Mapping[str, object],
+        person: Person,
         nodes: Sequence[str],
-        rooms: Sequence[str],
-        rng: random.Random,
-        transports: Sequence[str] = ("websocket",),
+        transports: Sequence[str],
+        *,
+        connector: Callable[[], TCPConnector] | None = None,
     ) -> None:
-        self.history = History(client, user)
-        self.rooms = tuple(rooms)
-        self._auth = dict(auth)
+        super().__init__(person)
         self._nodes = tuple(nodes)
-        self._rng = rng
         self._transports = tuple(transports)
-        write = self.history.records.append
-        self.views = {room: RoomView(room, write, time.monotonic) for room in rooms}
-        self._outboxes = {room: self._make_outbox(room) for room in rooms}
+        self._connector = connector
+        self._views = {room: RoomView(room, self.write) for room in person.rooms}
+        # In order; dicts, because what is settled leaves from anywhere.
+        self._outboxes: dict[str, dict[str, None]] = {room: {} for room in self.rooms}
         self._connection: Connection | None = None
-        self._changed = asyncio.Condition()
-        self._join_again = asyncio.Event()
+        self._changed = asyncio.Event()
         self._pause = 0.0
-        self.trouble = ""
-        self.connector: Callable[[], TCPConnector] | None = None
-
-    def _make_outbox(self, room: str) -> Outbox:
-        async def attempt(client_id: str, begun: Callable[[], None]) -> dict[str, Any]:
-            return await self._attempt(room, client_id, begun)
-
-        return Outbox(
-            room,
-            attempt=attempt,
-            write=self.history.records.append,
-            clock=time.monotonic,
-        )
-
-    @property
-    def client(self) -> str:
-        """Its name."""
-        return self.history.client
-
-    @property
-    def unsent(self) -> int:
-        """Messages whose outcome is not known yet."""
-        return sum(len(outbox) for outbox in self._outboxes.values())
-
-    def last_message(self, room: str) -> int:
-        """Return the number of the newest message shown in a room."""
-        return self.views[room].last_message
-
-    def offsets(self) -> dict[str, int]:
-        """Return the highest offset that it knows of in each room."""
-        return {
-            room: max(view.offset, view.acked_offset)
-            for room, view in self.views.items()
-        }
-
-    def missing(self, tops: Mapping[str, int]) -> str:
-        """Say what is still to come until all rooms are at their tops."""
-        if self.unsent:
-            return f"{self.unsent} messages unsent ({self.trouble or 'no trouble'})"
-        for room, view in self.views.items():
-            if not view.attended:
-                return f"does not attend {room} ({self.trouble or 'no trouble'})"
-            if view.offset < tops.get(room, 0):
-                return f"is at offset {view.offset} of {tops[room]} in {room}"
-        return ""
 
     def send(self, room: str, client_id: str) -> None:
         """Send a message under this clientId, through every outage."""
-        self._outboxes[room].add(client_id)
+        self._outboxes[room][client_id] = None
+        self._note_change()
 
     async def mark_read(self, room: str, message: int) -> None:
-        """Mark a message as read; what becomes of it in an outage does not matter."""
+        """Mark a message as read."""
         connection = self._connection
-        if connection is None or not self.views[room].attended:
+        if connection is None or not self._views[room].attended:
             return
         payload: dict[str, object] = {"room": room, "message": message}
         try:
@@ -125,105 +74,106 @@ class Recorder:
         except (LostError, SilentError):
             return
         if ack.get("ok"):
-            mark = ack["lastReadMessage"]
-            self._write(Read(self._now(), room, self.history.user, mark, own=True))
+            mark, now = ack["lastReadMessage"], time.monotonic()
+            self.write(Read(now, room, self.history.user, mark, own=True))
 
     async def reconnect(self) -> None:
-        """Cut the connection, as a phone that changes networks does."""
+        """Cut the connection."""
         if self._connection is not None:
             await self._connection.close()
 
     async def start_over(self) -> None:
-        """Forget where it was and connect anew, as a page that is opened again."""
+        """Forget where it was and connect anew."""
         await self.reconnect()
-        for view in self.views.values():
+        for view in self._views.values():
             view.forget()
 
     def join_again(self, room: str) -> None:
         """Join a room that is attended already, over the same connection."""
-        view = self.views[room]
-        if view.attended:
-            view.attended = False
-            self._join_again.set()
+        self._views[room].attended = False
+        self._note_change()
 
     async def run(self) -> None:
         """Connect again and again, and send, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for outbox in self._outboxes.values():
-                tasks.create_task(outbox.run(), name=f"outbox-{self.client}")
+            for room in self.rooms:
+                tasks.create_task(self._send_all(room), name=f"outbox-{self.name}")
             while True:
-                await self._life()
-                await asyncio.sleep(
-                    self._pause or self._rng.uniform(*RECONNECT_SECONDS)
-                )
+                await self._live()
+                pause = self._pause or self.rng.uniform(*RECONNECT_SECONDS)
                 self._pause = 0.0
+                await asyncio.sleep(pause)
 
-    async def _life(self) -> None:
+    async def _live(self) -> None:
         """One connection from its beginning to its end."""
-        connection = Connection(self._event, connector=self.connector)
-        node = self._rng.choice(self._nodes)
+        connection = Connection(
+            self._event, on_lost=self._note_change, connector=self._connector
+        )
+        node = self.rng.choice(self._nodes)
         try:
-            await connection.open(node, self._auth, self._transports)
-            self._write(Up(self._now(), node))
+            await connection.open(node, self.auth, self._transports)
+            self.write(Up(time.monotonic(), node))
             self._connection = connection
-            await self._attend(connection)
+            while not connection.is_lost:
+                await self._attend(connection)
+                await self._until(
+                    lambda: connection.is_lost or bool(self._not_attended())
+                )
         except (LostError, SilentError) as error:
             self.trouble = str(error)
         finally:
             if self._connection is connection:
-                self._write(Down(self._now(), connection.reason))
+                self.write(Down(time.monotonic(), connection.reason))
             self._connection = None
-            for view in self.views.values():
+            for view in self._views.values():
                 view.lost()
+            self._note_change()
             await connection.close()
 
     async def _attend(self, connection: Connection) -> None:
-        """Join all rooms, and again when the server asks for it."""
+        """Ask, from where each room is, until all are attended."""
+
+        def joined(ack: dict[str, Any]) -> None:
+            for answer in ack.get("rooms", ()):
+                if answer.get("ok"):
+                    self._views[answer["room"]].joined(answer)
+                else:
+                    self.trouble = str(answer)
+
+        while wanted := self._not_attended():
+            asked = [view.ask() for view in wanted]
+            # Taken in the step in which it arrives: events may be right behind it.
+            ack = await connection.request(
+                "sync", {"rooms": asked}, seconds=ANSWER_SECONDS, on_ack=joined
+            )
+            self._note_change()
+            if self._not_attended():
+                self.trouble = self.trouble if ack.get("ok") else str(ack)
+                await asyncio.sleep(self.rng.uniform(*RECONNECT_SECONDS))
+
+    def _not_attended(self) -> list[RoomView]:
+        return [view for view in self._views.values() if not view.attended]
+
+    async def _send_all(self, room: str) -> None:
+        """Send what is in a room's outbox, in order, a few messages at a time."""
+        outbox, view = self._outboxes[room], self._views[room]
         while True:
-            self._join_again.clear()
-            await join_rooms(
-                connection,
-                self.views.values(),
-                pause=lambda: self._rng.uniform(*RECONNECT_SECONDS),
-                trouble=self._note_trouble,
+            await self._until(lambda: bool(outbox) and view.attended)
+            ahead = list(islice(outbox, AT_ONCE))
+            pauses = await asyncio.gather(
+                *(self._attempt(room, each) for each in ahead)
             )
-            async with self._changed:
-                self._changed.notify_all()
-            waiting = (
-                asyncio.ensure_future(connection.lost.wait()),
-                asyncio.ensure_future(self._join_again.wait()),
-            )
-            try:
-                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for each in waiting:
-                    each.cancel()
-                await asyncio.gather(*waiting, return_exceptions=True)
-            if connection.lost.is_set():
-                return
+            for client_id, pause in zip(ahead, pauses, strict=True):
+                if pause is None:
+                    del outbox[client_id]
+            self._note_change()
+            await asyncio.sleep(max((each for each in pauses if each), default=0.0))
 
-    def _note_trouble(self, text: str) -> None:
-        self.trouble = text
-
-    def _event(self, name: str, payload: Any) -> None:
-        if name == "closing":
-            self._pause = min(payload.get("retryAfter", 0) / 1000, CLOSING_SECONDS)
-            return
-        view = self.views.get(payload.get("room"))
-        if view is not None and view.event(name, payload):
-            view.attended = False
-            self._join_again.set()
-
-    async def _attempt(
-        self, room: str, client_id: str, begun: Callable[[], None]
-    ) -> dict[str, Any]:
-        async with self._changed:
-            await self._changed.wait_for(lambda: self.views[room].attended)
+    async def _attempt(self, room: str, client_id: str) -> float | None:
+        """Send once; return the pause before the next attempt, None if settled."""
+        self.write(Sent(time.monotonic(), room, client_id))
         connection = self._connection
-        begun()
-        if connection is None:
-            raise LostError("the connection ended")
-        length = self._rng.randint(1, self._rng.choice(TEXT_LENGTHS))
+        length = self.rng.randint(1, self.rng.choice(TEXT_LENGTHS))
         payload: dict[str, object] = {
             "room": room,
             "clientId": client_id,
@@ -231,21 +181,53 @@ class Recorder:
             "text": text_of(client_id, length),
         }
         try:
+            if connection is None:
+                raise LostError("the connection ended")
             ack = await connection.request("send", payload, seconds=ANSWER_SECONDS)
+        except LostError:
+            self._answered(room, client_id, Outcome.UNKNOWN, code="cut off")
+            return 0.0
         except SilentError:
-            # A connection that gives no answers is no connection.
-            await connection.close()
-            raise
+            self._answered(room, client_id, Outcome.UNKNOWN, code="silent")
+            if connection is not None:
+                # A connection that gives no answers is no connection.
+                await connection.close()
+            return 0.0
         if ack.get("ok"):
-            view = self.views[room]
-            view.acked_offset = max(view.acked_offset, ack["offset"])
-        elif ack["error"]["code"] == "not_attending":
-            await connection.close()
-        return ack
+            told = ("message", "offset", "uid", "duplicate", "durability")
+            members = {name: ack[name] for name in told}
+            self._answered(room, client_id, Outcome.ACKED, **members)
+            return None
+        code = ack["error"]["code"]
+        outcome = Outcome.UNKNOWN if code in UNSURE else Outcome.REFUSED
+        self._answered(room, client_id, outcome, code=code)
+        if code == "not_attending":
+            await self.reconnect()
+        elif not ack["error"]["temporary"]:
+            return None
+        return max(RETRY_SECONDS, float(ack["error"].get("retryAfter", 0)) / 1000)
 
-    def _write(self, record: Record) -> None:
-        self.history.records.append(record)
+    def _answered(
+        self, room: str, client_id: str, outcome: Outcome, **members: Any
+    ) -> None:
+        self.write(Answered(time.monotonic(), room, client_id, outcome, **members))
 
-    @staticmethod
-    def _now() -> float:
-        return time.monotonic()
+    def _event(self, name: str, payload: Any) -> None:
+        if name == "closing":
+            self._pause = min(payload.get("retryAfter", 0) / 1000, CLOSING_SECONDS)
+        elif (view := self._views.get(payload.get("room"))) is not None:
+            view.event(name, payload)
+            if not view.attended:
+                self._note_change()
+
+    def _note_change(self) -> None:
+        """Take note that something changed, for the counts and for who waits."""
+        self.unsent = sum(map(len, self._outboxes.values()))
+        for room, view in self._views.items():
+            self.positions[room].attended = view.attended
+        self._changed.set()
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self._changed.clear()
+            await self._changed.wait()

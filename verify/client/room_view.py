@@ -1,9 +1,6 @@
-"""A room as a client sees it: where it is, and what it writes down. No I/O.
+"""A room as a Python client sees it, and what it writes down of it. No I/O."""
 
-Nothing is repaired here: no event is dropped for being known, nothing is put into
-order. What the server hands over is what is shown, so that the checker sees it.
-"""
-
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +8,6 @@ from verify.history import Began, Read, Record, Shown
 
 GARBLED = "garbled"
 """Written down in place of the clientId when a text is not what was sent."""
-
 
 UNNAMED = "*"
 """In a text, for the clientId that its sender's client had still to choose."""
@@ -21,26 +17,17 @@ class RoomView:
     """One room of one client.
 
     Attributes:
-        offset: Of the last event that was shown, or of the join.
-        acked_offset: Highest offset of this client's own messages since the view
-            began.
+        attended: Whether the last join was answered, and nothing asks for another one.
 
     Args:
         room: Room id.
         write: Writes a record into the history.
-        clock: Returns the time.
     """
 
-    def __init__(
-        self, room: str, write: Callable[[Record], None], clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, room: str, write: Callable[[Record], None]) -> None:
         self.room = room
         self._write = write
-        self._clock = clock
-        self.cursor: str | None = None
-        self.offset = 0
-        self.acked_offset = 0
-        self.last_message = 0
+        self._cursor: str | None = None
         self.attended = False
         self._asked = False
         self._reload = False
@@ -48,78 +35,61 @@ class RoomView:
     def ask(self) -> dict[str, object]:
         """Return the payload of a join. Until its ack live events are not shown."""
         self._asked = True
-        if self.cursor is None:
-            return {"room": self.room}
-        return {"room": self.room, "cursor": self.cursor}
+        cursor = {} if self._cursor is None else {"cursor": self._cursor}
+        return {"room": self.room, **cursor}
 
     def forget(self) -> None:
         """Begin anew with the next join, unless one is under way."""
         if not self._asked and not self.attended:
-            self.cursor = None
+            self._cursor = None
 
     def lost(self) -> None:
         """The connection ended: nothing is attended, nothing is asked."""
-        self.attended = False
-        self._asked = False
+        self.attended = self._asked = False
 
     def joined(self, ack: dict[str, Any]) -> None:
         """Take the ack of a join that succeeded."""
         if not ack["recovered"]:
             offset = int(ack["cursor"].partition(":")[0])
-            began = Began(self._clock(), self.room, offset, self.cursor, self._reload)
-            self._write(began)
-            # It may have been of a past that is lost.
-            self.acked_offset = 0
-        self._reload = False
-        self._asked = False
+            now = time.monotonic()
+            self._write(Began(now, self.room, offset, self._cursor, self._reload))
+        self._reload = self._asked = False
         self.attended = True
         for name, payload in ack["events"]:
             self._show(name, payload)
-        self.cursor = ack["cursor"]
-        self.offset = int(ack["cursor"].partition(":")[0])
-        self._standing(ack)
+        self._cursor = ack["cursor"]
+        self._told_marks(ack)
 
-    def event(self, name: str, payload: dict[str, Any]) -> bool:
-        """Take a live event; true if the room is to be joined again."""
+    def event(self, name: str, payload: dict[str, Any]) -> None:
+        """Take a live event; the room is not attended if it has to be joined again."""
         if self._asked:
             # The ack will tell where the room stands, this event included.
-            return False
+            return
         if name == "reload":
-            self.cursor = None
-            self._reload = True
+            self._cursor = None
             # What comes until the next join belongs to a past that is not known.
-            self._asked = True
-            return True
-        if name == "read":
-            number = payload["lastReadMessage"]
-            self._write(Read(self._clock(), self.room, payload["user"], number))
+            self._reload = self._asked = True
+            self.attended = False
+        elif name == "read":
+            self._told_marks({"reads": {payload["user"]: payload["lastReadMessage"]}})
         elif name == "state":
-            self._standing(payload)
+            self._told_marks(payload)
         elif "offset" in payload:
             self._show(name, payload)
-        return False
 
-    def _standing(self, payload: dict[str, Any]) -> None:
+    def _told_marks(self, payload: dict[str, Any]) -> None:
         for user, message in (payload.get("reads") or {}).items():
-            self._write(Read(self._clock(), self.room, user, message))
+            self._write(Read(time.monotonic(), self.room, user, message))
 
     def _show(self, name: str, payload: dict[str, Any]) -> None:
-        is_message = name == "message"
-        self._write(
-            Shown(
-                self._clock(),
-                self.room,
-                payload["offset"],
-                payload["uid"],
-                payload["message"] if is_message else 0,
-                payload["user"] if is_message else "",
-                _client_id(payload) if is_message else "",
-            )
-        )
-        self.offset = payload["offset"]
-        self.cursor = f"{payload['offset']}:{payload['uid']}"
-        if is_message:
-            self.last_message = payload["message"]
+        offset, uid = payload["offset"], payload["uid"]
+        message, user, client_id = 0, "", ""
+        if name == "message":
+            message, user = payload["message"], payload["user"]
+            client_id = _client_id(payload)
+        now = time.monotonic()
+        self._write(Shown(now, self.room, offset, uid, message, user, client_id))
+        self._cursor = f"{offset}:{uid}"
 
 
 def text_of(client_id: str, length: int) -> str:

@@ -1,4 +1,4 @@
-// The web client as a recorder: it writes the same history as the Python one.
+// The web client as a client of a run: it writes the same history as the Python one.
 //
 // Argument: {module, url, user, auth, rooms} as JSON; `module` is the address of
 // chatroom-client.js. Commands come in as JSON lines, records go out as JSON lines, and
@@ -21,7 +21,6 @@ const say = (kind, members) =>
 
 const chat = new ChatroomClient({ url, auth, socketOptions: { transports: ["websocket"] } });
 const cursors = new Map();
-const acked = new Map();
 const marks = new Map();
 
 /** Write down each attempt to send and its answer. */
@@ -33,10 +32,8 @@ chat.connection.request = (event, payload, options) => {
   say("sent", name);
   const answer = request(event, payload, options);
   answer.then(
-    ({ message, offset, uid, duplicate, durability }) => {
-      acked.set(payload.room, Math.max(offset, acked.get(payload.room) ?? 0));
-      say("answered", { ...name, outcome: "acked", message, offset, uid, duplicate, durability });
-    },
+    ({ message, offset, uid, duplicate, durability }) =>
+      say("answered", { ...name, outcome: "acked", message, offset, uid, duplicate, durability }),
     ({ code }) => say("answered", { ...name, outcome: UNSURE.has(code) ? "unknown" : "refused", code }),
   );
   return answer;
@@ -61,8 +58,6 @@ chat.on("changed", ({ room, payload: { offset, uid } }) => {
 chat.on("replaced", ({ room }) => {
   const { cursor, messages } = chat.room(room);
   say("began", { room, offset: cursor.offset, refused_cursor: cursors.get(room) ?? null });
-  // It may have been of a past that is lost.
-  acked.delete(room);
   for (const message of messages) show(room, message);
   cursors.set(room, `${cursor.offset}:${cursor.uid}`);
 });
@@ -81,22 +76,8 @@ chat.connection.socket.on("disconnect", (reason) => say("down", { reason }));
 let told = "";
 setInterval(() => {
   const { sending, failed, trouble } = chat.status;
-  const at = (room) => Math.max(Number(cursors.get(room)?.split(":")[0] ?? 0), acked.get(room) ?? 0);
-  const standing = {
-    unsent: sending + failed,
-    trouble: trouble?.code ?? "",
-    rooms: Object.fromEntries(
-      rooms.map((room) => [
-        room,
-        {
-          attended: chat.attendance.attends(room),
-          shown: chat.room(room)?.cursor?.offset ?? 0,
-          known: at(room),
-          last_message: chat.room(room)?.lastMessage ?? 0,
-        },
-      ]),
-    ),
-  };
+  const attended = rooms.filter((room) => chat.attendance.attends(room));
+  const standing = { unsent: sending + failed, trouble: trouble?.code ?? "", attended };
   const now = JSON.stringify(standing);
   if (now === told) return;
   told = now;

@@ -1,20 +1,18 @@
-"""What can go wrong: each fault strikes, lasts, and ends; then all must be well."""
+"""Every kind of fault: it strikes, lasts, and ends; then all must be well."""
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from redis.asyncio import Redis
-
 from realtime.start_error import StartError
-from verify.deployment import Deployment
-from verify.failovers import GROUP_KINDS
-from verify.processes import NodeProcess
-from verify.proxy import BOTH, Direction, Line
-from verify.redis_ways import RedisLine
-from verify.site import Site
+from verify.faults.failovers import Failover
+from verify.faults.group import GROUP_STRIKES
+from verify.harness.nodes import NodeProcess
+from verify.harness.proxy import BOTH, Direction, FaultProxy, Line
+from verify.harness.site import Place, Site
+from verify.harness.valkey import Valkey
 
 START_TRIES = 20
 """Starts of a node before it is given up: it ends at once while Redis is away, which
@@ -26,11 +24,8 @@ START_PAUSE_SECONDS = 0.5
 PAUSE_LOOK_SECONDS = 0.01
 """``CLIENT PAUSE`` takes milliseconds; rounding up costs nothing."""
 
-SLOW_BYTES_PER_SECOND = 20_000
-"""A bad mobile line."""
-
-DELAY_SECONDS = 0.15
-"""A line to the other side of the world, each way."""
+TURN_SECONDS = 60.0
+"""Deadline until a group is whole again after a fault of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +33,7 @@ class Fault:
     """One thing that goes wrong.
 
     Attributes:
-        kind: A key of :data:`KINDS`.
+        kind: A key of :data:`STRIKES`.
         node: Index of the node that it strikes; of no matter for Redis.
         seconds: How long it lasts; some are over at once.
     """
@@ -48,251 +43,235 @@ class Fault:
     seconds: float
 
 
-Strike = Callable[[Deployment, Fault], AbstractAsyncContextManager[None]]
-RedisStrike = Callable[[Redis, Fault], AbstractAsyncContextManager[None]]
-ClientStrike = Callable[[Site, Fault], AbstractAsyncContextManager[None]]
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A fault that is over, and the failover that it led to; the histories' clock."""
+
+    kind: str
+    struck_at: float
+    ended_at: float
+    failover: Failover | None = None
 
 
-def strike(site: Site, fault: Fault) -> AbstractAsyncContextManager[None]:
-    """Let a fault strike at the beginning of the block, and end it at its end.
+Strike = Callable[[Site, Fault], Awaitable[None]]
+"""Lets a fault strike, last and end."""
 
-    Raises:
-        ValueError: It strikes what is not of the run's own making.
-    """
-    if fault.kind in CLIENT_KINDS:
-        return CLIENT_KINDS[fault.kind](site, fault)
-    if fault.kind in REDIS_KINDS and site.redis is not None:
-        return REDIS_KINDS[fault.kind](site.redis, fault)
-    if not isinstance(site, Deployment):
+
+def _node_gone(farewell: signal.Signals) -> Strike:
+    async def struck(site: Site, fault: Fault) -> None:
+        place, process = _own(site, fault)
+        async with place.turn:
+            process.signal(farewell)
+            await asyncio.sleep(fault.seconds)
+            await process.ended()
+            await _start(process)
+
+    return struck
+
+
+async def _node_stopped(site: Site, fault: Fault) -> None:
+    place, process = _own(site, fault)
+    async with place.turn:
+        process.pause()
+        await asyncio.sleep(fault.seconds)
+        process.resume()
+
+
+def _own(site: Site, fault: Fault) -> tuple[Place, NodeProcess]:
+    place = site.places[fault.node]
+    if place.process is None:
         raise ValueError(f"{fault.kind} needs nodes of the run's own")
-    if fault.kind in GROUP_KINDS:
-        if site.group is None:
-            raise ValueError(f"{fault.kind} needs Sentinels")
-        begin = GROUP_KINDS[fault.kind]
-        note = site.struck_failovers.append
-        return begin(site.group, fault.node, fault.seconds, note)
-    kind = _tail_lost if fault.kind == TAIL_LOST else OWN_KINDS[fault.kind]
-    return kind(site, fault)
-
-
-def can_strike(site: Site, kind: str) -> bool:
-    """Tell whether a site has what a fault strikes."""
-    if kind in REDIS_KINDS:
-        return site.redis is not None
-    return kind in CLIENT_KINDS or bool(site.slots)
-
-
-@asynccontextmanager
-async def _node_killed(deployment: Deployment, fault: Fault) -> AsyncIterator[None]:
-    process = deployment.slots[fault.node].process
-    async with process.turn:
-        await process.kill()
-        yield
-        await _start(process)
-
-
-@asynccontextmanager
-async def _node_stopped(deployment: Deployment, fault: Fault) -> AsyncIterator[None]:
-    process = deployment.slots[fault.node].process
-    async with process.turn:
-        await process.signal(signal.SIGSTOP)
-        yield
-        await process.signal(signal.SIGCONT)
-
-
-@asynccontextmanager
-async def _node_drained(deployment: Deployment, fault: Fault) -> AsyncIterator[None]:
-    process = deployment.slots[fault.node].process
-    async with process.turn:
-        await process.signal(signal.SIGTERM)
-        yield
-        await process.ended()
-        await _start(process)
+    return place, place.process
 
 
 async def _start(process: NodeProcess) -> None:
-    for _ in range(START_TRIES - 1):
+    for tries_left in reversed(range(START_TRIES)):
+        process.start()
         try:
-            await process.start()
+            await process.ready()
         except StartError:
+            process.kill()
+            if not tries_left:
+                raise
             await asyncio.sleep(START_PAUSE_SECONDS)
         else:
             return
-    await process.start()
 
 
-@asynccontextmanager
-async def _redis_killed(deployment: Deployment, _fault: Fault) -> AsyncIterator[None]:
-    await deployment.valkey.kill()
-    yield
-    await deployment.valkey.start()
-
-
-@asynccontextmanager
-async def _tail_lost(deployment: Deployment, fault: Fault) -> AsyncIterator[None]:
-    deployment.valkey.save_tail()
+async def _valkey_killed(site: Site, fault: Fault) -> None:
+    valkey = _valkey(site)
+    valkey.kill()
     await asyncio.sleep(fault.seconds)
-    await deployment.valkey.kill()
-    deployment.valkey.lose_tail()
-    yield
-    await deployment.valkey.start()
+    valkey.start()
+    await valkey.ready()
 
 
-@asynccontextmanager
-async def _redis_stopped(deployment: Deployment, _fault: Fault) -> AsyncIterator[None]:
-    await deployment.valkey.signal(signal.SIGSTOP)
-    yield
-    await deployment.valkey.signal(signal.SIGCONT)
+async def _tail_lost(site: Site, fault: Fault) -> None:
+    valkey = _valkey(site)
+    valkey.keep()
+    await asyncio.sleep(fault.seconds)
+    valkey.go_back()
+    await _valkey_killed(site, fault)
 
 
-@asynccontextmanager
-async def _pubsub_killed(redis: Redis, _fault: Fault) -> AsyncIterator[None]:
-    await redis.client_kill_filter(_type="pubsub")
-    yield
+async def _valkey_stopped(site: Site, fault: Fault) -> None:
+    valkey = _valkey(site)
+    valkey.pause()
+    await asyncio.sleep(fault.seconds)
+    valkey.resume()
 
 
-@asynccontextmanager
-async def _clients_killed(redis: Redis, _fault: Fault) -> AsyncIterator[None]:
-    await redis.client_kill_filter(_type="normal", skipme=True)
-    yield
+def _valkey(site: Site) -> Valkey:
+    if site.valkey is None:
+        raise ValueError("a fault of Redis needs a Valkey of the run's own")
+    return site.valkey
 
 
-@asynccontextmanager
-async def _clients_paused(redis: Redis, fault: Fault) -> AsyncIterator[None]:
-    # Redis ends it by itself, this command's own connection is paused as well.
-    milliseconds = int((fault.seconds + PAUSE_LOOK_SECONDS) * 1000)
-    await redis.client_pause(milliseconds)
-    yield
-
-
-def _told(kind: RedisStrike) -> Strike:
-    return lambda deployment, fault: kind(deployment.redis, fault)
-
-
-def _redis_line(line: Line | None = None, *ways: Direction) -> Strike:
-    @asynccontextmanager
-    async def struck(deployment: Deployment, fault: Fault) -> AsyncIterator[None]:
-        async with _spoilt(deployment.slots[fault.node].redis_line, line, ways):
-            yield
+def _connections_killed(kind: str) -> Strike:
+    async def struck(site: Site, _fault: Fault) -> None:
+        if (redis := site.redis()) is not None:
+            await redis.client_kill_filter(_type=kind, skipme=True)
 
     return struck
 
 
-def _client_line(line: Line | None = None, *ways: Direction) -> ClientStrike:
-    @asynccontextmanager
-    async def struck(site: Site, fault: Fault) -> AsyncIterator[None]:
-        async with _spoilt(site.places[fault.node].client_line, line, ways):
-            yield
-
-    return struck
+async def _connections_paused(site: Site, fault: Fault) -> None:
+    if (redis := site.redis()) is not None:
+        # Redis ends it by itself: this command's own connection is paused as well.
+        await redis.client_pause(int((fault.seconds + PAUSE_LOOK_SECONDS) * 1000))
+        await asyncio.sleep(fault.seconds)
 
 
-@asynccontextmanager
-async def _spoilt(
-    proxy: RedisLine, line: Line | None, ways: Iterable[Direction]
-) -> AsyncIterator[None]:
-    """Spoil a line for a while; without one reset it, or cut it in the next bytes."""
-    if line is not None:
+Spoil = Callable[[FaultProxy, float], Awaitable[None]]
+"""Spoils a line for some seconds."""
+
+
+def _spoilt(line: Line) -> Spoil:
+    async def spoil(proxy: FaultProxy, seconds: float) -> None:
         await proxy.set_line(line)
-    elif ways:
-        for way in ways:
-            await proxy.cut_in_mid_frame(way)
-    else:
-        proxy.reset()
-    try:
-        yield
-    finally:
-        if line is not None:
-            await proxy.set_line(Line())
+        await asyncio.sleep(seconds)
+        await proxy.set_line(Line())
+
+    return spoil
 
 
-_STALLED = Line(stalled=BOTH)
-_NOT_READING = Line(stalled=frozenset({Direction.DOWN}))
-_BLACK_HOLE = Line(swallowing=True)
-_SLOW = Line(bytes_per_second=SLOW_BYTES_PER_SECOND)
-_LATE = Line(delay_seconds=DELAY_SECONDS)
+async def _reset(proxy: FaultProxy, _seconds: float) -> None:
+    proxy.reset()
 
-REDIS_KINDS: dict[str, RedisStrike] = {
-    "Redis CLIENT KILL pubsub": _pubsub_killed,
-    "Redis CLIENT KILL normal": _clients_killed,
-    "Redis CLIENT PAUSE": _clients_paused,
-}
-"""Faults that a Redis can be told to make, whoever started it."""
+
+def _cut(direction: Direction) -> Spoil:
+    async def cut(proxy: FaultProxy, _seconds: float) -> None:
+        await proxy.cut_in_mid_frame(direction)
+
+    return cut
+
+
+def _client_line(spoil: Spoil) -> Strike:
+    async def struck(site: Site, fault: Fault) -> None:
+        await spoil(site.places[fault.node].client_line, fault.seconds)
+
+    return struck
+
+
+def _redis_lines(spoil: Spoil) -> Strike:
+    async def struck(site: Site, fault: Fault) -> None:
+        lines = site.places[fault.node].redis_lines
+        await asyncio.gather(*(spoil(line, fault.seconds) for line in lines))
+
+    return struck
+
+
+_STALL = _spoilt(Line(stalled=BOTH))
+_NOT_READING = _spoilt(Line(stalled=frozenset({Direction.DOWN})))
+_BLACK_HOLE = _spoilt(Line(swallowing=True))
+# A line to the other side of the world, each way; and a bad mobile one.
+_DELAY = _spoilt(Line(delay_seconds=0.15))
+_THROTTLE = _spoilt(Line(bytes_per_second=20_000))
 
 REDIS_KILLED = "Redis SIGKILL"
-
-OWN_KINDS: dict[str, Strike] = {
-    "node SIGKILL": _node_killed,
-    "node SIGSTOP": _node_stopped,
-    "node SIGTERM": _node_drained,
-    REDIS_KILLED: _redis_killed,
-    "Redis SIGSTOP": _redis_stopped,
-    "Redis CLIENT KILL pubsub": _told(_pubsub_killed),
-    "Redis CLIENT KILL normal": _told(_clients_killed),
-    "Redis CLIENT PAUSE": _told(_clients_paused),
-    "node-Redis stall": _redis_line(_STALLED),
-    "node-Redis answers stall": _redis_line(_NOT_READING),
-    "node-Redis black hole": _redis_line(_BLACK_HOLE),
-    "node-Redis reset": _redis_line(),
-    "node-Redis cut in an answer": _redis_line(None, Direction.DOWN),
-    "node-Redis cut in a command": _redis_line(None, Direction.UP),
-    "node-Redis delay": _redis_line(_LATE),
-    "node-Redis throttle": _redis_line(_SLOW),
-}
-"""Faults of nodes and Redis that the run itself started."""
-
-CLIENT_KINDS: dict[str, ClientStrike] = {
-    "client-node stall": _client_line(_STALLED),
-    "client-node not reading": _client_line(_NOT_READING),
-    "client-node black hole": _client_line(_BLACK_HOLE),
-    "client-node reset": _client_line(),
-    "client-node cut in an event": _client_line(None, Direction.DOWN),
-    "client-node cut in a request": _client_line(None, Direction.UP),
-    "client-node delay": _client_line(_LATE),
-    "client-node throttle": _client_line(_SLOW),
-}
-"""Faults between clients and nodes, whoever started these."""
 
 TAIL_LOST = "Redis tail lost"
 """Redis ends and comes back without its last seconds: what was acknowledged in them is
 gone, and clients have to be told. Not among :data:`KINDS`."""
 
-KINDS = (*OWN_KINDS, *CLIENT_KINDS)
-"""Every kind of fault of nodes on one Valkey, by the name it has in reports."""
+STRIKES: Mapping[str, Strike] = {
+    "node SIGKILL": _node_gone(signal.SIGKILL),
+    "node SIGSTOP": _node_stopped,
+    "node SIGTERM": _node_gone(signal.SIGTERM),
+    REDIS_KILLED: _valkey_killed,
+    "Redis SIGSTOP": _valkey_stopped,
+    "Redis CLIENT KILL pubsub": _connections_killed("pubsub"),
+    "Redis CLIENT KILL normal": _connections_killed("normal"),
+    "Redis CLIENT PAUSE": _connections_paused,
+    "node-Redis stall": _redis_lines(_STALL),
+    "node-Redis answers stall": _redis_lines(_NOT_READING),
+    "node-Redis black hole": _redis_lines(_BLACK_HOLE),
+    "node-Redis reset": _redis_lines(_reset),
+    "node-Redis cut in an answer": _redis_lines(_cut(Direction.DOWN)),
+    "node-Redis cut in a command": _redis_lines(_cut(Direction.UP)),
+    "node-Redis delay": _redis_lines(_DELAY),
+    "node-Redis throttle": _redis_lines(_THROTTLE),
+    "client-node stall": _client_line(_STALL),
+    "client-node not reading": _client_line(_NOT_READING),
+    "client-node black hole": _client_line(_BLACK_HOLE),
+    "client-node reset": _client_line(_reset),
+    "client-node cut in an event": _client_line(_cut(Direction.DOWN)),
+    "client-node cut in a request": _client_line(_cut(Direction.UP)),
+    "client-node delay": _client_line(_DELAY),
+    "client-node throttle": _client_line(_THROTTLE),
+    TAIL_LOST: _tail_lost,
+}
+"""Faults of nodes on one Redis, by the name that they have in reports."""
 
-SINGLE_KINDS = frozenset({"Redis SIGKILL", "Redis SIGSTOP", "Redis CLIENT PAUSE"})
-"""Faults of one server. With Sentinels there are those of the primary instead; a pause
+KINDS = tuple(kind for kind in STRIKES if kind != TAIL_LOST)
+CLIENT_KINDS = tuple(kind for kind in KINDS if kind.startswith("client-node "))
+"""Those between clients and nodes, whoever started these."""
+
+REDIS_KINDS = tuple(kind for kind in KINDS if kind.startswith("Redis CLIENT "))
+"""Those that a Redis can be told to make, whoever started it."""
+
+SINGLE_KINDS = frozenset({REDIS_KILLED, "Redis SIGSTOP", "Redis CLIENT PAUSE"})
+"""Those of one server. With Sentinels there are those of the primary instead; a pause
 would stop the Sentinels' own questions as well, and be the same as SIGSTOP."""
 
-SENTINEL_KINDS = (*GROUP_KINDS, *(each for each in KINDS if each not in SINGLE_KINDS))
-"""Every kind of fault of nodes on a primary with replicas under Sentinels."""
-
-TURN_SECONDS = 60.0
-"""Deadline until a group is whole again after a fault of it."""
+SENTINEL_KINDS = (*GROUP_STRIKES, *(each for each in KINDS if each not in SINGLE_KINDS))
 
 
-@asynccontextmanager
-async def turn(site: Site, fault: Fault) -> AsyncIterator[None]:
-    """Wait until what a fault strikes is whole again after an earlier one.
+def can_strike(site: Site, kind: str) -> bool:
+    """Tell whether a site has what a fault strikes."""
+    if kind in REDIS_KINDS:
+        return site.redis() is not None
+    return kind in CLIENT_KINDS or all(place.process for place in site.places)
+
+
+async def strike(site: Site, fault: Fault, until: float) -> Ended | None:
+    """Let a fault strike, last and end; a group has to be whole again first.
+
+    Args:
+        site: What it strikes.
+        fault: What it is.
+        until: The time after which it is too late: nothing strikes then.
+
+    Returns:
+        When it was; None if it was too late.
 
     Raises:
-        StartError: It is not in time.
+        StartError: A group is not whole, or a process does not start, in time.
         TimeoutError: An earlier fault does not end.
     """
-    group = site.group if isinstance(site, Deployment) else None
-    if group is None or fault.kind not in GROUP_KINDS:
-        yield
-        return
+    if site.group is None or fault.kind not in GROUP_STRIKES:
+        struck_at = time.monotonic()
+        await STRIKES[fault.kind](site, fault)
+        return Ended(fault.kind, struck_at, time.monotonic())
     async with asyncio.timeout(TURN_SECONDS):
-        await group.turn.acquire()
+        await site.group.turn.acquire()
     try:
-        await group.whole()
-        yield
+        await site.group.whole()
+        struck_at = time.monotonic()
+        if struck_at > until:
+            return None
+        begin = GROUP_STRIKES[fault.kind]
+        failover = await begin(site.group, fault.node, fault.seconds)
+        return Ended(fault.kind, struck_at, time.monotonic(), failover)
     finally:
-        group.turn.release()
-
-
-async def last(site: Site, fault: Fault) -> None:
-    """Let a fault strike, last, and end."""
-    async with strike(site, fault):
-        await asyncio.sleep(fault.seconds)
+        site.group.turn.release()

@@ -4,8 +4,13 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from verify.failovers import FAILOVER_KINDS, FAILOVER_SECONDS, GROUP_KINDS
-from verify.faults import KINDS, Fault
+from verify.faults.failovers import FAILOVER_KINDS
+from verify.faults.group import GROUP_STRIKES
+from verify.faults.kinds import KINDS, Fault
+
+FAILOVER_SECONDS = (5.0, 8.0)
+"""Range of a failover's length: the Sentinels take some two to four seconds for it, and
+what recovers then is to be seen before anything else strikes."""
 
 SECONDS = (0.3, 4.0)
 """Range of a fault's length: from a hiccup to over all of the server's deadlines."""
@@ -83,22 +88,15 @@ def _without_clashes(planned: list[Planned]) -> list[Planned]:
     """Leave out what strikes a thing that another fault has in hand."""
     kept: list[Planned] = []
     for each in planned:
-        clash = any(
-            each.at < before.at + before.fault.seconds and _same(each, before)
-            for before in kept
-        )
-        if not clash:
+        in_hand = [old for old in kept if each.at < old.at + old.fault.seconds]
+        if _thing(each.fault) not in [_thing(old.fault) for old in in_hand]:
             kept.append(each)
     return kept
-
-
-def _same(one: Planned, other: Planned) -> bool:
-    return _thing(one.fault) == _thing(other.fault)
 
 
 def _thing(fault: Fault) -> str:
     """Return what a fault takes in hand: Redis, a node or a line."""
     part = fault.kind.partition(" ")[0]
-    if fault.kind in GROUP_KINDS or part == "Redis":
+    if fault.kind in GROUP_STRIKES or part == "Redis":
         return "Redis"
     return f"{part} {fault.node}"

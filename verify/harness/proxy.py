@@ -63,8 +63,12 @@ class _Pair:
 
     def abort(self, *, reset: bool) -> None:
         for writer in (self.near, self.far):
-            if writer is not None:
-                _abort(writer, reset=reset)
+            if writer is None:
+                continue
+            peer = writer.get_extra_info("socket")
+            if reset and peer is not None and peer.family != socket.AF_UNIX:
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_LINGER)
+            writer.transport.abort()
 
 
 class FaultProxy:
@@ -141,11 +145,9 @@ class FaultProxy:
         for pair in cut & self._pairs:
             pair.abort(reset=True)
 
-    def _accept(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    def _accept(self, *near: *Streams) -> None:
         # Not a coroutine: asyncio logs an error when a task that it made is cancelled.
-        task = asyncio.create_task(self._serve(reader, writer), name="fault-proxy")
+        task = asyncio.create_task(self._serve(*near), name="fault-proxy")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -158,7 +160,7 @@ class FaultProxy:
             await self._carry(reader, pair)
         except (OSError, TimeoutError):
             # The line is down; whoever connected sees it end.
-            pair.abort(reset=False)
+            pass
         finally:
             self._pairs.discard(pair)
             pair.abort(reset=False)
@@ -169,12 +171,9 @@ class FaultProxy:
         await self._clear(Direction.UP, pair)
         async with asyncio.timeout(CONNECT_SECONDS):
             far_reader, pair.far = await self._connect()
-        ways = (
-            asyncio.create_task(self._pump(reader, pair.far, pair, Direction.UP)),
-            asyncio.create_task(
-                self._pump(far_reader, pair.near, pair, Direction.DOWN)
-            ),
-        )
+        up = self._pump(reader, pair.far, pair, Direction.UP)
+        down = self._pump(far_reader, pair.near, pair, Direction.DOWN)
+        ways = [asyncio.create_task(up), asyncio.create_task(down)]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -199,7 +198,10 @@ class FaultProxy:
                 return
             if not chunk:
                 return
-            await self._slow_down(len(chunk))
+            speed = self._line.bytes_per_second
+            await asyncio.sleep(
+                self._line.delay_seconds + (len(chunk) / speed if speed else 0)
+            )
             writer.write(chunk)
             await writer.drain()
 
@@ -216,18 +218,3 @@ class FaultProxy:
                     await self._changed.wait_for(lambda: not self._line.swallowing)
             return False
         return True
-
-    async def _slow_down(self, size: int) -> None:
-        line = self._line
-        seconds = line.delay_seconds
-        if line.bytes_per_second:
-            seconds += size / line.bytes_per_second
-        if seconds:
-            await asyncio.sleep(seconds)
-
-
-def _abort(writer: asyncio.StreamWriter, *, reset: bool) -> None:
-    connected = writer.get_extra_info("socket")
-    if reset and connected is not None and connected.family != socket.AF_UNIX:
-        connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_LINGER)
-    writer.transport.abort()

@@ -1,14 +1,10 @@
 """A primary with two replicas under three Sentinels, as processes to be killed."""
 
 import asyncio
-import os
-import signal
-import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -18,7 +14,8 @@ from redis.exceptions import RedisError
 from realtime.redis.valkey_process import valkey_binary
 from realtime.start_error import StartError
 from realtime.tasks import end_task
-from verify.processes import ADMIN_SECONDS, ChildProcess
+from verify.harness.process import ChildProcess, looks
+from verify.harness.valkey import LAZY, Valkey, free_ports
 
 SERVICE = "chat"
 SERVERS = 3
@@ -44,39 +41,51 @@ made a replica after some ten seconds, and a Sentinel looks at replicas every te
 AMISS = frozenset({"s_down", "o_down", "disconnected"})
 """Flags by which a Sentinel says that it does not reach a server or another one."""
 
+ADMIN_SECONDS = 2.0
+"""Deadline of one command to a server."""
+
 ASK_SECONDS = 0.5
 """Deadline of a question to a Sentinel, which may be stopped."""
 
-LOOK_SECONDS = 0.05
-"""Between two looks at the group."""
+WATCH_SECONDS = 0.1
+"""Between two looks who is the primary."""
 
 
 class SentinelGroup:
     """One primary, two replicas, three Sentinels; all die with this process.
+
+    Attributes:
+        ports: Of the servers.
+        sentinel_ports: Of the Sentinels.
+        processes: All of them, by port.
+        primary: Port of the primary, as it was last asked for.
+        changes: When the Sentinels named another primary, asked for or not.
+        turn: Held by the one fault at a time that strikes the group.
 
     Args:
         folder: An empty folder for data, configuration and logs.
     """
 
     def __init__(self, folder: Path) -> None:
-        ports = _free_ports(SERVERS + SENTINELS)
-        self.ports = ports[:SERVERS]
-        self.sentinel_ports = ports[SERVERS:]
-        self._folder = folder
-        self._processes = {
-            port: ChildProcess(folder / f"redis-{port}.log") for port in ports
-        }
-        self._clients = {
-            **{port: _client(port, ADMIN_SECONDS) for port in self.ports},
-            **{port: _client(port, ASK_SECONDS) for port in self.sentinel_ports},
-        }
-        self._stack = AsyncExitStack()
-        self.turn = asyncio.Lock()
-        """Held by the one fault at a time that strikes the group."""
+        ports = free_ports(SERVERS + SENTINELS)
+        self.ports, self.sentinel_ports = ports[:SERVERS], ports[SERVERS:]
         self.primary = self.ports[0]
-        """Port of the primary, as it was last asked for."""
         self.changes: list[float] = []
-        """When the Sentinels named another primary, asked for or not."""
+        self.turn = asyncio.Lock()
+        self._folder = folder
+        self._servers = {port: _server(folder, port) for port in self.ports}
+        self._sentinels = {
+            port: ChildProcess(folder / f"sentinel-{port}.log")
+            for port in self.sentinel_ports
+        }
+        self.processes: dict[int, ChildProcess] = {**self._servers, **self._sentinels}
+        self._clients = {
+            port: async_client(
+                f"redis://127.0.0.1:{port}",
+                ADMIN_SECONDS if port in self.ports else ASK_SECONDS,
+            )
+            for port in ports
+        }
         self._watching: asyncio.Task[None] | None = None
 
     @property
@@ -93,18 +102,22 @@ class SentinelGroup:
         """Return the run's own client of one server or Sentinel."""
         return self._clients[port]
 
-    async def start(self) -> None:
-        """Start all and return when replicas have synced and Sentinels agree.
+    async def __aenter__(self) -> Self:
+        """Start all; the block begins when replicas have synced and Sentinels agree.
 
         Raises:
             StartError: They do not in time.
         """
-        for process in self._processes.values():
-            self._stack.push_async_callback(process.kill)
-        for client in self._clients.values():
-            self._stack.push_async_callback(client.aclose)
+        try:
+            await self._start()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def _start(self) -> None:
         for port in self.ports:
-            await self.start_server(port)
+            self.start_server(port)
         # A Sentinel that finds no replicas at first asks for them again late.
         await self._until(self._synced, "the replicas have not synced")
         for port in self.sentinel_ports:
@@ -112,33 +125,24 @@ class SentinelGroup:
         await self.whole()
         self._watching = asyncio.create_task(self._watch(), name="primary-watch")
 
-    async def aclose(self) -> None:
-        """End all."""
+    async def __aexit__(self, *_error: object) -> None:
         await end_task(self._watching)
-        await self._stack.aclose()
+        for client in self._clients.values():
+            await client.aclose()
+        for process in self.processes.values():
+            process.kill()
 
-    async def kill(self, port: int) -> None:
+    def kill(self, port: int) -> None:
         """SIGKILL one server or Sentinel."""
-        await self._processes[port].kill()
+        self.processes[port].kill()
 
-    async def signal(self, port: int, number: signal.Signals) -> None:
-        """Send a signal to one server or Sentinel."""
-        await self._processes[port].signal(number)
-
-    async def start_server(self, port: int) -> None:
+    def start_server(self, port: int) -> None:
         """Start a server on the data there is; as a replica, unless it is the primary.
 
         That is what a server's start script does: it asks the Sentinels first.
         """
-        folder = self._folder / str(port)
-        folder.mkdir(exist_ok=True)
         replica = ("--replicaof", f"127.0.0.1 {self.primary}")
-        await self._spawn(
-            port,
-            *("--port", str(port), "--dir", str(folder), "--bind", "127.0.0.1"),
-            *("--appendonly", "yes", "--save", "", "--repl-diskless-sync-delay", "0"),
-            *(replica if port != self.primary else ()),
-        )
+        self._servers[port].start(*(replica if port != self.primary else ()))
 
     async def start_sentinel(self, port: int) -> None:
         """Start a Sentinel; one that was there before goes on from its own notes."""
@@ -150,11 +154,11 @@ class SentinelGroup:
                 f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}\n"
                 f"sentinel failover-timeout {SERVICE} {FAILOVER_TIMEOUT_MS}\n"
             )
-        await self._spawn(port, str(config), "--sentinel")
+        self._sentinels[port].spawn((str(valkey_binary()), str(config), "--sentinel"))
 
         async def told() -> bool:
-            sentinel = self._clients[port]
             for name, period in PERIODS_MS.items():
+                sentinel: Any = self._clients[port]
                 await sentinel.execute_command("SENTINEL", "DEBUG", name, period)
             return True
 
@@ -211,7 +215,7 @@ class SentinelGroup:
         """Note each change of the primary."""
         known = self.primary
         while True:
-            await asyncio.sleep(2 * LOOK_SECONDS)
+            await asyncio.sleep(WATCH_SECONDS)
             found = await self._ask_primary()
             if found not in (None, known):
                 known = found or known
@@ -227,16 +231,15 @@ class SentinelGroup:
     async def _watched(self) -> bool:
         """Tell whether each Sentinel knows the whole group, and nothing is down."""
         for port in self.sentinel_ports:
-            state: Any = await self._clients[port].sentinel_master(SERVICE)
-            known = int(state["num-other-sentinels"]), int(state["num-slaves"])
+            sentinel = self._clients[port]
+            state: Any = await sentinel.sentinel_master(SERVICE)
+            servers: Any = await sentinel.sentinel_slaves(SERVICE)
+            others: Any = await sentinel.sentinel_sentinels(SERVICE)
             as_it_is = int(state["port"]) == self.primary
-            if known != (SENTINELS - 1, SERVERS - 1) or not as_it_is:
+            is_whole = (len(servers), len(others)) == (SERVERS - 1, SENTINELS - 1)
+            flags = [str(each["flags"]) for each in (state, *servers, *others)]
+            if not as_it_is or not is_whole or AMISS & set(",".join(flags).split(",")):
                 return False
-            servers: Any = await self._clients[port].sentinel_slaves(SERVICE)
-            others: Any = await self._clients[port].sentinel_sentinels(SERVICE)
-            for each in (state, *servers, *others):
-                if AMISS & set(str(each["flags"]).split(",")):
-                    return False
         return True
 
     async def _ask_primary(self) -> int | None:
@@ -256,20 +259,15 @@ class SentinelGroup:
         return int(state["config-epoch"]), int(address[1])
 
     async def _until(self, condition: Callable[[], Awaitable[bool]], why: str) -> None:
-        deadline = time.monotonic() + WHOLE_SECONDS
-        while time.monotonic() < deadline:
+        for pause in looks(WHOLE_SECONDS):
             try:
                 if await condition():
                     return
             except (RedisError, OSError):
                 # It is on its way up, or down.
                 pass
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(pause)
         raise StartError(f"Sentinel: {why}.")
-
-    async def _spawn(self, port: int, *arguments: str) -> None:
-        command = (str(valkey_binary()), *arguments)
-        await self._processes[port].spawn(command, stdout=None, env=os.environ)
 
 
 def sentinel_url(ports: Sequence[int]) -> str:
@@ -278,21 +276,19 @@ def sentinel_url(ports: Sequence[int]) -> str:
     return f"sentinel://{hosts}/0/{SERVICE}"
 
 
-def _client(port: int, seconds: float) -> Redis:
-    return Redis(
-        host="127.0.0.1",
-        port=port,
+def _server(folder: Path, port: int) -> Valkey:
+    own = folder / str(port)
+    own.mkdir()
+    return Valkey(own, *LAZY, "--repl-diskless-sync-delay", "0", port=port)
+
+
+def async_client(url: str, seconds: float = ADMIN_SECONDS) -> Redis:
+    """Return the run's own client of a server, with a deadline for each command."""
+    client: Redis = Redis.from_url(
+        url,
         socket_timeout=seconds,
         socket_connect_timeout=seconds,
         # A server that was killed has closed what the pool still holds.
         retry=Retry(NoBackoff(), 1),
     )
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that were free a moment ago."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    return client

@@ -1,7 +1,8 @@
-"""Read the final logs: from Redis itself, or through a node's ``history``."""
+"""What the server holds at the end: read from Redis, or by ``history``."""
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,8 +11,8 @@ from aiohttp import TCPConnector
 from redis.asyncio import Redis
 
 from realtime.store import keys
-from verify.connection import Connection
-from verify.final_log import FinalLog, LogEntry
+from verify.client.connection import Connection
+from verify.history import FinalLog, LogEntry
 
 PAGE_EVENTS = 1000
 """Events read from Redis at once."""
@@ -61,35 +62,49 @@ async def read_history(
         LostError, SilentError, TimeoutError: The node does not serve.
         ValueError: It refuses.
     """
-    connection = Connection(lambda _name, _payload: None, connector=connector)
+    connection = Connection(connector=connector)
     messages: list[dict[str, Any]] = []
+    asked: dict[str, object] = {"room": room, "limit": PAGE_MESSAGES}
     try:
         await connection.open(url, auth, ["websocket"])
         joined = await connection.request(
             "join", {"room": room}, seconds=REQUEST_SECONDS
         )
-        before: int | None = None
-        first_kept = 1
-        while True:
-            asked: dict[str, object] = {"room": room, "limit": PAGE_MESSAGES}
-            if before is not None:
-                asked["before"] = before
+        page: dict[str, Any] = {"more": True}
+        while page["more"]:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                ack = await _page(connection, asked)
-            messages[:0] = ack["messages"]
-            first_kept = ack["firstAvailable"]
-            if not ack["more"]:
-                break
-            before = ack["messages"][0]["message"]
+                page = await _page(connection, asked)
+            messages[:0] = page["messages"]
+            asked["before"] = messages[0]["message"] if messages else 0
     finally:
         await connection.close()
     return FinalLog(
         room,
         [_message(each) for each in messages],
         messages_only=True,
-        first_kept=first_kept,
+        first_kept=page["firstAvailable"],
         reads=joined.get("reads") or {},
     )
+
+
+async def presence_error(redis: Redis, room: str, here: Counter[str]) -> str:
+    """Say how a room's lists differ from who is here; empty if they do not.
+
+    Args:
+        redis: Where the lists are.
+        room: Room id.
+        here: Sessions that attend the room, by user.
+    """
+    sessions: Any = await redis.hvals(keys.sessions(room))
+    counts: Any = await redis.hgetall(keys.online(room))
+    lists = {
+        "sessions": Counter(str(orjson.loads(each)["user"]) for each in sessions),
+        "users online": Counter({user.decode(): int(n) for user, n in counts.items()}),
+    }
+    for name, listed in lists.items():
+        if listed != here:
+            return f"the {name} are {dict(listed)}, but here are {dict(here)}"
+    return ""
 
 
 async def _page(connection: Connection, asked: dict[str, object]) -> dict[str, Any]:
@@ -114,10 +129,5 @@ def _entry(event: bytes) -> LogEntry:
 
 
 def _message(payload: dict[str, Any]) -> LogEntry:
-    return LogEntry(
-        payload["offset"],
-        payload["uid"],
-        payload["message"],
-        payload["user"],
-        payload["clientId"],
-    )
+    members = ("offset", "uid", "message", "user", "clientId")
+    return LogEntry(*(payload[name] for name in members))
