@@ -19,8 +19,9 @@ from verify.harness.site import Place
 FIRST_USE: Mapping[str, int] = {
     # A connection to Redis that was away at the start.
     "descriptors": 3,
-    # Of large rooms' fan-out, of sessions' ends, of a level of durability.
-    "asyncio_tasks": 3,
+    # Of large rooms' fan-out, of sessions' ends, of a level of durability: of its
+    # connection, and of the look whether that still leads to the primary.
+    "asyncio_tasks": 4,
 }
 """How many more there may be than in a node that has just started."""
 
@@ -35,6 +36,9 @@ POOLS: Mapping[str, int] = {
 
 IDLE_SECONDS = 5.0
 """Deadline of the first look: the machine may be busy with others."""
+
+PAUSE_SECONDS = 0.1
+"""Between two looks: the last one's connection is to be gone."""
 
 ANSWER_SECONDS = 0.8
 """Deadline of a look. A node that is stopped gives no answer; the next look will."""
@@ -84,7 +88,7 @@ class Census:
     async def begin(self) -> None:
         """Look at the nodes before anybody uses them."""
         for name, process in self._processes.items():
-            for pause in looks(IDLE_SECONDS):
+            for pause in looks(IDLE_SECONDS, PAUSE_SECONDS):
                 if held := parse_held(await read_metrics(process)):
                     self.note_idle(name, held)
                     break
@@ -100,7 +104,7 @@ class Census:
         found: list[Violation] = []
         for name, process in self._processes.items():
             held: dict[str, int] = {}
-            for pause in looks(seconds):
+            for pause in looks(seconds, PAUSE_SECONDS):
                 held = parse_held(await read_metrics(process))
                 if held and not self._too_much(name, held):
                     break

@@ -24,11 +24,11 @@ SHOWN_BYTES = 4_000
 """The end of a process's output that the text of a failure shows."""
 
 
-def looks(seconds: float) -> Iterator[float]:
+def looks(seconds: float, pause: float = LOOK_SECONDS) -> Iterator[float]:
     """Yield the pause before each next look at something, until a deadline."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        yield LOOK_SECONDS
+        yield pause
 
 
 class ChildProcess:
