@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import orjson
 
@@ -27,7 +27,6 @@ class Outcome(StrEnum):
 class Up:
     """A connection was made; ``node`` is the address it went to."""
 
-    kind: ClassVar[str] = "up"
     at: float
     node: str
 
@@ -36,7 +35,6 @@ class Up:
 class Down:
     """The connection ended."""
 
-    kind: ClassVar[str] = "down"
     at: float
     reason: str
 
@@ -45,7 +43,6 @@ class Down:
 class Sent:
     """An attempt to send a message began."""
 
-    kind: ClassVar[str] = "sent"
     at: float
     room: str
     client_id: str
@@ -55,7 +52,6 @@ class Sent:
 class Answered:
     """An attempt to send ended. The numbers are the ack's, 0 without one."""
 
-    kind: ClassVar[str] = "answered"
     at: float
     room: str
     client_id: str
@@ -72,7 +68,6 @@ class Answered:
 class Shown:
     """An event of the room's log reached the user; ``message`` is 0 for others."""
 
-    kind: ClassVar[str] = "shown"
     at: float
     room: str
     offset: int
@@ -91,7 +86,6 @@ class Began:
     the server asked for it.
     """
 
-    kind: ClassVar[str] = "began"
     at: float
     room: str
     offset: int
@@ -107,7 +101,6 @@ class Read:
     events and its join. The two ways overtake each other.
     """
 
-    kind: ClassVar[str] = "read"
     at: float
     room: str
     user: str
@@ -123,7 +116,8 @@ Span = tuple[float, float]
 """From when to when, on the clock of the histories."""
 
 _KINDS: dict[str, type[Record]] = {
-    each.kind: each for each in (Up, Down, Sent, Answered, Shown, Began, Read)
+    each.__name__.lower(): each
+    for each in (Up, Down, Sent, Answered, Shown, Began, Read)
 }
 
 
@@ -172,9 +166,26 @@ class FinalLog:
         return [entry for entry in self.entries if entry.message]
 
 
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A promise that was broken, as shortly as it can be said.
+
+    Attributes:
+        rule: The promise; one of ``verify.checker.RULES``.
+        room: Room id.
+        text: What happened, with numbers and names to look for in the histories.
+    """
+
+    rule: str
+    room: str
+    text: str
+
+
 def to_line(record: Record) -> bytes:
     """Return a record as a line of JSON, with its line feed."""
-    return orjson.dumps({"kind": record.kind, **asdict(record)}) + b"\n"
+    return (
+        orjson.dumps({"kind": type(record).__name__.lower(), **asdict(record)}) + b"\n"
+    )
 
 
 def from_line(line: bytes) -> Record:

@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from verify.faults.kinds import KINDS
-from verify.faults.schedule import Planned
+from verify.faults.kinds import KINDS, Planned
 from verify.harness.nodes import NODE_COMMAND
 from verify.harness.tokens import MakeAuth, development_auth
 

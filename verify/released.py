@@ -5,16 +5,15 @@ what comes with first use and for pools, both bounded here. A node that lives th
 several rounds must then stay where it was after the first one.
 """
 
-import asyncio
 import re
 from collections.abc import Mapping, Sequence
 
 import aiohttp
 
-from verify.checker.violation import Violation
 from verify.harness.nodes import NodeProcess
-from verify.harness.process import looks
+from verify.harness.process import until
 from verify.harness.site import Place
+from verify.history import Violation
 
 FIRST_USE: Mapping[str, int] = {
     # A connection to Redis that was away at the start.
@@ -87,12 +86,9 @@ class Census:
 
     async def begin(self) -> None:
         """Look at the nodes before anybody uses them."""
-        for name, process in self._processes.items():
-            for pause in looks(IDLE_SECONDS, PAUSE_SECONDS):
-                if held := parse_held(await read_metrics(process)):
-                    self.note_idle(name, held)
-                    break
-                await asyncio.sleep(pause)
+        for name in self._processes:
+            if held := await self._look(name, IDLE_SECONDS):
+                self.note_idle(name, held)
 
     def note_idle(self, name: str, held: Mapping[str, int]) -> None:
         """Remember what a node held that had just started."""
@@ -102,15 +98,21 @@ class Census:
     async def check(self, seconds: float) -> list[Violation]:
         """Return what nodes have not let go of in the time that they have for it."""
         found: list[Violation] = []
-        for name, process in self._processes.items():
-            held: dict[str, int] = {}
-            for pause in looks(seconds, PAUSE_SECONDS):
-                held = parse_held(await read_metrics(process))
-                if held and not self._too_much(name, held):
-                    break
-                await asyncio.sleep(pause)
-            found += self.take(name, held)
+        for name in self._processes:
+            found += self.take(name, await self._look(name, seconds))
         return found
+
+    async def _look(self, name: str, seconds: float) -> dict[str, int]:
+        """Return what a node holds as soon as it is not too much, or in the end."""
+        held: dict[str, int] = {}
+
+        async def is_well() -> bool:
+            nonlocal held
+            held = parse_held(await read_metrics(self._processes[name]))
+            return bool(held) and not self._too_much(name, held)
+
+        await until(is_well, seconds, PAUSE_SECONDS)
+        return held
 
     def take(self, name: str, held: Mapping[str, int]) -> list[Violation]:
         """Return what a node holds too much of; one that lasts may hold no more later.

@@ -9,10 +9,9 @@ from typing import Any
 import orjson
 
 from verify.checker import RULES
-from verify.checker.violation import Violation
 from verify.faults.failovers import Failover
 from verify.faults.kinds import Ended
-from verify.history import Answered, Began, History, Outcome, Sent, Shown, Up
+from verify.history import Answered, Began, History, Outcome, Sent, Shown, Up, Violation
 
 SHOWN_VIOLATIONS = 3
 """Violations of one rule that the text tells of; the rest are in the JSON."""

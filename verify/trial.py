@@ -3,13 +3,11 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Sequence
 
 from realtime.start_error import StartError
 from verify.checker import by_gravity, check
-from verify.checker.violation import Violation
 from verify.client.crowd import Crowd
-from verify.faults.failovers import Failover, lost_spans, with_unasked
+from verify.faults.failovers import lost_spans, with_unasked
 from verify.faults.kinds import (
     REDIS_KILLED,
     TAIL_LOST,
@@ -18,11 +16,11 @@ from verify.faults.kinds import (
     can_strike,
     strike,
 )
-from verify.faults.schedule import plan as draw_schedule
+from verify.faults.schedule import draw_schedule
 from verify.final_logs import presence_error, read_history, read_log
-from verify.harness.process import looks
+from verify.harness.process import until
 from verify.harness.site import Site
-from verify.history import FinalLog, Span, keep
+from verify.history import FinalLog, Span, Violation, keep
 from verify.plan import Plan, Tell
 from verify.released import Census
 from verify.report import Report
@@ -61,7 +59,7 @@ class Trial:
         name = f"verify-{secrets.token_hex(4)}"
         self._rooms = [f"{name}-{number}" for number in range(1, ROOMS + 1)]
         self._crowd = Crowd(plan, site, self._rooms, web_url)
-        self._changes_before = len(site.group.changes) if site.group else 0
+        self._began = time.monotonic()
         self._ended: list[Ended] = []
         self._striking: list[str] = []
         self._violations: list[Violation] = []
@@ -75,7 +73,7 @@ class Trial:
         async with asyncio.TaskGroup() as tasks:
             chatting = tasks.create_task(self._crowd.run(), name="crowd")
             telling = tasks.create_task(self._tell_progress(), name="progress")
-            absent = await self._settled(READY_SECONDS)
+            absent = await self._unsettled(READY_SECONDS)
             unsettled = [] if absent else await self._course()
             chatting.cancel()
             telling.cancel()
@@ -83,18 +81,22 @@ class Trial:
             raise StartError("Not all clients get connected:\n" + "\n".join(absent))
         self._tell("All clients leave; looking what nodes still hold ...")
         self._violations += await self._census.check(self._plan.released_seconds)
-        failovers = self._failovers()
-        await self._compare(failovers, complete=not unsettled)
-        self._violations += [Violation("settled", "-", text) for text in unsettled]
-        return Report(
+        group = self._site.group
+        changes = [at for at in group.changes if at > self._began] if group else []
+        struck = [each.failover for each in self._ended if each.failover is not None]
+        report = Report(
             seed=self._plan.seed,
             seconds=self._plan.seconds,
             nodes=len(self._site.places),
             histories=self._crowd.histories,
             faults=self._ended,
-            failovers=failovers,
-            violations=by_gravity(self._violations),
+            failovers=with_unasked(struck, changes),
+            violations=self._violations,
         )
+        await self._compare(report, complete=not unsettled)
+        self._violations += [Violation("settled", "-", text) for text in unsettled]
+        self._violations[:] = by_gravity(self._violations)
+        return report
 
     async def _course(self) -> list[str]:
         """From the first message until all have settled; returns what has not."""
@@ -102,48 +104,41 @@ class Trial:
         schedule = plan.schedule
         if schedule is None:
             kinds = [kind for kind in plan.kinds if can_strike(self._site, kind)]
-            nodes = len(self._site.places)
-            schedule = draw_schedule(
-                plan.seed,
-                seconds=plan.seconds,
-                nodes=nodes,
-                kinds=kinds,
-                spared=plan.spared,
-            )
-        self._crowd.start_chatting()
+            schedule = draw_schedule(plan, len(self._site.places), kinds)
+        self._crowd.chatting.set()
         self._tell(f"{len(self._crowd.clients)} clients chat; faults strike.")
-        until = began + plan.seconds
+        end = began + plan.seconds
         async with asyncio.TaskGroup() as faults:
             for planned in schedule:
                 await asyncio.sleep(began + planned.at - time.monotonic())
-                striking = self._strike(planned.fault, until)
+                striking = self._strike(planned.fault, end)
                 faults.create_task(striking, name=planned.fault.kind)
-            await asyncio.sleep(until - time.monotonic())
+            await asyncio.sleep(end - time.monotonic())
         self._tell("No more faults; waiting until everybody has everything ...")
-        self._crowd.stop_chatting()
-        unsettled = await self._settled(plan.settle_seconds)
+        self._crowd.chatting.clear()
+        unsettled = await self._unsettled(plan.settle_seconds)
         if not unsettled:
-            await self._check_presence()
+            for room in self._rooms:
+                await self._check_presence(room)
         return unsettled
 
-    async def _strike(self, fault: Fault, until: float) -> None:
+    async def _strike(self, fault: Fault, end: float) -> None:
         self._striking.append(fault.kind)
-        try:
-            ended = await strike(self._site, fault, until)
-        finally:
-            self._striking.remove(fault.kind)
+        ended = await strike(self._site, fault, end)
+        self._striking.remove(fault.kind)
         if ended is not None:
             self._ended.append(ended)
 
-    async def _settled(self, seconds: float) -> list[str]:
-        """Return what is still missing at a deadline; it is looked at from outside."""
-        for pause in looks(seconds):
-            if not self._crowd.unsettled():
-                break
-            await asyncio.sleep(pause)
+    async def _unsettled(self, seconds: float) -> list[str]:
+        """Return what clients still miss at a deadline; nothing as soon as it is so."""
+
+        async def settled() -> bool:
+            return not self._crowd.unsettled()
+
+        await until(settled, seconds)
         return self._crowd.unsettled()
 
-    async def _check_presence(self) -> None:
+    async def _check_presence(self, room: str) -> None:
         """Give killed nodes' sessions the time to be swept, then look who is here.
 
         Not at the user's own nodes: when they find a client gone is what they are told.
@@ -151,35 +146,33 @@ class Trial:
         redis = self._site.redis()
         if redis is None or self._site.durability is None:
             return
-        for room in self._rooms:
-            here = self._crowd.attending(room)
-            error = ""
-            for pause in looks(PRESENCE_SECONDS):
-                if not (error := await presence_error(redis, room, here)):
-                    break
-                await asyncio.sleep(pause)
-            if error:
-                self._violations.append(Violation("presence", room, error))
+        error = ""
 
-    async def _compare(self, failovers: Sequence[Failover], *, complete: bool) -> None:
+        async def right() -> bool:
+            nonlocal error
+            error = await presence_error(redis, room, self._crowd.attending(room))
+            return not error
+
+        if not await until(right, PRESENCE_SECONDS):
+            self._violations.append(Violation("presence", room, error))
+
+    async def _compare(self, report: Report, *, complete: bool) -> None:
         """Hold what clients wrote down against what the server says at the end."""
-        histories, plan = self._crowd.histories, self._plan
         logs = [await self._read(room) for room in self._rooms]
         for place in self._site.places:
             if place.process is not None and (text := place.process.new_traceback()):
                 self._violations.append(Violation("quiet", place.name, text))
-        if plan.histories is not None:
-            keep(plan.histories, histories, logs)
+        if self._plan.histories is not None:
+            keep(self._plan.histories, report.histories, logs)
         self._tell("Comparing the histories with the log ...")
         durability = self._site.durability
-        lost = self._spans(lambda fault: fault.kind == TAIL_LOST)
-        for each in failovers:
+        lost = self._spans(TAIL_LOST)
+        for each in report.failovers:
             lost += lost_spans(each, durability or "memory")
-        replaced = [(each.struck_at, each.whole_at) for each in failovers]
-        if self._site.is_lazy:
-            replaced += self._spans(lambda fault: fault.kind == REDIS_KILLED)
+        replaced = [(each.struck_at, each.whole_at) for each in report.failovers]
+        replaced += self._spans(REDIS_KILLED) if self._site.is_lazy else []
         self._violations += check(
-            histories,
+            report.histories,
             logs,
             lost=lost,
             replaced=replaced,
@@ -201,15 +194,9 @@ class Trial:
             self._violations.append(Violation("history", room, text))
         return log
 
-    def _failovers(self) -> list[Failover]:
-        """Return those of faults, and those of the Sentinels' own."""
-        struck = [each.failover for each in self._ended if each.failover is not None]
-        group = self._site.group
-        changes = group.changes[self._changes_before :] if group else []
-        return with_unasked(struck, changes)
-
-    def _spans(self, of: Callable[[Ended], bool]) -> list[Span]:
-        return [(each.struck_at, each.ended_at) for each in self._ended if of(each)]
+    def _spans(self, kind: str) -> list[Span]:
+        ended = [each for each in self._ended if each.kind == kind]
+        return [(each.struck_at, each.ended_at) for each in ended]
 
     async def _tell_progress(self) -> None:
         while True:

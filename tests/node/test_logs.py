@@ -15,7 +15,7 @@ from realtime.redis.valkey_process import die_with_parent
 from tests.kit.waiting import DEADLINE_SECONDS, wait_until
 from tests.node.test_metrics import scrape
 from verify.harness.nodes import READY_LINE
-from verify.harness.process import READY_SECONDS
+from verify.harness.process import PATIENCE_SECONDS
 
 PIPE_BYTES = 4096
 """A pipe of this size is full after some forty lines."""
@@ -103,7 +103,7 @@ async def test_a_node_whose_log_is_not_read_serves_on_and_ends(
         preexec_fn=die_with_parent(),
     )
     try:
-        async with asyncio.timeout(READY_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not (found := READY_LINE.search(line := await _line_of(process))):
                 assert line, "the node ended"
         port = int(found[1])

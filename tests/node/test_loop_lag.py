@@ -62,7 +62,7 @@ async def test_a_stopped_process_has_not_blocked_its_loop(redis_url: str) -> Non
     async with run_process("--redis-url", redis_url) as node:
         _, before = await scrape(node.url)
         node.pause()
-        await wait_until(lambda: _state(node.pid) == "T", "it is stopped")
+        await wait_until(lambda: _state(node.process.pid) == "T", "it is stopped")
         stopped_at = time.monotonic()
         await wait_until(
             lambda: time.monotonic() > stopped_at + STOP_SECONDS, "it was for long"

@@ -45,7 +45,7 @@ async def talking(who: Member) -> AsyncIterator[list[str]]:
 
 async def kill_primary(group: SentinelGroup) -> None:
     """SIGKILL: the Sentinels notice and promote a replica."""
-    group.kill(group.primary)
+    group.processes[group.primary].kill()
 
 
 async def hand_over(group: SentinelGroup) -> None:

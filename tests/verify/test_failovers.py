@@ -9,8 +9,7 @@ from verify.faults.failovers import (
     lost_spans,
     with_unasked,
 )
-from verify.faults.kinds import Fault
-from verify.faults.schedule import Planned
+from verify.faults.kinds import Fault, Planned
 from verify.plan import Plan
 from verify.runs import run_trial
 

@@ -10,8 +10,7 @@ from realtime.store import keys
 from tests.kit.nodes import NAMESPACE, client, run_nodes
 from tests.kit.redis_server import RedisServer
 from tests.kit.waiting import MS, wait_until
-from verify.faults.kinds import TAIL_LOST, Fault
-from verify.faults.schedule import Planned
+from verify.faults.kinds import TAIL_LOST, Fault, Planned
 from verify.final_logs import presence_error
 from verify.plan import Plan
 from verify.runs import run_trial

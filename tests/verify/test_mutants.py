@@ -5,8 +5,7 @@ import sys
 import pytest
 
 from tests.verify.mutants import MUTANTS
-from verify.faults.kinds import TAIL_LOST, Fault
-from verify.faults.schedule import Planned
+from verify.faults.kinds import TAIL_LOST, Fault, Planned
 from verify.plan import Plan
 from verify.runs import run_trial
 

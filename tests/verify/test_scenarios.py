@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from verify.faults.kinds import KINDS, Fault
-from verify.faults.schedule import MOMENTARY, Planned
+from verify.faults.kinds import KINDS, Fault, Planned
+from verify.faults.schedule import MOMENTARY
 from verify.plan import Plan
 from verify.runs import run_trial
 

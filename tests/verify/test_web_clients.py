@@ -3,8 +3,7 @@
 import pytest
 
 from tests.client.javascript import require_node
-from verify.faults.kinds import TAIL_LOST, Fault
-from verify.faults.schedule import Planned
+from verify.faults.kinds import TAIL_LOST, Fault, Planned
 from verify.plan import Plan
 from verify.runs import run_trial
 

@@ -6,8 +6,7 @@ from verify.checker.order import check_order
 from verify.checker.reads import check_reads
 from verify.checker.sends import check_sends
 from verify.checker.shown import check_shown
-from verify.checker.violation import Violation
-from verify.history import FinalLog, History, Span
+from verify.history import FinalLog, History, Span, Violation
 
 RULES = {
     "acknowledged": "what was acknowledged is in the log under that number",

@@ -3,8 +3,16 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from verify.checker.violation import Violation
-from verify.history import Answered, Down, FinalLog, History, Outcome, Sent, Up
+from verify.history import (
+    Answered,
+    Down,
+    FinalLog,
+    History,
+    Outcome,
+    Sent,
+    Up,
+    Violation,
+)
 
 
 def check_order(histories: Sequence[History], log: FinalLog) -> Iterator[Violation]:

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from verify.checker.violation import Violation
-from verify.history import Began, FinalLog, History, Read, Span, of_kind
+from verify.history import Began, FinalLog, History, Read, Span, Violation, of_kind
 
 TAIL_SECONDS = 2.0
 """What Redis may not have on disk or at its replicas yet when it ends."""

@@ -4,8 +4,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from verify.checker.violation import Violation
-from verify.history import Answered, FinalLog, History, LogEntry, Outcome, Sent, Span
+from verify.history import (
+    Answered,
+    FinalLog,
+    History,
+    LogEntry,
+    Outcome,
+    Sent,
+    Span,
+    Violation,
+)
 
 
 @dataclass(slots=True)

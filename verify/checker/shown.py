@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
-from verify.checker.violation import Violation
-from verify.history import Began, FinalLog, History, LogEntry, Shown, Span
+from verify.history import Began, FinalLog, History, LogEntry, Shown, Span, Violation
 
 Position = tuple[int, str]
 """Offset and uid of an event."""

@@ -18,13 +18,14 @@ CLOSE_SECONDS = 2.0
 
 OnEvent = Callable[[str, Any], None]
 OnAck = Callable[[dict[str, Any]], None]
+MakeConnector = Callable[[], aiohttp.TCPConnector]
 
 
 class LostError(Exception):
     """The connection could not be made, or it ended before the answer came."""
 
 
-class SilentError(Exception):
+class SilentError(LostError):
     """The connection stood and the answer did not come in time."""
 
 
@@ -48,13 +49,13 @@ class Connection:
         self,
         on_event: OnEvent | None = None,
         *,
-        on_lost: Callable[[], None] | None = None,
-        connector: Callable[[], aiohttp.TCPConnector] | None = None,
+        on_lost: Callable[[], None] = lambda: None,
+        connector: MakeConnector | None = None,
     ) -> None:
         self._on_event = on_event
         self._on_lost = on_lost
         self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector() if connector is None else connector()
+            connector=(connector or aiohttp.TCPConnector)()
         )
         self._sio = socketio.AsyncClient(
             reconnection=False,
@@ -63,11 +64,10 @@ class Connection:
             http_session=self._http,
         )
         self._sio.on("*", self._event, namespace=NAMESPACE)
-        self._sio.on("disconnect", self._disconnected, namespace=NAMESPACE)
+        self._sio.on("disconnect", self._end, namespace=NAMESPACE)
         self._sio.on("connect_error", self._refused, namespace=NAMESPACE)
         self._refusal = ""
         self._answers: set[asyncio.Future[dict[str, Any]]] = set()
-        self._closed = False
         self.is_lost = False
         self.reason = ""
 
@@ -92,9 +92,10 @@ class Connection:
             raise LostError(reason) from error
         # When a polling answer breaks off, the library's reader dies of it and tells
         # nobody; when a POST does, its writer ends, and the reader goes on.
-        for task in self._loops():
-            if task is None:
-                raise LostError("the connection ended")
+        loops = self._loops()
+        if len(loops) < 2:
+            raise LostError("the connection ended")
+        for task in loops:
             task.add_done_callback(self._loop_ended)
 
     async def request(
@@ -103,7 +104,7 @@ class Connection:
         payload: dict[str, object],
         *,
         seconds: float,
-        on_ack: OnAck | None = None,
+        on_ack: OnAck = lambda _ack: None,
     ) -> dict[str, Any]:
         """Send an event and return its ack.
 
@@ -121,22 +122,17 @@ class Connection:
         answer: asyncio.Future[dict[str, Any]]
         answer = asyncio.get_running_loop().create_future()
 
-        def answered(*arguments: Any) -> None:
-            if answer.done() or self._closed:
-                return
-            ack = arguments[0] if arguments else {}
-            if on_ack is not None:
+        def answered(ack: dict[str, Any]) -> None:
+            if not answer.done():
                 on_ack(ack)
-            answer.set_result(ack)
+                answer.set_result(ack)
 
         if self.is_lost:
             raise LostError(self.reason)
         self._answers.add(answer)
         try:
             async with asyncio.timeout(seconds):
-                await self._sio.emit(
-                    event, payload, namespace=NAMESPACE, callback=answered
-                )
+                await self._sio.emit(event, payload, NAMESPACE, callback=answered)
                 return await answer
         except SocketIOError as error:
             raise LostError(str(error)) from error
@@ -147,12 +143,9 @@ class Connection:
 
     async def close(self) -> None:
         """Cut the connection without a farewell and wait for the library's tasks."""
-        self._closed = True
         self._end("closed by the client")
         await self._http.close()
-        engine = self._sio.eio
-        loops = [task for task in self._loops() if task is not None]
-        if loops:
+        if loops := self._loops():
             _done, late = await asyncio.wait(loops, timeout=CLOSE_SECONDS)
             for task in late:
                 task.cancel()
@@ -163,35 +156,32 @@ class Connection:
         except (SocketIOError, aiohttp.ClientError, OSError) as error:
             self.reason = f"{self.reason}; {error}"
         # A request that the library had not begun yet opens a session of its own.
-        if engine.http is not None and engine.http is not self._http:
-            await engine.http.close()
+        http = self._sio.eio.http
+        if http is not None and http is not self._http:
+            await http.close()
 
-    def _loops(self) -> tuple[asyncio.Task[None] | None, ...]:
+    def _loops(self) -> list[asyncio.Task[None]]:
         """Return the library's own tasks: that which reads, that which writes."""
-        return self._sio.eio.read_loop_task, self._sio.eio.write_loop_task
+        loops = (self._sio.eio.read_loop_task, self._sio.eio.write_loop_task)
+        return [task for task in loops if task is not None]
 
     def _event(self, name: str, payload: Any = None, *_more: Any) -> None:
-        if not self._closed and self._on_event is not None:
+        if not self.is_lost and self._on_event is not None:
             self._on_event(name, payload)
 
     def _refused(self, said: object = None) -> None:
         found = said.get("message") if isinstance(said, dict) else said
         self._refusal = str(found or "")
 
-    def _disconnected(self, reason: object = None) -> None:
-        self._end(str(reason))
-
     def _loop_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled():
             self._end(str(task.exception() or "the library gave the connection up"))
 
-    def _end(self, reason: str) -> None:
-        if self.is_lost:
-            return
-        self.reason = reason
-        self.is_lost = True
-        if self._on_lost is not None:
+    def _end(self, reason: object = None) -> None:
+        if not self.is_lost:
+            self.reason = str(reason)
+            self.is_lost = True
             self._on_lost()
-        for answer in self._answers:
-            if not answer.done():
-                answer.set_exception(LostError(reason))
+            for answer in self._answers:
+                if not answer.done():
+                    answer.set_exception(LostError(self.reason))

@@ -35,6 +35,10 @@ connection; begins anew without a cursor."""
 class Crowd:
     """All clients of a run, the last two Python ones of one user.
 
+    Attributes:
+        clients: All of them.
+        chatting: Whether they send; what is in their outboxes goes out in any case.
+
     Args:
         plan: How many there are, and what they do; by its seed.
         site: Where.
@@ -49,7 +53,7 @@ class Crowd:
         self._send_seconds = plan.send_seconds
         self._sent = 0
         self._all_rooms = tuple(rooms)
-        self._chatting = asyncio.Event()
+        self.chatting = asyncio.Event()
         self.clients: list[Client] = []
         nodes = [place.url for place in site.places]
         for number in range(1, plan.clients + 1):
@@ -90,14 +94,6 @@ class Crowd:
         """What each client wrote down."""
         return [client.history for client in self.clients]
 
-    def start_chatting(self) -> None:
-        """Send from now on."""
-        self._chatting.set()
-
-    def stop_chatting(self) -> None:
-        """Send nothing new; what is in the outboxes still goes out."""
-        self._chatting.clear()
-
     def attending(self, room: str) -> Counter[str]:
         """Return how many clients of each user attend a room, once all do."""
         here = [client for client in self.clients if room in client.rooms]
@@ -116,7 +112,7 @@ class Crowd:
         rng = random.Random(f"{client.name} {self._rng.random()}")  # noqa: S311
         while True:
             await asyncio.sleep(rng.expovariate(1 / self._send_seconds))
-            await self._chatting.wait()
+            await self.chatting.wait()
             room = rng.choice(client.rooms)
             for _ in range(1 + BURST * (rng.random() < BURST_SHARE)):
                 self._say(client, room, rng)

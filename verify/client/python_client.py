@@ -71,7 +71,7 @@ class PythonClient(Client):
         payload: dict[str, object] = {"room": room, "message": message}
         try:
             ack = await connection.request("mark_read", payload, seconds=ANSWER_SECONDS)
-        except (LostError, SilentError):
+        except LostError:
             return
         if ack.get("ok"):
             mark, now = ack["lastReadMessage"], time.monotonic()
@@ -119,7 +119,7 @@ class PythonClient(Client):
                 await self._until(
                     lambda: connection.is_lost or bool(self._not_attended())
                 )
-        except (LostError, SilentError) as error:
+        except LostError as error:
             self.trouble = str(error)
         finally:
             if self._connection is connection:
@@ -184,11 +184,9 @@ class PythonClient(Client):
             if connection is None:
                 raise LostError("the connection ended")
             ack = await connection.request("send", payload, seconds=ANSWER_SECONDS)
-        except LostError:
-            self._answered(room, client_id, Outcome.UNKNOWN, code="cut off")
-            return 0.0
-        except SilentError:
-            self._answered(room, client_id, Outcome.UNKNOWN, code="silent")
+        except LostError as error:
+            code = "silent" if isinstance(error, SilentError) else "cut off"
+            self._answered(room, client_id, Outcome.UNKNOWN, code=code)
             if connection is not None:
                 # A connection that gives no answers is no connection.
                 await connection.close()

@@ -20,9 +20,6 @@ MODULE = WEB / "src" / "chatroom-client.js"
 LINE_LIMIT_BYTES = 1024 * 1024
 """Longest line of the program; they are some KB."""
 
-END_SECONDS = 5.0
-"""Deadline of the program's end after its input was closed."""
-
 
 def can_run() -> bool:
     """Tell whether Node and the web client's packages are there."""
@@ -84,7 +81,8 @@ class WebClient(Client):
                 async for line in process.stdout:
                     self._take(line)
         finally:
-            await _end(process)
+            process.kill()
+            await process.wait()
         raise RuntimeError(f"{self.name} ended by itself")
 
     def _take(self, line: bytes) -> None:
@@ -101,15 +99,3 @@ class WebClient(Client):
         if process is not None and process.stdin is not None:
             line = orjson.dumps({"command": command, **members})
             process.stdin.write(line + b"\n")
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """End the program: it does so when its input is closed."""
-    if process.stdin is not None:
-        process.stdin.close()
-    try:
-        async with asyncio.timeout(END_SECONDS):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()

@@ -1,22 +1,18 @@
-"""Failovers, and what they may cost. Pure."""
+"""Faults after which another server is the primary, and what they may cost."""
 
+import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from verify.harness.sentinel import SentinelGroup
 from verify.history import Span
-
-PRIMARY_KILLED = "primary SIGKILL"
-PRIMARY_TAIL_LOST = "primary tail lost"
-PRIMARY_STOPPED = "primary SIGSTOP"
-PRIMARY_HANDED_OVER = "primary handed over"
-
-FAILOVER_KINDS = frozenset(
-    {PRIMARY_KILLED, PRIMARY_TAIL_LOST, PRIMARY_STOPPED, PRIMARY_HANDED_OVER}
-)
-"""Faults after which another server is the primary."""
 
 UNASKED = "unasked failover"
 """The Sentinels replaced a primary that nothing was done to."""
+
+PRIMARY_KILLED = "primary SIGKILL"
+PRIMARY_TAIL_LOST = "primary tail lost"
 
 SURE_WITH_ONE_REPLICA = frozenset({PRIMARY_KILLED, PRIMARY_TAIL_LOST})
 """Failovers whose promoted replica is the one that has the most: one confirmed copy is
@@ -33,6 +29,9 @@ former one lives again. What it took until then is lost with it."""
 SEEN_SECONDS = 2.0
 """Time after which a change of the primary has been seen, and in which the one promoted
 had stopped to follow before it was named: a Sentinel looks at it once a second."""
+
+TAIL_SHARE = 0.4
+"""Part of a fault in which replicas miss what is written, before the primary dies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,67 @@ class Failover:
     promoted_at: float
     whole_at: float
     doubtful: tuple[Span, ...]
+
+
+async def primary_killed(group: SentinelGroup, kind: str, seconds: float) -> Failover:
+    """SIGKILL; then it comes back, as a replica."""
+    doubtful_from = time.monotonic()
+    if kind == PRIMARY_TAIL_LOST:
+        missing = [group.processes[port] for port in group.replicas]
+        for replica in missing:
+            replica.pause()
+        # What lies in their sockets they would still read: from here on there is none.
+        await group.admin(group.primary).client_kill_filter(_type="replica")
+        await asyncio.sleep(seconds * TAIL_SHARE)
+    former, struck_at = group.primary, time.monotonic()
+    group.processes[former].kill()
+    killed_at = time.monotonic()
+    for port in group.replicas:
+        group.processes[port].resume()
+    promoted_at = await _promoted(group, former, seconds)
+    group.processes[former].start()
+    whole_at = await group.demoted(former)
+    lost = ((doubtful_from - LAG_SECONDS, killed_at),)
+    return Failover(kind, struck_at, promoted_at, whole_at, lost)
+
+
+async def primary_stopped(group: SentinelGroup, kind: str, seconds: float) -> Failover:
+    """SIGSTOP for longer than the Sentinels wait; it is back as if nothing had been."""
+    former, struck_at = group.primary, time.monotonic()
+    group.processes[former].pause()
+    promoted_at = await _promoted(group, former, seconds)
+    back_at = time.monotonic()
+    group.processes[former].resume()
+    whole_at = await group.demoted(former)
+    left_at = min(whole_at, back_at + LEAVE_SECONDS)
+    lost = ((struck_at - LAG_SECONDS, struck_at), (back_at, left_at))
+    return Failover(kind, struck_at, promoted_at, whole_at, lost)
+
+
+async def handed_over(group: SentinelGroup, kind: str, seconds: float) -> Failover:
+    """A planned failover; the former primary goes on until it is told."""
+    former, struck_at = group.primary, time.monotonic()
+    await group.fail_over()
+    promoted_at, whole_at = await asyncio.gather(
+        _promoted(group, former, seconds), group.demoted(former)
+    )
+    lost = ((struck_at - LAG_SECONDS, min(whole_at, promoted_at + LEAVE_SECONDS)),)
+    return Failover(kind, struck_at, promoted_at, whole_at, lost)
+
+
+FAILOVERS = {
+    PRIMARY_KILLED: primary_killed,
+    PRIMARY_TAIL_LOST: primary_killed,
+    "primary SIGSTOP": primary_stopped,
+    "primary handed over": handed_over,
+}
+"""Faults after which another server is the primary, by the names in reports."""
+
+
+async def _promoted(group: SentinelGroup, former: int, seconds: float) -> float:
+    """Wait for some seconds, and for another primary; return when it was named."""
+    naming = group.promoted(former)
+    return (await asyncio.gather(naming, asyncio.sleep(seconds)))[0]
 
 
 def with_unasked(
@@ -76,12 +136,7 @@ def with_unasked(
 
 
 def lost_spans(failover: Failover, durability: str) -> tuple[Span, ...]:
-    """Return the times whose acknowledged messages may be gone after a failover.
-
-    Args:
-        failover: What happened.
-        durability: That the acks told.
-    """
+    """Return when what was acknowledged, with this durability, may be gone."""
     level, _, replicas = durability.partition(":")
     if level != "replicas":
         return failover.doubtful

@@ -3,16 +3,15 @@
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from realtime.start_error import StartError
-from verify.faults.failovers import Failover
-from verify.faults.group import GROUP_STRIKES
-from verify.harness.nodes import NodeProcess
+from verify.faults.failovers import FAILOVERS, Failover
+from verify.harness.process import ChildProcess
 from verify.harness.proxy import BOTH, Direction, FaultProxy, Line
-from verify.harness.site import Place, Site
-from verify.harness.valkey import Valkey
+from verify.harness.site import Site
 
 START_TRIES = 20
 """Starts of a node before it is given up: it ends at once while Redis is away, which
@@ -21,11 +20,8 @@ another fault may have seen to."""
 START_PAUSE_SECONDS = 0.5
 """Between two of them."""
 
-PAUSE_LOOK_SECONDS = 0.01
-"""``CLIENT PAUSE`` takes milliseconds; rounding up costs nothing."""
-
 TURN_SECONDS = 60.0
-"""Deadline until a group is whole again after a fault of it."""
+"""Deadline until a process or a group is whole again after an earlier fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +29,7 @@ class Fault:
     """One thing that goes wrong.
 
     Attributes:
-        kind: A key of :data:`STRIKES`.
+        kind: A key of :data:`STRIKES` or :data:`FAILOVERS`.
         node: Index of the node that it strikes; of no matter for Redis.
         seconds: How long it lasts; some are over at once.
     """
@@ -41,6 +37,14 @@ class Fault:
     kind: str
     node: int
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A fault and when it strikes, in seconds since the beginning of the run."""
+
+    at: float
+    fault: Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,74 +61,54 @@ Strike = Callable[[Site, Fault], Awaitable[None]]
 """Lets a fault strike, last and end."""
 
 
-def _node_gone(farewell: signal.Signals) -> Strike:
+def _process(site: Site, fault: Fault) -> ChildProcess:
+    """Return the process that a fault strikes."""
+    part, group = fault.kind.partition(" ")[0], site.group
+    found: Sequence[ChildProcess | None] = [place.process for place in site.places]
+    if part == "Redis":
+        found = [site.valkey]
+    elif group is not None and part in ("replica", "Sentinel"):
+        ports = group.replicas if part == "replica" else group.sentinel_ports
+        found = [group.processes[port] for port in ports]
+    process = found[fault.node % len(found)]
+    if process is None:
+        raise ValueError(f"{fault.kind} needs processes of the run's own")
+    return process
+
+
+def _ended_by(farewell: signal.Signals) -> Strike:
     async def struck(site: Site, fault: Fault) -> None:
-        place, process = _own(site, fault)
-        async with place.turn:
-            process.signal(farewell)
-            await asyncio.sleep(fault.seconds)
-            await process.ended()
-            await _start(process)
+        process = _process(site, fault)
+        process.signal(farewell)
+        await asyncio.sleep(fault.seconds)
+        await process.ended()
+        for tries_left in reversed(range(START_TRIES)):
+            process.start()
+            try:
+                await process.ready()
+                break
+            except StartError:
+                process.kill()
+                if not tries_left:
+                    raise
+                await asyncio.sleep(START_PAUSE_SECONDS)
 
     return struck
 
 
-async def _node_stopped(site: Site, fault: Fault) -> None:
-    place, process = _own(site, fault)
-    async with place.turn:
-        process.pause()
-        await asyncio.sleep(fault.seconds)
-        process.resume()
-
-
-def _own(site: Site, fault: Fault) -> tuple[Place, NodeProcess]:
-    place = site.places[fault.node]
-    if place.process is None:
-        raise ValueError(f"{fault.kind} needs nodes of the run's own")
-    return place, place.process
-
-
-async def _start(process: NodeProcess) -> None:
-    for tries_left in reversed(range(START_TRIES)):
-        process.start()
-        try:
-            await process.ready()
-        except StartError:
-            process.kill()
-            if not tries_left:
-                raise
-            await asyncio.sleep(START_PAUSE_SECONDS)
-        else:
-            return
-
-
-async def _valkey_killed(site: Site, fault: Fault) -> None:
-    valkey = _valkey(site)
-    valkey.kill()
+async def _stopped(site: Site, fault: Fault) -> None:
+    process = _process(site, fault)
+    process.pause()
     await asyncio.sleep(fault.seconds)
-    valkey.start()
-    await valkey.ready()
+    process.resume()
 
 
 async def _tail_lost(site: Site, fault: Fault) -> None:
-    valkey = _valkey(site)
-    valkey.keep()
-    await asyncio.sleep(fault.seconds)
-    valkey.go_back()
-    await _valkey_killed(site, fault)
-
-
-async def _valkey_stopped(site: Site, fault: Fault) -> None:
-    valkey = _valkey(site)
-    valkey.pause()
-    await asyncio.sleep(fault.seconds)
-    valkey.resume()
-
-
-def _valkey(site: Site) -> Valkey:
-    if site.valkey is None:
-        raise ValueError("a fault of Redis needs a Valkey of the run's own")
-    return site.valkey
+    if site.valkey is not None:
+        site.valkey.keep()
+        await asyncio.sleep(fault.seconds)
+        site.valkey.go_back()
+        await _ended_by(signal.SIGKILL)(site, fault)
 
 
 def _connections_killed(kind: str) -> Strike:
@@ -138,7 +122,7 @@ def _connections_killed(kind: str) -> Strike:
 async def _connections_paused(site: Site, fault: Fault) -> None:
     if (redis := site.redis()) is not None:
         # Redis ends it by itself: this command's own connection is paused as well.
-        await redis.client_pause(int((fault.seconds + PAUSE_LOOK_SECONDS) * 1000))
+        await redis.client_pause(int(fault.seconds * 1000) + 1)
         await asyncio.sleep(fault.seconds)
 
 
@@ -160,33 +144,27 @@ async def _reset(proxy: FaultProxy, _seconds: float) -> None:
 
 
 def _cut(direction: Direction) -> Spoil:
-    async def cut(proxy: FaultProxy, _seconds: float) -> None:
-        await proxy.cut_in_mid_frame(direction)
-
-    return cut
+    return lambda proxy, _seconds: proxy.cut_in_mid_frame(direction)
 
 
-def _client_line(spoil: Spoil) -> Strike:
+def _on_lines(spoil: Spoil) -> Strike:
     async def struck(site: Site, fault: Fault) -> None:
-        await spoil(site.places[fault.node].client_line, fault.seconds)
-
-    return struck
-
-
-def _redis_lines(spoil: Spoil) -> Strike:
-    async def struck(site: Site, fault: Fault) -> None:
-        lines = site.places[fault.node].redis_lines
+        place = site.places[fault.node]
+        to_clients = fault.kind.startswith("client-node ")
+        lines = [place.client_line] if to_clients else place.redis_lines
         await asyncio.gather(*(spoil(line, fault.seconds) for line in lines))
 
     return struck
 
 
-_STALL = _spoilt(Line(stalled=BOTH))
-_NOT_READING = _spoilt(Line(stalled=frozenset({Direction.DOWN})))
-_BLACK_HOLE = _spoilt(Line(swallowing=True))
+_STALL = _on_lines(_spoilt(Line(stalled=BOTH)))
+_NOT_READING = _on_lines(_spoilt(Line(stalled=frozenset({Direction.DOWN}))))
+_BLACK_HOLE = _on_lines(_spoilt(Line(swallowing=True)))
+_RESET = _on_lines(_reset)
+_CUT_DOWN, _CUT_UP = _on_lines(_cut(Direction.DOWN)), _on_lines(_cut(Direction.UP))
 # A line to the other side of the world, each way; and a bad mobile one.
-_DELAY = _spoilt(Line(delay_seconds=0.15))
-_THROTTLE = _spoilt(Line(bytes_per_second=20_000))
+_DELAY = _on_lines(_spoilt(Line(delay_seconds=0.15)))
+_THROTTLE = _on_lines(_spoilt(Line(bytes_per_second=20_000)))
 
 REDIS_KILLED = "Redis SIGKILL"
 
@@ -194,36 +172,42 @@ TAIL_LOST = "Redis tail lost"
 """Redis ends and comes back without its last seconds: what was acknowledged in them is
 gone, and clients have to be told. Not among :data:`KINDS`."""
 
-STRIKES: Mapping[str, Strike] = {
-    "node SIGKILL": _node_gone(signal.SIGKILL),
-    "node SIGSTOP": _node_stopped,
-    "node SIGTERM": _node_gone(signal.SIGTERM),
-    REDIS_KILLED: _valkey_killed,
-    "Redis SIGSTOP": _valkey_stopped,
+GROUP_STRIKES: dict[str, Strike] = {
+    "replica SIGKILL": _ended_by(signal.SIGKILL),
+    "Sentinel SIGKILL": _ended_by(signal.SIGKILL),
+    "Sentinel SIGSTOP": _stopped,
+}
+"""Faults of a group under Sentinels, besides those that lead to a failover."""
+
+STRIKES: dict[str, Strike] = {
+    "node SIGKILL": _ended_by(signal.SIGKILL),
+    "node SIGSTOP": _stopped,
+    "node SIGTERM": _ended_by(signal.SIGTERM),
+    REDIS_KILLED: _ended_by(signal.SIGKILL),
+    "Redis SIGSTOP": _stopped,
     "Redis CLIENT KILL pubsub": _connections_killed("pubsub"),
     "Redis CLIENT KILL normal": _connections_killed("normal"),
     "Redis CLIENT PAUSE": _connections_paused,
-    "node-Redis stall": _redis_lines(_STALL),
-    "node-Redis answers stall": _redis_lines(_NOT_READING),
-    "node-Redis black hole": _redis_lines(_BLACK_HOLE),
-    "node-Redis reset": _redis_lines(_reset),
-    "node-Redis cut in an answer": _redis_lines(_cut(Direction.DOWN)),
-    "node-Redis cut in a command": _redis_lines(_cut(Direction.UP)),
-    "node-Redis delay": _redis_lines(_DELAY),
-    "node-Redis throttle": _redis_lines(_THROTTLE),
-    "client-node stall": _client_line(_STALL),
-    "client-node not reading": _client_line(_NOT_READING),
-    "client-node black hole": _client_line(_BLACK_HOLE),
-    "client-node reset": _client_line(_reset),
-    "client-node cut in an event": _client_line(_cut(Direction.DOWN)),
-    "client-node cut in a request": _client_line(_cut(Direction.UP)),
-    "client-node delay": _client_line(_DELAY),
-    "client-node throttle": _client_line(_THROTTLE),
-    TAIL_LOST: _tail_lost,
+    "node-Redis stall": _STALL,
+    "node-Redis answers stall": _NOT_READING,
+    "node-Redis black hole": _BLACK_HOLE,
+    "node-Redis reset": _RESET,
+    "node-Redis cut in an answer": _CUT_DOWN,
+    "node-Redis cut in a command": _CUT_UP,
+    "node-Redis delay": _DELAY,
+    "node-Redis throttle": _THROTTLE,
+    "client-node stall": _STALL,
+    "client-node not reading": _NOT_READING,
+    "client-node black hole": _BLACK_HOLE,
+    "client-node reset": _RESET,
+    "client-node cut in an event": _CUT_DOWN,
+    "client-node cut in a request": _CUT_UP,
+    "client-node delay": _DELAY,
+    "client-node throttle": _THROTTLE,
 }
-"""Faults of nodes on one Redis, by the name that they have in reports."""
+"""Faults of nodes on one Redis, by the names that they have in reports."""
 
-KINDS = tuple(kind for kind in STRIKES if kind != TAIL_LOST)
+KINDS = tuple(STRIKES)
 CLIENT_KINDS = tuple(kind for kind in KINDS if kind.startswith("client-node "))
 """Those between clients and nodes, whoever started these."""
 
@@ -234,7 +218,8 @@ SINGLE_KINDS = frozenset({REDIS_KILLED, "Redis SIGSTOP", "Redis CLIENT PAUSE"})
 """Those of one server. With Sentinels there are those of the primary instead; a pause
 would stop the Sentinels' own questions as well, and be the same as SIGSTOP."""
 
-SENTINEL_KINDS = (*GROUP_STRIKES, *(each for each in KINDS if each not in SINGLE_KINDS))
+GROUP_KINDS = (*FAILOVERS, *GROUP_STRIKES)
+SENTINEL_KINDS = (*GROUP_KINDS, *(each for each in KINDS if each not in SINGLE_KINDS))
 
 
 def can_strike(site: Site, kind: str) -> bool:
@@ -245,12 +230,12 @@ def can_strike(site: Site, kind: str) -> bool:
 
 
 async def strike(site: Site, fault: Fault, until: float) -> Ended | None:
-    """Let a fault strike, last and end; a group has to be whole again first.
+    """Let a fault strike, last and end, once what it strikes is whole again.
 
     Args:
-        site: What it strikes.
-        fault: What it is.
-        until: The time after which it is too late: nothing strikes then.
+        site: Where.
+        fault: What.
+        until: The time after which it is too late: nothing strikes a group then.
 
     Returns:
         When it was; None if it was too late.
@@ -259,19 +244,22 @@ async def strike(site: Site, fault: Fault, until: float) -> Ended | None:
         StartError: A group is not whole, or a process does not start, in time.
         TimeoutError: An earlier fault does not end.
     """
-    if site.group is None or fault.kind not in GROUP_STRIKES:
+    group = site.group if fault.kind in GROUP_KINDS else None
+    async with AsyncExitStack() as stack:
+        async with asyncio.timeout(TURN_SECONDS):
+            if group is not None:
+                await stack.enter_async_context(group.turn)
+                await group.whole()
+            elif fault.kind.startswith("node "):
+                await stack.enter_async_context(site.places[fault.node].turn)
         struck_at = time.monotonic()
-        await STRIKES[fault.kind](site, fault)
-        return Ended(fault.kind, struck_at, time.monotonic())
-    async with asyncio.timeout(TURN_SECONDS):
-        await site.group.turn.acquire()
-    try:
-        await site.group.whole()
-        struck_at = time.monotonic()
-        if struck_at > until:
+        if group is not None and struck_at > until:
             return None
-        begin = GROUP_STRIKES[fault.kind]
-        failover = await begin(site.group, fault.node, fault.seconds)
+        failover = None
+        if group is not None and fault.kind in FAILOVERS:
+            begin = FAILOVERS[fault.kind]
+            failover = await begin(group, fault.kind, fault.seconds)
+        else:
+            known = {**STRIKES, **GROUP_STRIKES, TAIL_LOST: _tail_lost}
+            await known[fault.kind](site, fault)
         return Ended(fault.kind, struck_at, time.monotonic(), failover)
-    finally:
-        site.group.turn.release()

@@ -2,11 +2,10 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from verify.faults.failovers import FAILOVER_KINDS
-from verify.faults.group import GROUP_STRIKES
-from verify.faults.kinds import KINDS, Fault
+from verify.faults.failovers import FAILOVERS
+from verify.faults.kinds import GROUP_KINDS, Fault, Planned
+from verify.plan import Plan
 
 FAILOVER_SECONDS = (5.0, 8.0)
 """Range of a failover's length: the Sentinels take some two to four seconds for it, and
@@ -28,36 +27,18 @@ MOMENTARY = ("reset", "cut in", "CLIENT KILL")
 """Parts of the names of faults that are over at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A fault and when it strikes, in seconds since the beginning of the run."""
-
-    at: float
-    fault: Fault
-
-
-def plan(
-    seed: int,
-    *,
-    seconds: float,
-    nodes: int,
-    kinds: Sequence[str] = KINDS,
-    spared: frozenset[int] = frozenset(),
-) -> list[Planned]:
+def draw_schedule(plan: Plan, nodes: int, kinds: Sequence[str]) -> list[Planned]:
     """Return the faults of a run, in order; all end before it does.
 
     Every kind strikes once before one strikes again. Two faults overlap only where
     they strike different things.
 
     Args:
-        seed: The same seed gives the same faults.
-        seconds: How long faults may strike.
-        nodes: How many nodes there are.
+        plan: The same seed gives the same faults.
+        nodes: How many there are.
         kinds: Which faults.
-        spared: Indexes of nodes that are not to be ended, never all of them unless
-            none of :data:`ENDINGS` is among the faults.
     """
-    rng = random.Random(f"faults {seed}")  # noqa: S311 - repeatable, not secret
+    rng = random.Random(f"faults {plan.seed}")  # noqa: S311 - repeatable, not secret
     planned: list[Planned] = []
     bag: list[str] = []
     at = rng.uniform(*GAP_SECONDS)
@@ -65,18 +46,22 @@ def plan(
         if not bag:
             bag = list(kinds)
             rng.shuffle(bag)
-        fault = _draw(rng, bag.pop(), nodes, spared)
-        if at + fault.seconds > seconds:
+        fault = _draw(rng, bag.pop(), nodes, plan.spared)
+        if at + fault.seconds > plan.seconds:
             break
-        planned.append(Planned(at, fault))
+        in_hand = [old.fault for old in planned if at < old.at + old.fault.seconds]
+        clash = _thing(fault) in map(_thing, in_hand)
         overlaps = rng.random() < OVERLAP_CHANCE
+        if not clash:
+            planned.append(Planned(at, fault))
         at += rng.uniform(*GAP_SECONDS) + (0.0 if overlaps else fault.seconds)
-    return _without_clashes(planned)
+    return planned
 
 
 def _draw(rng: random.Random, kind: str, nodes: int, spared: frozenset[int]) -> Fault:
+    """Choose a length and a node; those spared get no fault that ends a process."""
     momentary = any(part in kind for part in MOMENTARY)
-    lengths = FAILOVER_SECONDS if kind in FAILOVER_KINDS else SECONDS
+    lengths = FAILOVER_SECONDS if kind in FAILOVERS else SECONDS
     seconds = 0.0 if momentary else round(rng.uniform(*lengths), 2)
     node = rng.randrange(nodes)
     if kind in ENDINGS and node in spared:
@@ -84,19 +69,9 @@ def _draw(rng: random.Random, kind: str, nodes: int, spared: frozenset[int]) -> 
     return Fault(kind, node, seconds)
 
 
-def _without_clashes(planned: list[Planned]) -> list[Planned]:
-    """Leave out what strikes a thing that another fault has in hand."""
-    kept: list[Planned] = []
-    for each in planned:
-        in_hand = [old for old in kept if each.at < old.at + old.fault.seconds]
-        if _thing(each.fault) not in [_thing(old.fault) for old in in_hand]:
-            kept.append(each)
-    return kept
-
-
 def _thing(fault: Fault) -> str:
     """Return what a fault takes in hand: Redis, a node or a line."""
     part = fault.kind.partition(" ")[0]
-    if fault.kind in GROUP_STRIKES or part == "Redis":
+    if fault.kind in GROUP_KINDS or part == "Redis":
         return "Redis"
     return f"{part} {fault.node}"

@@ -25,7 +25,6 @@ class NodeProcess(ChildProcess):
             deliberate defect.
         port: Where it listens; 0: on a free port, another one each time.
         environment: Variables besides this process's own.
-        core: The only core that it may use; None: any.
     """
 
     def __init__(
@@ -35,9 +34,8 @@ class NodeProcess(ChildProcess):
         command: Sequence[str] = NODE_COMMAND,
         port: int = 0,
         environment: Mapping[str, str] | None = None,
-        core: int | None = None,
     ) -> None:
-        super().__init__(log, core=core)
+        super().__init__(log)
         self._command = (*command, "serve", "--host", HOST, "--port", str(port), *flags)
         own = os.environ.items()
         inherited = {name: text for name, text in own if name[:9] != "CHATROOM_"}

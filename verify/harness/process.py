@@ -1,21 +1,17 @@
 """A child process that dies with this one, its output in a file."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from realtime.redis.valkey_process import die_with_parent
 from realtime.start_error import StartError
 
-READY_SECONDS = 30.0
-"""Longest start of a process, on a machine that is busy with faults."""
-
-END_SECONDS = 30.0
-"""Longest end of a process: over the time in which a node drains."""
+PATIENCE_SECONDS = 30.0
+"""Longest start or end of a process, on a machine that is busy with faults."""
 
 LOOK_SECONDS = 0.02
 """Between two looks at a process; Valkey starts within twice that."""
@@ -24,11 +20,18 @@ SHOWN_BYTES = 4_000
 """The end of a process's output that the text of a failure shows."""
 
 
-def looks(seconds: float, pause: float = LOOK_SECONDS) -> Iterator[float]:
-    """Yield the pause before each next look at something, until a deadline."""
+async def until(
+    condition: Callable[[], Awaitable[bool]],
+    seconds: float,
+    pause: float = LOOK_SECONDS,
+) -> bool:
+    """Look again and again until a condition holds; tell whether it did in time."""
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        yield pause
+    while not await condition():
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(pause)
+    return True
 
 
 class ChildProcess:
@@ -36,27 +39,20 @@ class ChildProcess:
 
     Args:
         log: File that takes its output, over all starts.
-        core: The only core that it may use; None: any.
     """
 
-    def __init__(self, log: Path, *, core: int | None = None) -> None:
+    def __init__(self, log: Path) -> None:
         self.log = log
-        self._core = core
         self._began = 0
         self._looked_at = 0
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
-    def process(self) -> subprocess.Popen[str]:
+    def process(self) -> subprocess.Popen[bytes]:
         """The process of the last start."""
         if self._process is None:
             raise ValueError("it was not started")
         return self._process
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self.process.pid
 
     @property
     def running(self) -> bool:
@@ -72,42 +68,26 @@ class ChildProcess:
         """Return the first traceback in what it printed since the last call."""
         said = self.log.read_bytes()[self._looked_at :]
         self._looked_at += len(said)
-        _, mark, rest = said.decode(errors="replace").partition(
-            "Traceback (most recent"
-        )
-        return mark + rest[:SHOWN_BYTES] if mark else ""
+        _, mark, rest = said.partition(b"Traceback (most recent call last)")
+        return (mark + rest[:SHOWN_BYTES]).decode(errors="replace") if mark else ""
+
+    def start(self) -> None:
+        """Start it and return at once."""
+        raise NotImplementedError
 
     def spawn(
-        self,
-        command: Sequence[str],
-        environment: Mapping[str, str] | None = None,
-        *,
-        piped: bool = False,
+        self, command: Sequence[str], environment: Mapping[str, str] | None = None
     ) -> None:
-        """Start it and return at once.
-
-        Args:
-            command: Program and arguments.
-            environment: All of its variables; None: those of this process.
-            piped: Whether stdin and stdout are text pipes to this process.
-        """
-        die = die_with_parent()
-
-        def prepare() -> None:
-            if self._core is not None:
-                os.sched_setaffinity(0, {self._core})
-            die()
-
+        """Start a program; without an environment in that of this process."""
         with self.log.open("ab") as log:
             self._began = log.tell()
             self._process = subprocess.Popen(  # noqa: S603 - the caller's own command
                 command,
-                stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
-                stdout=subprocess.PIPE if piped else log,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
                 stderr=log,
-                text=True,
                 env=environment,
-                preexec_fn=prepare,
+                preexec_fn=die_with_parent(),
                 # Ctrl-C is for the run, which ends its processes last.
                 start_new_session=True,
             )
@@ -131,15 +111,12 @@ class ChildProcess:
             await asyncio.sleep(pause)
 
     def _until_ready(self) -> Iterator[float]:
-        for pause in looks(READY_SECONDS):
-            if self.is_serving():
-                return
-            if not self.running:
-                break
-            yield pause
-        state = "does not serve" if self.running else "ended"
-        name, said = type(self).__name__, self.output[-SHOWN_BYTES:]
-        raise StartError(f"{name} {state}:\n{said}")
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not self.is_serving():
+            if not self.running or time.monotonic() > deadline:
+                name, said = type(self).__name__, self.output[-SHOWN_BYTES:]
+                raise StartError(f"{name} does not serve:\n{said}")
+            yield LOOK_SECONDS
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal, unless it has ended."""
@@ -158,16 +135,18 @@ class ChildProcess:
         """SIGKILL, no farewell; returns when it is gone."""
         self.signal(signal.SIGKILL)
         if self._process is not None:
-            self._process.wait(END_SECONDS)
+            self._process.wait(PATIENCE_SECONDS)
 
-    async def ended(self, seconds: float = END_SECONDS) -> int:
+    async def ended(self) -> int:
         """Wait for its end and return the exit code.
 
         Raises:
             TimeoutError: It does not end in time.
         """
-        for pause in looks(seconds):
-            if (code := self.process.poll()) is not None:
-                return code
-            await asyncio.sleep(pause)
-        raise TimeoutError(f"it does not end:\n{self.output[-SHOWN_BYTES:]}")
+
+        async def is_over() -> bool:
+            return not self.running
+
+        if not await until(is_over, PATIENCE_SECONDS):
+            raise TimeoutError(f"it does not end:\n{self.output[-SHOWN_BYTES:]}")
+        return self.process.returncode

@@ -3,9 +3,11 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
 
+import redis
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -14,13 +16,11 @@ from redis.exceptions import RedisError
 from realtime.redis.valkey_process import valkey_binary
 from realtime.start_error import StartError
 from realtime.tasks import end_task
-from verify.harness.process import ChildProcess, looks
+from verify.harness.process import ChildProcess, until
 from verify.harness.valkey import LAZY, Valkey, free_ports
 
 SERVICE = "chat"
-SERVERS = 3
-SENTINELS = 3
-QUORUM = 2
+SERVERS, SENTINELS, QUORUM = 3, 3, 2
 
 DOWN_AFTER_MS = 1_000
 """Silence after which a Sentinel holds a server to be down."""
@@ -51,8 +51,52 @@ WATCH_SECONDS = 0.1
 """Between two looks who is the primary."""
 
 
+class _Server(Valkey):
+    """One of the group; started as a replica unless it is the primary.
+
+    That is what a server's start script does: it asks the Sentinels first.
+    """
+
+    def __init__(self, group: "SentinelGroup", folder: Path, port: int) -> None:
+        folder.mkdir()
+        super().__init__(folder, *LAZY, "--repl-diskless-sync-delay", "0", port=port)
+        self._group = group
+        self._port = port
+
+    def start(self, *options: str) -> None:
+        primary = self._group.primary
+        replica = ("--replicaof", f"127.0.0.1 {primary}")
+        super().start(*options, *(replica if self._port != primary else ()))
+
+
+class _Sentinel(ChildProcess):
+    """One that was there before goes on from its own notes."""
+
+    def __init__(self, folder: Path, port: int, primary: int) -> None:
+        super().__init__(folder / f"sentinel-{port}.log")
+        self._config = folder / f"sentinel-{port}.conf"
+        self._config.write_text(
+            f"port {port}\nbind 127.0.0.1\n"
+            f"sentinel monitor {SERVICE} 127.0.0.1 {primary} {QUORUM}\n"
+            f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}\n"
+            f"sentinel failover-timeout {SERVICE} {FAILOVER_TIMEOUT_MS}\n"
+        )
+        self._admin = redis.Redis(port=port, socket_timeout=ASK_SECONDS)
+
+    def start(self) -> None:
+        self.spawn((str(valkey_binary()), str(self._config), "--sentinel"))
+
+    def is_serving(self) -> bool:
+        try:
+            for name, period in PERIODS_MS.items():
+                self._admin.execute_command("SENTINEL", "DEBUG", name, period)
+        except (redis.RedisError, OSError):
+            return False
+        return True
+
+
 class SentinelGroup:
-    """One primary, two replicas, three Sentinels; all die with this process.
+    """One primary, two replicas, three Sentinels; started and ended with the block.
 
     Attributes:
         ports: Of the servers.
@@ -72,13 +116,11 @@ class SentinelGroup:
         self.primary = self.ports[0]
         self.changes: list[float] = []
         self.turn = asyncio.Lock()
-        self._folder = folder
-        self._servers = {port: _server(folder, port) for port in self.ports}
-        self._sentinels = {
-            port: ChildProcess(folder / f"sentinel-{port}.log")
-            for port in self.sentinel_ports
-        }
-        self.processes: dict[int, ChildProcess] = {**self._servers, **self._sentinels}
+        self.processes: dict[int, ChildProcess] = {}
+        for port in self.ports:
+            self.processes[port] = _Server(self, folder / str(port), port)
+        for port in self.sentinel_ports:
+            self.processes[port] = _Sentinel(folder, port, self.primary)
         self._clients = {
             port: async_client(
                 f"redis://127.0.0.1:{port}",
@@ -86,7 +128,7 @@ class SentinelGroup:
             )
             for port in ports
         }
-        self._watching: asyncio.Task[None] | None = None
+        self._stack = AsyncExitStack()
 
     @property
     def url(self) -> str:
@@ -103,70 +145,34 @@ class SentinelGroup:
         return self._clients[port]
 
     async def __aenter__(self) -> Self:
-        """Start all; the block begins when replicas have synced and Sentinels agree.
+        """Begin the block when replicas have synced and Sentinels agree.
 
         Raises:
             StartError: They do not in time.
         """
         try:
-            await self._start()
+            for port in (*self.ports, *self.sentinel_ports):
+                self._stack.callback(self.processes[port].kill)
+                self._stack.push_async_callback(self._clients[port].aclose)
+                if port == self.sentinel_ports[0]:
+                    # One that finds no replicas at first asks for them again late.
+                    await self._until(self._synced, "the replicas have not synced")
+                self.processes[port].start()
+                await self.processes[port].ready()
+            await self.whole()
         except BaseException:
-            await self.__aexit__()
+            await self._stack.aclose()
             raise
+        watch = asyncio.create_task(self._watch(), name="primary-watch")
+        self._stack.push_async_callback(end_task, watch)
         return self
 
-    async def _start(self) -> None:
-        for port in self.ports:
-            self.start_server(port)
-        # A Sentinel that finds no replicas at first asks for them again late.
-        await self._until(self._synced, "the replicas have not synced")
-        for port in self.sentinel_ports:
-            await self.start_sentinel(port)
-        await self.whole()
-        self._watching = asyncio.create_task(self._watch(), name="primary-watch")
-
     async def __aexit__(self, *_error: object) -> None:
-        await end_task(self._watching)
-        for client in self._clients.values():
-            await client.aclose()
-        for process in self.processes.values():
-            process.kill()
-
-    def kill(self, port: int) -> None:
-        """SIGKILL one server or Sentinel."""
-        self.processes[port].kill()
-
-    def start_server(self, port: int) -> None:
-        """Start a server on the data there is; as a replica, unless it is the primary.
-
-        That is what a server's start script does: it asks the Sentinels first.
-        """
-        replica = ("--replicaof", f"127.0.0.1 {self.primary}")
-        self._servers[port].start(*(replica if port != self.primary else ()))
-
-    async def start_sentinel(self, port: int) -> None:
-        """Start a Sentinel; one that was there before goes on from its own notes."""
-        config = self._folder / f"sentinel-{port}.conf"
-        if not config.exists():
-            config.write_text(
-                f"port {port}\nbind 127.0.0.1\n"
-                f"sentinel monitor {SERVICE} 127.0.0.1 {self.primary} {QUORUM}\n"
-                f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}\n"
-                f"sentinel failover-timeout {SERVICE} {FAILOVER_TIMEOUT_MS}\n"
-            )
-        self._sentinels[port].spawn((str(valkey_binary()), str(config), "--sentinel"))
-
-        async def told() -> bool:
-            for name, period in PERIODS_MS.items():
-                sentinel: Any = self._clients[port]
-                await sentinel.execute_command("SENTINEL", "DEBUG", name, period)
-            return True
-
-        await self._until(told, "a Sentinel does not start")
+        await self._stack.aclose()
 
     async def fail_over(self) -> None:
         """Have the Sentinels hand the primary's place over, as for maintenance."""
-        sentinel = self._clients[self.sentinel_ports[0]]
+        sentinel: Any = self._clients[self.sentinel_ports[0]]
         await sentinel.execute_command("SENTINEL", "FAILOVER", SERVICE)
 
     async def promoted(self, former: int) -> float:
@@ -177,12 +183,11 @@ class SentinelGroup:
         """
 
         async def another() -> bool:
-            return await self._ask_primary() not in (None, former)
+            self.primary = await self._ask_primary() or former
+            return self.primary != former
 
         await self._until(another, "no replica was promoted")
-        at = time.monotonic()
-        self.primary = await self._ask_primary() or self.primary
-        return at
+        return time.monotonic()
 
     async def demoted(self, former: int) -> float:
         """Wait until a former primary is none any more; return when it was so.
@@ -216,9 +221,8 @@ class SentinelGroup:
         known = self.primary
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            found = await self._ask_primary()
-            if found not in (None, known):
-                known = found or known
+            if (found := await self._ask_primary() or known) != known:
+                known = found
                 self.changes.append(time.monotonic())
 
     async def _synced(self) -> bool:
@@ -259,27 +263,21 @@ class SentinelGroup:
         return int(state["config-epoch"]), int(address[1])
 
     async def _until(self, condition: Callable[[], Awaitable[bool]], why: str) -> None:
-        for pause in looks(WHOLE_SECONDS):
+        async def holds() -> bool:
             try:
-                if await condition():
-                    return
+                return await condition()
             except (RedisError, OSError):
                 # It is on its way up, or down.
-                pass
-            await asyncio.sleep(pause)
-        raise StartError(f"Sentinel: {why}.")
+                return False
+
+        if not await until(holds, WHOLE_SECONDS):
+            raise StartError(f"Sentinel: {why}.")
 
 
 def sentinel_url(ports: Sequence[int]) -> str:
     """Return the address of the primary that Sentinels on these ports watch."""
     hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
     return f"sentinel://{hosts}/0/{SERVICE}"
-
-
-def _server(folder: Path, port: int) -> Valkey:
-    own = folder / str(port)
-    own.mkdir()
-    return Valkey(own, *LAZY, "--repl-diskless-sync-delay", "0", port=port)
 
 
 def async_client(url: str, seconds: float = ADMIN_SECONDS) -> Redis:

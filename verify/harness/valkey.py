@@ -31,13 +31,10 @@ class Valkey(ChildProcess):
             so has this one.
         options: More of its command line.
         port: Where it listens on loopback; 0: on a unix socket in the folder.
-        core: The only core that it may use; None: any.
     """
 
-    def __init__(
-        self, folder: Path, *options: str, port: int = 0, core: int | None = None
-    ) -> None:
-        super().__init__(folder / LOG_NAME, core=core)
+    def __init__(self, folder: Path, *options: str, port: int = 0) -> None:
+        super().__init__(folder / LOG_NAME)
         self.folder = folder
         self.socket = folder / SOCKET_NAME
         self.url = f"unix://{self.socket}"
