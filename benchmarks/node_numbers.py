@@ -15,8 +15,6 @@ class NodeNumbers:
     Attributes:
         started_at: Unix seconds; tells a process from the one before it.
         memory_bytes: Resident memory.
-        descriptors: Open ones, the scrape's own connection among them.
-        objects: What it holds, by kind; see :mod:`realtime.node.holdings`.
         lags: How often the event loop was that late, by the upper bound in seconds;
             not cumulative.
         worst_lag: The longest lag since the start, in seconds.
@@ -25,8 +23,6 @@ class NodeNumbers:
 
     started_at: float
     memory_bytes: int
-    descriptors: int
-    objects: Mapping[str, int]
     lags: Counter[float]
     worst_lag: float
     worst_lag_busy: float
@@ -59,12 +55,9 @@ def parse_numbers(text: str) -> NodeNumbers:
         KeyError, ValueError: It is not of a node that tells all of this.
     """
     values: dict[str, float] = {}
-    objects: dict[str, int] = {}
     below: dict[float, int] = {}
     for name, label, value in _SAMPLE.findall(text):
-        if name == "chatroom_objects":
-            objects[label] = int(float(value))
-        elif name == "chatroom_loop_lag_seconds_bucket":
+        if name == "chatroom_loop_lag_seconds_bucket":
             below[float(label)] = int(float(value))
         elif not label:
             values[name] = float(value)
@@ -76,8 +69,6 @@ def parse_numbers(text: str) -> NodeNumbers:
     return NodeNumbers(
         started_at=values["process_start_time_seconds"],
         memory_bytes=int(values["process_resident_memory_bytes"]),
-        descriptors=int(values["process_open_fds"]),
-        objects=objects,
         lags=lags,
         worst_lag=values["chatroom_loop_lag_worst_seconds"],
         worst_lag_busy=values["chatroom_loop_lag_worst_busy_seconds"],

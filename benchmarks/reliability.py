@@ -1,138 +1,158 @@
-"""What came of several rounds on the same nodes, as text and as JSON."""
+"""``chatroom verify`` with a watch at hand: ``python -m benchmarks.reliability``.
 
+Takes the flags of ``chatroom verify`` and does the same; besides it measures, round by
+round, how long recoveries, failovers and answers took, how late event loops were, and
+what memory the node that lives through all rounds takes. Prints the rows of the tables
+in docs/reliability.md. The exit code is 3 if a promise was broken or memory has grown.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
-import orjson
-
-from verify.final_log import Violation
-from verify.node_numbers import LagFigures, together
-from verify.report import (
-    Report,
-    lag_text,
-    recovery_members,
-    recovery_text,
+from benchmarks.node_numbers import LagFigures, together
+from benchmarks.node_watch import NodeWatch
+from benchmarks.recovery import (
+    failover_recoveries,
+    longest_answer,
+    percentile,
+    recoveries,
 )
+from realtime.node.settings_io import load_settings
+from verify.arguments import add_arguments
+from verify.cli import plan_of
+from verify.plan import Plan
+from verify.report import Report
+from verify.runs import round_plans, stage
 
 LASTING = "node 1"
 """The node that lives through all rounds: its memory is in the table."""
 
+MEMORY_SHARE = 0.05
+"""Growth of memory that is none: the allocator's rounding, caches that fill."""
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RoundsReport:
-    """Rounds that are over; a run that is broken off has fewer than planned.
+WARM_ROUNDS = 2
+"""Rounds before memory counts: what is imported, compiled and cached on first use, and
+the allocator's arenas, are there after these."""
+
+BROKEN_EXIT = 3
+
+HEADS = (
+    "seed | messages | times shown | faults | connects | promises broken | recovery,"
+    " median / p99 / worst | longest answer | loop late, p99.9 / worst | memory of"
+    f" {LASTING}, now / peak | another primary, worst | everybody has everything,"
+    " median / worst"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A round that is over.
 
     Attributes:
-        planned: How many there are to be.
-        rounds: Each round by itself.
-        violations: Promises that only several rounds together can break.
+        report: What it proved.
+        lag: How late event loops were; nothing of the user's own nodes.
+        memory_bytes: Of the node that lasts, when all clients were gone; 0: unknown.
+        peak_bytes: The most that it was seen with.
     """
 
-    planned: int
-    rounds: Sequence[Report]
-    violations: Sequence[Violation]
-
-    @property
-    def good(self) -> bool:
-        """Whether every promise was kept, in all rounds that there were to be."""
-        whole = len(self.rounds) == self.planned
-        return whole and not self.violations and all(r.good for r in self.rounds)
+    report: Report
+    lag: LagFigures
+    memory_bytes: int
+    peak_bytes: int
 
     @property
     def recovery_seconds(self) -> list[float]:
-        """Return how long each fault's recovery took, over all rounds; ascending."""
-        return sorted(
-            seconds for each in self.rounds for seconds in each.figures.recovery_seconds
+        """How long each fault's recovery took; ascending."""
+        return recoveries(self.report.histories, self.report.faults)
+
+    def row(self) -> str:
+        """Return its row of the table."""
+        report, figures = self.report, self.report.figures
+        answer = max(map(longest_answer, report.histories), default=0.0)
+        promoted = sorted(
+            each.promoted_at - each.struck_at for each in report.failovers
         )
-
-    @property
-    def lag(self) -> LagFigures:
-        """How late event loops were, over all rounds."""
-        return together([each.lag for each in self.rounds])
-
-    def to_json(self) -> bytes:
-        """Return everything, for programs."""
-        members = {
-            "planned": self.planned,
-            "good": self.good,
-            "rounds": [each.members() for each in self.rounds],
-            "violations": [asdict(each) for each in self.violations],
-            "together": {
-                **self._sums(),
-                "recovery": recovery_members(self.recovery_seconds),
-                "lag": asdict(self.lag),
-            },
-        }
-        return orjson.dumps(members, option=orjson.OPT_INDENT_2)
-
-    def to_text(self) -> str:
-        """Return what a person wants to know: a row a round, and the whole."""
-        sums = self._sums()
-        return "\n".join(
-            [
-                _row(*_HEADS),
-                *(_row(*_cells(each)) for each in self.rounds),
-                f"together: {sums['messages']} messages, {sums['shown']} times shown,"
-                f" {sums['faults']} faults, {sums['connects']} connects",
-                recovery_text(self.recovery_seconds),
-                f"event loops late by {lag_text(self.lag)}",
-                *self._verdict(),
-            ]
+        recovered = failover_recoveries(
+            report.histories, report.failovers, report.faults
         )
-
-    def _sums(self) -> dict[str, Any]:
-        return {
-            "messages": sum(each.figures.messages for each in self.rounds),
-            "shown": sum(each.figures.shown for each in self.rounds),
-            "faults": sum(len(each.faults) for each in self.rounds),
-            "connects": sum(each.figures.connects for each in self.rounds),
-            "violations": len(self.violations)
-            + sum(len(each.violations) for each in self.rounds),
-        }
-
-    def _verdict(self) -> list[str]:
-        if self.good:
-            return ["Nothing is wrong."]
-        lines = [f"WRONG: {each.text}" for each in self.violations]
-        lines += [
-            f"WRONG: round of seed {each.seed}: {len(each.violations)} violations"
-            for each in self.rounds
-            if not each.good
-        ]
-        if len(self.rounds) < self.planned:
-            lines.append(f"Only {len(self.rounds)} of {self.planned} rounds are over.")
-        return lines
+        cells = (
+            str(report.seed),
+            f"{figures['messages']:,}",
+            f"{figures['shown']:,}",
+            str(len(report.faults)),
+            str(figures["connects"]),
+            str(len(report.violations)),
+            f"{_seconds(self.recovery_seconds, 0.5, 0.99, 1.0)}",
+            f"{answer:.1f} s",
+            _lag(self.lag),
+            f"{self.memory_bytes / 1e6:.1f} / {self.peak_bytes / 1e6:.1f} MB",
+            _seconds(promoted, 1.0) if promoted else "–",
+            _seconds(recovered, 0.5, 1.0) if recovered else "–",
+        )
+        return f"| {' | '.join(cells)} |"
 
 
-_HEADS = (
-    *("seed", "messages", "shown", "faults", "connects", "wrong"),
-    *("recovery", "p99", "worst", "answer", "lag p99.9", "worst", "memory", "peak"),
-)
-_WIDTHS = (6, 8, 8, 6, 8, 5, 8, 6, 6, 6, 9, 6, 7, 6)
+async def measure(plans: Sequence[Plan]) -> list[Round]:
+    """Carry the rounds out on one site, and print each row as soon as it is known."""
+    rounds: list[Round] = []
+    async with (
+        stage(plans[0], _tell) as (site, run_round),
+        NodeWatch(site.places) as watch,
+    ):
+        for plan in plans:
+            watch.begin()
+            report = await run_round(plan)
+            now = await watch.look(LASTING)
+            memory = now.memory_bytes if now else 0
+            peak = watch.peaks.get(LASTING, 0)
+            rounds.append(Round(report, watch.lag(), memory, peak))
+            print(report.to_text(), rounds[-1].row(), sep="\n", flush=True)
+    return rounds
 
 
-def _row(*cells: str) -> str:
-    return "  ".join(
-        cell.rjust(width) for cell, width in zip(cells, _WIDTHS, strict=True)
-    )
+def grown(memory: Sequence[int]) -> bool:
+    """Tell whether memory, round by round, has grown since :data:`WARM_ROUNDS`."""
+    is_long = len(memory) > WARM_ROUNDS
+    return is_long and memory[-1] > memory[WARM_ROUNDS - 1] * (1 + MEMORY_SHARE)
 
 
-def _cells(report: Report) -> list[str]:
-    """Return the cells of a round: seconds, milliseconds of lag, MB of node 1."""
-    figures, lag = report.figures, report.lag
-    recovery = recovery_members(figures.recovery_seconds).values()
-    first = next((each for each in report.calm if each.node == LASTING), None)
-    return [
-        str(report.seed),
-        str(figures.messages),
-        str(figures.shown),
-        str(len(report.faults)),
-        str(figures.connects),
-        str(len(report.violations)),
-        *(f"{each:.2f}" for each in recovery),
-        f"{figures.answer_seconds:.1f}",
-        *(f"{each * 1000:.0f}" for each in (lag.p99_9_seconds, lag.worst_seconds)),
-        f"{first.memory_bytes / 1e6:.1f}" if first else "-",
-        f"{first.peak_bytes / 1e6:.1f}" if first else "-",
-    ]
+def main() -> None:
+    """Measure, print, and exit with 3 if something is wrong."""
+    parser = argparse.ArgumentParser(prog="benchmarks.reliability", description=__doc__)
+    add_arguments(parser)
+    given = parser.parse_args()
+    plans = round_plans(plan_of(given, load_settings(os.environ)), given.rounds)
+    rounds = asyncio.run(measure(plans))
+    heads = HEADS.count("|") + 1
+    print(f"| {HEADS} |\n{'|---' * heads}|")
+    for each in rounds:
+        print(each.row())
+    every = sorted(seconds for each in rounds for seconds in each.recovery_seconds)
+    lag = together([each.lag for each in rounds])
+    print(f"together: recovery {_seconds(every, 0.5, 0.99, 1.0)}; loops {_lag(lag)}")
+    is_grown = grown([each.memory_bytes for each in rounds])
+    if is_grown:
+        print(f"WRONG: the memory of {LASTING} has grown.")
+    if is_grown or not all(each.report.good for each in rounds):
+        sys.exit(BROKEN_EXIT)
+
+
+def _tell(line: str) -> None:
+    print(line, flush=True)
+
+
+def _seconds(ascending: Sequence[float], *shares: float) -> str:
+    found = (f"{percentile(ascending, share):.2f}" for share in shares)
+    return f"{' / '.join(found)} s"
+
+
+def _lag(lag: LagFigures) -> str:
+    return f"{lag.p99_9_seconds * 1000:.0f} / {lag.worst_seconds * 1000:.0f} ms"
+
+
+if __name__ == "__main__":
+    main()
