@@ -15,8 +15,10 @@ import pytest
 from realtime.node.logs import LineHandler, LogWriter
 from realtime.redis.valkey_process import die_with_parent
 from tests.kit.metrics import scrape
-from tests.kit.nodes import READY_LINE, START_SECONDS, run_process
+from tests.kit.nodes import run_process
 from tests.kit.waiting import DEADLINE_SECONDS, wait_until
+from verify.harness.nodes import READY_LINE
+from verify.harness.process import PATIENCE_SECONDS
 
 PIPE_BYTES = 4096
 """A pipe of this size is full after some forty lines."""
@@ -137,7 +139,7 @@ async def test_a_node_whose_log_is_not_read_serves_on_and_ends(
         preexec_fn=die_with_parent(),
     )
     try:
-        async with asyncio.timeout(START_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not (found := READY_LINE.search(line := await _line_of(process))):
                 assert line, "the node ended"
         port = int(found[1])
