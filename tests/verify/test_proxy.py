@@ -110,7 +110,7 @@ async def test_delay_and_throttle_slow_a_line_down() -> None:
         assert await say(near, b"one") == b"one"
         assert loop.time() - began >= 100 * MS
         began = loop.time()
-        await proxy.set_line(Line(bytes_per_second=10_000))
+        await proxy.set_line(Line(bytes_per_second=round(10 / MS)))
         assert len(await say(near, b"x" * 500)) == 500
         assert loop.time() - began >= 100 * MS
 
