@@ -37,7 +37,7 @@ async def test_a_failover_keeps_what_is_promised(kind: str, durability: str) -> 
             sentinel=True,
             durability=durability,
             schedule=[Planned(STRIKES_AT, Fault(kind, 0, FAULT_SECONDS))],
-            send_seconds=0.15,
+            rate=7.0,
         ),
         told.append,
     )

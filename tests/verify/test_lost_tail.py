@@ -39,7 +39,7 @@ async def test_a_lost_tail_is_told_and_never_shows_as_different_histories() -> N
             clients=6,
             nodes=2,
             schedule=schedule,
-            send_seconds=0.15,
+            rate=7.0,
         ),
         told.append,
     )

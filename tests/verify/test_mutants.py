@@ -59,7 +59,7 @@ async def test_each_mutant_is_flagged(mutant: str) -> None:
                 clients=6,
                 nodes=2,
                 schedule=schedule,
-                send_seconds=0.1,
+                rate=10.0,
                 settle_seconds=1.0,
                 released_seconds=1.0,
                 command=command,

@@ -55,7 +55,7 @@ async def test_nothing_is_lost_doubled_or_out_of_order(part: str) -> None:
             clients=6,
             nodes=NODES,
             schedule=schedule,
-            send_seconds=0.15,
+            rate=7.0,
         ),
         told.append,
     )

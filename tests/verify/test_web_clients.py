@@ -32,7 +32,7 @@ async def test_web_clients_show_the_log_as_well(schedule: list[Planned]) -> None
             web_clients=3,
             nodes=2,
             schedule=schedule,
-            send_seconds=0.15,
+            rate=7.0,
         ),
         told.append,
     )
