@@ -135,14 +135,14 @@ def _on_lines(line: Line | None = None, cut: Direction | None = None) -> Strike:
         lines = [place.client_line] if to_clients else place.redis_lines
         for each in lines:
             if line is not None:
-                await each.set_line(line)
+                each.set_line(line)
             elif cut is None:
                 each.reset()
         if cut is not None:
             await asyncio.gather(*(each.cut_in_mid_frame(cut) for each in lines))
         await asyncio.sleep(fault.seconds)
         for each in lines:
-            await each.set_line(Line())
+            each.set_line(Line())
 
     return struck
 
