@@ -9,12 +9,9 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from verify.harness.tokens import MakeAuth, development_auth
-
-if TYPE_CHECKING:
-    from verify.faults.kinds import Planned
 
 Tell = Callable[[str], None]
 """Takes a line of progress."""
@@ -45,6 +42,29 @@ def _durability(text: str) -> str:
     if not re.fullmatch("memory|fsync|replicas:[12]", text):
         raise argparse.ArgumentTypeError("is memory, fsync, replicas:1 or replicas:2")
     return text
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong.
+
+    Attributes:
+        kind: A key of ``STRIKES`` or ``FAILOVERS`` in :mod:`verify.faults`.
+        node: Index of the node that it strikes; of no matter for Redis.
+        seconds: How long it lasts; some are over at once.
+    """
+
+    kind: str
+    node: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A fault and when it strikes, in seconds since the beginning of the run."""
+
+    at: float
+    fault: Fault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +136,7 @@ class Plan:
     histories: Path | None = flag(
         "keep what each client wrote down in this folder", type=Path
     )
-    schedule: "Sequence[Planned] | None" = None
+    schedule: Sequence[Planned] | None = None
     command: Sequence[str] = (sys.executable, "-m", "realtime")
     make_auth: MakeAuth = development_auth
     settle_seconds: float = 30.0

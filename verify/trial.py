@@ -9,19 +9,13 @@ from realtime.start_error import StartError
 from verify.checker import by_gravity, check
 from verify.client.crowd import Crowd
 from verify.faults.failovers import lost_spans, with_unasked
-from verify.faults.kinds import (
-    REDIS_KILLED,
-    TAIL_LOST,
-    Ended,
-    Fault,
-    strike,
-)
+from verify.faults.kinds import REDIS_KILLED, TAIL_LOST, Ended, strike
 from verify.faults.schedule import draw_schedule
 from verify.final_logs import presence_error, read_history, read_log
 from verify.harness.process import until
 from verify.harness.site import Site
 from verify.history import FinalLog, Span, Violation, keep
-from verify.plan import Plan, Tell
+from verify.plan import Fault, Plan, Tell
 from verify.released import Census
 from verify.report import Report
 

@@ -9,8 +9,7 @@ from verify.faults.failovers import (
     lost_spans,
     with_unasked,
 )
-from verify.faults.kinds import Fault, Planned
-from verify.plan import Plan
+from verify.plan import Fault, Plan, Planned
 from verify.runs import run_trial
 
 pytestmark = pytest.mark.long

@@ -9,9 +9,9 @@ from realtime.store import keys
 from tests.kit.nodes import NAMESPACE, client, run_nodes
 from tests.kit.redis_server import RedisServer
 from tests.kit.waiting import MS, wait_until
-from verify.faults.kinds import TAIL_LOST, Fault, Planned
+from verify.faults.kinds import TAIL_LOST
 from verify.final_logs import presence_error
-from verify.plan import Plan
+from verify.plan import Fault, Plan, Planned
 from verify.runs import run_trial
 
 pytestmark = pytest.mark.long

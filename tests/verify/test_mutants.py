@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from tests.verify.mutants import MUTANTS
-from verify.faults.kinds import TAIL_LOST, Fault, Planned
-from verify.plan import Plan
+from verify.faults.kinds import TAIL_LOST
+from verify.plan import Fault, Plan, Planned
 from verify.runs import run_trial
 
 pytestmark = pytest.mark.long

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from verify.faults.kinds import KINDS, Fault, Planned
+from verify.faults.kinds import KINDS
 from verify.faults.schedule import MOMENTARY
-from verify.plan import Plan
+from verify.plan import Fault, Plan, Planned
 from verify.runs import run_trial
 
 pytestmark = pytest.mark.long

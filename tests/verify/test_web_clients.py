@@ -3,8 +3,8 @@
 import pytest
 
 from tests.kit.javascript import require_node
-from verify.faults.kinds import TAIL_LOST, Fault, Planned
-from verify.plan import Plan
+from verify.faults.kinds import TAIL_LOST
+from verify.plan import Fault, Plan, Planned
 from verify.runs import run_trial
 
 pytestmark = pytest.mark.long

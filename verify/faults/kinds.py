@@ -12,6 +12,7 @@ from verify.faults.failovers import FAILOVERS, Failover
 from verify.harness.process import ChildProcess
 from verify.harness.proxy import BOTH, Direction, Line
 from verify.harness.site import Site
+from verify.plan import Fault
 
 START_TRIES = 20
 """Starts of a node before it is given up: it ends at once while Redis is away, which
@@ -22,29 +23,6 @@ START_PAUSE_SECONDS = 0.5
 
 TURN_SECONDS = 60.0
 """Deadline until a process or a group is whole again after an earlier fault."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that goes wrong.
-
-    Attributes:
-        kind: A key of :data:`STRIKES` or :data:`FAILOVERS`.
-        node: Index of the node that it strikes; of no matter for Redis.
-        seconds: How long it lasts; some are over at once.
-    """
-
-    kind: str
-    node: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A fault and when it strikes, in seconds since the beginning of the run."""
-
-    at: float
-    fault: Fault
 
 
 @dataclass(frozen=True, slots=True)

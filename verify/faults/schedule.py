@@ -10,10 +10,8 @@ from verify.faults.kinds import (
     KINDS,
     REDIS_KINDS,
     SENTINEL_KINDS,
-    Fault,
-    Planned,
 )
-from verify.plan import Plan
+from verify.plan import Fault, Plan, Planned
 
 FAILOVER_SECONDS = (5.0, 8.0)
 """Range of a failover's length: the Sentinels take some two to four seconds for it, and
