@@ -13,7 +13,7 @@ from realtime.auth.tokens import make_token
 from realtime.node.settings import Settings
 from realtime.node.settings_io import describe, load_settings, to_markdown
 from realtime.start_error import StartError
-from verify.arguments import add_arguments
+from verify.plan import add_arguments
 
 HOUR_SECONDS: Final = 3600
 # A token made by hand is for trying things out: long enough for a day's work.
