@@ -10,9 +10,9 @@ from typing import Final, TextIO
 
 from realtime import __version__
 from realtime.auth.tokens import make_token
+from realtime.errors import StartError
 from realtime.node.settings import Settings
 from realtime.node.settings_io import describe, load_settings, to_markdown
-from realtime.start_error import StartError
 from verify.plan import add_arguments
 
 HOUR_SECONDS: Final = 3600

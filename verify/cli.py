@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import orjson
 
+from realtime.errors import StartError
 from realtime.node.settings import Settings
-from realtime.start_error import StartError
 from verify.client.web_client import can_run
 from verify.faults.schedule import kinds_of
 from verify.harness.tokens import signed_auth

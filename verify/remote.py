@@ -13,7 +13,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from realtime.start_error import StartError
+from realtime.errors import StartError
 from verify.client.connection import Connection, LostError
 from verify.harness.proxy import FaultProxy
 from verify.harness.sentinel import async_client

@@ -5,7 +5,7 @@ import secrets
 import time
 from dataclasses import dataclass
 
-from realtime.start_error import StartError
+from realtime.errors import StartError
 from verify.checker import by_gravity, check
 from verify.client.crowd import Crowd
 from verify.faults.failovers import lost_spans, with_unasked

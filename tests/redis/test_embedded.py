@@ -13,9 +13,9 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from realtime.errors import StartError
 from realtime.redis.embedded import LOCK_NAME, LOG_LIMIT_BYTES, EmbeddedValkey
 from realtime.redis.valkey_process import LOG_NAME, SOCKET_NAME, die_with_parent
-from realtime.start_error import StartError
 from tests.kit.waiting import wait_until
 
 # A process that starts or joins the Valkey of a folder and then does nothing else.

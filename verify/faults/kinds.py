@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from realtime.start_error import StartError
+from realtime.errors import StartError
 from verify.faults.failovers import FAILOVERS, Failover
 from verify.harness.process import ChildProcess
 from verify.harness.proxy import BOTH, Direction, Line

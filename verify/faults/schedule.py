@@ -2,7 +2,7 @@
 
 import random
 
-from realtime.start_error import StartError
+from realtime.errors import StartError
 from verify.faults.failovers import FAILOVERS
 from verify.faults.kinds import (
     CLIENT_KINDS,

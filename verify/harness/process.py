@@ -7,8 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from realtime.errors import StartError
 from realtime.redis.valkey_process import die_with_parent
-from realtime.start_error import StartError
 
 PATIENCE_SECONDS = 30.0
 """Longest start or end of a process, on a machine that is busy with faults."""

@@ -13,8 +13,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from realtime.errors import StartError
 from realtime.redis.valkey_process import valkey_binary
-from realtime.start_error import StartError
 from realtime.tasks import end_task
 from verify.harness.process import ChildProcess, until
 from verify.harness.valkey import LAZY, Valkey, free_ports
