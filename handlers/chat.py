@@ -78,7 +78,7 @@ class ChatNamespace(SessionNamespace):
             self.services.rates.take(args[0], UNKNOWN, time.monotonic())
         except RateLimitedError as limited:
             error = limited
-        self.try_patience(args[0])
+        self.count_refusal(args[0])
         self.count(UNKNOWN, error)
         return error_answer(error)
 

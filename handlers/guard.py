@@ -32,7 +32,7 @@ Answer = dict[str, object] | DeferredAck | None
 
 # What a client that keeps to the protocol never gets many of. One that lost its way in
 # many rooms at once may get other refusals, and needs them quickly.
-WEARING: Final = (InvalidError, RateLimitedError)
+COUNTED_REFUSALS: Final = (InvalidError, RateLimitedError)
 
 _logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Guarded(Protocol):
         """Take note of an answer that is an error."""
         ...
 
-    def try_patience(self, sid: str) -> None:
+    def count_refusal(self, sid: str) -> None:
         """Take note that a session was refused something; it may be slowed down."""
         ...
 
@@ -90,8 +90,8 @@ def guarded(handler: Handler) -> Entry:
                 )
             result = await handler(namespace, session, payload)
         except Exception as error:  # noqa: BLE001 - logged, and answered as `internal`
-            if isinstance(error, WEARING):
-                namespace.try_patience(sid)
+            if isinstance(error, COUNTED_REFUSALS):
+                namespace.count_refusal(sid)
             return _refused(namespace, request.name, sid, error)
         finally:
             namespace.under_way -= 1
@@ -135,7 +135,7 @@ def error_answer(error: ChatError) -> dict[str, object]:
     return {"ok": False, "error": error.to_wire()}
 
 
-def told(error: Exception, event: str, sid: str) -> ChatError:
+def as_chat_error(error: Exception, event: str, sid: str) -> ChatError:
     """Return what a client is told of a failure; a defect is logged, here only."""
     if isinstance(error, ChatError):
         return error
@@ -150,7 +150,7 @@ def _granted(result: object) -> dict[str, object]:
 def _refused(
     namespace: Guarded, event: str, sid: str, error: Exception
 ) -> dict[str, object]:
-    refusal = told(error, event, sid)
+    refusal = as_chat_error(error, event, sid)
     namespace.count(event, refusal)
     return error_answer(refusal)
 

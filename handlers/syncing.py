@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from handlers.guard import error_answer, told
+from handlers.guard import as_chat_error, error_answer
 from realtime.errors import ChatError
 from realtime.presence.sessions import ChatSession
 from realtime.rooms.joining import Joining, PendingJoin
@@ -39,7 +39,7 @@ async def join_all(
             try:
                 return await joining.join(session, item["room"], item.get("cursor"))
             except Exception as error:  # noqa: BLE001 - logged, answered by room
-                return told(error, "sync", session.sid)
+                return as_chat_error(error, "sync", session.sid)
 
     def answer(room: str, pending: PendingJoin | ChatError) -> dict[str, object]:
         try:
@@ -47,7 +47,7 @@ async def join_all(
                 return {"ok": True, **pending.finish(allow)}
             error = pending
         except Exception as failure:  # noqa: BLE001 - logged, answered by room
-            error = told(failure, "sync", session.sid)
+            error = as_chat_error(failure, "sync", session.sid)
         count(error)
         return {"room": room, **error_answer(error)}
 
