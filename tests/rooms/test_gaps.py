@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 
 from realtime.store import keys
 from realtime.store.message_log import MessageLog
@@ -131,18 +132,15 @@ async def test_a_lost_publication_is_read_before_the_next_one(
 
 
 async def test_a_publication_that_comes_twice(
-    nodes: list[Node], redis_client: Redis
+    nodes: list[Node], redis_client: Redis, channel: PubSub
 ) -> None:
     """A resharding may push one again: it is known by its offset and uid."""
     async with (
-        redis_client.pubsub() as pubsub,
         member(nodes[0], "ann", "42") as ann,
         member(nodes[-1], "bob", "42") as bob,
     ):
-        await pubsub.subscribe("chatroom-42")
-        await pubsub.get_message(timeout=DEADLINE_SECONDS)
         await ann.send("one")
-        message = await pubsub.get_message(timeout=DEADLINE_SECONDS)
+        message = await channel.get_message(timeout=DEADLINE_SECONDS)
         assert message is not None
         await ann.send("two")
         await redis_client.publish("chatroom-42", message["data"])
