@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -19,11 +20,11 @@ PAGE_EVENTS = 1000
 PAGE_MESSAGES = 100
 """Messages a page of ``history``: the most that the server gives."""
 
+READ_SECONDS = 300.0
+"""Deadline of a whole history; a run of an hour has some hundred pages a room."""
+
 REQUEST_SECONDS = 10.0
 """Deadline of one page; nothing is at fault any more."""
-
-PATIENCE_SECONDS = 60.0
-"""Longest that one page may be put off by the node's limits: others read as well."""
 
 
 async def read_log(redis: Redis, room: str) -> FinalLog:
@@ -62,17 +63,23 @@ async def read_history(
     connection = Connection(connector=connector)
     messages: list[dict[str, Any]] = []
     asked: dict[str, object] = {"room": room, "limit": PAGE_MESSAGES}
+    page: dict[str, Any] = {"more": True}
+    ask = partial(connection.request, seconds=REQUEST_SECONDS)
     try:
         await connection.open(url, auth, ["websocket"])
-        joined = await connection.request(
-            "join", {"room": room}, seconds=REQUEST_SECONDS
-        )
-        page: dict[str, Any] = {"more": True}
-        while page["more"]:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                page = await _page(connection, asked)
-            messages[:0] = page["messages"]
-            asked["before"] = messages[0]["message"] if messages else 0
+        joined = await ask("join", {"room": room})
+        async with asyncio.timeout(READ_SECONDS):
+            while page["more"]:
+                page = await ask("history", asked)
+                if page.get("ok"):
+                    messages[:0] = page["messages"]
+                    asked["before"] = messages[0]["message"] if messages else 0
+                elif page["error"]["code"] == "rate_limited":
+                    # Put off by the node's limits: others read as well.
+                    await asyncio.sleep(page["error"]["retryAfter"] / 1000)
+                    page["more"] = True
+                else:
+                    raise ValueError(f"history of {room}: {page}")
     finally:
         await connection.close()
     return FinalLog(
@@ -102,17 +109,6 @@ async def presence_error(redis: Redis, room: str, here: Counter[str]) -> str:
         if listed != here:
             return f"the {name} are {dict(listed)}, but here are {dict(here)}"
     return ""
-
-
-async def _page(connection: Connection, asked: dict[str, object]) -> dict[str, Any]:
-    """Ask for a page until the limits of the node grant it."""
-    while True:
-        ack = await connection.request("history", asked, seconds=REQUEST_SECONDS)
-        if ack.get("ok"):
-            return ack
-        if ack["error"]["code"] != "rate_limited":
-            raise ValueError(f"history of {asked['room']}: {ack}")
-        await asyncio.sleep(ack["error"]["retryAfter"] / 1000)
 
 
 def _entry(event: bytes) -> LogEntry:

@@ -30,16 +30,20 @@ class Position:
     attended: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Who a client is.
+@dataclass(eq=False)
+class Client:
+    """One client of one user.
 
     Attributes:
-        name: Of the client, unique in the run.
+        name: Unique in the run.
         user: User id.
         auth: Credentials for the connect.
         rooms: Rooms that it attends all the time.
         rng: Source of its decisions.
+        history: What it wrote down.
+        positions: Where it is, by room.
+        unsent: Messages whose outcome is not known yet.
+        trouble: The last reason why something did not work.
     """
 
     name: str
@@ -48,33 +52,11 @@ class Person:
     rooms: Sequence[str]
     rng: random.Random
 
-
-class Client:
-    """One client of one user.
-
-    Attributes:
-        history: What it wrote down.
-        positions: Where it is, by room.
-        unsent: Messages whose outcome is not known yet.
-        trouble: The last reason why something did not work.
-
-    Args:
-        person: Who it is.
-    """
-
-    def __init__(self, person: Person) -> None:
-        self.name = person.name
-        self.auth = dict(person.auth)
-        self.rng = person.rng
-        self.history = History(person.name, person.user)
-        self.positions = {room: Position() for room in person.rooms}
+    def __post_init__(self) -> None:
+        self.history = History(self.name, self.user)
+        self.positions = {room: Position() for room in self.rooms}
         self.unsent = 0
         self.trouble = ""
-
-    @property
-    def rooms(self) -> tuple[str, ...]:
-        """The rooms that it attends all the time."""
-        return tuple(self.positions)
 
     def write(self, record: Record) -> None:
         """Write a record down, and take from it where the client is now."""

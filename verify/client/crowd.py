@@ -5,7 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 
-from verify.client.client import Client, Person
+from verify.client.client import Client
 from verify.client.python_client import PythonClient
 from verify.client.web_client import WebClient
 from verify.harness.site import Site
@@ -58,25 +58,31 @@ class Crowd:
         nodes = [place.url for place in site.places]
         for number in range(1, plan.clients + 1):
             # Each round has its own users: what is kept of one must not hide the next.
-            person = self._person("", number, min(number, plan.clients - 1), plan)
-            transports = TRANSPORTS[number % len(TRANSPORTS)]
-            self.clients.append(
-                PythonClient(person, nodes, transports, connector=site.connector)
+            user = f"user-{min(number, plan.clients - 1)}-{plan.seed}"
+            client = PythonClient(
+                f"client-{number}",
+                user,
+                plan.make_auth(user),
+                self._choose_rooms(),
+                random.Random(self._rng.random()),  # noqa: S311 - repeatable
+                nodes=nodes,
+                transports=TRANSPORTS[number % len(TRANSPORTS)],
+                connector=site.connector,
             )
+            self.clients.append(client)
         self._twins = self.clients[-2:]
         for number in range(1, (plan.web_clients or 0) + 1):
-            person = self._person("web-", number, number, plan)
-            self.clients.append(WebClient(person, web_url, ca=plan.ca))
-
-    def _person(self, kind: str, number: int, user_number: int, plan: Plan) -> Person:
-        user = f"{kind}user-{user_number}-{plan.seed}"
-        return Person(
-            name=f"{kind}client-{number}",
-            user=user,
-            auth=plan.make_auth(user),
-            rooms=self._choose_rooms(),
-            rng=random.Random(self._rng.random()),  # noqa: S311 - repeatable
-        )
+            user = f"web-user-{number}-{plan.seed}"
+            web_client = WebClient(
+                f"web-client-{number}",
+                user,
+                plan.make_auth(user),
+                self._choose_rooms(),
+                random.Random(self._rng.random()),  # noqa: S311 - repeatable
+                url=web_url,
+                ca=plan.ca,
+            )
+            self.clients.append(web_client)
 
     def _choose_rooms(self) -> list[str]:
         others = [room for room in self._all_rooms[1:] if self._rng.random() < 0.5]

@@ -3,13 +3,12 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from aiohttp import TCPConnector
-
-from verify.client.client import TEXT_LENGTHS, UNSURE, Client, Person
-from verify.client.connection import Connection, LostError
+from verify.client.client import TEXT_LENGTHS, UNSURE, Client
+from verify.client.connection import Connection, LostError, MakeConnector
 from verify.client.room_view import RoomView, text_of
 from verify.history import Answered, Down, Outcome, Read, Sent, Up
 
@@ -29,29 +28,23 @@ AT_ONCE = 4
 """Messages sent before the first one's ack: what waits after an outage, and bursts."""
 
 
+@dataclass(eq=False, kw_only=True)
 class PythonClient(Client):
     """A client on python-socketio's own.
 
-    Args:
-        person: Who it is.
+    Attributes:
         nodes: Addresses; each connect goes to one of them by chance.
         transports: Engine.IO transports, in order.
         connector: Makes what its connections go through; the usual one if None.
     """
 
-    def __init__(
-        self,
-        person: Person,
-        nodes: Sequence[str],
-        transports: Sequence[str],
-        *,
-        connector: Callable[[], TCPConnector] | None = None,
-    ) -> None:
-        super().__init__(person)
-        self._nodes = tuple(nodes)
-        self._transports = tuple(transports)
-        self._connector = connector
-        self._views = {room: RoomView(room, self.write) for room in person.rooms}
+    nodes: Sequence[str]
+    transports: Sequence[str]
+    connector: MakeConnector | None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._views = {room: RoomView(room, self.write) for room in self.rooms}
         # In order; dicts, because what is settled leaves from anywhere.
         self._outboxes: dict[str, dict[str, None]] = {room: {} for room in self.rooms}
         self._connection: Connection | None = None
@@ -107,11 +100,11 @@ class PythonClient(Client):
     async def _live(self) -> None:
         """One connection from its beginning to its end."""
         connection = Connection(
-            self._event, on_lost=self._note_change, connector=self._connector
+            self._event, on_lost=self._note_change, connector=self.connector
         )
-        node = self.rng.choice(self._nodes)
+        node = self.rng.choice(self.nodes)
         try:
-            await connection.open(node, self.auth, self._transports)
+            await connection.open(node, self.auth, self.transports)
             self.write(Up(time.monotonic(), node))
             self._connection = connection
             while not connection.is_lost:

@@ -3,12 +3,13 @@
 import asyncio
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 
 from realtime.redis.valkey_process import die_with_parent
-from verify.client.client import TEXT_LENGTHS, Client, Person
+from verify.client.client import TEXT_LENGTHS, Client
 from verify.history import from_line
 
 PROGRAM = Path(__file__).with_name("web_client.mjs")
@@ -27,25 +28,20 @@ def can_run() -> bool:
     return shutil.which("node") is not None and packages.is_dir() and MODULE.is_file()
 
 
+@dataclass(eq=False, kw_only=True)
 class WebClient(Client):
     """A client on the module that pages use, in a Node process of its own.
 
-    Args:
-        person: Who it is.
+    Attributes:
         url: Where it connects; what is behind may change between connects.
         ca: Certificates to trust besides the usual ones.
     """
 
-    def __init__(self, person: Person, url: str, *, ca: Path | None = None) -> None:
-        super().__init__(person)
-        self._given = {
-            "module": MODULE.as_uri(),
-            "url": url,
-            "user": person.user,
-            "auth": self.auth,
-            "rooms": self.rooms,
-        }
-        self._trusted = {} if ca is None else {"NODE_EXTRA_CA_CERTS": str(ca)}
+    url: str
+    ca: Path | None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self._process: asyncio.subprocess.Process | None = None
 
     def send(self, room: str, client_id: str) -> None:
@@ -67,12 +63,16 @@ class WebClient(Client):
         Raises:
             RuntimeError: It ended by itself.
         """
+        members = ("url", "user", "auth", "rooms")
+        given = {"module": MODULE.as_uri()}
+        given |= {name: getattr(self, name) for name in members}
+        trusted = {} if self.ca is None else {"NODE_EXTRA_CA_CERTS": str(self.ca)}
         self._process = process = await asyncio.create_subprocess_exec(
-            *("node", str(PROGRAM), orjson.dumps(self._given).decode()),
+            *("node", str(PROGRAM), orjson.dumps(given).decode()),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=LINE_LIMIT_BYTES,
-            env={**os.environ, **self._trusted},
+            env={**os.environ, **trusted},
             preexec_fn=die_with_parent(),
             start_new_session=True,
         )

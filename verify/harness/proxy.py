@@ -63,7 +63,7 @@ class _Pair:
 
     def abort(self, *, reset: bool) -> None:
         for writer in (self.near, self.far):
-            if writer is None:
+            if writer is None or writer.transport.is_closing():
                 continue
             peer = writer.get_extra_info("socket")
             if reset and peer is not None and peer.family != socket.AF_UNIX:
