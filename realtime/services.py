@@ -13,6 +13,7 @@ from realtime.rooms.attendance import Attendance
 from realtime.rooms.quitting import Quits
 from realtime.socketio.manager import ChatroomManager
 from realtime.store import keys
+from realtime.store.image_uses import ImageUses
 from realtime.store.membership import Rooms
 from realtime.store.message_log import MessageLog
 from realtime.store.read_marks import ReadState
@@ -65,6 +66,7 @@ class Services:
     attendance: Attendance
     quits: Quits
     images: Images
+    image_uses: ImageUses
     publisher: Publisher
     rates: RequestRates
     user_rates: UserRates

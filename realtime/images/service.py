@@ -29,7 +29,7 @@ BUSY_MS: Final = 1_000
 
 
 class StoredImage(NamedTuple):
-    """An image that is in the store."""
+    """An image that may be stored."""
 
     sha256: str
     mime: str
@@ -41,6 +41,18 @@ class StoredImage(NamedTuple):
     def name(self) -> str:
         """The file's name: ``<sha256>.<extension>``."""
         return f"{self.sha256}.{EXTENSIONS[self.mime]}"
+
+
+class Upload(NamedTuple):
+    """An image that was checked, and the files that are to be stored for it."""
+
+    image: StoredImage
+    files: dict[str, bytes]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each file by its name."""
+        return {name: len(data) for name, data in self.files.items()}
 
 
 class Image(NamedTuple):
@@ -82,10 +94,13 @@ class Images:
         """Images that are decoded or wait to be."""
         return self._waiting.total()
 
-    async def accept(self, data: bytes, *, owner: str) -> StoredImage:
-        """Check an image and store it as it is.
+    @property
+    def store(self) -> ImageStore:
+        """Where the bytes are."""
+        return self._store
 
-        Nothing is stripped from the file; the same bytes are stored once.
+    async def check(self, data: bytes, *, owner: str) -> Upload:
+        """Check an image; nothing is stored yet.
 
         Args:
             data: The file's bytes, whatever they claim to be.
@@ -94,7 +109,7 @@ class Images:
         Raises:
             InvalidError: It is no PNG, JPEG, WebP or GIF, or damaged.
             TooLargeError: Too many bytes or pixels.
-            UnavailableError: Too many images at once, or the store does not answer.
+            UnavailableError: Too many images at once, or there is no space for it.
         """
         if len(data) > self._limit_bytes:
             raise TooLargeError(
@@ -102,12 +117,21 @@ class Images:
                 fields={"image": ["Has too many bytes."]},
                 limit="image_limit_bytes",
             )
+        await self._store.require_space(len(data))
         decoded = await self._decode(data, owner)
-        stored = StoredImage(
+        image = StoredImage(
             decoded.sha256, decoded.mime, len(data), decoded.width, decoded.height
         )
-        await self._store.put(stored.name, data)
-        return stored
+        return Upload(image, {image.name: data})
+
+    async def keep(self, upload: Upload) -> None:
+        """Store the files of an image; the same bytes are stored once.
+
+        Raises:
+            UnavailableError: Not all of them are stored.
+        """
+        for name, data in upload.files.items():
+            await self._store.put(name, data)
 
     def describe(self, stored: StoredImage) -> dict[str, object]:
         """Return the ``image`` of a message, with a fresh address."""
@@ -141,6 +165,7 @@ class Images:
     async def aclose(self) -> None:
         """End the decoders; who waits for one is told that there is none."""
         await self._decoders.aclose()
+        self._store.close()
 
     async def _decode(self, data: bytes, owner: str) -> Decoded:
         # One after another: a user's slow pictures hold one decoder, not all.

@@ -21,7 +21,7 @@ from realtime.node.outage import OutageWatch
 from realtime.node.process_metrics import ProcessMetrics
 from realtime.node.settings import Settings
 from realtime.node.shutdown import Drain
-from realtime.node.wiring import Parts, make_services
+from realtime.node.wiring import Parts, image_sweep, make_services
 from realtime.presence.node_leases import NodeLease
 from realtime.services import Services
 
@@ -98,6 +98,7 @@ class Node:
             stack.push_async_callback(services.auth.aclose)
             stack.push_async_callback(services.sessions.aclose)
             stack.push_async_callback(services.images.aclose)
+            _start(stack, image_sweep(parts, services))
             lease = self._lease = NodeLease(
                 parts.link,
                 node=parts.id,

@@ -308,6 +308,22 @@ class Settings:
         "Most pixels of an image accepted; decoding takes up to 16 bytes for each.",
         parsers.Integer(validate=validate.Range(min=1)),
     )
+    user_image_bytes: int = option(
+        1024 * MIB,
+        "What the images of a user's messages may take together, over all rooms.",
+        parsers.Integer(validate=validate.Range(min=KIB)),
+    )
+    image_free_bytes: int = option(
+        1024 * MIB,
+        "What images leave free of the disk of their folder: it is the log's as well.",
+        parsers.Integer(validate=validate.Range(min=0)),
+    )
+    image_sweep_seconds: int = option(
+        HOUR_SECONDS,
+        "Shortest time between two looks whether messages show an image still; after"
+        " the last one it is deleted.",
+        parsers.Integer(validate=validate.Range(min=1)),
+    )
     image_url_secret: str | None = option(
         None,
         "Secret that signs image addresses, at least 32 bytes, the same on every"

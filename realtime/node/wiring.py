@@ -32,6 +32,8 @@ from realtime.services import Limits, Publisher, Services
 from realtime.socketio.manager import ChatroomManager
 from realtime.socketio.server import ChatroomServer
 from realtime.store import keys, scripts
+from realtime.store.image_sweep import ImageSweep
+from realtime.store.image_uses import ImageUses
 from realtime.store.membership import Rooms
 from realtime.store.message_log import MessageLog
 from realtime.store.read_marks import ReadState
@@ -167,6 +169,7 @@ async def make_services(parts: Parts) -> Services:
             standing=Standing(parts.manager, states),
         ),
         images=images,
+        image_uses=make_image_uses(settings, link),
         publisher=Publisher(parts.manager),
         rates=RequestRates(parts.rates),
         user_rates=parts.user_rates,
@@ -193,15 +196,46 @@ async def _make_keys(settings: Settings) -> TokenKeys | None:
         )
 
 
+def image_sweep(parts: Parts, services: Services) -> ImageSweep:
+    """Return what deletes the images that no message shows."""
+    return ImageSweep(
+        parts.link,
+        services.image_uses,
+        services.images.store,
+        every_seconds=parts.settings.image_sweep_seconds,
+    )
+
+
+def make_image_uses(settings: Settings, link: RedisLink) -> ImageUses:
+    """Return what is known of the images that messages show."""
+    return ImageUses(
+        link,
+        user_limit_bytes=settings.user_image_bytes,
+        look_ms=settings.image_sweep_seconds * 1000,
+    )
+
+
+def make_image_store(settings: Settings) -> ImageStore:
+    """Return where images are.
+
+    Raises:
+        ValueError: The setting, or the folder, cannot be used.
+    """
+    folder = settings.data_dir / "images"
+    with _named("CHATROOM_IMAGES_URL" if settings.images_url else f"{folder}"):
+        return ImageStore.at(
+            settings.images_url,
+            folder=folder,
+            least_free_bytes=settings.image_free_bytes,
+        )
+
+
 async def _make_images(parts: Parts) -> Images:
     settings = parts.settings
     secret = settings.image_url_secret
     key = secret.encode() if secret else await _shared_secret(parts.link)
-    folder = settings.data_dir / "images"
-    with _named("CHATROOM_IMAGES_URL" if settings.images_url else f"{folder}"):
-        store = ImageStore.at(settings.images_url, folder=folder)
     return Images(
-        store,
+        make_image_store(settings),
         ImageLinks(key, valid_seconds=settings.image_url_seconds),
         limit_bytes=settings.image_limit_bytes,
         limit_pixels=settings.image_limit_pixels,

@@ -125,9 +125,36 @@ class MessageLog:
                 *self._limits,
             ),
         )
+        reply, level = await self._stored(*call)
+        if reply[0] < 0:
+            raise ForbiddenError("You are not a member of this room.")
+        return _appended(reply, level)
+
+    async def repeated(
+        self, *, room: str, user: str, client_id: str
+    ) -> Appended | None:
+        """Return what became of a send before, as safe as :meth:`append` makes it.
+
+        Raises:
+            UnavailableError: Nobody knows.
+            OutcomeUnknownError: It was stored and is not yet as safe as is demanded.
+        """
+        call = (
+            scripts.MESSAGE_LOG_REPEATED,
+            (keys.sent(room, user, client_id), keys.meta(room)),
+            (),
+        )
+        reply, level = await self._stored(*call)
+        return _appended(reply, level) if reply else None
+
+    async def _stored(
+        self, script: Script, names: Sequence[str], args: Sequence[Argument]
+    ) -> tuple[Any, Level]:
+        """Run a script that answers as an append does, until that is safe."""
+        call = (script, names, args)
         level = MEMORY if self._durability is None else self._durability.level(None)
         reply = await self._run(level, *call)
-        if reply[0] >= 0 and self._durability is not None:
+        if reply and reply[0] >= 0 and self._durability is not None:
             own_level = self._durability.level(reply[5].decode() or None)
             if own_level != level:
                 # The room demands more, or less, than was asked for: the same call,
@@ -138,10 +165,7 @@ class MessageLog:
                 except UnavailableError as error:
                     # Said of the second call only: the first one has stored it.
                     raise OutcomeUnknownError(error.message) from error
-        if reply[0] < 0:
-            raise ForbiddenError("You are not a member of this room.")
-        duplicate, message, offset, uid, at, _own_level = reply
-        return Appended(message, offset, uid.decode(), at, duplicate == 1, level.name)
+        return reply, level
 
     async def _run(
         self,
@@ -217,3 +241,8 @@ class MessageLog:
         # A number that was trimmed between the two commands is simply not there.
         messages = [message for message in found if message is not None]
         return HistoryPage(messages, more, first_available)
+
+
+def _appended(reply: Any, level: Level) -> Appended:
+    duplicate, message, offset, uid, at, _own_level = reply
+    return Appended(message, offset, uid.decode(), at, duplicate == 1, level.name)

@@ -91,7 +91,7 @@ async def scene(
         for client in (ann, bob):
             await client.do("join", {"room": TALK})
         # The store's threads come with its first use, and stay.
-        await services_of(node).images._store._has(f"{'0' * 64}.png")
+        await services_of(node).images._store._size(f"{'0' * 64}.png")
         keys = redis_keys(redis_server.admin, without=[TALK.encode()])
         scene = Scene(node, redis_server, ann, bob, standing(node), keys)
         await scene.goes_on()

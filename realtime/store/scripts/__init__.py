@@ -16,6 +16,7 @@ def _read(name: str) -> Script:
 
 MESSAGE_LOG_APPEND = _read("message_log_append")
 MESSAGE_LOG_READ = _read("message_log_read")
+MESSAGE_LOG_REPEATED = _read("message_log_repeated")
 READ_STATE_MARK = _read("read_state_mark")
 ROOMS_ADMIT = _read("rooms_admit")
 ROOMS_CLAIM = _read("rooms_claim")
@@ -26,10 +27,16 @@ PRESENCE_LEAVE = _read("presence_leave")
 ROOM_STATE_READ = _read("room_state_read")
 LEASES_RENEW = _read("leases_renew")
 USER_RATES_REPORT = _read("user_rates_report")
+IMAGES_CLAIM = _read("images_claim")
+IMAGES_CONFIRM = _read("images_confirm")
+IMAGES_TAKE = _read("images_take")
+IMAGES_DROP = _read("images_drop")
+IMAGES_GONE = _read("images_gone")
 
 ALL = (
     MESSAGE_LOG_APPEND,
     MESSAGE_LOG_READ,
+    MESSAGE_LOG_REPEATED,
     READ_STATE_MARK,
     ROOMS_ADMIT,
     ROOMS_CLAIM,
@@ -40,4 +47,9 @@ ALL = (
     ROOM_STATE_READ,
     LEASES_RENEW,
     USER_RATES_REPORT,
+    IMAGES_CLAIM,
+    IMAGES_CONFIRM,
+    IMAGES_TAKE,
+    IMAGES_DROP,
+    IMAGES_GONE,
 )
