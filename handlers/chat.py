@@ -152,7 +152,7 @@ class ChatNamespace(SessionNamespace):
                         return _placed(before)
                     use = Use(room, client_id, session.user)
                     upload = await self._stored(use, payload["image"])
-                    payload["image"] = services.images.describe(upload.image)
+                    payload["image"] = services.images.describe(upload)
                 await turn()
         # Nothing may suspend from here to the append: messages keep their order.
         asked = services.attendance.moment()

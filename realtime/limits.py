@@ -18,6 +18,7 @@ LIMITS: Final[Mapping[str, str]] = {
     "control_messages": "Control messages that wait at a node.",
     "image_free_bytes": "Bytes of the images' disk that stay free.",
     "image_limit_bytes": "Bytes of an image.",
+    "image_limit_frame_pixels": "Pixels of an animation.",
     "image_limit_pixels": "Pixels of an image.",
     "images_waiting": "Images that wait to be checked.",
     "jwks_stale_seconds": "Age of a key set that cannot be fetched anew.",

@@ -1,6 +1,7 @@
 """Images: taken from clients, stored under their hash, shown by signed addresses."""
 
 import asyncio
+import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -8,7 +9,7 @@ from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
 from realtime.errors import TooLargeError, UnavailableError
-from realtime.images.decode import EXTENSIONS, Decoded
+from realtime.images.decode import EXTENSIONS, Decoded, Limits
 from realtime.images.decoder_pool import ImageDecoders
 from realtime.images.signed_urls import ImageLinks
 from realtime.images.store import ImageStore, StoredFile
@@ -21,32 +22,29 @@ OWN_WAITING: Final = 4
 """Images of one user among the waiting ones: one sender of huge pictures leaves
 places for the others."""
 
-DECODE_SECONDS: Final = 10.0
-"""Deadline of waiting and decoding; the largest image allowed takes about one."""
+DECODE_SECONDS: Final = 15.0
+"""Deadline of waiting and decoding; the largest image allowed takes up to five."""
 
 BUSY_MS: Final = 1_000
 """When to try again if too many images are waiting, in milliseconds."""
 
 
-class StoredImage(NamedTuple):
-    """An image that may be stored."""
+class File(NamedTuple):
+    """A picture that may be stored: its name, ``<sha256>.<extension>``, and sizes."""
 
-    sha256: str
-    mime: str
-    size: int
+    name: str
     width: int
     height: int
-
-    @property
-    def name(self) -> str:
-        """The file's name: ``<sha256>.<extension>``."""
-        return f"{self.sha256}.{EXTENSIONS[self.mime]}"
 
 
 class Upload(NamedTuple):
     """An image that was checked, and the files that are to be stored for it."""
 
-    image: StoredImage
+    image: File
+    mime: str
+    animated: bool
+    thumbhash: str
+    thumbnails: list[File]
     files: dict[str, bytes]
 
     @property
@@ -68,24 +66,14 @@ class Images:
     Args:
         store: Where the bytes are.
         links: Makes and checks addresses.
-        limit_bytes: Largest file taken.
-        limit_pixels: Most pixels taken.
+        limits: Of an image.
     """
 
-    def __init__(
-        self,
-        store: ImageStore,
-        links: ImageLinks,
-        *,
-        limit_bytes: int,
-        limit_pixels: int,
-    ) -> None:
+    def __init__(self, store: ImageStore, links: ImageLinks, limits: Limits) -> None:
         self._store = store
         self._links = links
-        self._limit_bytes = limit_bytes
-        self._decoders = ImageDecoders(
-            limit_bytes=limit_bytes, limit_pixels=limit_pixels
-        )
+        self._limit_bytes = limits.file_bytes
+        self._decoders = ImageDecoders(limits)
         self._waiting: Counter[str] = Counter()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -107,22 +95,20 @@ class Images:
             owner: Whose it is; each may have :data:`OWN_WAITING` checked at a time.
 
         Raises:
-            InvalidError: It is no PNG, JPEG, WebP or GIF, or damaged.
+            InvalidError: It is none of the formats, or damaged.
             TooLargeError: Too many bytes or pixels.
             UnavailableError: Too many images at once, or there is no space for it.
         """
         if len(data) > self._limit_bytes:
+            most = f"{self._limit_bytes // 1024} KiB"
             raise TooLargeError(
-                f"The image must have {self._limit_bytes // 1024} KiB or fewer.",
-                fields={"image": ["Has too many bytes."]},
+                f"The image must have {most} or fewer.",
+                fields={"image": [f"Must have {most} or fewer."]},
                 limit="image_limit_bytes",
             )
         await self._store.require_space(len(data))
         decoded = await self._decode(data, owner)
-        image = StoredImage(
-            decoded.sha256, decoded.mime, len(data), decoded.width, decoded.height
-        )
-        return Upload(image, {image.name: data})
+        return await asyncio.to_thread(_named, decoded)
 
     async def keep(self, upload: Upload) -> None:
         """Store the files of an image; the same bytes are stored once.
@@ -133,15 +119,28 @@ class Images:
         for name, data in upload.files.items():
             await self._store.put(name, data)
 
-    def describe(self, stored: StoredImage) -> dict[str, object]:
-        """Return the ``image`` of a message, with a fresh address."""
-        return {
-            "url": self._links.address(stored.name),
-            "mime": stored.mime,
-            "size": stored.size,
-            "width": stored.width,
-            "height": stored.height,
+    def describe(self, upload: Upload) -> dict[str, object]:
+        """Return the ``image`` of a message, with fresh addresses."""
+        image = upload.image
+        described: dict[str, object] = {
+            "url": self._links.address(image.name),
+            "mime": upload.mime,
+            "size": len(upload.files[image.name]),
+            "width": image.width,
+            "height": image.height,
+            "thumbhash": upload.thumbhash,
+            "thumbnails": [
+                {
+                    "url": self._links.address(each.name),
+                    "width": each.width,
+                    "height": each.height,
+                }
+                for each in upload.thumbnails
+            ],
         }
+        if upload.animated:
+            described["animated"] = True
+        return described
 
     def resign(self, raw: bytes) -> bytes:
         """Return an encoded message or event with fresh addresses of its images."""
@@ -195,3 +194,20 @@ class Images:
             self._waiting[owner] -= 1
             # Also drops users without a waiting image.
             self._waiting = +self._waiting
+
+
+def _named(decoded: Decoded) -> Upload:
+    """Name each file by what is in it; not the decoder: an image could mislead it."""
+    image = _file(decoded.mime, decoded.width, decoded.height, decoded.data)
+    files, thumbnails = {image.name: decoded.data}, []
+    for each in decoded.thumbnails:
+        thumbnails.append(_file("image/webp", each.width, each.height, each.data))
+        files[thumbnails[-1].name] = each.data
+    return Upload(
+        image, decoded.mime, decoded.animated, decoded.thumbhash, thumbnails, files
+    )
+
+
+def _file(mime: str, width: int, height: int, data: bytes) -> File:
+    sha256 = hashlib.sha256(data).hexdigest()
+    return File(f"{sha256}.{EXTENSIONS[mime]}", width, height)

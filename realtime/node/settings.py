@@ -304,8 +304,13 @@ class Settings:
         parsers.Integer(validate=validate.Range(min=KIB)),
     )
     image_limit_pixels: int = option(
-        40_000_000,
+        52_000_000,
         "Most pixels of an image accepted; decoding takes up to 16 bytes for each.",
+        parsers.Integer(validate=validate.Range(min=1)),
+    )
+    image_limit_frame_pixels: int = option(
+        300_000_000,
+        "Most pixels of an animation in all its frames: what it costs to look at it.",
         parsers.Integer(validate=validate.Range(min=1)),
     )
     user_image_bytes: int = option(

@@ -11,6 +11,7 @@ from realtime import json_codec
 from realtime.addresses import Addresses, parse_networks
 from realtime.auth.authenticator import Authenticator, choose_keys
 from realtime.auth.keys import TokenKeys
+from realtime.images.decode import Limits as ImageLimits
 from realtime.images.service import Images
 from realtime.images.signed_urls import ImageLinks
 from realtime.images.store import ImageStore
@@ -237,8 +238,11 @@ async def _make_images(parts: Parts) -> Images:
     return Images(
         make_image_store(settings),
         ImageLinks(key, valid_seconds=settings.image_url_seconds),
-        limit_bytes=settings.image_limit_bytes,
-        limit_pixels=settings.image_limit_pixels,
+        ImageLimits(
+            settings.image_limit_bytes,
+            settings.image_limit_pixels,
+            settings.image_limit_frame_pixels,
+        ),
     )
 
 

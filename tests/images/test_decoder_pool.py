@@ -11,20 +11,22 @@ from pathlib import Path
 import pytest
 
 from realtime.errors import InvalidError, TooLargeError, UnavailableError
-from realtime.images.bombs import SCANS
-from realtime.images.decode import decode_image
+from realtime.images import decoder_pool
+from realtime.images.decode import Limits, decode_image
 from realtime.images.decoder_pool import DECODERS, ImageDecoders
-from tests.kit.pictures import picture, with_comments, with_scans
+from realtime.images.jpeg import SCANS
+from tests.kit.pictures import picture, with_scans
 from tests.kit.waiting import wait_until
 
 LIMIT_PIXELS = 9_000_000
 GOOD = picture("PNG")
-FOUND = decode_image(GOOD, limit_pixels=LIMIT_PIXELS)
+LIMITS = Limits(file_bytes=1_000_000, pixels=LIMIT_PIXELS, frame_pixels=LIMIT_PIXELS)
+FOUND = decode_image(GOOD, LIMITS)
 
 
 @pytest.fixture
 async def decoders() -> AsyncIterator[ImageDecoders]:
-    decoders = ImageDecoders(limit_bytes=1_000_000, limit_pixels=LIMIT_PIXELS)
+    decoders = ImageDecoders(LIMITS)
     yield decoders
     await decoders.aclose()
 
@@ -68,9 +70,9 @@ async def test_what_is_found_comes_back(decoders: ImageDecoders) -> None:
         with pytest.raises(TooLargeError) as large:
             await decoders.decode(picture(format_name, (3_001, 3_000), method=0))
         assert large.value.limit == "image_limit_pixels"
-    assert await decoders.decode(GOOD * 10_000) == decode_image(
-        GOOD * 10_000, limit_pixels=LIMIT_PIXELS
-    )
+    assert await decoders.decode(GOOD * 10_000) == FOUND
+    photo = picture("JPEG", (2_000, 1_500))
+    assert await decoders.decode(photo) == decode_image(photo, LIMITS)
     assert pids(decoders) == [first]
 
 
@@ -81,7 +83,7 @@ async def test_a_file_that_takes_too_long_is_refused() -> None:
     whole = picture("JPEG", (side, side), mode="L", progressive=True)
     # Within the first second of the process.
     async with aclosing(
-        ImageDecoders(limit_bytes=1_000_000, limit_pixels=side**2, cpu_seconds=0)
+        ImageDecoders(LIMITS._replace(pixels=side**2), cpu_seconds=0)
     ) as decoders:
         with pytest.raises(InvalidError) as caught:
             await decoders.decode(with_scans(whole, SCANS - 10))
@@ -89,13 +91,15 @@ async def test_a_file_that_takes_too_long_is_refused() -> None:
         assert await decoders.decode(GOOD) == FOUND
 
 
-async def test_a_file_that_takes_too_much_memory_is_refused() -> None:
-    """What a picture may take goes by the pixels allowed, whatever is in its file."""
-    async with aclosing(
-        ImageDecoders(limit_bytes=1_000_000, limit_pixels=100_000)
-    ) as decoders:
+async def test_a_file_that_takes_too_much_memory_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its process cannot have more than is set, whatever is in the file."""
+    monkeypatch.setattr(decoder_pool, "PIXEL_BYTES", 0)
+    limits = LIMITS._replace(pixels=36_000_000)
+    async with aclosing(ImageDecoders(limits)) as decoders:
         with pytest.raises(InvalidError):
-            await decoders.decode(with_comments(picture("GIF"), 1_000_000))
+            await decoders.decode(picture("PNG", (6_000, 6_000), mode="RGBA"))
         assert await decoders.decode(GOOD) == FOUND
 
 
@@ -171,10 +175,12 @@ async def test_a_decoder_knows_no_secrets(
 
 NODE = """
 import asyncio, os, signal, sys
+from realtime.images import decoder_pool
+from realtime.images.decode import Limits
 from realtime.images.decoder_pool import ImageDecoders
 
 async def main():
-    decoders = ImageDecoders(limit_bytes=9_000, limit_pixels=1_000_000)
+    decoders = ImageDecoders(Limits(9_000, 1_000_000, 1_000_000))
     data = sys.stdin.buffer.read(int(sys.argv[1]))
     await decoders.decode(data)
     pid = decoders._idle[0]._process.pid

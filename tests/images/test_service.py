@@ -1,6 +1,7 @@
 """Images: what is taken, what is refused, and how it is described."""
 
 import asyncio
+import base64
 import hashlib
 import io
 import struct
@@ -19,9 +20,9 @@ from realtime.errors import (
     UnavailableError,
 )
 from realtime.images import service as images_module
-from realtime.images.decode import Decoded
+from realtime.images.decode import Decoded, Limits
 from realtime.images.decoder_pool import ImageDecoders
-from realtime.images.service import Images, StoredImage
+from realtime.images.service import File, Images, Upload
 from realtime.images.signed_urls import ImageLinks
 from realtime.images.store import ImageStore
 from tests.kit.pictures import picture
@@ -36,18 +37,17 @@ async def images(tmp_path: Path) -> AsyncIterator[Images]:
     images = Images(
         ImageStore.at(None, folder=tmp_path / "images"),
         ImageLinks(b"s" * 32, valid_seconds=3600),
-        limit_bytes=LIMIT_BYTES,
-        limit_pixels=LIMIT_PIXELS,
+        Limits(LIMIT_BYTES, LIMIT_PIXELS, 4 * LIMIT_PIXELS),
     )
     yield images
     await images.aclose()
 
 
-async def accept(images: Images, data: bytes, *, owner: str = "ann") -> StoredImage:
+async def accept(images: Images, data: bytes, *, owner: str = "ann") -> Upload:
     """Check an image and store it."""
     upload = await images.check(data, owner=owner)
     await images.keep(upload)
-    return upload.image
+    return upload
 
 
 def png_of_size(width: int, height: int) -> bytes:
@@ -91,10 +91,17 @@ async def test_an_image_is_stored_as_it_is_under_its_hash(
     data = picture(format_name)
     stored = await accept(images, data, owner="ann")
     sha256 = hashlib.sha256(data).hexdigest()
-    assert stored == (sha256, mime, len(data), 40, 30)
+    assert stored.image == File(f"{sha256}.{extension}", 40, 30)
     described = images.describe(stored)
     url = str(described.pop("url"))
-    assert described == {"mime": mime, "size": len(data), "width": 40, "height": 30}
+    assert len(base64.b64decode(str(described.pop("thumbhash")))) > 16
+    assert described == {
+        "mime": mime,
+        "size": len(data),
+        "width": 40,
+        "height": 30,
+        "thumbnails": [],
+    }
     assert url.startswith(f"/images/{sha256}.{extension}?")
     assert await read(images, url) == data
 
@@ -113,7 +120,7 @@ async def test_a_turned_photo_has_the_size_that_is_shown(images: Images) -> None
     exif = Picture.Exif()
     exif[0x0112] = 6
     stored = await accept(images, picture("JPEG", (40, 30), exif=exif), owner="ann")
-    assert (stored.width, stored.height) == (30, 40)
+    assert stored.image[1:] == (30, 40)
 
 
 async def test_animations_are_taken(images: Images) -> None:
@@ -121,7 +128,9 @@ async def test_animations_are_taken(images: Images) -> None:
     file = io.BytesIO()
     frames = [Picture.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
-    assert (await accept(images, file.getvalue(), owner="ann")).mime == "image/gif"
+    taken = await accept(images, file.getvalue(), owner="ann")
+    assert (taken.mime, taken.animated) == ("image/gif", True)
+    assert images.describe(taken)["animated"] is True
 
 
 BMP, TIFF, ICO, PPM = (picture(name) for name in ("BMP", "TIFF", "ICO", "PPM"))
@@ -225,7 +234,7 @@ class Busy:
             await self.release.wait()
         finally:
             self.at.remove(data)
-        return Decoded("0" * 64, "image/png", 1, 1)
+        return Decoded("image/png", 1, 1, False, "", data, ())
 
 
 @pytest.fixture
@@ -246,7 +255,7 @@ async def test_only_so_many_images_wait(images: Images, busy: Busy) -> None:
         await accept(images, b"x", owner="ann")
     assert caught.value.retry_after_ms
     busy.release.set()
-    assert len({stored.sha256 for stored in await asyncio.gather(*taken)}) == 1
+    assert len({stored.image.name for stored in await asyncio.gather(*taken)}) == 1
     assert images.slots_taken == 0
     assert await accept(images, b"x", owner="ann")
 
