@@ -33,7 +33,7 @@ to 12, PNG and GIF 4."""
 OWN_BYTES: Final = 128 * 1024 * 1024
 """Memory for the interpreter and its libraries (30 MB), and for metadata."""
 
-COPIES: Final = 4
+COPIES: Final = 6
 """Times that the bytes of a file may be in a decoder's memory."""
 
 MORE_BYTES: Final = 4 * 1024 * 1024

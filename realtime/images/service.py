@@ -22,7 +22,7 @@ OWN_WAITING: Final = 4
 """Images of one user among the waiting ones: one sender of huge pictures leaves
 places for the others."""
 
-DECODE_SECONDS: Final = 15.0
+DECODE_SECONDS: Final = 20.0
 """Deadline of waiting and decoding; the largest image allowed takes up to five."""
 
 BUSY_MS: Final = 1_000
