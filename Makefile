@@ -13,13 +13,14 @@ BROWSER := $(shell command -v chromium chromium-browser google-chrome 2>/dev/nul
 # One flag of the project's own commands to pass on: make run ARGS="--port 6000"
 ARGS ?=
 
-.PHONY: help run nodes verify test check check-page format lock install page browser bench bench-quick clean
+.PHONY: help run nodes verify test coverage check check-page format lock install page browser bench bench-quick clean
 
 help:
 	@echo "make run      start one node on http://localhost:5000"
 	@echo "make nodes    start two nodes, on ports 5000 and 5001, on one Valkey"
 	@echo "make verify   prove order and no loss under faults, on nodes started for it"
 	@echo "make test     install what the tests need and run them"
+	@echo "make coverage run them and tell which lines and branches no test reaches"
 	@echo "make check    lint, types and who may import whom"
 	@echo "make format   format the code"
 	@echo "make bench    measure the server beside its peers (make bench-quick: a taste)"
@@ -38,6 +39,13 @@ verify: install page
 
 test: $(VENV)/.dev page browser
 	$(BIN)/pytest -n auto $(ARGS)
+
+# Each process of a test writes down what it ran; killed ones cannot.
+coverage: $(VENV)/.dev page browser
+	rm -rf .coverage
+	CHATROOM_TEST_MS_SCALE=2 $(BIN)/coverage run -m pytest -n auto $(ARGS)
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
 
 check: $(VENV)/.dev $(if $(NPM),check-page)
 	$(BIN)/ruff format --check .

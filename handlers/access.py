@@ -8,7 +8,7 @@ from realtime.errors import (
     RateLimitedError,
     UnavailableError,
 )
-from realtime.presence.sessions import Session
+from realtime.presence.sessions import ChatSession
 from realtime.services import Services
 from schemas.catalog import Access
 
@@ -51,7 +51,7 @@ def require_place(
 
 
 async def require_access(
-    services: Services, session: Session, room: str, access: Access
+    services: Services, session: ChatSession, room: str, access: Access
 ) -> None:
     """Let the request pass, or say why not.
 
@@ -72,7 +72,7 @@ async def require_access(
         session.sid, room
     ):
         raise NotAttendingError("Join the room first.")
-    if access is Access.MEMBER and not await services.rooms.is_member(
+    if access is Access.MEMBER and not await services.memberships.is_member(
         room, session.user
     ):
         raise ForbiddenError("You are not a member of this room.")

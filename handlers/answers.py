@@ -19,7 +19,7 @@ that is in the way."""
 class Connection(Protocol):
     """What is asked of a client's connection."""
 
-    def has_place(self, size: int) -> bool:
+    def can_buffer(self, size: int) -> bool:
         """Tell whether so many bytes may wait for it beside what does already."""
         ...
 
@@ -38,7 +38,7 @@ def allow_to(connection: Connection | None) -> Callable[[int], None]:
 
     def allow(size: int) -> None:
         nonlocal allowed
-        if connection is not None and not connection.has_place(allowed + size):
+        if connection is not None and not connection.can_buffer(allowed + size):
             raise UnavailableError(
                 "A long answer is on its way to you; ask again.",
                 retry_after_ms=BEHIND_RETRY_MS,

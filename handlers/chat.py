@@ -22,14 +22,14 @@ from realtime.errors import (
 )
 from realtime.images.service import Upload
 from realtime.pacing import Turnstile
-from realtime.presence.sessions import Session
+from realtime.presence.sessions import ChatSession
 from realtime.services import Services
 from realtime.socketio.deferred_ack import DeferredAck
+from realtime.store import events, keys
 from realtime.store.image_uses import Use
-from realtime.store.message_log import Appended
-from schemas.catalog import REQUESTS
+from realtime.store.scripts import Appended
+from schemas.catalog import NAMESPACE, REQUESTS
 
-NAMESPACE: Final = "/chat"
 UNKNOWN: Final = "?"
 """Stands for the names of events that do not exist: they are the client's to choose."""
 
@@ -87,19 +87,19 @@ class ChatNamespace(SessionNamespace):
         return error_answer(error)
 
     @guarded
-    async def on_join(self, session: Session, payload: Payload) -> Answer:
+    async def on_join(self, session: ChatSession, payload: Payload) -> Answer:
         """``{room, cursor?}`` → where the room stands and what was missed.
 
         The session attends from the moment of the ack on. Broadcasts ``presence``.
         Errors: ``forbidden``, ``unavailable``.
         """
-        pending = await self.services.attendance.join(
+        pending = await self.services.joining.join(
             session, payload["room"], payload.get("cursor")
         )
         return DeferredAck(partial(pending.finish, self._allow_to(session)))
 
     @guarded
-    async def on_sync(self, session: Session, payload: Payload) -> Answer:
+    async def on_sync(self, session: ChatSession, payload: Payload) -> Answer:
         """``{rooms: [{room, cursor?}…]}`` → ``{rooms}``: as for join, one for each.
 
         A room that is denied carries its own ``error``; the others are joined.
@@ -109,7 +109,7 @@ class ChatNamespace(SessionNamespace):
         more = len(rooms) - 1
         services.rates.take_of_user(session.user, time.monotonic(), count=more)
         return await join_all(
-            services.attendance,
+            services.joining,
             session,
             rooms,
             allow=self._allow_to(session),
@@ -117,19 +117,19 @@ class ChatNamespace(SessionNamespace):
         )
 
     @guarded
-    async def on_leave(self, session: Session, payload: Payload) -> Answer:
+    async def on_leave(self, session: ChatSession, payload: Payload) -> Answer:
         """``{room}`` → nothing: it attends no longer. Broadcasts ``presence``."""
         await self.services.attendance.leave(session, payload["room"])
         return None
 
     @guarded
-    async def on_quit(self, session: Session, payload: Payload) -> Answer:
+    async def on_quit(self, session: ChatSession, payload: Payload) -> Answer:
         """``{room}`` → nothing: the user is no member now. Broadcasts ``presence``."""
-        await self.services.quits.quit(session, payload["room"])
+        await self.services.quitting.quit(session, payload["room"])
         return None
 
     @guarded
-    async def on_send(self, session: Session, payload: Payload) -> Answer:
+    async def on_send(self, session: ChatSession, payload: Payload) -> Answer:
         """A text or an image → its place in the room. Broadcasts ``message``.
 
         A session's messages to a room keep the order in which they arrive. An image
@@ -149,13 +149,13 @@ class ChatNamespace(SessionNamespace):
                         room=room, user=session.user, client_id=client_id
                     )
                     if before is not None:
-                        return _placed(before)
+                        return self._placed(before)
                     use = Use(room, client_id, session.user)
                     upload = await self._stored(use, payload["image"])
                     payload["image"] = services.images.describe(upload)
                 await turn()
         # Nothing may suspend from here to the append: messages keep their order.
-        asked = services.attendance.moment()
+        asked = services.attempts.tick()
         try:
             done = await services.log.append(
                 room=room, user=session.user, client_id=client_id, content=payload
@@ -163,33 +163,33 @@ class ChatNamespace(SessionNamespace):
         except ForbiddenError:
             # It attends, and the user is no member: Redis lost the membership with its
             # newest data, or this node missed that they quit. The way back is `join`.
-            services.attendance.let_go(session, room, since=asked)
+            services.attendance.expel(session, room, since=asked)
             raise NotAttendingError("Join the room first.") from None
         if upload is not None:
             with suppress(ChatError):
                 # What is not noted now is looked for when the files are due.
                 use = Use(room, client_id, session.user)
                 await services.image_uses.confirm(upload.sizes, use, done.message)
-        return _placed(done)
+        return self._placed(done)
 
     @guarded
-    async def on_mark_read(self, session: Session, payload: Payload) -> Answer:
+    async def on_mark_read(self, session: ChatSession, payload: Payload) -> Answer:
         """``{room, message}`` → ``lastReadMessage, unread``. Broadcasts ``read``."""
-        mark = await self.services.reads.mark(
+        mark = await self.services.read_marks.mark(
             room=payload["room"], user=session.user, message=payload["message"]
         )
         return {"lastReadMessage": mark.last_read_message, "unread": mark.unread}
 
     @guarded
-    async def on_typing(self, session: Session, payload: Payload) -> Answer:
+    async def on_typing(self, session: ChatSession, payload: Payload) -> Answer:
         """``{room, on}`` → nothing. Broadcasts ``typing``."""
         room = payload["room"]
         typing = {"room": room, "user": session.user, "on": payload["on"]}
-        await self.services.publisher.publish(room, "typing", typing)
+        await self.emit("typing", typing, room=keys.channel(room))
         return None
 
     @guarded
-    async def on_history(self, session: Session, payload: Payload) -> Answer:
+    async def on_history(self, session: ChatSession, payload: Payload) -> Answer:
         """``{room, before? | after?, limit?}`` → ``messages, more, firstAvailable``."""
         page = await self.services.log.history(
             room=payload["room"],
@@ -205,9 +205,9 @@ class ChatNamespace(SessionNamespace):
         }
 
     @guarded
-    async def on_rooms(self, session: Session, payload: Payload) -> Answer:
+    async def on_rooms(self, session: ChatSession, payload: Payload) -> Answer:
         """Nothing → ``rooms``: the user's rooms with what is unread in each."""
-        found = await self.services.rooms.of_user(session.user)
+        found = await self.services.memberships.of_user(session.user)
         return {
             "rooms": [
                 {
@@ -223,7 +223,7 @@ class ChatNamespace(SessionNamespace):
         }
 
     @guarded
-    async def on_refresh(self, session: Session, payload: Payload) -> Answer:
+    async def on_refresh(self, session: ChatSession, payload: Payload) -> Answer:
         """``{token}`` → ``expiresAt``: the session lives as long as the new token.
 
         Errors: ``unauthorized``, for a token of another user as well.
@@ -238,9 +238,20 @@ class ChatNamespace(SessionNamespace):
         ends = identity.expires_at
         return {"expiresAt": None if ends is None else int(ends * 1000)}
 
-    def _allow_to(self, session: Session) -> Callable[[int], None]:
+    def _allow_to(self, session: ChatSession) -> Callable[[int], None]:
         """Return what keeps long answers to a session from adding up."""
         return allow_to(self._connection(session.sid))
+
+    def _placed(self, done: Appended) -> dict[str, object]:
+        """Return the ack of a message that is stored."""
+        return {
+            "message": done.message,
+            "offset": done.offset,
+            "uid": done.uid,
+            "at": done.at,
+            "duplicate": done.duplicate,
+            "durability": self.services.log.durability,
+        }
 
     async def _stored(self, use: Use, data: bytes) -> Upload:
         """Check and store an image for a message that is about to show it."""
@@ -252,16 +263,5 @@ class ChatNamespace(SessionNamespace):
 
     def _encoded(self, message: bytes) -> orjson.Fragment:
         """Pass a stored message on as it is, with a fresh address of its image."""
-        return orjson.Fragment(self.services.images.resign(message))
-
-
-def _placed(done: Appended) -> dict[str, object]:
-    """Return the ack of a message that is stored."""
-    return {
-        "message": done.message,
-        "offset": done.offset,
-        "uid": done.uid,
-        "at": done.at,
-        "duplicate": done.duplicate,
-        "durability": done.durability,
-    }
+        images = self.services.images
+        return orjson.Fragment(events.resign_images(message, images.address))

@@ -11,7 +11,7 @@ from socketio.exceptions import ConnectionRefusedError as RefusedError
 from handlers.access import require_place
 from handlers.guard import told
 from realtime.errors import ChatError
-from realtime.presence.sessions import Session
+from realtime.presence.sessions import ChatSession
 from realtime.rates import REST_SECONDS
 from realtime.services import Services
 from realtime.store import keys
@@ -37,7 +37,6 @@ class SessionNamespace(socketio.AsyncNamespace):
         """How often an event was answered with a code, asked for an ack or not."""
         self.endings: Counter[str] = Counter()
         """How often a session ended for a reason."""
-        services.sessions.on_expiry(self.expire)
 
     async def on_connect(
         self, sid: str, environ: dict[str, Any], auth: object = None
@@ -67,7 +66,7 @@ class SessionNamespace(socketio.AsyncNamespace):
         if self._eio_sid(sid) not in self.server.environ:
             raise RefusedError("The connection was closed meanwhile.")
         self.services.sessions.open(
-            Session(
+            ChatSession(
                 sid,
                 identity.user,
                 name=identity.name,
@@ -86,7 +85,7 @@ class SessionNamespace(socketio.AsyncNamespace):
         self.endings[str(reason)] += 1
         self.services.attendance.end(session)
 
-    async def expire(self, session: Session) -> None:
+    async def expire(self, session: ChatSession) -> None:
         """Tell a session that its token has ended, and close it."""
         try:
             await self.emit("token_expired", EXPIRED, to=session.sid)
@@ -103,7 +102,9 @@ class SessionNamespace(socketio.AsyncNamespace):
         """Take note of a refusal: whoever goes on is read slowly from then on."""
         services = self.services
         session = services.sessions.find(sid)
-        if session is None or services.rates.is_patient(session.user, time.monotonic()):
+        if session is None or services.rates.take_refusal(
+            session.user, time.monotonic()
+        ):
             return
         services.limited["rate_refusals"] += 1
         self.server.slow_down(sid, self.namespace, REST_SECONDS)

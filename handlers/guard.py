@@ -21,7 +21,7 @@ from realtime.errors import (
     UnauthorizedError,
 )
 from realtime.pacing import Turnstile
-from realtime.presence.sessions import Session
+from realtime.presence.sessions import ChatSession
 from realtime.services import Services
 from realtime.socketio.deferred_ack import DeferredAck
 from schemas.base import flatten_errors
@@ -55,7 +55,7 @@ class Guarded(Protocol):
         ...
 
 
-Handler = Callable[[Any, Session, Payload], Awaitable[Answer]]
+Handler = Callable[[Any, ChatSession, Payload], Awaitable[Answer]]
 Entry = Callable[..., Awaitable[object]]
 
 
@@ -79,8 +79,8 @@ def guarded(handler: Handler) -> Entry:
             session = namespace.services.sessions.find(sid)
             if session is None:
                 raise UnauthorizedError("This session has ended; connect again.")
-            if not namespace.turns.passes(session.user):
-                await namespace.turns.wait(session.user)
+            if not namespace.turns.try_enter(session.user):
+                await namespace.turns.enter(session.user)
             now = time.monotonic()
             namespace.services.rates.take(sid, request.name, now)
             namespace.services.rates.take_of_user(session.user, now)

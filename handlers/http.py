@@ -8,7 +8,8 @@ from typing import Final
 
 from aiohttp import web
 
-from realtime.node.metrics import CONTENT_TYPE
+METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+"""Prometheus's text format, as its documentation names it."""
 
 MetricsText = Callable[[], bytes]
 
@@ -114,7 +115,7 @@ class _Metrics:
             )
         return web.Response(
             body=self._text(),
-            headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"},
+            headers={"Content-Type": METRICS_TYPE, "Cache-Control": "no-store"},
         )
 
     def _allows(self, request: web.Request) -> bool:

@@ -1,7 +1,7 @@
 """``GET /images/<sha256>.<ext>?expires=…&signature=…``."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Final
 
 from aiohttp import web
@@ -18,18 +18,18 @@ _MIMES: Final = {extension: mime for mime, extension in EXTENSIONS.items()}
 
 
 def image_routes(
-    images: Callable[[], Images], *, origins: Collection[str] = ()
+    images: Images, *, origins: Collection[str] = ()
 ) -> list[web.RouteDef]:
     """Return the routes that serve images to whoever holds a valid address.
 
     Args:
-        images: Returns them; routes are made before a node starts, images after.
+        images: They are read from here.
         origins: Those of other pages whose scripts may read the bytes; ``*`` for all.
     """
 
     async def get(request: web.Request) -> web.StreamResponse:
         shared = _shared_headers(request.headers.get("Origin"), origins)
-        return await _get(request, images(), shared)
+        return await _get(request, images, shared)
 
     return [web.get(f"/images/{{name:{NAME_PATTERN}}}", get)]
 

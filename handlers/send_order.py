@@ -16,7 +16,7 @@ AHEAD_SECONDS: Final = 2.0
 second, and a store that hangs must not cost what follows its answer within 5 s."""
 
 Key = tuple[str, str]
-"""Session id and room: rooms do not wait for one another."""
+"""ChatSession id and room: rooms do not wait for one another."""
 
 
 class _Place:

@@ -6,9 +6,8 @@ from typing import Any, Final
 
 from handlers.guard import error_answer, told
 from realtime.errors import ChatError
-from realtime.presence.sessions import Session
-from realtime.rooms.attendance import Attendance
-from realtime.rooms.pending_join import PendingJoin
+from realtime.presence.sessions import ChatSession
+from realtime.rooms.joining import Joining, PendingJoin
 from realtime.socketio.deferred_ack import DeferredAck
 
 JOINS_TOGETHER: Final = 16
@@ -17,8 +16,8 @@ rooms does not crowd out the others."""
 
 
 async def join_all(
-    attendance: Attendance,
-    session: Session,
+    joining: Joining,
+    session: ChatSession,
     rooms: Sequence[Mapping[str, Any]],
     *,
     allow: Callable[[int], None],
@@ -27,7 +26,7 @@ async def join_all(
     """Join all rooms; a room that is denied does not keep the others back.
 
     Args:
-        attendance: Carries out each join.
+        joining: Carries out each join.
         session: Who joins.
         rooms: ``{room, cursor?}`` each, no room twice.
         allow: Given the bytes of each room's events; raises if they are too many.
@@ -38,7 +37,7 @@ async def join_all(
     async def join(item: Mapping[str, Any]) -> PendingJoin | ChatError:
         async with slots:
             try:
-                return await attendance.join(session, item["room"], item.get("cursor"))
+                return await joining.join(session, item["room"], item.get("cursor"))
             except Exception as error:  # noqa: BLE001 - logged, answered by room
                 return told(error, "sync", session.sid)
 

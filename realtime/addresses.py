@@ -12,12 +12,12 @@ from typing import Final
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+# Prefix of an IPv6 address that a subscriber has for themselves (RFC 6177).
 SUBSCRIBER_BITS: Final = 64
-"""Prefix of an IPv6 address that a subscriber has for themselves (RFC 6177)."""
 
 NO_NETWORKS: Final = "none"
 
-_LOG: Final = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:
@@ -36,16 +36,16 @@ class Address:
 
     Attributes:
         name: The address, or the prefix; empty for all that are not limited.
-        sessions: Connections that have proven whose they are.
-        strangers: Connections that have not.
+        sessions: Connections of which it is known whose they are.
+        unauthenticated: Connections of which that is not known yet.
     """
 
-    __slots__ = ("name", "sessions", "strangers")
+    __slots__ = ("name", "sessions", "unauthenticated")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.sessions = 0
-        self.strangers = 0
+        self.unauthenticated = 0
 
     @property
     def is_limited(self) -> bool:
@@ -67,8 +67,8 @@ class Addresses:
         self._trusted = trusted
         self._held: dict[str, Address] = {}
         self._has_warned = False
-        self.strangers = 0
-        """Connections of the node that have not proven whose they are."""
+        # Of all addresses together.
+        self.unauthenticated = 0
 
     def __len__(self) -> int:
         return len(self._held)
@@ -91,29 +91,29 @@ class Addresses:
         hop = _parse(peer)
         return "" if hop is None or self._trusts(hop) else self._name(peer, ())
 
-    def enter(self, address: Address) -> None:
-        """Count a connection that has not proven whose it is."""
+    def add(self, address: Address) -> None:
+        """Count a connection that is not authenticated yet."""
         self._held[address.name] = address
-        address.strangers += 1
-        self.strangers += 1
+        address.unauthenticated += 1
+        self.unauthenticated += 1
 
-    def prove(self, address: Address) -> None:
-        """Count one of the address's strangers as a session."""
-        address.strangers -= 1
-        self.strangers -= 1
+    def mark_authenticated(self, address: Address) -> None:
+        """Count one of the address's unauthenticated connections as a session."""
+        address.unauthenticated -= 1
+        self.unauthenticated -= 1
         address.sessions += 1
 
-    def lose(self, address: Address) -> None:
-        """Count one of the address's sessions as a stranger again."""
+    def mark_unauthenticated(self, address: Address) -> None:
+        """Count one of the address's sessions as unauthenticated again."""
         address.sessions -= 1
-        address.strangers += 1
-        self.strangers += 1
+        address.unauthenticated += 1
+        self.unauthenticated += 1
 
-    def leave(self, address: Address) -> None:
-        """Forget one of the address's strangers; who is a session is lost first."""
-        address.strangers -= 1
-        self.strangers -= 1
-        if not address.strangers and not address.sessions:
+    def remove(self, address: Address) -> None:
+        """Forget one unauthenticated connection; a session is marked as such first."""
+        address.unauthenticated -= 1
+        self.unauthenticated -= 1
+        if not address.unauthenticated and not address.sessions:
             self._held.pop(address.name, None)
 
     def _name(self, peer: str | None, forwarded: Sequence[str]) -> str:
@@ -126,7 +126,7 @@ class Addresses:
         if hop.is_private or hop.is_loopback or hop.is_link_local:
             if forwarded and not self._has_warned:
                 self._has_warned = True
-                _LOG.warning(
+                _logger.warning(
                     "X-Forwarded-For from %s is not believed, so limits by address do"
                     " not hold: name it in CHATROOM_TRUSTED_PROXIES.",
                     hop,

@@ -10,37 +10,37 @@ from typing import Final, NamedTuple
 
 from realtime.errors import RateLimitedError
 
+# The rate of all requests of one connection together.
 CONNECTION: Final = "connection"
-"""The rate of all requests of one connection together."""
 
+# The rate of messages of one user, over all connections and nodes.
 USER: Final = "user"
-"""The rate of messages of one user, over all connections and nodes."""
 
+# The rate of all requests of one user at a node; each room of a ``sync`` is one.
 USER_REQUESTS: Final = "user_requests"
-"""The rate of all requests of one user at a node; each room of a ``sync`` is one."""
 
+# The rate of a user's connects to a node. A refusal is answered after a while:
+# a client that connects again and again has to wait, and costs less.
 CONNECT: Final = "connect"
-"""The rate of a user's connects to a node. Who is refused is told so after a while:
-what connects again and again has to wait, and costs less."""
 
+# The rate of answers to a user that no client needs to get often (``rate_limited``,
+# ``invalid``, ``unknown_event``). A client that goes on is read more slowly.
 REFUSALS: Final = "refusals"
-"""The rate of answers to a user that no client needs to get often (``rate_limited``,
-``invalid``, ``unknown_event``). Whoever goes on is read more slowly."""
 
+# The rate of all messages over a WebSocket, also of those that ask for nothing.
 MESSAGES: Final = "messages"
-"""The rate of whatever comes over a WebSocket, also of what asks for nothing."""
 
+# Seconds for which a connection that goes on after refusals is not read. The 100
+# connections that a user may have then cost 100 refusals a second, 1 % of a core.
 REST_SECONDS: Final = 1.0
-"""How long nothing is read from a connection that goes on against refusals. The 100
-connections that a user may have then cost 100 refusals a second, 1 % of a core."""
 
 _RATE: Final = re.compile(r"([a-z_]+)=([0-9]+(?:\.[0-9]+)?)/([0-9]+)", re.ASCII)
 
+# Less than this is an error of floating point, not a wait.
 ROUNDING_SECONDS: Final = 1e-6
-"""Less than this is an error of floating point, not a wait."""
 
+# Entries that are kept before old ones are looked for: some 600 KB.
 KEPT_ALWAYS: Final = 4_096
-"""Entries that are kept before old ones are looked for: some 600 KB."""
 
 
 class Rate(NamedTuple):
@@ -177,8 +177,8 @@ class RequestRates:
         if wait := self._wait(user, CONNECT, now):
             raise too_many(wait, "rate_connect")
 
-    def is_patient(self, user: str, now: float) -> bool:
-        """Count a refusal; return whether the user is to be read as fast as before."""
+    def take_refusal(self, user: str, now: float) -> bool:
+        """Count a refusal; return False if the user has had too many of them."""
         return not self._wait(user, REFUSALS, now)
 
     def _wait(self, owner: str, name: str, now: float, count: int = 1) -> float:

@@ -16,6 +16,9 @@ from schemas import acks, broadcasts, events
 from schemas.base import StrictSchema
 from schemas.room_state import RoomState
 
+NAMESPACE = "/chat"
+"""The Socket.IO namespace of all events here."""
+
 
 class Access(Enum):
     """What a user must be to a room before an event is carried out."""

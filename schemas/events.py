@@ -49,7 +49,7 @@ class Join(Room):
     cursor = Cursor(required=False)
 
 
-class _JoinItem(fields.Nested):
+class JoinItem(fields.Nested):
     """A ``Join`` inside a list, never null."""
 
     default_error_messages = {  # noqa: RUF012 - marshmallow's own way
@@ -61,7 +61,7 @@ class _JoinItem(fields.Nested):
 class Sync(StrictSchema):
     """``sync``: what ``join`` does, for all of a client's rooms at once."""
 
-    rooms = ListOf(_JoinItem(Join), longest=SYNC_ROOMS, key=lambda item: item["room"])
+    rooms = ListOf(JoinItem(Join), longest=SYNC_ROOMS, key=lambda item: item["room"])
 
 
 class MessageType(StrictField):

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
 from tests.kit.redis_server import RedisServer
-from tests.kit.waiting import DEADLINE_SECONDS
+from tests.kit.waiting import DEADLINE_SECONDS, MS_SCALE
 
 pytest_plugins = ("tests.kit.node_fixtures", "tests.kit.store_fixtures")
 
@@ -29,6 +29,16 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("suite")
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Scale the deadline of each test as all other times."""
+    for item in items:
+        mark = item.get_closest_marker("timeout")
+        seconds = float(mark.args[0] if mark else config.getini("timeout"))
+        item.add_marker(pytest.mark.timeout(seconds * MS_SCALE), append=False)
 
 
 @pytest.fixture(scope="session")

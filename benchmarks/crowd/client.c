@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "crowd.h"
+#include "client.h"
 #include "websocket.h"
 
 #define EVENT "[\"message\",{\"offset\":"
@@ -17,6 +17,8 @@
 
 /* Each client has an address of its own, as on the Internet. */
 #define FIRST_SOURCE 0x7f010000u
+
+struct crowd crowd;
 
 static int64_t delay_ns(uint32_t failed) {
     double delay = (double)DELAY_NS * (double)(1u << (failed < 8 ? failed : 8));
@@ -166,7 +168,7 @@ static void take_ack(uint32_t index, const char *text, size_t length) {
     char *rest;
     uint32_t id = (uint32_t)strtoul(text, &rest, 10);
     if (id >= FIRST_SEND_ID) {
-        take_send_ack(index, id, !!memmem(text, length, "\"ok\":true", 9), text, length);
+        crowd.on_send_ack(index, id, !!memmem(text, length, "\"ok\":true", 9), text, length);
     } else if (client->state == JOINING && id >= 1 && id <= client->place_count) {
         take_join(index, &client->places[id - 1], rest, length - (size_t)(rest - text));
     }

@@ -47,20 +47,13 @@ struct crowd {
     uint64_t recovered_events, sent, acked, refused_sends, messages;
     uint64_t timeouts[JOINED + 1]; /* by what was waited for */
     struct histogram ack, delivery; /* of those whose node lives */
+    /* What becomes of the ack of a send: clients receive it, and know no sender. */
+    void (*on_send_ack)(uint32_t index, uint32_t id, int ok, const char *text, size_t length);
     char last_error[COMPLAINT_BYTES];
 };
 
-extern struct crowd crowd;
+extern struct crowd crowd; /* client.c */
 
 static inline int is_victim(uint32_t index) { return index < crowd.victims; }
-
-/* client.c */
-void client_start(uint32_t index);
-void client_event(uint32_t index);
-void client_fail(uint32_t index, const char *what, const char *detail, int64_t wait_ns);
-int client_write(uint32_t index, const char *text, size_t length);
-
-/* main.c */
-void take_send_ack(uint32_t index, uint32_t id, int ok, const char *text, size_t length);
 
 #endif

@@ -17,7 +17,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "crowd.h"
+#include "client.h"
 
 #define STDIN_MARK 0xffffffffu
 #define EVENTS 1024
@@ -26,7 +26,6 @@
 /* Below the listen backlog of a node, which takes twice as many. */
 #define CONNECTS_AT_ONCE 64
 
-struct crowd crowd;
 static struct {
     int64_t due_ns;
     uint32_t id, index;
@@ -60,7 +59,7 @@ static void send_one(int64_t when) {
     client_write(index, packet, (size_t)length);
 }
 
-void take_send_ack(uint32_t index, uint32_t id, int ok, const char *text, size_t length) {
+static void take_send_ack(uint32_t index, uint32_t id, int ok, const char *text, size_t length) {
     uint32_t slot = id % ACK_RING;
     if (awaited[slot].id != id || awaited[slot].index != index) return;
     awaited[slot].id = 0;
@@ -281,6 +280,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: crowd TOKENS VICTIMS OTHERS ROOMS RATE TEXT_BYTES PORT...\n");
         return 2;
     }
+    crowd.on_send_ack = take_send_ack;
     crowd.victims = (uint32_t)atoi(argv[2]);
     crowd.count = crowd.victims + (uint32_t)atoi(argv[3]);
     crowd.rooms = (uint32_t)atoi(argv[4]);

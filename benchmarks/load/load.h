@@ -59,22 +59,10 @@ struct load {
     uint64_t pings, lost, bytes_in;
     uint64_t full_sockets; /* messages that did not fit into a socket: a bad sign */
     int sending;
+    /* What becomes of what a joined session receives: sessions know no traffic. */
+    void (*on_message)(struct load *load, uint32_t session, const char *text, size_t length);
+    void (*on_ack)(struct load *load, uint32_t session, const char *text, size_t length);
     char last_error[COMPLAINT_BYTES];
 };
-
-/* session.c: one connection, from connect to join, and what it receives. */
-void session_start(struct load *load, uint32_t index, uint32_t group, uint32_t room);
-void session_event(struct load *load, uint32_t index);
-void session_close(struct load *load, uint32_t index);
-int session_write(struct load *load, uint32_t index, const char *text, size_t length);
-
-/* traffic.c: who sends when, and what becomes of it. */
-void group_more(struct load *load, uint32_t group, uint32_t parallel);
-void traffic_begin(struct load *load);
-/* Sends what is due; returns when the next is due (ns), or INT64_MAX. */
-int64_t traffic_due(struct load *load, int64_t now);
-void traffic_message(struct load *load, uint32_t session, const char *text, size_t length);
-void traffic_ack(struct load *load, uint32_t session, const char *text, size_t length);
-int traffic_outstanding(const struct load *load);
 
 #endif

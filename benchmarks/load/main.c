@@ -23,7 +23,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "load.h"
+#include "session.h"
+#include "traffic.h"
 
 #define STDIN_MARK 0xffffffffu
 #define EVENTS 1024
@@ -242,6 +243,8 @@ int main(int argc, char **argv) {
     }
     load.port = atoi(argv[1]);
     read_tokens(argv[2]);
+    load.on_message = traffic_message;
+    load.on_ack = traffic_ack;
     load.session_limit = (uint32_t)atoi(argv[3]);
     load.text_bytes = (uint32_t)atoi(argv[4]);
     load.sessions = calloc(load.session_limit, sizeof *load.sessions);

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "load.h"
+#include "session.h"
 #include "websocket.h"
 
 /* Sessions from one source address: below the 28,000 ephemeral ports of Linux. */
@@ -104,10 +104,10 @@ static void take_packet(struct load *load, uint32_t index, const char *text, siz
     } else if (session->state < JOINED) {
         first_lines(load, index, text, length);
     } else if (starts(text, length, "42" NAMESPACE)) {
-        traffic_message(load, index, text, length);
+        load->on_message(load, index, text, length);
     } else if (starts(text, length, "43" NAMESPACE)) {
         size_t prefix = sizeof "43" NAMESPACE - 1;
-        traffic_ack(load, index, text + prefix, length - prefix);
+        load->on_ack(load, index, text + prefix, length - prefix);
     }
 }
 

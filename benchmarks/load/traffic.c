@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "load.h"
+#include "session.h"
+#include "traffic.h"
 
 /* Sends whose ack is awaited; an older one is overwritten, at 65,536 under way. */
 #define ACK_RING 65536

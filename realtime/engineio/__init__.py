@@ -1,5 +1,5 @@
 """An Engine.IO v4 server on aiohttp: polling, WebSocket and the upgrade.
 
 ``server.EngineServer`` is the way in. ``protocol``, ``frames``, ``frame_parser`` and
-``heartbeat.Lane`` know no I/O.
+``timers`` know no I/O.
 """

@@ -1,4 +1,4 @@
-"""Taking a connection over from aiohttp.
+"""Taking a connection over from aiohttp, and the private names of aiohttp in use.
 
 After a WebSocket handshake aiohttp has nothing more to do with the connection, but
 would keep its parser, request, handler task and writer as long as it lives: 31 KB
@@ -12,7 +12,16 @@ from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import web
+from aiohttp._websocket.helpers import websocket_mask
 from aiohttp.abc import AbstractStreamWriter
+
+__all__ = (
+    "Detached",
+    "is_websocket_handshake",
+    "switch_protocols",
+    # Its compiled function, for the parser of frames.
+    "websocket_mask",
+)
 
 # RFC 6455 section 1.3.
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -87,18 +96,6 @@ def switch_protocols(
         transport.resume_reading()
     protocol.connection_made(transport)
     return tail
-
-
-def let_go(transport: asyncio.BaseTransport) -> None:
-    """Break a lost transport's references to itself, so that it is freed at once.
-
-    asyncio's transports hold bound methods of their own. Thousands of lost connections
-    would otherwise wait for the garbage collector, and block the loop when it comes.
-    """
-    own = getattr(transport, "__dict__", {})
-    for name in ("_read_ready_cb", "_write_ready"):
-        if name in own:
-            own[name] = None
 
 
 def _accept(request: web.Request, headers: Mapping[str, str]) -> bytes:

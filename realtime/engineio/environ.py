@@ -1,4 +1,4 @@
-"""What a session's first request said, as python-socketio's handlers expect it."""
+"""The WSGI environment of a session's handshake, for python-socketio's handlers."""
 
 import json
 import sys
@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-# Stock drivers say these of every request.
+# As python-engineio's driver, the same for every request.
 _CONSTANTS: dict[str, Any] = {
     "wsgi.version": (1, 0),
     "wsgi.async": True,
@@ -24,10 +24,10 @@ _PLAIN_HEADERS = {"CONTENT-TYPE": "CONTENT_TYPE", "CONTENT-LENGTH": "CONTENT_LEN
 
 
 class Environ(MutableMapping[str, Any]):
-    """A WSGI environment that takes little room once nobody looks at it.
+    """A WSGI environment that takes little memory while it is not read.
 
     A session keeps its environment as long as it lives. :meth:`pack` turns it into one
-    string and lets the request go; the first look unpacks it again. After packing,
+    string and drops the request; the next access unpacks it again. After packing,
     ``aiohttp.request``, ``wsgi.input`` and other values that are no text are gone.
     """
 
@@ -38,7 +38,7 @@ class Environ(MutableMapping[str, Any]):
         self._packed: bytes | None = None
 
     def pack(self) -> None:
-        """Keep the texts, in the least room; the rest is let go."""
+        """Keep only the values that are text, in one string."""
         if self._values is None:
             return
         texts = {

@@ -1,8 +1,10 @@
-"""Keeps the loop from being blocked when thousands of connections speak at once.
+"""An event loop that thousands of connections that speak at once do not block.
 
 asyncio handles everything that a ``select()`` reports before it looks at timers or
 anything else. Ten thousand connections that are lost in one moment would block the
 loop for as long as all their cleaning up takes.
+
+The private names of asyncio in use are all here.
 """
 
 import asyncio
@@ -10,11 +12,9 @@ import selectors
 from asyncio import selector_events
 from typing import Any, Final
 
-from realtime.engineio.aiohttp_upgrade import let_go
-
 # Ready connections handled in one turn of the loop: some 10 ms of work if each of them
 # is lost, 3 ms if each brings a message.
-_EVENTS_A_TURN: Final = 128
+EVENTS_A_TURN: Final = 128
 
 _Ready = list[tuple[selectors.SelectorKey, int]]
 
@@ -30,30 +30,42 @@ class FairSelector(selectors.DefaultSelector):
         self._begin = 0
 
     def select(self, timeout: float | None = None) -> _Ready:
-        """Return at most :data:`_EVENTS_A_TURN` of what is ready."""
+        """Return at most :data:`EVENTS_A_TURN` of what is ready."""
         ready = super().select(timeout)
-        if len(ready) <= _EVENTS_A_TURN:
+        if len(ready) <= EVENTS_A_TURN:
             return ready
-        # The kernel always begins with the same ones; whoever was not served goes
+        # The kernel always begins with the same ones; those not served go
         # first next time, so that busy connections cannot keep out the others.
         begin = self._begin % len(ready)
-        self._begin = begin + _EVENTS_A_TURN
-        return (ready[begin:] + ready[:begin])[:_EVENTS_A_TURN]
+        self._begin = begin + EVENTS_A_TURN
+        return (ready[begin:] + ready[:begin])[:EVENTS_A_TURN]
 
 
-class _Transport(selector_events._SelectorSocketTransport):  # type: ignore[misc, name-defined]
-    """A connection that is freed when it is lost, whoever's it was."""
+def break_reference_cycles(transport: asyncio.BaseTransport) -> None:
+    """Break a lost transport's references to itself, so that it is freed at once.
+
+    asyncio's transports hold bound methods of their own. Thousands of lost connections
+    would otherwise wait for the garbage collector, and block the loop when it comes.
+    """
+    own = getattr(transport, "__dict__", {})
+    for name in ("_read_ready_cb", "_write_ready"):
+        if name in own:
+            own[name] = None
+
+
+class Transport(selector_events._SelectorSocketTransport):  # type: ignore[misc, name-defined]
+    """A transport that is freed as soon as its connection is lost."""
 
     def _call_connection_lost(self, exc: Exception | None) -> None:
         try:
             super()._call_connection_lost(exc)
         finally:
-            let_go(self)
+            break_reference_cycles(self)
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    def _make_socket_transport(self, *args: Any, **keywords: Any) -> _Transport:
-        return _Transport(self, *args, **keywords)
+    def _make_socket_transport(self, *args: Any, **keywords: Any) -> Transport:
+        return Transport(self, *args, **keywords)
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:

@@ -5,13 +5,12 @@ frames (5.1) and aiohttp's reader does not; with that check beside it, it was al
 slower of the two (``docs/decisions``). Unmasking stays aiohttp's compiled function.
 """
 
-import codecs
 from typing import Final, NamedTuple
 
-from aiohttp._websocket.helpers import websocket_mask
-
 from realtime.engineio import frames
-from realtime.engineio.frames import CloseCode
+from realtime.engineio.aiohttp_upgrade import websocket_mask
+from realtime.engineio.frames import CloseCode, FrameError
+from realtime.engineio.partial_message import PartialMessage, decode_text
 
 _FIN: Final = 0x80
 _RESERVED_BITS: Final = 0x70
@@ -38,15 +37,6 @@ _REGISTERED_CLOSE_CODES: Final = frozenset(
     (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014)
 )
 _PRIVATE_CLOSE_CODES: Final = range(3000, 5000)
-_UTF8_DECODER = codecs.getincrementaldecoder("utf-8")
-
-
-class FrameError(Exception):
-    """The client broke RFC 6455; the connection fails with ``code``."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class Control(NamedTuple):
@@ -57,9 +47,9 @@ class Control(NamedTuple):
     code: int | None = None
 
 
+# Stands for a fragment that others follow. It counts as a message: a client that
+# sends a million empty ones must not be read faster than a million messages.
 FRAGMENT: Final = Control(frames.CONTINUATION, b"")
-"""Stands for a fragment that others follow. It says nothing yet, but it counts: whoever
-sends a million empty ones is to be read no faster than a million messages."""
 
 
 class FrameParser:
@@ -78,7 +68,7 @@ class FrameParser:
         self._buffer: bytes = b""
         self._position = 0
         # Only a connection in the middle of a message pays for this state.
-        self._partial: _Partial | None = None
+        self._partial: PartialMessage | None = None
 
     @property
     def is_within_message(self) -> bool:
@@ -103,12 +93,12 @@ class FrameParser:
         A fragment that others follow is a :data:`FRAGMENT`.
 
         Raises:
-            FrameError: as RFC 6455 demands; nothing more comes of this parser.
+            FrameError: as RFC 6455 demands; the parser is of no further use.
         """
         buffer, at = self._buffer, self._position
         partial = self._partial
         if partial is None and len(buffer) - at >= 6 and buffer[at] == _TEXT_FRAME:
-            text = self._whole_text(buffer, at)
+            text = self._wholedecode_text(buffer, at)
             if text is not None:
                 return text
         if partial is not None and partial.payload is not None:
@@ -125,7 +115,7 @@ class FrameParser:
             first, payload = frame
         return self._message_of(first, payload)
 
-    def _whole_text(self, buffer: bytes, at: int) -> str | None:
+    def _wholedecode_text(self, buffer: bytes, at: int) -> str | None:
         """The case that nearly every frame is: text, up to 64 KiB, all there.
 
         Whatever else it is, an unmasked frame included, is left to the general way.
@@ -143,7 +133,7 @@ class FrameParser:
         payload = bytearray(buffer[start:end])
         websocket_mask(buffer[start - 4 : start], payload)
         self._position = end
-        return _text(payload)
+        return decode_text(payload)
 
     def _next_frame(self) -> tuple[int, bytearray] | None:
         """Return first byte and unmasked payload of the next whole frame."""
@@ -168,7 +158,7 @@ class FrameParser:
         payload = bytearray(buffer[start : start + size])
         self._position = start + len(payload)
         if len(payload) < size:
-            partial = self._partial = self._partial or _Partial()
+            partial = self._partial = self._partial or PartialMessage()
             partial.begin_frame(first, mask, payload, size - len(payload))
             return None
         websocket_mask(mask, payload)
@@ -218,93 +208,13 @@ class FrameParser:
             return _control(opcode, bytes(payload))
         if first & _FIN and (partial is None or partial.opcode is None):
             self._partial = None
-            return _text(payload) if opcode == frames.TEXT else bytes(payload)
+            return decode_text(payload) if opcode == frames.TEXT else bytes(payload)
         if partial is None:
-            partial = self._partial = _Partial()
+            partial = self._partial = PartialMessage()
         if not partial.add_fragment(opcode, payload, bool(first & _FIN)):
             return FRAGMENT
         self._partial = None
         return partial.message()
-
-
-class _Partial:
-    """A message whose fragments, or a frame whose payload, is not all there yet."""
-
-    __slots__ = (
-        "_decoder",
-        "_first",
-        "_mask",
-        "_pieces",
-        "missing",
-        "opcode",
-        "payload",
-        "size",
-    )
-
-    def __init__(self) -> None:
-        # The frame that is being received.
-        self.payload: bytearray | None = None
-        self.missing = 0
-        self._first = 0
-        self._mask = b""
-        # The fragments before it.
-        self.opcode: int | None = None
-        self.size = 0
-        self._pieces = bytearray()
-        self._decoder: codecs.IncrementalDecoder | None = None
-
-    def begin_frame(
-        self, first: int, mask: bytes, payload: bytearray, missing: int
-    ) -> None:
-        self._first, self._mask = first, mask
-        self.payload, self.missing = payload, missing
-
-    def fill(self, data: bytes) -> int:
-        """Add to the frame's payload; return how many bytes were its own."""
-        if self.payload is None:
-            return 0
-        taken = min(self.missing, len(data))
-        self.payload += data if taken == len(data) else data[:taken]
-        self.missing -= taken
-        return taken
-
-    def take_frame(self) -> tuple[int, bytearray]:
-        payload = self.payload if self.payload is not None else bytearray()
-        self.payload = None
-        websocket_mask(self._mask, payload)
-        return self._first, payload
-
-    def add_fragment(self, opcode: int, payload: bytearray, final: bool) -> bool:
-        """Append a fragment; return whether it was the last.
-
-        Text is checked as it comes, so that bad UTF-8 ends the connection at the
-        fragment that has it (section 8.1). The bytes are kept, not the decoded pieces:
-        a million fragments of one byte must not become a million strings.
-        """
-        if self.opcode is None:
-            self.opcode = opcode
-            if opcode == frames.TEXT:
-                self._decoder = _UTF8_DECODER()
-        self.size += len(payload)
-        self._pieces += payload
-        if self._decoder is not None:
-            try:
-                self._decoder.decode(payload, final)
-            except UnicodeDecodeError as error:
-                raise FrameError(CloseCode.INVALID_TEXT, "text is not UTF-8") from error
-        return final
-
-    def message(self) -> str | bytes:
-        if self._decoder is not None:
-            return self._pieces.decode("utf-8")
-        return bytes(self._pieces)
-
-
-def _text(payload: bytearray) -> str:
-    try:
-        return payload.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise FrameError(CloseCode.INVALID_TEXT, "text is not UTF-8") from error
 
 
 def _control(opcode: int, payload: bytes) -> Control:
@@ -315,5 +225,5 @@ def _control(opcode: int, payload: bytes) -> Control:
     code = int.from_bytes(payload[:2], "big")
     if code not in _REGISTERED_CLOSE_CODES and code not in _PRIVATE_CLOSE_CODES:
         raise FrameError(CloseCode.PROTOCOL_ERROR, "invalid close code")
-    _text(bytearray(payload[2:]))
+    decode_text(bytearray(payload[2:]))
     return Control(opcode, payload, code)

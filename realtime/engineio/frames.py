@@ -40,6 +40,14 @@ class CloseCode:
     TOO_BIG: Final = 1009
 
 
+class FrameError(Exception):
+    """The client broke RFC 6455; the connection fails with ``code``."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 def _frame(first: int, payload: bytes) -> bytes:
     size = len(payload)
     if size <= _MAX_7_BITS:
@@ -77,8 +85,8 @@ def close_frame(code: int | None, reason: str = "") -> bytes:
     """
     if code is None:
         return _frame(_FIN | CLOSE, b"")
-    said = reason.encode()[:_MAX_CLOSE_REASON].decode(errors="ignore").encode()
-    return _frame(_FIN | CLOSE, code.to_bytes(2, "big") + said)
+    text = reason.encode()[:_MAX_CLOSE_REASON].decode(errors="ignore").encode()
+    return _frame(_FIN | CLOSE, code.to_bytes(2, "big") + text)
 
 
 # The heartbeat's frame, the same for every session.

@@ -17,50 +17,50 @@ class Options:
     ``ping_interval`` may be a pair: the interval, and a grace that is only announced.
     """
 
-    #: Seconds between a pong (or the handshake) and the next ping.
+    # Seconds between a pong (or the handshake) and the next ping.
     ping_interval: float | tuple[float, float] = 25
-    #: Seconds that a client has to answer a ping.
+    # Seconds that a client has to answer a ping.
     ping_timeout: float = 20
-    #: Largest message, and largest request body, in bytes; announced as maxPayload.
+    # Largest message, and largest request body, in bytes; announced as maxPayload.
     max_http_buffer_size: int = 1_000_000
     allow_upgrades: bool = True
-    #: Whether answers to polls are compressed for clients that accept it.
+    # Whether answers to polls are compressed for clients that accept it.
     http_compression: bool = True
-    #: Answers of fewer bytes are not compressed.
+    # Answers of fewer bytes are not compressed.
     compression_threshold: int = 1024
     cookie: Cookie = None
     cors_allowed_origins: Origins = None
     cors_credentials: bool = True
-    #: False: a session that answers no ping is kept.
+    # False: a session that answers no ping is kept.
     monitor_clients: bool = True
     transports: Collection[str] = TRANSPORTS
-    #: Bytes that may wait for one client, in its transport's buffer or for its next
-    #: poll, beside one message of any length: the longest since nothing waited. Over
-    #: it the session ends with the reason ``slow_consumer``.
+    # Bytes that may wait for one client, in its transport's buffer or for its next
+    # poll, beside one message of any length: the longest since nothing waited. Over
+    # it the session ends with the reason ``slow_consumer``.
     write_buffer_bytes: int = 1_048_576
-    #: Packets in one request body. A client that emits thousands of events in one
-    #: step sends them as one payload, so this is no small number.
+    # Packets in one request body. A client that emits thousands of events in one
+    # step sends them as one payload, so this is no small number.
     max_payload_packets: int = 10_000
-    #: Packets in one answer to a poll: python-engineio's clients refuse more than 16.
+    # Packets in one answer to a poll: python-engineio's clients refuse more than 16.
     max_poll_packets: int = 16
-    #: Messages of one session that handlers work on at a time; at the bound nothing
-    #: more is read from that client until one is done. More than a person's client
-    #: ever has under way; a flooder's connections have that many each at once.
+    # Messages of one session that handlers work on at a time; at the bound nothing
+    # more is read from that client until one is done. More than a person's client
+    # ever has under way; a flooder's connections have that many each at once.
     max_in_flight: int = 32
-    #: Messages of one WebSocket, of whatever kind: a second in the long run, and at
-    #: once. A client that sends more is read that slowly. None: any number.
+    # Messages of one WebSocket, of whatever kind: a second in the long run, and at
+    # once. A client that sends more is read that slowly. None: any number.
     message_rate: tuple[float, int] | None = None
-    #: Seconds from the WebSocket's opening to the packet that completes an upgrade.
+    # Seconds from the WebSocket's opening to the packet that completes an upgrade.
     upgrade_timeout: float = 10
-    #: Seconds for the other side's close frame, for the client to fetch what is left
-    #: of a closed polling session, and for what is unsent at shutdown.
+    # Seconds for the other side's close frame, for the client to fetch what is left
+    # of a closed polling session, and for what is unsent at shutdown.
     close_timeout: float = 5
-    #: Seconds for the whole body of a request to arrive.
+    # Seconds for the whole body of a request to arrive.
     body_timeout: float = 20
-    #: Connections of one address that have no session yet (python-socketio's CONNECT
-    #: was not accepted); None: any number.
+    # Connections of one address that have no session yet (python-socketio's CONNECT
+    # was not accepted); None: any number.
     address_unauthenticated: int | None = None
-    #: The same of all addresses together.
+    # The same of all addresses together.
     node_unauthenticated: int | None = None
     ping_grace: float = field(default=0, init=False)
 

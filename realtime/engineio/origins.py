@@ -1,4 +1,4 @@
-"""Who may connect from which web page (the ``Origin`` header), and what it is told."""
+"""Which web pages may connect (``Origin`` header), and the CORS headers they get."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any

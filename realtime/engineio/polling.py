@@ -6,22 +6,19 @@ Also where a WebSocket session's packets wait until its handshake is done.
 import asyncio
 import weakref
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from realtime.engineio import protocol
+from realtime.engineio.interfaces import Closable
 from realtime.engineio.protocol import Reason
-
-if TYPE_CHECKING:
-    from realtime.engineio.session import Session
 
 
 class Polling:
     """Packets in order, bounded in bytes, and the GET that waits for them.
 
     Args:
-        session: The session, told when the bound is passed.
+        session: The session, which is closed when the bound is passed.
         limit: Bytes (characters of encoded packets) that may wait, beside the longest
             packet since nothing waited.
     """
@@ -30,7 +27,7 @@ class Polling:
         "_answered_over",
         "_closed",
         "_limit",
-        "_longest",
+        "_longest_size",
         "_packets",
         "_repeatable",
         "_session",
@@ -40,18 +37,18 @@ class Polling:
         "post_active",
     )
 
-    def __init__(self, session: "Session", limit: int) -> None:
-        self._session: Session | None = session
+    def __init__(self, session: Closable, limit: int) -> None:
+        self._session: Closable | None = session
         self._limit = limit
         self._packets: list[str] = []
         self._size = 0
         # The longest packet queued since nothing waited.
-        self._longest = 0
+        self._longest_size = 0
         self._waiter: asyncio.Future[None] | None = None
         self._closed = False
         self._repeatable: tuple[str, bytes] | None = None
         self._answered_over: weakref.ref[asyncio.Transport] | None = None
-        #: A GET, or a POST, of this session is being served.
+        # A GET, or a POST, of this session is being served.
         self.poll_active = False
         self.post_active = False
 
@@ -64,10 +61,10 @@ class Polling:
         if self._closed:
             return
         size = len(packet)
-        if self._session is not None and not self.has_place(size):
+        if self._session is not None and not self.can_buffer(size):
             self._session.close(Reason.SLOW_CONSUMER)
             return
-        self._longest = max(size, self._longest) if self._packets else size
+        self._longest_size = max(size, self._longest_size) if self._packets else size
         self._packets.append(packet)
         self._size += size
         self.release()
@@ -97,14 +94,14 @@ class Polling:
         return self.post_active
 
     @property
-    def unsent(self) -> int:
+    def unsent_bytes(self) -> int:
         """Bytes of the last poll's answer that wait for the network to take them."""
         connection = None if self._answered_over is None else self._answered_over()
         return 0 if connection is None else connection.get_write_buffer_size()
 
-    def has_place(self, size: int) -> bool:
+    def can_buffer(self, size: int) -> bool:
         """Whether a packet of this size would be taken now."""
-        beside = self._size + size - max(size, self._longest)
+        beside = self._size + size - max(size, self._longest_size)
         return not self._packets or beside <= self._limit
 
     @property
@@ -151,8 +148,8 @@ class Polling:
     def take_repeat(self, name: str | None) -> bytes | None:
         """Return once more what a poll was answered with, if it is the same poll.
 
-        Browsers and HTTP libraries send a GET again, and tell nobody, when its
-        connection breaks before the answer: the answer would be lost for good.
+        Browsers and HTTP libraries silently repeat a GET whose connection breaks before
+        the answer: without this the packets of that answer would be lost.
         """
         if self._repeatable is None or self._repeatable[0] != name:
             return None

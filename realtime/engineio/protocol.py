@@ -31,7 +31,7 @@ Packet = tuple[str, str | bytes]
 
 
 class Reason:
-    """Why a session ended, as ``disconnect`` handlers are told.
+    """Why a session ended: what ``disconnect`` handlers get.
 
     The first five are those of ``engineio.Server.reason``.
     """
@@ -41,9 +41,9 @@ class Reason:
     PING_TIMEOUT: Final = "ping timeout"
     TRANSPORT_CLOSE: Final = "transport close"
     TRANSPORT_ERROR: Final = "transport error"
-    #: The client broke the protocol: a packet or frame that cannot be.
+    # The client broke the protocol: a packet or frame that cannot be.
     PARSE_ERROR: Final = "parse error"
-    #: The client reads slower than it is sent to, over the bound of its buffer.
+    # The client reads slower than it is sent to, over the bound of its buffer.
     SLOW_CONSUMER: Final = "slow_consumer"
 
 

@@ -13,7 +13,7 @@ from realtime.engineio.options import Cookie, Options
 
 
 class Refusal(NamedTuple):
-    """What a refused request is told; code and message as in Node's Engine.IO."""
+    """The answer to a refused request; code and message as in Node's Engine.IO."""
 
     status: int
     code: int
@@ -44,11 +44,11 @@ _COMPRESSION_LEVEL: Final = 6
 
 def refuse(refusal: Refusal) -> web.Response:
     """Return the answer to a request that the protocol does not allow."""
-    said = json.dumps({"code": refusal.code, "message": refusal.message})
+    text = json.dumps({"code": refusal.code, "message": refusal.message})
     wait_seconds = refusal.retry_after_seconds
     return web.Response(
         status=refusal.status,
-        text=said,
+        text=text,
         content_type="application/json",
         headers={"Retry-After": str(wait_seconds)} if wait_seconds else None,
     )
@@ -56,8 +56,8 @@ def refuse(refusal: Refusal) -> web.Response:
 
 def unauthorized(value: object) -> web.Response:
     """Return the answer to a handshake that the connect handler refused."""
-    said = json.dumps(value if value else "Unauthorized", default=str)
-    return web.Response(status=401, text=said, content_type="application/json")
+    text = json.dumps(value if value else "Unauthorized", default=str)
+    return web.Response(status=401, text=text, content_type="application/json")
 
 
 def accepted() -> web.Response:
@@ -119,8 +119,8 @@ def cookie_header(cookie: Cookie, sid: str) -> dict[str, str]:
         cookie = {"name": cookie, "path": "/", "SameSite": "Lax"}
     parts = [f"{cookie.get('name', 'io')}={sid}"]
     for name, value in cookie.items():
-        said = value() if callable(value) else value
-        if name == "name" or said is False:
+        attribute = value() if callable(value) else value
+        if name == "name" or attribute is False:
             continue
-        parts.append(name if said is True else f"{name}={said}")
+        parts.append(name if attribute is True else f"{name}={attribute}")
     return {"Set-Cookie": "; ".join(parts)}

@@ -142,9 +142,9 @@ class Images:
             described["animated"] = True
         return described
 
-    def resign(self, raw: bytes) -> bytes:
-        """Return an encoded message or event with fresh addresses of its images."""
-        return self._links.resign(raw)
+    def address(self, name: str) -> str:
+        """Return a fresh address of a stored image."""
+        return self._links.address(name)
 
     @asynccontextmanager
     async def read(

@@ -18,12 +18,6 @@ NAME_PATTERN: Final = r"[0-9a-f]{64}\.(?:png|jpg|webp|gif)"
 STEPS: Final = 4
 """An address stays the same for this part of its life, so that caches can use it."""
 
-_IN_JSON: Final = re.compile(
-    rb'"url":"\\?/images\\?/('
-    + NAME_PATTERN.encode()
-    + rb')\?expires=\d+&signature=[\w-]+"'
-)
-_IMAGE_MARK: Final = b'"type":"image"'
 _EXPIRES: Final = re.compile(r"[0-9]{1,12}")
 
 
@@ -31,23 +25,18 @@ class ImageLinks:
     """Makes addresses of images and tells its own from forged ones.
 
     Args:
-        secret: Signs; the same on every node, 32 bytes or more.
+        secret: Returns what signs, the same on every node: 32 bytes or more.
         valid_seconds: The longest life of an address; the shortest is three quarters.
         clock: Returns Unix seconds.
-
-    Raises:
-        ValueError: The secret is too short.
     """
 
     def __init__(
         self,
-        secret: bytes,
+        secret: Callable[[], bytes],
         *,
         valid_seconds: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if len(secret) < 32:
-            raise ValueError("The secret of image addresses must have 32 bytes.")
         self._secret = secret
         self._valid_seconds = valid_seconds
         self._step_seconds = max(1, valid_seconds // STEPS)
@@ -84,23 +73,7 @@ class ImageLinks:
             )
         return left
 
-    def resign(self, raw: bytes) -> bytes:
-        """Return an encoded message or event with fresh addresses.
-
-        What is no image message comes back as it is, at the cost of one search. A
-        text cannot pass for an address: in JSON its quotation marks are escaped.
-
-        Args:
-            raw: A JSON object or event array, encoded without spaces.
-        """
-        if _IMAGE_MARK not in raw:
-            return raw
-        return _IN_JSON.sub(self._fresh, raw)
-
-    def _fresh(self, found: re.Match[bytes]) -> bytes:
-        return b'"url":"%b"' % self.address(found.group(1).decode()).encode()
-
     def _sign(self, name: str, expires: str) -> str:
         text = f"{name}\n{expires}".encode("utf-8", "replace")
-        mac = hmac.digest(self._secret, text, "sha256")
+        mac = hmac.digest(self._secret(), text, "sha256")
         return base64.urlsafe_b64encode(mac).decode().rstrip("=")

@@ -5,10 +5,10 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from realtime.errors import ChatError
+from realtime.node.from_settings import make_image_store, make_image_uses
 from realtime.node.settings import MIB, Settings
-from realtime.node.wiring import make_image_store, make_image_uses
 from realtime.redis.check import check_redis
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.redis.embedded import EmbeddedValkey
 from realtime.redis.url import connection_factory
 from realtime.start_error import StartError
@@ -49,24 +49,24 @@ async def _collect(
     say: Callable[[str], None],
 ) -> None:
     timeout_seconds = settings.redis_timeout_seconds
-    link = RedisLink(
+    redis = RedisClient(
         connection_factory(settings.redis_url or "", timeout_seconds=timeout_seconds),
         timeout_seconds=timeout_seconds,
         limit_calls=settings.redis_calls,
         scripts=scripts.ALL,
     )
-    link.start()
-    stack.push_async_callback(link.aclose)
-    store, uses = make_image_store(settings), make_image_uses(settings, link)
+    redis.start()
+    stack.push_async_callback(redis.aclose)
+    store, uses = make_image_store(settings), make_image_uses(settings, redis)
     stack.callback(store.close)
-    garbage = await find_garbage(link, store, uses, adopt=delete)
+    garbage = await find_garbage(redis, store, uses, adopt=delete)
     _tell(garbage, say)
     if not delete:
         if garbage.unshown:
             say("Nothing was deleted; `chatroom gc --delete` does so.")
         return
-    sweep = ImageSweep(link, uses, store, every_seconds=settings.image_sweep_seconds)
-    seconds, _microseconds = await link.call("TIME")
+    sweep = ImageSweep(redis, uses, store, every_seconds=settings.image_sweep_seconds)
+    seconds, _microseconds = await redis.call("TIME")
     deleted = await delete_garbage(
         sweep, garbage, now_ms=int(seconds) * 1000, grace_ms=uses.pending_ms
     )

@@ -12,8 +12,6 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-
 GAUGES: Final[Mapping[str, str]] = {
     "sessions": "Authenticated sessions of this node.",
     "unauthenticated": "Connections of this node that are nobody's yet.",

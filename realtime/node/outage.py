@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from realtime.tasks import end_task
-
 LOOK_SECONDS: Final = 0.25
 """How often the parts are asked. They answer from memory."""
 
@@ -34,17 +32,6 @@ class OutageWatch:
         self._clock = clock
         self._up_at = clock()
         self._told_away = False
-        self._running: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin to watch, in a task that :meth:`aclose` ends."""
-        if self._running is None:
-            self._running = asyncio.create_task(self._run(), name="outage-watch")
-
-    async def aclose(self) -> None:
-        """Stop watching."""
-        await end_task(self._running)
-        self._running = None
 
     def look(self) -> None:
         """Compare once, and tell what changed."""
@@ -58,7 +45,8 @@ class OutageWatch:
             self._told_away = True
             self._tell(False)
 
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Watch until cancelled."""
         while True:
             self.look()
             await asyncio.sleep(LOOK_SECONDS)

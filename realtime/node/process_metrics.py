@@ -1,5 +1,6 @@
 """How the process itself fares, for a Prometheus: its loop, and what it holds."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from itertools import accumulate
 
@@ -35,6 +36,11 @@ class ProcessMetrics:
     def text(self) -> bytes:
         """Return all numbers in Prometheus's text format."""
         return generate_latest(self._registry)
+
+
+def count_tasks() -> dict[str, int]:
+    """Return how many tasks there are, the node's own among them: some twenty."""
+    return {"asyncio_tasks": len(asyncio.all_tasks())}
 
 
 class _LoopLags(Collector):

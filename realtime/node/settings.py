@@ -267,8 +267,7 @@ class Settings:
     )
     durability: str = option(
         "memory",
-        "How safe a message is before its ack: memory, fsync (on disk) or replicas:N."
-        " A room may have its own: field `durability` of its meta hash.",
+        "How safe a message is before its ack: memory, fsync (on disk) or replicas:N.",
         parsers.String(
             validate=validate.Regexp(
                 "(memory|fsync|replicas:[1-9][0-9]?)\\Z",

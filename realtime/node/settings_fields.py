@@ -105,14 +105,3 @@ def positive() -> fields.Float:
         min=0, min_inclusive=False, error="Must be greater than 0."
     )
     return fields.Float(validate=above_zero)
-
-
-def mask_url(url: str) -> str:
-    """Return the address with its passwords replaced, for logs and listings."""
-    url = re.sub(r"(?<=password=)[^&]+", "***", url)
-    head, at, tail = url.rpartition("@")
-    scheme, slashes, credentials = head.partition("://")
-    user, colon, _password = credentials.partition(":")
-    if not at:
-        return url
-    return f"{scheme}{slashes}{user}{colon}{'***' if colon else ''}@{tail}"

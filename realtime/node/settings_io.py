@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from marshmallow import Schema, ValidationError
 
 from realtime.node.settings import Option, Settings, options
-from realtime.node.settings_fields import mask_url
+from realtime.redis.url import mask_url
 from realtime.start_error import StartError
 
 PREFIX = "CHATROOM_"

@@ -1,51 +1,61 @@
-"""Assembly: what a node consists of is made and wired here, and only here."""
+"""The composition root: what a node consists of is made here, and only here.
 
-import asyncio
+A part is given those below it when it is made. What it tells upwards (a batch that
+arrived, a token that ended) goes to whoever is named when it is run.
+"""
+
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
+from functools import partial
 
-from handlers.chat import NAMESPACE
-from realtime import json_codec
+from handlers import register
 from realtime.addresses import Addresses, parse_networks
-from realtime.auth.authenticator import Authenticator, choose_keys
-from realtime.auth.keys import TokenKeys
-from realtime.images.decode import Limits as ImageLimits
-from realtime.images.service import Images
-from realtime.images.signed_urls import ImageLinks
-from realtime.images.store import ImageStore
+from realtime.auth.authenticator import Authenticator
 from realtime.limits import new_counts
+from realtime.node.from_settings import (
+    make_image_uses,
+    make_images,
+    make_keys,
+    make_server,
+)
 from realtime.node.settings import RATE_NAMES, Settings
+from realtime.presence.node_leases import NodeLease
 from realtime.presence.presence import Presence
 from realtime.presence.presence_counts import PresenceCounts
-from realtime.presence.roster import SessionLists
+from realtime.presence.roster import Roster
 from realtime.presence.sessions import Sessions
-from realtime.rates import MESSAGES, USER, RequestRates, parse_rates
-from realtime.redis.client import RedisLink
+from realtime.rates import USER, RequestRates, parse_rates
+from realtime.redis.client import RedisClient
 from realtime.redis.durability import Durability, parse_level
+from realtime.redis.pubsub import Subscriber
 from realtime.redis.url import connection_factory
+from realtime.rooms.attempts import JoinAttempts
 from realtime.rooms.attendance import Attendance
-from realtime.rooms.quitting import Quits
+from realtime.rooms.catch_up import CatchUp
+from realtime.rooms.feeds import RoomFeeds
+from realtime.rooms.joining import Joining
+from realtime.rooms.position_check import PositionCheck
+from realtime.rooms.quitting import Quitting
 from realtime.rooms.recovery import Recovery
-from realtime.rooms.standing import Standing
-from realtime.services import Limits, Publisher, Services
+from realtime.rooms.replay_buffer import RecentMemory
+from realtime.rooms.router import Router
+from realtime.services import Limits, Services
 from realtime.socketio.manager import ChatroomManager
-from realtime.socketio.server import ChatroomServer
-from realtime.store import keys, scripts
+from realtime.socketio.remote import RemoteCalls
+from realtime.store import events, scripts
 from realtime.store.image_sweep import ImageSweep
-from realtime.store.image_uses import ImageUses
-from realtime.store.membership import Rooms
+from realtime.store.membership import Memberships
 from realtime.store.message_log import MessageLog
-from realtime.store.read_marks import ReadState
-from realtime.store.room_state import RoomStates
+from realtime.store.read_marks import ReadMarks
+from realtime.store.room_snapshot import RoomSnapshots
+from realtime.store.shared_secret import SharedSecret
 from realtime.store.user_rates import UserRates
+from realtime.tasks import TaskStack
+from schemas.catalog import NAMESPACE
 
 NODE_ID_BYTES = 6
 """Random bytes of a node's id: unique among nodes that ever shared a Redis."""
-
-SECRET_BYTES = 32
-"""Length of the secret that nodes share: the size of HMAC-SHA256's output."""
 
 
 class Parts:
@@ -61,206 +71,201 @@ class Parts:
     def __init__(self, settings: Settings) -> None:
         if settings.redis_url is None:
             raise ValueError("a node needs the address of its Redis")
-        self.settings = settings
-        timeout_seconds = settings.redis_timeout_seconds
         self.id = secrets.token_hex(NODE_ID_BYTES)
+        self.limited = new_counts()
+        self.rates = parse_rates(settings.rates, RATE_NAMES)
+        announce = settings.announce_members
+        timeout_seconds = settings.redis_timeout_seconds
+
+        # Redis, and what it keeps.
         factory = connection_factory(
             settings.redis_url, timeout_seconds=timeout_seconds
         )
-        self.link = RedisLink(
+        self.redis = RedisClient(
             factory,
             timeout_seconds=timeout_seconds,
             limit_calls=settings.redis_calls,
             scripts=scripts.ALL,
         )
+        self.subscriber = Subscriber(
+            factory,
+            connect_seconds=timeout_seconds,
+            silence_seconds=settings.redis_silence_seconds,
+        )
         self.durability = Durability(
             factory,
-            default=parse_level(settings.durability),
+            level=parse_level(settings.durability),
             timeout_seconds=settings.durability_seconds,
+            scripts=(scripts.MESSAGE_LOG_APPEND, scripts.MESSAGE_LOG_REPEATED),
         )
         self.log = MessageLog(
-            self.link,
+            self.redis,
             remember_seconds=settings.client_id_seconds,
             log_limit=settings.log_events,
             log_age_ms=settings.log_seconds * 1000,
             history_limit=settings.history_messages,
             durability=self.durability,
         )
-        self.counts = PresenceCounts(self.link)
-        self.presence = Presence(
-            self.link,
-            node=self.id,
-            announce_users=settings.announce_members,
-            counts=self.counts,
-        )
-        self.lists = SessionLists(self.presence)
-        self.rates = parse_rates(settings.rates, RATE_NAMES)
+        memberships = Memberships(self.redis, user_rooms_limit=settings.user_rooms)
+        snapshots = RoomSnapshots(self.redis, announce_members=announce)
+        self.secret = SharedSecret(self.redis)
         self.user_rates = UserRates(
-            self.link, self.rates.get(USER), clock=time.monotonic
+            self.redis, self.rates.get(USER), clock=time.monotonic
         )
-        self.limited = new_counts()
+
+        # Who is here.
+        self.presence_counts = PresenceCounts(self.redis)
+        presence = Presence(
+            self.redis,
+            node=self.id,
+            announce_users=announce,
+            counts=self.presence_counts,
+        )
+        self.roster = Roster(presence)
+        self.lease = NodeLease(
+            self.redis,
+            node=self.id,
+            presence=presence,
+            relist=self.roster.relist,
+            reconcile=self.roster.reconcile,
+            lease_seconds=settings.lease_seconds,
+        )
+        self.sessions = Sessions()
+
+        # The rooms of this node, and the sockets that are in them.
         self.addresses = Addresses(parse_networks(settings.trusted_proxies))
+        self.catch_up = CatchUp(self.log, self.subscriber)
+        self.feeds = RoomFeeds(
+            self.catch_up,
+            self.subscriber,
+            open_seconds=timeout_seconds,
+            memory=RecentMemory(settings.node_recent_bytes, self.limited),
+        )
+        self.position_check = PositionCheck(self.log, self.feeds, self.subscriber)
         self.manager = ChatroomManager(
-            settings.redis_url,
-            limited=self.limited,
-            recent_bytes=settings.node_recent_bytes,
-            link=self.link,
-            message_log=self.log,
-            timeout_seconds=timeout_seconds,
-            silence_seconds=settings.redis_silence_seconds,
+            redis=self.redis, channels=self.feeds, namespace=NAMESPACE
         )
-        self.server = ChatroomServer(
-            client_manager=self.manager,
-            async_mode="aiohttp",
-            json=json_codec,
-            # Not the library's "/", which would admit everybody without a token.
-            namespaces=[NAMESPACE],
-            ping_interval=settings.ping_interval_seconds,
-            ping_timeout=settings.ping_timeout_seconds,
-            max_http_buffer_size=settings.payload_limit_bytes,
-            write_buffer_bytes=settings.write_buffer_bytes,
+        self.remote = RemoteCalls(self.manager, self.limited)
+        self.server = make_server(
+            settings,
+            manager=self.manager,
             addresses=self.addresses,
+            rates=self.rates,
             limited=self.limited,
-            message_rate=self.rates.get(MESSAGES),
-            address_unauthenticated=settings.address_unauthenticated,
-            node_unauthenticated=settings.node_unauthenticated,
-            cors_allowed_origins=list(settings.allowed_origins) or None,
+        )
+        attempts = JoinAttempts(settings.session_rooms)
+        attendance = Attendance(
+            manager=self.manager,
+            roster=self.roster,
+            attempts=attempts,
+            namespace=NAMESPACE,
+        )
+        self.images = make_images(settings, self.secret)
+        self.image_uses = make_image_uses(settings, self.redis)
+        self.image_sweep = ImageSweep(
+            self.redis,
+            self.image_uses,
+            self.images.store,
+            every_seconds=settings.image_sweep_seconds,
+        )
+        self.joining = Joining(
+            feeds=self.feeds,
+            recovery=Recovery(self.log),
+            memberships=memberships,
+            snapshots=snapshots,
+            roster=self.roster,
+            attendance=attendance,
+            attempts=attempts,
+            present=partial(events.resign_images, address=self.images.address),
+        )
+        self.quitting = Quitting(
+            manager=self.manager,
+            feeds=self.feeds,
+            memberships=memberships,
+            snapshots=snapshots,
+            roster=self.roster,
+            attendance=attendance,
+            attempts=attempts,
+            namespace=NAMESPACE,
+        )
+        self.router = Router(
+            manager=self.manager,
+            feeds=self.feeds,
+            remote=self.remote,
+            quitting=self.quitting,
         )
 
-
-async def make_services(parts: Parts) -> Services:
-    """Return what the handlers are given.
-
-    Raises:
-        UnavailableError, OutcomeUnknownError: Redis is away.
-        ValueError, OSError: A key or a file cannot be used.
-    """
-    settings, link = parts.settings, parts.link
-    images = await _make_images(parts)
-    announce = settings.announce_members
-    rooms = Rooms(link, user_rooms_limit=settings.user_rooms)
-    reads = ReadState(link, announce_members=announce)
-    states = RoomStates(link, announce_members=announce)
-    attendance = Attendance(
-        manager=parts.manager,
-        recovery=Recovery(parts.log),
-        rooms=rooms,
-        states=states,
-        lists=parts.lists,
-        present=images.resign,
-        session_rooms_limit=settings.session_rooms,
-    )
-    return Services(
-        auth=Authenticator(
-            await _make_keys(settings),
+        # What answers clients.
+        self.auth = Authenticator(
+            make_keys(settings),
             issuer=settings.jwt_issuer,
             audience=settings.jwt_audience,
             require_exp=settings.require_exp,
-        ),
-        sessions=Sessions(),
-        log=parts.log,
-        reads=reads,
-        rooms=rooms,
-        attendance=attendance,
-        quits=Quits(
-            manager=parts.manager,
-            rooms=rooms,
+        )
+        self.request_rates = RequestRates(self.rates)
+        self.services = Services(
+            auth=self.auth,
+            sessions=self.sessions,
+            log=self.log,
+            read_marks=ReadMarks(self.redis, announce_members=announce),
+            memberships=memberships,
+            attempts=attempts,
             attendance=attendance,
-            lists=parts.lists,
-            standing=Standing(parts.manager, states),
-        ),
-        images=images,
-        image_uses=make_image_uses(settings, link),
-        publisher=Publisher(parts.manager),
-        rates=RequestRates(parts.rates),
-        user_rates=parts.user_rates,
-        limits=Limits(
-            user_sessions=settings.user_sessions,
-            address_sessions=settings.address_sessions,
-            node_sessions=settings.node_sessions,
-        ),
-        limited=parts.limited,
-    )
-
-
-async def _make_keys(settings: Settings) -> TokenKeys | None:
-    key_file = settings.jwt_public_key_file
-    pem = None
-    with _named("CHATROOM_JWT_PUBLIC_KEY_FILE" if key_file else "The key of tokens"):
-        if key_file is not None:
-            pem = await asyncio.to_thread(key_file.read_bytes)
-        return choose_keys(
-            secret=settings.jwt_secret,
-            public_key_pem=pem,
-            jwks_url=settings.jwks_url,
-            jwks_stale_seconds=settings.jwks_stale_seconds,
+            joining=self.joining,
+            quitting=self.quitting,
+            images=self.images,
+            image_uses=self.image_uses,
+            rates=self.request_rates,
+            user_rates=self.user_rates,
+            limits=Limits(
+                user_sessions=settings.user_sessions,
+                address_sessions=settings.address_sessions,
+                node_sessions=settings.node_sessions,
+            ),
+            limited=self.limited,
         )
+        self.namespace = register(self.server, self.services)
 
+    def start(self, tasks: TaskStack) -> None:
+        """Run all parts but the server; those that others use end after them."""
+        # Confirmed before the subscriber is ready, which is what readiness asks.
+        _confirmed = self.subscriber.subscribe(self.manager.channel)
+        for name, run in (
+            ("redis", self.redis.run()),
+            ("durability", self.durability.run()),
+            ("fan-out", self.manager.run()),
+            ("remote-calls", self.remote.run({events.QUIT: self.quitting.heard})),
+            ("catch-up", self.catch_up.run(self.router)),
+            ("subscriber", self.subscriber.run(self.router)),
+            ("position-check", self.position_check.run()),
+            ("presence-counts", self.presence_counts.run()),
+            ("user-rates", self.user_rates.run()),
+            ("shared-secret", self.secret.run()),
+            ("sessions", self.sessions.run(self.namespace.expire)),
+            ("roster", self.roster.run()),
+            ("node-lease", self.lease.run()),
+            ("image-sweep", self.image_sweep.run()),
+        ):
+            tasks.start(run, name)
 
-def image_sweep(parts: Parts, services: Services) -> ImageSweep:
-    """Return what deletes the images that no message shows."""
-    return ImageSweep(
-        parts.link,
-        services.image_uses,
-        services.images.store,
-        every_seconds=parts.settings.image_sweep_seconds,
-    )
-
-
-def make_image_uses(settings: Settings, link: RedisLink) -> ImageUses:
-    """Return what is known of the images that messages show."""
-    return ImageUses(
-        link,
-        user_limit_bytes=settings.user_image_bytes,
-        look_ms=settings.image_sweep_seconds * 1000,
-    )
-
-
-def make_image_store(settings: Settings) -> ImageStore:
-    """Return where images are.
-
-    Raises:
-        ValueError: The setting, or the folder, cannot be used.
-    """
-    folder = settings.data_dir / "images"
-    with _named("CHATROOM_IMAGES_URL" if settings.images_url else f"{folder}"):
-        return ImageStore.at(
-            settings.images_url,
-            folder=folder,
-            least_free_bytes=settings.image_free_bytes,
-        )
-
-
-async def _make_images(parts: Parts) -> Images:
-    settings = parts.settings
-    secret = settings.image_url_secret
-    key = secret.encode() if secret else await _shared_secret(parts.link)
-    return Images(
-        make_image_store(settings),
-        ImageLinks(key, valid_seconds=settings.image_url_seconds),
-        ImageLimits(
-            settings.image_limit_bytes,
-            settings.image_limit_pixels,
-            settings.image_limit_frame_pixels,
-        ),
-    )
-
-
-@contextmanager
-def _named(what: str) -> Iterator[None]:
-    """Say of what an error tells: the setting, or the folder, that cannot be used.
-
-    Raises:
-        ValueError: With the name before the reason.
-    """
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        raise ValueError(f"{what}: {error}") from error
-
-
-async def _shared_secret(link: RedisLink) -> bytes:
-    """Return the secret that all nodes of this Redis share; the first makes it."""
-    await link.call("SET", keys.SHARED_SECRET, secrets.token_bytes(SECRET_BYTES), "NX")
-    secret: bytes = await link.call("GET", keys.SHARED_SECRET)
-    return secret
+    def held(self) -> Mapping[str, int]:
+        """Return what the node holds, counted by kind; takes a look at each room."""
+        return {
+            **self.namespace.held(),
+            **self.server.held(),
+            **self.manager.held(),
+            **self.feeds.held(),
+            # One channel for what concerns all nodes.
+            **self.subscriber.held(),
+            "control_messages": len(self.remote),
+            # An entry outlives its session until it is due, or is one of too many.
+            **self.sessions.held(),
+            **self.joining.held(),
+            **self.roster.held(),
+            # Of users: full buckets are dropped when there are some thousands.
+            "request_buckets": len(self.request_rates),
+            **self.user_rates.held(),
+            "presence_counts": len(self.presence_counts),
+            "image_slots": self.images.slots_taken,
+            "durable_writes": len(self.durability),
+        }

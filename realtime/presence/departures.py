@@ -8,9 +8,8 @@ from typing import Final
 
 from realtime.errors import ChatError
 from realtime.presence.presence import Presence
-from realtime.tasks import end_task
 
-log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 TOGETHER: Final = 200
 """Departures told to Redis in one go. Ten thousand sessions may end in one moment; a
@@ -41,17 +40,6 @@ class Departures:
         self._failed = failed
         self._waiting: deque[tuple[str, str]] = deque()
         self._wake = asyncio.Event()
-        self._running: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin to tell, in a task that :meth:`aclose` ends."""
-        if self._running is None:
-            self._running = asyncio.create_task(self._run(), name="departures")
-
-    async def aclose(self) -> None:
-        """Stop; what waits is swept with the node's lease."""
-        await end_task(self._running)
-        self._running = None
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -61,7 +49,8 @@ class Departures:
         self._waiting.append((room, sid))
         self._wake.set()
 
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Tell Redis until cancelled; what is left is swept with the node's lease."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -78,8 +67,10 @@ class Departures:
         try:
             await self._presence.leave_all(batch)
         except ChatError as error:
-            log.warning("%d departures were not told: %s", len(batch), error.message)
+            _logger.warning(
+                "%d departures were not told: %s", len(batch), error.message
+            )
             self._failed()
         except Exception:
-            log.exception("%d departures could not be told", len(batch))
+            _logger.exception("%d departures could not be told", len(batch))
             self._failed()

@@ -6,12 +6,11 @@ from collections.abc import Awaitable, Callable
 
 from realtime.errors import ChatError
 from realtime.presence.presence import Presence
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.redis.connection import ReplyError
 from realtime.store import keys, scripts
-from realtime.tasks import end_task
 
-log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 RENEWALS = 4
 """Renewals in the length of a lease. Three may fail (a failover, a long pause) before
@@ -26,7 +25,7 @@ class NodeLease:
     """This node's lease, and the sweep of nodes whose lease has run out.
 
     Args:
-        link: The commands' connection.
+        redis: The client that carries commands out.
         node: Id of this node.
         presence: Clears a dead node's sessions.
         relist: Called when this node's lists may not be as it left them: its lease
@@ -43,7 +42,7 @@ class NodeLease:
 
     def __init__(
         self,
-        link: RedisLink,
+        redis: RedisClient,
         *,
         node: str,
         presence: Presence,
@@ -51,7 +50,7 @@ class NodeLease:
         reconcile: Callable[[], Awaitable[None]],
         lease_seconds: float,
     ) -> None:
-        self._link = link
+        self._redis = redis
         self._node = node
         self._presence = presence
         self._relist = relist
@@ -62,45 +61,42 @@ class NodeLease:
         self._sweeps_from = 0.0
         self._generation = 0
         self.is_refused = False
-        self._running: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin to renew, in a task that :meth:`aclose` ends."""
-        if self._running is None:
-            self._running = asyncio.create_task(self._run(), name="node-lease")
+    async def run(self) -> None:
+        """Renew the lease and sweep the dead; cancelled, give the lease back."""
+        try:
+            while True:
+                await self._renew_or_log()
+                await asyncio.sleep(self._lease_seconds / RENEWALS)
+        finally:
+            await self._give_back()
 
-    async def aclose(self) -> None:
-        """Stop renewing and give the lease back; Redis may be away."""
-        if self._running is None:
-            return
-        await end_task(self._running)
-        self._running = None
+    async def _give_back(self) -> None:
         try:
             await self._presence.sweep(self._node)
-            await self._link.call("ZREM", keys.NODES, self._node)
+            await self._redis.call("ZREM", keys.NODES, self._node)
         except (ChatError, ReplyError) as error:
-            log.warning("The lease could not be given back: %s", error)
+            _logger.warning("The lease could not be given back: %s", error)
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self._renew()
-                self.is_refused = False
-            except ChatError as error:
-                # Redis is away, or full; the lease lives on for a while.
-                self.is_refused = self._link.healthy
-                log.warning("The lease could not be renewed: %s", error.message)
-            except Exception:
-                log.exception("A lease's renewal failed; it goes on with the next")
-            await asyncio.sleep(self._lease_seconds / RENEWALS)
+    async def _renew_or_log(self) -> None:
+        try:
+            await self._renew()
+            self.is_refused = False
+        except ChatError as error:
+            # Redis is away, or full; the lease lives on for a while.
+            self.is_refused = self._redis.healthy
+            _logger.warning("The lease could not be renewed: %s", error.message)
+        except Exception:
+            _logger.exception("A lease's renewal failed; it goes on with the next")
 
     async def _renew(self) -> None:
-        held, expired = await self._link.run(
-            scripts.LEASES_RENEW,
-            (keys.NODES,),
-            (self._node, int(self._lease_seconds * 1000)),
+        held, expired = await scripts.leases_renew(
+            self._redis,
+            nodes=keys.NODES,
+            node=self._node,
+            lease_ms=int(self._lease_seconds * 1000),
         )
-        generation = self._link.generation
+        generation = self._redis.generation
         # Over another connection Redis may be one that lost its last seconds: what it
         # lists then is of the past.
         if self._known and (not held or generation != self._generation):
@@ -117,13 +113,14 @@ class NodeLease:
         await self._reconcile()
         if now < self._sweeps_from:
             return
-        for name in expired:
-            node = name.decode()
+        for node in expired:
             try:
                 swept = await self._presence.sweep(node)
-                await self._link.call("ZREM", keys.NODES, node)
+                await self._redis.call("ZREM", keys.NODES, node)
             except ReplyError:
                 # What is wrong with one node's list must not keep the others listed.
-                log.exception("Sessions of node %s cannot be ended", node)
+                _logger.exception("Sessions of node %s cannot be ended", node)
                 continue
-            log.warning("Node %s is gone; %d of its sessions were ended", node, swept)
+            _logger.warning(
+                "Node %s is gone; %d of its sessions were ended", node, swept
+            )

@@ -7,13 +7,14 @@ from typing import Any
 
 import orjson
 
-from realtime.in_turn import in_turn
 from realtime.presence.presence_counts import PresenceCounts
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.redis.connection import ReplyError
-from realtime.store import keys, scripts
+from realtime.store import events, keys, scripts
+from realtime.store.scripts import PresenceChange
+from realtime.tasks import gather_started
 
-log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 SWEEP_BATCH = 500
 """Sessions of a dead node that are removed in one round trip."""
@@ -27,25 +28,22 @@ class Presence:
     sweeps after a crash finds every session that could have been announced.
 
     Args:
-        link: The commands' connection.
+        redis: The client that carries commands out.
         node: Id of this node.
-        publish_command: ``PUBLISH``, or ``SPUBLISH`` with Redis Cluster.
         announce_users: Up to this many users online each one is announced.
         counts: Announces the counts of the rooms above it.
     """
 
     def __init__(
         self,
-        link: RedisLink,
+        redis: RedisClient,
         *,
         node: str,
-        publish_command: str = "PUBLISH",
         announce_users: int,
         counts: PresenceCounts,
     ) -> None:
-        self._link = link
+        self._redis = redis
         self._node = node
-        self._publish_command = publish_command
         self._announce_users = announce_users
         self._counts = counts
         # What is being removed, and by which call: to be listed again ends that.
@@ -66,29 +64,29 @@ class Presence:
             "device": device,
             "since": int(time.time() * 1000),
         }
-        event = ["presence", {"room": room, "user": user, "online": True}]
         self._leaving.pop((room, sid), None)
-        noted = self._link.call("SADD", keys.node_sessions(self._node), f"{room} {sid}")
-        listed = self._link.run(
-            scripts.PRESENCE_ENTER,
-            (keys.sessions(room), keys.online(room), keys.quits(room)),
-            (
-                sid,
-                user,
-                orjson.dumps(entry),
-                keys.channel(room),
-                self._publish_command,
-                self._announce_users,
-                orjson.dumps(event),
-            ),
+        noted = self._redis.call(
+            "SADD", keys.node_sessions(self._node), f"{room} {sid}"
+        )
+        listed = scripts.presence_enter(
+            self._redis,
+            sessions=keys.sessions(room),
+            online=keys.online(room),
+            quits=keys.quits(room),
+            sid=sid,
+            user=user,
+            entry=orjson.dumps(entry),
+            channel=keys.channel(room),
+            announce_users=self._announce_users,
+            event=events.user_came(room, user),
         )
         return self._entered(room, noted, listed)
 
     async def _entered(
-        self, room: str, noted: Awaitable[Any], listed: Awaitable[Any]
+        self, room: str, noted: Awaitable[Any], listed: Awaitable[PresenceChange]
     ) -> None:
-        _, (changed, users) = await in_turn(noted, listed)
-        self._count(room, changed, users)
+        _, change = await gather_started(noted, listed)
+        self._count(room, change)
 
     async def leave(self, *, room: str, sid: str) -> None:
         """Remove a session; the user's last one is announced. Repeating is fine."""
@@ -101,8 +99,8 @@ class Presence:
         gone = list(departures)
         try:
             while gone:
-                generation = self._link.generation
-                await in_turn(*[self._remove(room, sid) for room, sid in gone])
+                generation = self._redis.generation
+                await gather_started(*[self._remove(room, sid) for room, sid in gone])
                 # One that came back meanwhile is on the lists, and stays there.
                 gone = [pair for pair in gone if self._leaving.get(pair) is this]
                 entries = [f"{room} {sid}" for room, sid in gone]
@@ -125,52 +123,50 @@ class Presence:
             more, or nothing would ever find it there.
         """
         if entries:
-            await self._link.call("SREM", keys.node_sessions(node), *entries)
-        return self._link.generation == generation
+            await self._redis.call("SREM", keys.node_sessions(node), *entries)
+        return self._redis.generation == generation
 
     def _remove(
         self, room: str, sid: str, broken: dict[str, ReplyError] | None = None
     ) -> Coroutine[Any, Any, None]:
-        head = orjson.dumps({"room": room})[:-1]
-        removed = self._link.run(
-            scripts.PRESENCE_LEAVE,
-            (keys.sessions(room), keys.online(room)),
-            (
-                sid,
-                keys.channel(room),
-                self._publish_command,
-                self._announce_users,
-                b'["presence",' + head + b',"user":',
-                b',"online":false}]',
-            ),
+        event = events.user_left(room)
+        removed = scripts.presence_leave(
+            self._redis,
+            sessions=keys.sessions(room),
+            online=keys.online(room),
+            sid=sid,
+            channel=keys.channel(room),
+            announce_users=self._announce_users,
+            head=event.head,
+            tail=event.tail,
         )
         return self._removed(room, removed, broken)
 
     async def _removed(
         self,
         room: str,
-        removed: Awaitable[Any],
+        removed: Awaitable[PresenceChange],
         broken: dict[str, ReplyError] | None,
     ) -> None:
         try:
-            changed, users = await removed
+            change = await removed
         except ReplyError as error:
             if broken is None:
                 raise
             broken[room] = error
             return
         # The departed one was still counted when the script chose how to announce.
-        self._count(room, changed, users + 1)
+        self._count(room, PresenceChange(change.changed, change.users + 1))
 
-    def _count(self, room: str, changed: int, users: int) -> None:
-        if changed and users > self._announce_users:
+    def _count(self, room: str, change: PresenceChange) -> None:
+        if change.changed and change.users > self._announce_users:
             self._counts.changed(room)
 
     async def listed(self) -> AsyncIterator[tuple[str, str]]:
         """Yield room and sid of all that this node has on the lists."""
         key, cursor = keys.node_sessions(self._node), b"0"
         while True:
-            cursor, found = await self._link.call(
+            cursor, found = await self._redis.call(
                 "SSCAN", key, cursor, "COUNT", SWEEP_BATCH
             )
             for entry in found:
@@ -192,9 +188,9 @@ class Presence:
         ended: float | None = None
         while True:
             # In one write: nothing that the node lists after its renewal is found.
-            lease, found = await in_turn(
-                self._link.call("ZSCORE", keys.NODES, node),
-                self._link.call("SRANDMEMBER", keys.node_sessions(node), SWEEP_BATCH),
+            lease, found = await gather_started(
+                self._redis.call("ZSCORE", keys.NODES, node),
+                self._redis.call("SRANDMEMBER", keys.node_sessions(node), SWEEP_BATCH),
             )
             ends = float(lease or 0)
             if not found or (ended is not None and ends > ended):
@@ -203,13 +199,13 @@ class Presence:
             pairs = [entry.decode().partition(" ") for entry in found]
             is_done = False
             while not is_done:
-                generation = self._link.generation
+                generation = self._redis.generation
                 removals = [self._remove(room, sid, broken) for room, _, sid in pairs]
-                await in_turn(*removals)
+                await gather_started(*removals)
                 is_done = await self._strike(node, found, generation)
             swept += len(found)
         for room, error in broken.items():
-            log.error(
+            _logger.error(
                 "Sessions of node %s cannot be taken off the list of room %s: %s",
                 *(node, room, error),
             )

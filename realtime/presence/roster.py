@@ -6,12 +6,12 @@ from itertools import islice
 from typing import Any, Protocol
 
 from realtime.errors import ChatError
-from realtime.in_turn import in_turn
 from realtime.presence.departures import Departures
 from realtime.presence.presence import Presence
 from realtime.redis.connection import ReplyError
+from realtime.tasks import gather_started
 
-log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 RELIST_TOGETHER = 100
 """Places of sessions in rooms listed again, or taken off, in one round trip: 50,000
@@ -29,7 +29,7 @@ class AttendingSession(Protocol):
     rooms: set[str]
 
 
-class SessionLists:
+class Roster:
     """This node's sessions in rooms, and the lists in Redis that name them.
 
     A session's ``rooms`` and the lists are kept the same. While Redis is away they
@@ -48,13 +48,9 @@ class SessionLists:
         # Whether a room may list a session of this node that is not in it any more.
         self._are_unsure = False
 
-    def start(self) -> None:
-        """Begin to tell of departures, in a task that :meth:`aclose` ends."""
-        self._departures.start()
-
-    async def aclose(self) -> None:
-        """Stop; what is still listed is swept with the node's lease."""
-        await self._departures.aclose()
+    async def run(self) -> None:
+        """Tell of departures until cancelled; the node's lease ends what is listed."""
+        await self._departures.run()
 
     def held(self) -> dict[str, int]:
         """Return what is kept of listed sessions, counted by kind."""
@@ -153,7 +149,7 @@ class SessionLists:
         try:
             await self._presence.leave(room=room, sid=sid)
         except ReplyError:
-            log.exception("A session cannot be taken off the list of room %s", room)
+            _logger.exception("A session cannot be taken off the list of room %s", room)
 
     async def relist(self) -> None:
         """List all of this node's sessions again, and see to it that no others are.
@@ -167,10 +163,10 @@ class SessionLists:
         places = self._places()
         while together := list(islice(places, RELIST_TOGETHER)):
             try:
-                await in_turn(*[self._list(*place) for place in together])
+                await gather_started(*[self._list(*place) for place in together])
             except ReplyError:
                 # What is wrong with one room's list must not keep others off theirs.
-                log.exception("A room's sessions cannot be listed again")
+                _logger.exception("A room's sessions cannot be listed again")
 
     def _places(self) -> Iterator[tuple[AttendingSession, str]]:
         """Yield each session with each room that it is in when its turn comes."""

@@ -5,6 +5,7 @@ import heapq
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from typing import Final
 
 from realtime.errors import UnauthorizedError
@@ -21,10 +22,10 @@ EXPIRE_TOGETHER: Final = 64
 STALE_ENTRIES: Final = 1_024
 """Outdated heap entries that are always tolerated, before counting sessions."""
 
-_LOG: Final = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
-class Session:
+class ChatSession:
     """One authenticated Socket.IO connection of a user.
 
     Attributes:
@@ -34,7 +35,7 @@ class Session:
         expires_at: Unix seconds when the token ends; None: never.
         device: The id that the client gave its device, if any.
         ended: Whether its connection is gone.
-        rooms: The rooms whose session lists name it; kept by `SessionLists`.
+        rooms: The rooms whose session lists name it; kept by :class:`Roster`.
     """
 
     __slots__ = ("device", "ended", "expires_at", "name", "rooms", "sid", "user")
@@ -57,7 +58,7 @@ class Session:
         self.rooms: set[str] = set()
 
 
-Expire = Callable[[Session], Awaitable[None]]
+Expire = Callable[[ChatSession], Awaitable[None]]
 
 
 class Sessions:
@@ -69,17 +70,11 @@ class Sessions:
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, ChatSession] = {}
         # (expires_at, sid); an entry whose session is gone or was refreshed since is
         # skipped when it comes up.
         self._ends: list[tuple[float, str]] = []
         self._earlier = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        self._expire: Expire | None = None
-
-    def on_expiry(self, expire: Expire) -> None:
-        """Set what tells a session of its end and closes it."""
-        self._expire = expire
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -88,23 +83,28 @@ class Sessions:
         """Return what is kept of sessions, counted by kind."""
         return {"sessions": len(self._sessions), "session_ends": len(self._ends)}
 
-    def __iter__(self) -> Iterator[Session]:
+    def __iter__(self) -> Iterator[ChatSession]:
         return iter(list(self._sessions.values()))
 
-    def find(self, sid: str) -> Session | None:
+    def find(self, sid: str) -> ChatSession | None:
         """Return a live session: neither ended nor past its expiry."""
         session = self._sessions.get(sid)
         if session is None or self._is_over(session):
             return None
         return session
 
-    def open(self, session: Session) -> None:
+    def open(self, session: ChatSession) -> None:
         """Enter a session; at its expiry it is told and closed."""
         self._sessions[session.sid] = session
         self._schedule(session)
 
     def refresh(
-        self, session: Session, *, user: str, name: str | None, expires_at: float | None
+        self,
+        session: ChatSession,
+        *,
+        user: str,
+        name: str | None,
+        expires_at: float | None,
     ) -> None:
         """Give a live session the lifetime of a new token.
 
@@ -119,21 +119,14 @@ class Sessions:
         session.expires_at = expires_at
         self._schedule(session)
 
-    def close(self, sid: str) -> Session | None:
+    def close(self, sid: str) -> ChatSession | None:
         """Remove a session whose connection ended, and return it if it was there."""
         return self._sessions.pop(sid, None)
 
-    async def aclose(self) -> None:
-        """Stop the expiry task; sessions are left to their connections."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
-
-    def _is_over(self, session: Session) -> bool:
+    def _is_over(self, session: ChatSession) -> bool:
         return session.expires_at is not None and session.expires_at <= self._clock()
 
-    def _schedule(self, session: Session) -> None:
+    def _schedule(self, session: ChatSession) -> None:
         if session.expires_at is None:
             return
         if len(self._ends) > 2 * len(self._sessions) + STALE_ENTRIES:
@@ -147,20 +140,23 @@ class Sessions:
             heapq.heappush(self._ends, (session.expires_at, session.sid))
         if self._ends[0][1] == session.sid:
             self._earlier.set()
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="session-expiry")
 
-    async def _run(self) -> None:
+    async def run(self, expire: Expire) -> None:
+        """End sessions when their tokens do, until cancelled.
+
+        Args:
+            expire: Tells a session of its end and closes it.
+        """
         while True:
             due = self._take_due()
             if due:
-                await asyncio.gather(*(self._end(session) for session in due))
+                await asyncio.gather(*(_end(session, expire) for session in due))
                 continue
             self._earlier.clear()
-            try:
-                await asyncio.wait_for(self._earlier.wait(), self._sleep_seconds())
-            except TimeoutError:
-                continue
+            # Not wait_for: before Python 3.12 it may swallow a cancellation (gh-86296).
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._sleep_seconds()):
+                    await self._earlier.wait()
 
     def _sleep_seconds(self) -> float:
         if not self._ends:
@@ -168,9 +164,9 @@ class Sessions:
         left = self._ends[0][0] - self._clock()
         return min(max(left, 0.0), LONGEST_SLEEP_SECONDS)
 
-    def _take_due(self) -> list[Session]:
+    def _take_due(self) -> list[ChatSession]:
         now = self._clock()
-        due: dict[str, Session] = {}
+        due: dict[str, ChatSession] = {}
         while self._ends and self._ends[0][0] <= now and len(due) < EXPIRE_TOGETHER:
             expires_at, sid = heapq.heappop(self._ends)
             session = self._sessions.get(sid)
@@ -178,13 +174,12 @@ class Sessions:
                 due[sid] = session
         return list(due.values())
 
-    async def _end(self, session: Session) -> None:
-        if self._expire is None:
-            return
-        try:
-            async with asyncio.timeout(EXPIRE_SECONDS):
-                await self._expire(session)
-        except Exception:  # noqa: BLE001 - logged
-            # One session must not end the task of all; it can do nothing any more,
-            # for find() no longer returns it.
-            _LOG.exception("Expired session %s could not be closed", session.sid)
+
+async def _end(session: ChatSession, expire: Expire) -> None:
+    try:
+        async with asyncio.timeout(EXPIRE_SECONDS):
+            await expire(session)
+    except Exception:
+        # One session must not end the task of all; it can do nothing any more, for
+        # find() no longer returns it.
+        _logger.exception("Expired session %s could not be closed", session.sid)

@@ -3,8 +3,7 @@
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
-from realtime.node.settings_fields import mask_url
-from realtime.redis.url import connection_factory
+from realtime.redis.url import connection_factory, mask_url
 from realtime.start_error import StartError
 from realtime.tasks import heed_cancellation
 

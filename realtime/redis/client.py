@@ -12,20 +12,28 @@ from collections import deque
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
-from realtime.redis.command import RedisCall
-from realtime.redis.connection import Argument, RedisWire, ReplyError, WireError, pack
+from realtime.redis.command import PendingCommand
+from realtime.redis.connection import (
+    Argument,
+    ConnectionLostError,
+    RedisConnection,
+    ReplyError,
+    pack,
+)
+from realtime.redis.reconnect import Reconnector
 from realtime.redis.script import Script
 from realtime.redis.url import ConnectionFactory
-from realtime.redis.wire_keeper import WireKeeper
+from realtime.tasks import end_task
 
-log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
+# How often deadlines are looked at; a deadline is late by this much at most.
 WATCH_SECONDS = 0.25
-"""How often deadlines are looked at; a deadline is late by this much at most."""
 
+# An answer that takes longer means that Redis does not serve.
 SLOW_SECONDS = 1.0
-"""An answer that takes longer means that Redis does not serve."""
 
+# Errors by which Redis says that it did nothing and may do it later.
 REFUSED = frozenset(
     {
         "BUSY",
@@ -36,17 +44,16 @@ REFUSED = frozenset(
         "TRYAGAIN",
     }
 )
-"""Errors by which Redis says that it did nothing and may do it later."""
 
+# Between two lines of the log on refused commands; a full Redis refuses each one.
 REFUSALS_SECONDS = 10.0
-"""Between two lines of the log on refused commands; a full Redis refuses each one."""
 
+# Errors by which Redis says that it is no primary any more, or none yet: a connection
+# that began so would go on without what is sent at its beginning, the scripts.
 RECONNECT_ON = frozenset({"LOADING", "MASTERDOWN", "READONLY"})
-"""Errors by which Redis says that it is no primary any more, or none yet: a connection
-that began so would go on without what is sent at its beginning, the scripts."""
 
 
-class RedisLink:
+class RedisClient:
     """Commands over one connection that repairs itself.
 
     Args:
@@ -56,6 +63,9 @@ class RedisLink:
             :class:`~realtime.errors.UnavailableError` at once.
         scripts: Loaded over each connection before anything else is sent.
     """
+
+    # SPUBLISH, once there is a client for Redis Cluster.
+    publish_command = "PUBLISH"
 
     def __init__(
         self,
@@ -68,22 +78,22 @@ class RedisLink:
         self._timeout_seconds = timeout_seconds
         self._limit_calls = limit_calls
         self._scripts = tuple(scripts)
-        self._wire: RedisWire | None = None
-        self._waiting: deque[RedisCall] = deque()
-        self._in_flight: deque[RedisCall] = deque()
+        self._connection: RedisConnection | None = None
+        self._waiting: deque[PendingCommand] = deque()
+        self._in_flight: deque[PendingCommand] = deque()
         # In their order; all of them older than what is in flight.
-        self._forgotten: list[RedisCall] = []
+        self._unloaded: list[PendingCommand] = []
         # Whether nothing is written until all that is in flight is answered.
         self._paused = False
         self._flush_planned = False
-        self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._running: asyncio.Task[None] | None = None
         self._closed = False
         # Those that the log does not tell of yet, and when it may.
         self._refusals, self._refusals_due = 0, 0.0
+        # Number of the connection: what was answered under another number was answered,
+        # perhaps, by another server.
         self.generation = 0
-        """Number of the connection: what was answered under another number was
-        answered, perhaps, by another server."""
-        self._keeper = WireKeeper(
+        self._reconnector = Reconnector(
             "Redis commands",
             factory,
             connect_seconds=timeout_seconds,
@@ -94,12 +104,12 @@ class RedisLink:
     @property
     def connected(self) -> bool:
         """Whether there is a connection now, and Redis serves over it."""
-        return self._wire is not None and not self._paused
+        return self._connection is not None and not self._paused
 
     @property
     def under_way(self) -> int:
         """Calls that wait for their answer."""
-        return len(self._waiting) + len(self._in_flight) + len(self._forgotten)
+        return len(self._waiting) + len(self._in_flight) + len(self._unloaded)
 
     @property
     def healthy(self) -> bool:
@@ -111,27 +121,25 @@ class RedisLink:
         sent_at = self._in_flight[0].deadline - self._timeout_seconds
         return asyncio.get_running_loop().time() - sent_at < SLOW_SECONDS
 
-    @property
-    def failure(self) -> str:
-        """Why there is no connection, in the words of the operating system."""
-        return self._keeper.failure
+    async def run(self) -> None:
+        """Keep a connection until cancelled; calls then fail as after a cut."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._reconnector.run(), name="redis-connection")
+                tasks.create_task(self._watch_deadlines(), name="redis-deadlines")
+        finally:
+            self._close()
 
     def start(self) -> None:
-        """Begin to connect, in tasks that :meth:`aclose` ends."""
-        if not self._tasks:
-            self._tasks = (
-                asyncio.create_task(self._keeper.run(), name="redis-link"),
-                asyncio.create_task(self._watch(), name="redis-link-deadlines"),
-            )
+        """Begin to connect, in a task that :meth:`aclose` ends."""
+        if self._running is None:
+            self._running = asyncio.create_task(self.run(), name="redis-client")
 
     async def aclose(self) -> None:
         """Close the connection; calls under way fail as after a cut."""
-        self._closed = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = ()
-        self._fail_all()
+        await end_task(self._running)
+        self._running = None
+        self._close()
 
     def call(self, *command: Argument, resend: bool = True) -> asyncio.Future[Any]:
         """Carry out one command; the future holds its reply.
@@ -151,13 +159,17 @@ class RedisLink:
         """
         return self._enqueue(pack(*command), resend)
 
-    def run(
+    def publish(self, channel: str, payload: bytes) -> asyncio.Future[Any]:
+        """Publish, once at most; in order, and raising, as :meth:`call`."""
+        return self.call(self.publish_command, channel, payload, resend=False)
+
+    def run_script(
         self, script: Script, keys: Sequence[str], args: Sequence[Argument]
     ) -> Awaitable[Any]:
         """Run a script by its digest; in order, and raising, as :meth:`call`."""
-        words = (len(keys), *keys, *args)
+        arguments = (len(keys), *keys, *args)
         return self._enqueue(
-            pack("EVALSHA", script.digest, *words), True, script, words
+            pack("EVALSHA", script.digest, *arguments), True, script, arguments
         )
 
     def _enqueue(
@@ -165,12 +177,12 @@ class RedisLink:
         packed: bytes,
         resend: bool,
         script: Script | None = None,
-        words: tuple[Argument, ...] = (),
+        arguments: tuple[Argument, ...] = (),
     ) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout_seconds
         reply = loop.create_future()
-        call = RedisCall(packed, deadline, resend, reply, script, words)
+        call = PendingCommand(packed, deadline, resend, reply, script, arguments)
         if self._closed:
             call.refuse("This node is shutting down.")
             return reply
@@ -179,7 +191,7 @@ class RedisLink:
             call.refuse(because, limit="redis_calls")
             return reply
         self._waiting.append(call)
-        if self._wire is not None and not self._flush_planned:
+        if self._connection is not None and not self._flush_planned:
             if self._in_flight:
                 self._flush_planned = True
                 loop.call_soon(self._flush)
@@ -190,39 +202,39 @@ class RedisLink:
 
     def _flush(self) -> None:
         self._flush_planned = False
-        if self._wire is None or self._paused or not self._waiting:
+        if self._connection is None or self._paused or not self._waiting:
             return
         batch = list(self._waiting)
         self._waiting.clear()
-        self._write(self._wire, batch)
+        self._write(self._connection, batch)
 
-    def _write(self, wire: RedisWire, batch: list[RedisCall]) -> None:
+    def _write(self, connection: RedisConnection, batch: list[PendingCommand]) -> None:
         for call in batch:
             call.written = True
         self._in_flight.extend(batch)
-        wire.write(b"".join([call.packed for call in batch]))
+        connection.write(b"".join([call.packed for call in batch]))
 
     def _lost(self) -> None:
-        self._wire = None
+        self._connection = None
         self._paused = False
         self._recover_calls()
 
-    async def _serve(self, wire: RedisWire) -> None:
-        self._wire = wire
+    async def _serve(self, connection: RedisConnection) -> None:
+        self._connection = connection
         self.generation += 1
         # Calls wait until Redis has shown that it serves: one that is loading its data
         # must not make their outcomes doubtful.
         self._paused = True
         deadline = asyncio.get_running_loop().time() + self._timeout_seconds
-        self._write(wire, self._loads(deadline))
-        self._go_on_when_answered()
-        await wire.serve(self._settle_all)
+        self._write(connection, self._script_loads(deadline))
+        self._resume_when_answered()
+        await connection.serve(self._settle_all)
 
-    def _loads(self, deadline: float) -> list[RedisCall]:
+    def _script_loads(self, deadline: float) -> list[PendingCommand]:
         """Return calls that load the scripts; one that is refused is sent when run."""
         loop = asyncio.get_running_loop()
         return [
-            RedisCall(
+            PendingCommand(
                 pack("SCRIPT", "LOAD", script.source),
                 deadline,
                 False,
@@ -231,21 +243,21 @@ class RedisLink:
             for script in self._scripts
         ]
 
-    def _go_on_when_answered(self) -> None:
+    def _resume_when_answered(self) -> None:
         """After a pause, write again: nothing is on the way that could overtake."""
         if not self._paused or self._in_flight:
             return
         self._paused = False
-        self._keeper.works()
-        if self._forgotten:
-            loads = self._loads(self._forgotten[0].deadline)
-            for call in self._forgotten:
-                call.send_whole()
-            self._waiting.extendleft(reversed([*loads, *self._forgotten]))
-            self._forgotten.clear()
+        self._reconnector.mark_connected()
+        if self._unloaded:
+            loads = self._script_loads(self._unloaded[0].deadline)
+            for call in self._unloaded:
+                call.use_source()
+            self._waiting.extendleft(reversed([*loads, *self._unloaded]))
+            self._unloaded.clear()
         self._flush()
 
-    async def _watch(self) -> None:
+    async def _watch_deadlines(self) -> None:
         """Keep the deadlines: of waiting calls, and of Redis's answers."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
@@ -253,13 +265,13 @@ class RedisLink:
             while self._waiting and self._waiting[0].deadline < now:
                 self._waiting.popleft().give_up()
             late = self._in_flight and self._in_flight[0].deadline < now
-            if late and self._wire is not None:
-                self._wire.abort("no answer in time")
+            if late and self._connection is not None:
+                self._connection.abort("no answer in time")
 
     def _settle_all(self, replies: list[Any]) -> None:
         for reply in replies:
             self._settle(reply)
-        self._go_on_when_answered()
+        self._resume_when_answered()
 
     def _settle(self, reply: Any) -> None:
         call = self._in_flight.popleft()
@@ -270,12 +282,12 @@ class RedisLink:
             # SCRIPT FLUSH, or loading is not allowed. Sent again at once it would come
             # behind what was called after it: first comes the answer to all of that.
             call.written = False
-            self._forgotten.append(call)
+            self._unloaded.append(call)
             self._paused = True
             return
         if reply.code in RECONNECT_ON:
             call.refuse("Redis has no primary at the moment.")
-            raise WireError(f"Redis does not serve as a primary: {reply}")
+            raise ConnectionLostError(f"Redis does not serve as a primary: {reply}")
         if reply.code in REFUSED:
             call.refuse("Redis cannot take this at the moment.")
             self._log_refusal(reply)
@@ -286,14 +298,16 @@ class RedisLink:
         self._refusals += 1
         now = asyncio.get_running_loop().time()
         if now >= self._refusals_due:
-            log.error("Redis refuses commands (%d times): %s", self._refusals, reply)
+            _logger.error(
+                "Redis refuses commands (%d times): %s", self._refusals, reply
+            )
             self._refusals, self._refusals_due = 0, now + REFUSALS_SECONDS
 
     def _recover_calls(self) -> None:
         """After a cut: what may be sent again waits for the next connection."""
         now = asyncio.get_running_loop().time()
-        again = self._forgotten
-        self._forgotten = []
+        again = self._unloaded
+        self._unloaded = []
         for call in self._in_flight:
             if call.resend and call.deadline > now:
                 call.doubtful = True
@@ -303,9 +317,10 @@ class RedisLink:
         self._in_flight.clear()
         self._waiting.extendleft(reversed(again))
 
-    def _fail_all(self) -> None:
-        for call in (*self._forgotten, *self._in_flight, *self._waiting):
+    def _close(self) -> None:
+        self._closed = True
+        for call in (*self._unloaded, *self._in_flight, *self._waiting):
             call.give_up()
-        self._forgotten.clear()
+        self._unloaded.clear()
         self._in_flight.clear()
         self._waiting.clear()

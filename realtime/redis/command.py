@@ -8,7 +8,7 @@ from realtime.redis.connection import Argument, pack
 from realtime.redis.script import Script
 
 
-class RedisCall:
+class PendingCommand:
     """One command on its way.
 
     Attributes:
@@ -17,20 +17,20 @@ class RedisCall:
         resend: Whether it may be sent again when it may have been carried out.
         reply: The answer.
         script: What it runs by its digest; None: nothing.
-        words: What follows the script's name in the command.
+        arguments: What follows the script's digest in the command.
         written: Whether it was handed to a connection, and not refused there.
         doubtful: Whether it was handed to an earlier connection as well, and may have
             been carried out there: a later refusal does not prove the contrary.
     """
 
     __slots__ = (
+        "arguments",
         "deadline",
         "doubtful",
         "packed",
         "reply",
         "resend",
         "script",
-        "words",
         "written",
     )
 
@@ -41,21 +41,21 @@ class RedisCall:
         resend: bool,
         reply: asyncio.Future[Any],
         script: Script | None = None,
-        words: tuple[Argument, ...] = (),
+        arguments: tuple[Argument, ...] = (),
     ) -> None:
         self.packed = packed
         self.deadline = deadline
         self.resend = resend
         self.reply = reply
         self.script = script
-        self.words = words
+        self.arguments = arguments
         self.written = False
         self.doubtful = False
 
-    def send_whole(self) -> None:
+    def use_source(self) -> None:
         """Have the script's source sent, which needs nothing loaded before."""
         if self.script is not None:
-            self.packed = pack("EVAL", self.script.source, *self.words)
+            self.packed = pack("EVAL", self.script.source, *self.arguments)
             self.script = None
 
     def resolve(self, reply: Any) -> None:

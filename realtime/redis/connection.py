@@ -16,17 +16,17 @@ from redis.exceptions import RedisError
 from realtime.redis.url import ConnectionFactory, PrimaryConnection
 from realtime.tasks import heed_cancellation
 
+# A word of a command.
 Argument = str | bytes | int | float
-"""A word of a command."""
 
+# Deadline of closing: a silently cut connection never confirms.
 CLOSE_SECONDS = 1.0
-"""Deadline of closing: a silently cut connection never confirms."""
 
+# Takes the replies that one read completed.
 Take = Callable[[list[Any]], None]
-"""Takes the replies that one read completed."""
 
 
-class WireError(Exception):
+class ConnectionLostError(Exception):
     """The connection could not be made, or it ended."""
 
 
@@ -46,8 +46,8 @@ def pack(*command: Argument) -> bytes:
     return packed
 
 
-class RedisWire(asyncio.Protocol):
-    """A connected wire. Made by :meth:`connect`, ended by :meth:`close`.
+class RedisConnection(asyncio.Protocol):
+    """A connection to Redis. Made by :meth:`connect`, ended by :meth:`close`.
 
     It takes the transport over from redis-py, so that bytes become replies in the very
     call in which the event loop brings them: no task wakes up in between.
@@ -55,14 +55,16 @@ class RedisWire(asyncio.Protocol):
 
     def __init__(self, connection: AbstractConnection) -> None:
         self._connection = connection
-        # redis-py has no public way to its transport. This attribute is the only
-        # private one that the project uses.
+        # redis-py has no public way to its transport: the one private name of it that
+        # is used. tests/redis/test_connection.py notices when it changes.
         writer = connection._writer
         if writer is None:
-            raise WireError("the connection closed while it was being made")
+            raise ConnectionLostError("the connection closed while it was being made")
         self._transport: asyncio.WriteTransport = writer.transport
         self._replies = hiredis.Reader(
-            replyError=ReplyError, protocolError=WireError, notEnoughData=_NOT_YET
+            replyError=ReplyError,
+            protocolError=ConnectionLostError,
+            notEnoughData=_NOT_YET,
         )
         self._take: Take | None = None
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -71,11 +73,11 @@ class RedisWire(asyncio.Protocol):
     @classmethod
     async def connect(
         cls, factory: ConnectionFactory, *, timeout_seconds: float
-    ) -> "RedisWire":
+    ) -> "RedisConnection":
         """Connect, authenticate and select the database.
 
         Raises:
-            WireError: for whatever stands in the way, the deadline included.
+            ConnectionLostError: for whatever stands in the way, the deadline included.
         """
         connection = factory()
         try:
@@ -86,7 +88,7 @@ class RedisWire(asyncio.Protocol):
         except Exception as error:
             await _release(connection)
             heed_cancellation()
-            raise WireError(_reason(error)) from error
+            raise ConnectionLostError(_reason(error)) from error
         except asyncio.CancelledError:
             await _release(connection)
             raise
@@ -104,7 +106,7 @@ class RedisWire(asyncio.Protocol):
                 raises ends the connection.
 
         Raises:
-            WireError: The connection ended or broke the protocol.
+            ConnectionLostError: The connection ended or broke the protocol.
             Exception: What ``take`` raised.
         """
         self._take = take
@@ -135,22 +137,22 @@ class RedisWire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Take note of the end. Called by the event loop."""
         reason = "Redis closed the connection" if exc is None else _reason(exc)
-        self._end(WireError(reason))
+        self._end(ConnectionLostError(reason))
 
     def abort(self, because: str) -> None:
         """Cut the connection now; :meth:`serve` raises with the reason."""
-        self._end(WireError(because))
+        self._end(ConnectionLostError(because))
 
     def _end(self, error: Exception) -> None:
         if not self._ended.done():
             self._ended.set_exception(error)
-            # Looked at by `serve`, unless the wire ends before it is served.
+            # Looked at by `serve`, unless it ends before it is served.
             self._ended.exception()
         self._transport.abort()
 
     async def close(self) -> None:
         """Close without waiting for the other side; never raises."""
-        self._end(WireError("closed"))
+        self._end(ConnectionLostError("closed"))
         await _release(self._connection)
 
 

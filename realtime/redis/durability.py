@@ -12,29 +12,28 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from realtime.errors import ChatError, OutcomeUnknownError
-from realtime.in_turn import in_turn
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.redis.connection import Argument, ReplyError
 from realtime.redis.script import Script
 from realtime.redis.url import ConnectionFactory
-from realtime.tasks import end_task
+from realtime.tasks import end_task, gather_started
 
+# Written before each confirmation: WAIT and WAITAOF speak of the last write of their
+# own connection, and a repeated `clientId` writes nothing.
 MARK: Final = "chatroom:durable"
-"""Written before each confirmation: WAIT and WAITAOF speak of the last write of their
-own connection, and a repeated ``clientId`` writes nothing."""
 
+# Writes under way at once.
 CALLS_LIMIT: Final = 20_000
-"""Writes of one level under way at once."""
 
+# Deadline of a write, in deadlines of a confirmation: one may be in its way.
 WRITE_SHARE: Final = 1.5
-"""Deadline of a write, in deadlines of a confirmation: one may be in its way."""
 
+# Deadline of a write and its confirmation together, in the same unit: 4 s, so that a
+# send is answered within 5 s.
 TOTAL_SHARE: Final = 2.0
-"""Deadline of a write and its confirmation together, in the same unit: 4 s, so that
-a send is answered within 5 s."""
 
+# How Redis before 7.2 answers WAITAOF.
 UNKNOWN_COMMAND: Final = "ERR unknown command"
-"""How Redis before 7.2 answers WAITAOF."""
 
 _LEVEL: Final = re.compile(r"memory|fsync|replicas:([1-9][0-9]?)", re.ASCII)
 
@@ -61,6 +60,13 @@ def parse_level(text: str) -> Level:
     return Level(text, int(match[1] or 0))
 
 
+class _Write(NamedTuple):
+    """A write that waits, and the connection that it was carried out on."""
+
+    generation: int
+    safe: asyncio.Future[None]
+
+
 class Durability:
     """Carries writes out and waits until they are as safe as a level says.
 
@@ -68,39 +74,48 @@ class Durability:
     one may lead to another server, which would confirm what it never had.
 
     Args:
-        factory: Makes connections; a level in use has one of its own, because the
-            wait blocks it.
-        default: The level of rooms that have none of their own.
+        factory: Makes the connection: one of its own, because the wait blocks it.
+        level: What is waited for; there is no connection for :data:`MEMORY`.
         timeout_seconds: Deadline of one confirmation.
+        scripts: Loaded over each connection before anything else is sent.
     """
 
     def __init__(
-        self, factory: ConnectionFactory, *, default: Level, timeout_seconds: float
+        self,
+        factory: ConnectionFactory,
+        *,
+        level: Level,
+        timeout_seconds: float,
+        scripts: Sequence[Script],
     ) -> None:
-        self._factory = factory
-        self._default = default
+        self.level = level
         self._timeout_seconds = timeout_seconds
-        self._groups: dict[str, _Group] = {}
+        # More time: a write may wait for the confirmation of those before.
+        self._client = RedisClient(
+            factory,
+            timeout_seconds=WRITE_SHARE * timeout_seconds,
+            limit_calls=CALLS_LIMIT,
+            scripts=scripts,
+        )
+        self._waiting: list[_Write] = []
+        self._wake = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
         """Return how many writes wait until they are safe."""
-        return sum(map(len, self._groups.values()))
+        return len(self._waiting)
 
-    def level(self, own: str | None) -> Level:
-        """Return the level of a room, by its own one or the default."""
-        return self._default if own is None else parse_level(own)
+    @property
+    def publish_command(self) -> str:
+        """What scripts publish with."""
+        return self._client.publish_command
 
-    async def run(
-        self,
-        level: Level,
-        script: Script,
-        keys: Sequence[str],
-        args: Sequence[Argument],
+    async def run_script(
+        self, script: Script, keys: Sequence[str], args: Sequence[Argument]
     ) -> Any:
         """Run a script and return its reply once what it wrote is safe.
 
         Args:
-            level: Any but :data:`MEMORY`.
             script: May be run again: repeating it is how an unknown outcome is settled.
             keys: The script's keys.
             args: The script's arguments.
@@ -109,79 +124,54 @@ class Durability:
             UnavailableError: Nothing was written.
             OutcomeUnknownError: It may have been written, or was and is not confirmed.
         """
-        group = self._groups.get(level.name)
-        if group is None:
-            # More time: a write may wait for the confirmation of those before.
-            link = RedisLink(
-                self._factory,
-                timeout_seconds=WRITE_SHARE * self._timeout_seconds,
-                limit_calls=CALLS_LIMIT,
-                scripts=(script,),
-            )
-            group = self._groups[level.name] = _Group(
-                link, level, self._timeout_seconds
-            )
         try:
             # Each step has a deadline of its own; together they must not add up.
             async with asyncio.timeout(TOTAL_SHARE * self._timeout_seconds):
-                reply = await group.link.run(script, keys, args)
-                await group.confirm(group.link.generation)
+                reply = await self._client.run_script(script, keys, args)
+                await self._confirmed(self._client.generation)
         except TimeoutError:
             raise OutcomeUnknownError("Redis did not confirm in time.") from None
         return reply
 
-    async def aclose(self) -> None:
-        """End all waits and connections."""
-        for group in self._groups.values():
-            await group.aclose()
-        self._groups.clear()
-
-
-class _Write(NamedTuple):
-    """A write that waits, and the connection that it was carried out on."""
-
-    generation: int
-    safe: asyncio.Future[None]
-
-
-class _Group:
-    """The writes of one level that wait together."""
-
-    def __init__(self, link: RedisLink, level: Level, timeout_seconds: float) -> None:
-        self.link = link
-        self._level = level
-        self._timeout_ms = int(timeout_seconds * 1000)
-        self._waiting: list[_Write] = []
-        self._wake = asyncio.Event()
-        link.start()
-        self._running = asyncio.create_task(self._run(), name=f"durable-{level.name}")
-
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    def confirm(self, generation: int) -> asyncio.Future[None]:
+    def _confirmed(self, generation: int) -> asyncio.Future[None]:
         safe: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Write(generation, safe))
         self._wake.set()
         return safe
 
-    async def aclose(self) -> None:
-        await end_task(self._running)
-        _settle(self._waiting, OutcomeUnknownError("This node is shutting down."))
-        await self.link.aclose()
+    async def run(self) -> None:
+        """Confirm writes until cancelled; those that wait then fail as unknown."""
+        if self.level == MEMORY:
+            return
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._client.run(), name="durability-client")
+                tasks.create_task(self._confirm_all(), name="durability-confirming")
+        finally:
+            _settle(self._waiting, OutcomeUnknownError("This node is shutting down."))
 
-    async def _run(self) -> None:
+    def start(self) -> None:
+        """Begin to confirm, in a task that :meth:`aclose` ends."""
+        if self._running is None:
+            self._running = asyncio.create_task(self.run(), name="durability")
+
+    async def aclose(self) -> None:
+        """End all waits and the connection."""
+        await end_task(self._running)
+        self._running = None
+
+    async def _confirm_all(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
             together, self._waiting = self._waiting, []
-            generation = self.link.generation
+            generation = self._client.generation
             try:
                 error = await self._ask()
             except asyncio.CancelledError:
                 _settle(together, OutcomeUnknownError("This node is shutting down."))
                 raise
-            if self.link.generation != generation:
+            if self._client.generation != generation:
                 error = OutcomeUnknownError("The connection to Redis was cut.")
             same = [each for each in together if each.generation == generation]
             _settle(same, error)
@@ -189,16 +179,15 @@ class _Group:
 
     async def _ask(self) -> ChatError | None:
         """Return what stands in the way of durability, None when it is reached."""
-        level = self._level
-        marked = self.link.call("INCR", MARK, resend=False)
+        level = self.level
+        timeout_ms = int(self._timeout_seconds * 1000)
+        marked = self._client.call("INCR", MARK, resend=False)
         if level.replicas:
-            waited = self.link.call(
-                "WAIT", level.replicas, self._timeout_ms, resend=False
-            )
+            waited = self._client.call("WAIT", level.replicas, timeout_ms, resend=False)
         else:
-            waited = self.link.call("WAITAOF", 1, 0, self._timeout_ms, resend=False)
+            waited = self._client.call("WAITAOF", 1, 0, timeout_ms, resend=False)
         try:
-            _, reached = await in_turn(marked, waited)
+            _, reached = await gather_started(marked, waited)
         except ReplyError as error:
             if level.replicas or not str(error).startswith(UNKNOWN_COMMAND):
                 return OutcomeUnknownError(f"Redis cannot confirm writes: {error}")
@@ -213,7 +202,7 @@ class _Group:
     async def _ask_old_redis(self) -> ChatError | None:
         """Without WAITAOF the only proof is that each write is synced at once."""
         try:
-            said = await self.link.call("CONFIG", "GET", "appendfsync")
+            said = await self._client.call("CONFIG", "GET", "appendfsync")
         except (ChatError, ReplyError) as error:
             return OutcomeUnknownError(f"Redis cannot confirm writes: {error}")
         if said[1:] == [b"always"]:

@@ -23,7 +23,7 @@ from realtime.redis.valkey_process import (
 )
 from realtime.start_error import StartError
 
-log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 LOCK_NAME = "valkey.lock"
 # How often a joined node tries the lock: one cheap system call, and the largest part
@@ -130,7 +130,9 @@ class EmbeddedValkey:
         while True:
             if self._process is not None:
                 code = await self._process.wait()
-                log.error("The embedded Valkey ended (%d) and is started again.", code)
+                _logger.error(
+                    "The embedded Valkey ended (%d) and is started again.", code
+                )
             elif self._lock is None:
                 self._lock = self._try_lock()
             if self._lock is None:
@@ -138,9 +140,9 @@ class EmbeddedValkey:
                 continue
             try:
                 await self._start_process(self._lock)
-                log.warning("The embedded Valkey runs again, as this node's child.")
+                _logger.warning("The embedded Valkey runs again, as this node's child.")
             except (StartError, OSError) as error:
-                log.error("The embedded Valkey does not start: %s", error)
+                _logger.error("The embedded Valkey does not start: %s", error)
                 await self._stop_process()
                 await asyncio.sleep(RESTART_SECONDS)
 
@@ -202,7 +204,7 @@ class EmbeddedValkey:
             async with asyncio.timeout(STOP_SECONDS):
                 await process.wait()
         except TimeoutError:
-            log.error("The embedded Valkey did not stop in time and is killed.")
+            _logger.error("The embedded Valkey did not stop in time and is killed.")
             process.kill()
             await process.wait()
 

@@ -1,32 +1,52 @@
 """The Pub/Sub connection: batches, its own deadline, and word of every gap.
 
 Redis Pub/Sub delivers at most once and says nothing about what was missed. This reader
-therefore never hides a cut: ``on_lost`` is called when the connection ends and
-``on_ready`` when all channels are subscribed again, and whoever needs more than at most
+therefore never hides a cut: its listener hears ``lost`` when the connection ends and
+``ready`` when all channels are subscribed again, and whoever needs more than at most
 once reads the log in between.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 from realtime.errors import UnavailableError
-from realtime.redis.connection import RedisWire, WireError, pack
+from realtime.redis.connection import ConnectionLostError, RedisConnection, pack
+from realtime.redis.reconnect import Reconnector
 from realtime.redis.url import ConnectionFactory
-from realtime.redis.wire_keeper import WireKeeper
 
-log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
+# Channel and payload of the publications that one read brought, in order.
 Batch = list[tuple[bytes, bytes]]
-"""Channel and payload of the publications that one read brought, in order."""
 
+# Part of the silence limit after which Redis is asked for a sign of life: early enough
+# that the answer of a healthy but slow server is not waited for in vain.
 PING_SHARE = 0.35
-"""Part of the silence limit after which Redis is asked for a sign of life: early
-enough that the answer of a healthy but slow server is not waited for in vain."""
 
+# Channels in one SUBSCRIBE after a reconnect: some 30 KB a command.
 CHANNELS_PER_COMMAND = 1000
-"""Channels in one SUBSCRIBE after a reconnect: some 30 KB a command."""
+
+
+class Listener(Protocol):
+    """Whoever is told what a subscriber hears; nothing here may suspend."""
+
+    def due(self) -> None:
+        """A batch came that is handed over in the loop's next turn."""
+        ...
+
+    def receive(self, batch: Batch) -> None:
+        """Take a batch."""
+        ...
+
+    def lost(self) -> None:
+        """The connection ended; publications may be missed from now on."""
+        ...
+
+    def ready(self) -> None:
+        """Every channel is subscribed (again)."""
+        ...
 
 
 class Subscriber:
@@ -34,10 +54,6 @@ class Subscriber:
 
     Args:
         factory: Makes the connections.
-        on_batch: Takes each batch, without suspending.
-        on_due: Called when a batch came that is handed over in the loop's next turn.
-        on_lost: Called when the connection ended; publications may be missed from now.
-        on_ready: Called when every channel is subscribed (again).
         connect_seconds: Deadline of connecting.
         silence_seconds: Silence, a ping's answer included, after which the connection
             is given up.
@@ -47,20 +63,13 @@ class Subscriber:
         self,
         factory: ConnectionFactory,
         *,
-        on_batch: Callable[[Batch], None],
-        on_lost: Callable[[], None],
-        on_ready: Callable[[], None],
-        on_due: Callable[[], None] = lambda: None,
         connect_seconds: float,
         silence_seconds: float,
     ) -> None:
-        self._on_batch = on_batch
-        self._on_lost = on_lost
-        self._on_ready = on_ready
-        self._on_due = on_due
+        self._listener: Listener | None = None
         self._batch: Batch = []
         self._silence_seconds = silence_seconds
-        self._wire: RedisWire | None = None
+        self._connection: RedisConnection | None = None
         self._wanted: set[str] = set()
         self._asked: dict[bytes, int] = {}
         self._confirmations: dict[bytes, asyncio.Future[None]] = {}
@@ -68,14 +77,13 @@ class Subscriber:
         self._ready = False
         self._heard_at = 0.0
         self._pinged_at = 0.0
-        self._keeper = WireKeeper(
+        self._reconnector = Reconnector(
             "Redis Pub/Sub",
             factory,
             connect_seconds=connect_seconds,
             serve=self._serve,
             lost=self._lost,
         )
-        self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     @property
     def ready(self) -> bool:
@@ -90,20 +98,26 @@ class Subscriber:
             "channel_batch": len(self._batch),
         }
 
-    def start(self) -> None:
-        """Begin to connect, in tasks that :meth:`aclose` ends."""
-        if not self._tasks:
-            self._tasks = (
-                asyncio.create_task(self._keeper.run(), name="subscriber"),
-                asyncio.create_task(self._watch(), name="subscriber-deadline"),
-            )
+    async def run(self, listener: Listener) -> None:
+        """Keep a connection until cancelled, and tell a listener what is heard.
 
-    async def aclose(self) -> None:
-        """Close the connection; whoever waits for a confirmation gets an error."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = ()
+        Whoever waits for a confirmation then gets an error.
+        """
+        self._listener = listener
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._reconnector.run(), name="pubsub-connection")
+                tasks.create_task(self._watch_silence(), name="pubsub-silence")
+        finally:
+            self._close()
+
+    @property
+    def _heard_by(self) -> Listener:
+        if self._listener is None:
+            raise RuntimeError("the subscriber does not run")
+        return self._listener
+
+    def _close(self) -> None:
         for waiting in self._confirmations.values():
             if not waiting.done():
                 waiting.set_exception(UnavailableError("This node is shutting down."))
@@ -124,7 +138,7 @@ class Subscriber:
         if channel not in self._wanted:
             self._wanted.add(channel)
             self._send_subscribe([channel])
-        elif self._wire is not None and name not in self._asked:
+        elif self._connection is not None and name not in self._asked:
             # Confirmed long ago.
             waiting.set_result(None)
         return waiting
@@ -137,31 +151,31 @@ class Subscriber:
         waiting = self._confirmations.pop(channel.encode(), None)
         if waiting is not None:
             waiting.cancel()
-        if self._wire is not None:
-            self._wire.write(pack("UNSUBSCRIBE", channel))
+        if self._connection is not None:
+            self._connection.write(pack("UNSUBSCRIBE", channel))
 
-    def drop(self, because: str) -> None:
+    def reconnect(self, because: str) -> None:
         """Make the connection anew: it lives, but what it brings is not enough."""
-        if self._wire is not None:
-            self._wire.abort(because)
+        if self._connection is not None:
+            self._connection.abort(because)
 
     def _send_subscribe(self, channels: Iterable[str]) -> None:
-        if self._wire is None:
+        if self._connection is None:
             return
         channels = tuple(channels)
         for channel in channels:
             name = channel.encode()
             self._asked[name] = self._asked.get(name, 0) + 1
-        self._wire.write(pack("SUBSCRIBE", *channels))
+        self._connection.write(pack("SUBSCRIBE", *channels))
 
     def _lost(self) -> None:
-        self._wire = None
+        self._connection = None
         self._ready = False
         self._asked.clear()
-        self._on_lost()
+        self._heard_by.lost()
 
-    async def _serve(self, wire: RedisWire) -> None:
-        self._wire = wire
+    async def _serve(self, connection: RedisConnection) -> None:
+        self._connection = connection
         self._heard_at = asyncio.get_running_loop().time()
         self._pinged_at = 0.0
         wanted = sorted(self._wanted)
@@ -169,9 +183,10 @@ class Subscriber:
         for start in range(0, len(wanted), CHANNELS_PER_COMMAND):
             self._send_subscribe(wanted[start : start + CHANNELS_PER_COMMAND])
         self._check_ready()
-        await wire.serve(self._take)
+        await connection.serve(self.take)
 
-    def _take(self, replies: list[Any]) -> None:
+    def take(self, replies: list[Any]) -> None:
+        """Take what Redis has sent, decoded and in its order."""
         self._heard_at = asyncio.get_running_loop().time()
         batch = [found for reply in replies if (found := self._sort(reply))]
         if not batch:
@@ -179,25 +194,25 @@ class Subscriber:
         if not self._batch:
             # In the next turn: what wakes up in this one answers its client first, and
             # the answer can share the write with what the client is to hear.
-            self._on_due()
+            self._heard_by.due()
             asyncio.get_running_loop().call_soon(self._hand_over)
         self._batch += batch
 
     def _hand_over(self) -> None:
         batch, self._batch = self._batch, []
         try:
-            self._on_batch(batch)
+            self._heard_by.receive(batch)
         except Exception:
             # A defect of whoever takes the batches must not make the node deaf, and
             # what it did not take is found once the channels are subscribed again.
-            log.exception("Redis Pub/Sub: a batch could not be taken")
-            if self._wire is not None:
-                self._wire.abort("a batch could not be taken")
+            _logger.exception("Redis Pub/Sub: a batch could not be taken")
+            if self._connection is not None:
+                self._connection.abort("a batch could not be taken")
 
     def _sort(self, reply: Any) -> tuple[bytes, bytes] | None:
         if isinstance(reply, Exception):
             # Not allowed to SUBSCRIBE, say: nothing works until that is mended.
-            raise WireError(str(reply))
+            raise ConnectionLostError(str(reply))
         kind = reply[0]
         if kind == b"message":
             return reply[1], reply[2]
@@ -222,23 +237,23 @@ class Subscriber:
     def _check_ready(self) -> None:
         if self._resubscribing <= 0 and not self._ready:
             self._ready = True
-            self._keeper.works()
-            log.info("Redis Pub/Sub: subscribed to %d channels", len(self._wanted))
-            self._on_ready()
+            self._reconnector.mark_connected()
+            _logger.info("Redis Pub/Sub: subscribed to %d channels", len(self._wanted))
+            self._heard_by.ready()
 
-    async def _watch(self) -> None:
+    async def _watch_silence(self) -> None:
         """Ask for a sign of life in silence; give up when none comes."""
         pause = self._silence_seconds * PING_SHARE / 2
         while True:
             await asyncio.sleep(pause)
-            wire = self._wire
-            if wire is None:
+            connection = self._connection
+            if connection is None:
                 continue
             now = asyncio.get_running_loop().time()
             if self._pinged_at > self._heard_at:
                 grace = self._silence_seconds * (1 - PING_SHARE)
                 if now - self._pinged_at > grace:
-                    wire.abort(f"silent for {now - self._heard_at:.1f} s")
+                    connection.abort(f"silent for {now - self._heard_at:.1f} s")
             elif now - self._heard_at > self._silence_seconds * PING_SHARE:
                 self._pinged_at = now
-                wire.write(pack("PING"))
+                connection.write(pack("PING"))

@@ -14,16 +14,16 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+# Time for the other Sentinels once one has answered: they answer within milliseconds,
+# and one that was cut off may name a former primary.
 GRACE_SECONDS: Final = 0.2
-"""Time for the other Sentinels once one has answered: they answer within milliseconds,
-and one that was cut off may name a former primary."""
 
+# How often the Sentinels are asked whether a connection still leads to the primary. A
+# former one serves on for some ten seconds after a planned failover.
 LOOK_SECONDS: Final = 0.5
-"""How often the Sentinels are asked whether a connection still leads to the primary. A
-former one serves on for some ten seconds after a planned failover."""
 
+# Flags by which a Sentinel says that it does not reach the primary.
 DOWN: Final = frozenset({b"s_down", b"o_down"})
-"""Flags by which a Sentinel says that it does not reach the primary."""
 
 
 class Primary(NamedTuple):
@@ -54,7 +54,7 @@ class Sentinels:
     ) -> None:
         self.hosts = tuple(hosts)
         self.service = service
-        self._options: dict[str, Any] = {
+        self.options: dict[str, Any] = {
             "protocol": 2,
             "socket_timeout": timeout_seconds,
             "socket_connect_timeout": timeout_seconds,
@@ -118,7 +118,7 @@ class Sentinels:
         Raises:
             KeyError, ValueError: It is no Sentinel.
         """
-        sentinel = Connection(host=host, port=port, **self._options)
+        sentinel = Connection(host=host, port=port, **self.options)
         try:
             await sentinel.connect()
             await sentinel.send_command("SENTINEL", "MASTER", self.service)

@@ -59,6 +59,17 @@ def connection_factory(url: str, *, timeout_seconds: float) -> ConnectionFactory
     return pool.make_connection
 
 
+def mask_url(url: str) -> str:
+    """Return the address with its passwords replaced, for logs and listings."""
+    url = re.sub(r"(?<=password=)[^&]+", "***", url)
+    head, at, tail = url.rpartition("@")
+    scheme, slashes, credentials = head.partition("://")
+    user, colon, _password = credentials.partition(":")
+    if not at:
+        return url
+    return f"{scheme}{slashes}{user}{colon}{'***' if colon else ''}@{tail}"
+
+
 def _check_place(url: str) -> None:
     """Refuse what would be read as another host, port or database than was meant.
 

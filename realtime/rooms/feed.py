@@ -13,10 +13,6 @@ ENTRY_EVENTS = 1000
 overtaken by more than these is refused as temporary and asked again."""
 
 
-NOTICES = (b'["presence",', b'["read",')
-"""What the events begin with that change how a room stands, and are not of its log."""
-
-
 class Verdict(Enum):
     """What an arriving event of the log means."""
 

@@ -9,9 +9,8 @@ from realtime.redis.pubsub import Subscriber
 from realtime.rooms.feed import RoomFeed
 from realtime.rooms.feeds import RoomFeeds
 from realtime.store.message_log import MessageLog
-from realtime.tasks import end_task
 
-log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 CHECK_SECONDS = 1.0
 """How often some rooms' tops are compared, so that a lost last publication is found
@@ -29,7 +28,7 @@ DEAF_ROUNDS = 2
 made anew: one may be lost, two mean that it leads to the wrong server."""
 
 
-class TopCheck:
+class PositionCheck:
     """The periodic look at the tops of all active rooms, in rotation.
 
     Args:
@@ -45,19 +44,9 @@ class TopCheck:
         self._feeds = feeds
         self._subscriber = subscriber
         self._next = 0
-        self._running: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin to look, in a task that :meth:`aclose` ends."""
-        if self._running is None:
-            self._running = asyncio.create_task(self._run(), name="top-check")
-
-    async def aclose(self) -> None:
-        """Stop looking."""
-        await end_task(self._running)
-        self._running = None
-
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Look until cancelled."""
         deaf_rounds = 0
         while True:
             await asyncio.sleep(CHECK_SECONDS)
@@ -65,7 +54,7 @@ class TopCheck:
             deaf_rounds = deaf_rounds + 1 if missed else 0
             if deaf_rounds >= DEAF_ROUNDS:
                 # Connected, perhaps to a former primary, and hearing nothing.
-                self._subscriber.drop("publications do not arrive")
+                self._subscriber.reconnect("publications do not arrive")
                 deaf_rounds = 0
 
     async def _compare(self, feeds: list[tuple[str, RoomFeed]]) -> bool:
@@ -80,7 +69,7 @@ class TopCheck:
             if isinstance(top, ChatError):
                 continue
             if isinstance(top, BaseException):
-                log.error("Room %s cannot be compared", feed.room, exc_info=top)
+                _logger.error("Room %s cannot be compared", feed.room, exc_info=top)
             elif self._feeds.get(channel) is feed and not feed.is_up_to(top, before):
                 missed = missed or feed.live
                 self._feeds.read_again(channel)

@@ -1,29 +1,34 @@
-"""Quits: who is no member any more attends at no node, also one that did not hear."""
+"""Quitting: who is no member any more attends at no node, also one that did not hear.
+
+All nodes hear of it by a control message, which is published in the step that ends the
+membership. Where a gap may have swallowed it, the room's list of late quits says it
+again.
+"""
 
 from typing import Any
 
 from realtime.errors import ChatError
-from realtime.presence.roster import AttendingSession, SessionLists
+from realtime.presence.roster import AttendingSession, Roster
+from realtime.rooms.attempts import JoinAttempts
 from realtime.rooms.attendance import Attendance
-from realtime.rooms.standing import Standing
+from realtime.rooms.feeds import RoomFeeds
 from realtime.socketio.manager import ChatroomManager
 from realtime.store import keys
-from realtime.store.membership import QUIT, Rooms
+from realtime.store.membership import Memberships
+from realtime.store.room_snapshot import RoomSnapshots
 
 
-class Quits:
+class Quitting:
     """Ends memberships, and with them the attendance of all the user's sessions.
 
-    All nodes hear of it by a control message, which is published in the step that ends
-    the membership. Where a gap may have swallowed it, the room's list of late quits
-    says it again.
-
     Args:
-        manager: Carries the word to this node, and tells of gaps.
-        rooms: Membership.
+        manager: Writes to the sessions of this node.
+        feeds: The active rooms of this node.
+        memberships: Who belongs to which room.
+        snapshots: Read marks and presence of rooms.
+        roster: This node's sessions in rooms.
         attendance: Ends the attendance of a session.
-        lists: This node's sessions in rooms.
-        standing: Tells those who stay.
+        attempts: Joins on their way.
         namespace: The Socket.IO namespace.
     """
 
@@ -31,20 +36,22 @@ class Quits:
         self,
         *,
         manager: ChatroomManager,
-        rooms: Rooms,
+        feeds: RoomFeeds,
+        memberships: Memberships,
+        snapshots: RoomSnapshots,
+        roster: Roster,
         attendance: Attendance,
-        lists: SessionLists,
-        standing: Standing,
-        namespace: str = "/chat",
+        attempts: JoinAttempts,
+        namespace: str,
     ) -> None:
         self._manager = manager
-        self._rooms = rooms
+        self._feeds = feeds
+        self._memberships = memberships
+        self._snapshots = snapshots
+        self._roster = roster
         self._attendance = attendance
-        self._lists = lists
-        self._standing = standing
+        self._attempts = attempts
         self._namespace = namespace
-        manager.control.more[QUIT] = self._heard
-        manager.feeds.after_gap = self.after_gap
 
     async def quit(self, session: AttendingSession, room: str) -> None:
         """End the user's membership, and their sessions' attendance on all nodes.
@@ -57,43 +64,30 @@ class Quits:
             OutcomeUnknownError: Ask again. If the membership has ended, all sessions
                 are told, this one as well.
         """
-        self._attendance.cancel_join(session, room)
-        asked = self._attendance.moment()
-        await self._rooms.quit(room, session.user)
-        gone = self._attendance.let_go(session, room, since=asked)
+        self._attempts.supersede(session.sid, room)
+        asked = self._attempts.tick()
+        await self._memberships.quit(room, session.user)
+        gone = self._attendance.expel(session, room, since=asked)
         try:
-            await self._rooms.unlist(room, session.user)
+            await self._memberships.unlist(room, session.user)
         except ChatError:
             if gone:
                 self._tell_ended(session, room)
             raise
 
-    async def _heard(self, message: dict[str, Any]) -> None:
+    async def heard(self, message: dict[str, Any]) -> None:
+        """Take the control message of a quit.
+
+        Args:
+            message: ``room`` is the channel, ``user`` who quit.
+        """
         room, user = keys.room_of_channel(message["room"]), message["user"]
         # The word may come after the user has joined again: then they are a member.
-        asked = self._attendance.moment()
+        asked = self._attempts.tick()
         if not await self._is_member(room, user):
-            self._let_go(room, user, since=asked)
+            self._expel(room, user, since=asked)
         # Whose mark counts has changed; in a large room nobody is told of marks.
-        await self._standing.tell(message["room"], large_rooms=False)
-
-    async def _is_member(self, room: str, user: str) -> bool:
-        try:
-            return await self._rooms.is_member(room, user)
-        except ChatError:
-            # A member who is sent away can come back; who quit must not stay.
-            return False
-
-    def _let_go(self, room: str, user: str, *, since: int) -> None:
-        own = keys.user_sessions_room(user)
-        sids = self._manager.recipients(self._namespace, own)
-        for session in self._lists.known(sids):
-            if self._attendance.let_go(session, room, since=since):
-                self._tell_ended(session, room)
-
-    def _tell_ended(self, session: AttendingSession, room: str) -> None:
-        delivery = self._manager.delivery
-        delivery.tell(session.sid, "membership_ended", {"room": room})
+        await self._tell_state(message["room"], large_rooms=False)
 
     async def after_gap(self, channel: str) -> None:
         """Make up for notices that a room may have missed, quits among them.
@@ -102,7 +96,50 @@ class Quits:
             UnavailableError, OutcomeUnknownError: Redis is away; ask again.
         """
         room = keys.room_of_channel(channel)
-        asked = self._attendance.moment()
-        for user in await self._rooms.quit_lately(room):
-            self._let_go(room, user, since=asked)
-        await self._standing.tell(channel, large_rooms=True)
+        asked = self._attempts.tick()
+        for user in await self._memberships.quit_lately(room):
+            self._expel(room, user, since=asked)
+        await self._tell_state(channel, large_rooms=True)
+
+    async def _is_member(self, room: str, user: str) -> bool:
+        try:
+            return await self._memberships.is_member(room, user)
+        except ChatError:
+            # A member who is sent away can come back; who quit must not stay.
+            return False
+
+    def _expel(self, room: str, user: str, *, since: int) -> None:
+        own = keys.user_sessions_room(user)
+        sids = self._manager.recipients(self._namespace, own)
+        for session in self._roster.known(sids):
+            if self._attendance.expel(session, room, since=since):
+                self._tell_ended(session, room)
+
+    def _tell_ended(self, session: AttendingSession, room: str) -> None:
+        self._manager.tell(session.sid, "membership_ended", {"room": room})
+
+    async def _tell_state(self, channel: str, *, large_rooms: bool) -> None:
+        """Send this node's sessions in a room ``state``: what notices would have said.
+
+        Args:
+            channel: The room's channel; nobody is told if it is not active here.
+            large_rooms: Whether rooms are told that are too large to list marks in.
+
+        Raises:
+            UnavailableError, OutcomeUnknownError: Redis is away; ask again.
+        """
+        if self._feeds.get(channel) is None:
+            return
+        feed = await self._feeds.hold(channel)
+        # What is announced while the state is read must not be lost in it.
+        entry = feed.begin_entry()
+        try:
+            state = await self._snapshots.read(feed.room)
+            if not (large_rooms or state.is_listed):
+                return
+            state.apply([*entry.notices, *entry.tail])
+            payload = {"room": feed.room, **state.to_wire()}
+            self._manager.tell(channel, "state", payload)
+        finally:
+            feed.end_entry(entry)
+            self._feeds.release(channel)

@@ -7,14 +7,9 @@ from weakref import WeakValueDictionary
 
 from realtime.errors import UnavailableError
 from realtime.rooms.feed import Entry, RoomFeed
+from realtime.store import events
 from realtime.store.message_log import MessageLog
-from realtime.store.position import (
-    START,
-    Position,
-    as_log_event,
-    offset_of_message,
-    parse_cursor,
-)
+from realtime.store.position import START, Position, parse_cursor
 
 PAGE_MESSAGES = 50
 """Messages of the newest page, for a session that cannot be recovered."""
@@ -117,28 +112,28 @@ class Recovery:
             known = feed.recent.after(cursor, upto=start.offset)
             if known is not None:
                 return known
-            events = await self._read(feed.room, cursor, start)
-            if events is not None:
-                feed.recent.remember(cursor, events)
-            return events
+            found = await self._read(feed.room, cursor, start)
+            if found is not None:
+                feed.recent.remember(cursor, found)
+            return found
         finally:
             lock.release()
 
     async def _read(
         self, room: str, cursor: Position, start: Position
     ) -> list[bytes] | None:
-        events: list[bytes] = []
+        found: list[bytes] = []
         while True:
             page = await self._log.read(
                 room, cursor, upto=start.offset, limit=RECOVERY_EVENTS
             )
             if not page.proved:
                 return None
-            events += page.events
+            found += page.events
             if page.events:
-                cursor, _ = as_log_event(page.events[-1])
+                cursor, _ = events.as_log_event(page.events[-1])
             if cursor == start:
-                return events
+                return found
             if len(page.events) < RECOVERY_EVENTS:
                 raise UnavailableError("The room changed meanwhile; join again.")
 
@@ -148,7 +143,7 @@ class Recovery:
             return []
         page = await self._log.history(room=room, limit=PAGE_MESSAGES)
         return [
-            b'["message",' + message + b"]"
+            events.message_event(message)
             for message in page.messages
-            if offset_of_message(message) <= start.offset
+            if events.offset_of_message(message) <= start.offset
         ]

@@ -6,7 +6,8 @@ A reconnect storm is served from here, without Redis. No I/O.
 from collections import Counter, deque
 
 from realtime.limits import new_counts
-from realtime.store.position import START, Position, as_log_event
+from realtime.store.events import as_log_event
+from realtime.store.position import START, Position
 
 RECENT_EVENTS = 256
 """Events kept in memory for sessions that come back: minutes of a busy room."""

@@ -1,110 +1,81 @@
-"""Delivery: what this node's sessions in a room are written, in one order."""
+"""From Pub/Sub to this node's sessions: what was published, in one order."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-from realtime import json_codec
 from realtime.redis.pubsub import Batch
-from realtime.socketio.fan_out import FanOut, Packet
+from realtime.rooms.feeds import RoomFeeds
+from realtime.rooms.quitting import Quitting
+from realtime.socketio.manager import ChatroomManager
+from realtime.socketio.remote import RemoteCalls
+from realtime.store import events
 
-if TYPE_CHECKING:
-    from realtime.socketio.manager import ChatroomManager
 
+class Router:
+    """Takes what Redis publishes and hands it to the rooms' fan-out.
 
-class Delivery:
-    """Writes to sessions what was published, and what the node tells them itself.
+    It is what :meth:`Subscriber.run` and :meth:`CatchUp.run` are given.
 
     Args:
-        manager: Knows who is in which room, and takes what is not to be delivered.
-        namespace: The Socket.IO namespace that plain event arrays belong to.
+        manager: Writes to the sessions of a room.
+        feeds: The active rooms, which know what is next, known or missing.
+        remote: Takes control messages.
+        quitting: Makes up for quits that a gap swallowed.
     """
 
-    def __init__(self, manager: "ChatroomManager", namespace: str) -> None:
+    def __init__(
+        self,
+        *,
+        manager: ChatroomManager,
+        feeds: RoomFeeds,
+        remote: RemoteCalls,
+        quitting: Quitting,
+    ) -> None:
         self._manager = manager
-        self._namespace = namespace
-        self._prefix = f"2{namespace},"
-        self._fan_out = FanOut(self._write)
+        self._feeds = feeds
+        self._remote = remote
+        self._quitting = quitting
 
-    async def aclose(self) -> None:
-        """Drop what still waits for large rooms."""
-        await self._fan_out.aclose()
-
-    def begin(self) -> None:
+    def due(self) -> None:
         """Hold back what is written to single sessions: publications are on the way."""
-        self._manager.server.cork.is_in = True
+        self._manager.server.cork.is_corked = True
 
     def receive(self, batch: Batch) -> None:
         """Take one read's publications, each room's in one write with acks due."""
         try:
-            self._sort_out(batch)
+            self._route(batch)
         finally:
-            self._manager.server.cork.pull()
+            self._manager.server.cork.uncork()
 
-    def _sort_out(self, batch: Batch) -> None:
-        feeds, control = self._manager.feeds, self._manager.control
+    def _route(self, batch: Batch) -> None:
         together: dict[str, list[bytes]] = {}
         try:
             for name, payload in batch:
                 channel = name.decode()
-                if payload[:1] == b"{":
-                    if events := together.pop(channel, None):
-                        self.deliver(channel, events)
-                    control.receive(payload)
-                elif feeds.receive(channel, payload):
+                if events.is_control(payload):
+                    if before := together.pop(channel, None):
+                        self.deliver(channel, before)
+                    self._remote.receive(payload)
+                elif self._feeds.receive(channel, payload):
                     together.setdefault(channel, []).append(payload)
         finally:
             # Whatever else fails: to the feeds these count as delivered.
-            for channel, events in together.items():
-                self.deliver(channel, events)
+            for channel, rest in together.items():
+                self.deliver(channel, rest)
 
-    def deliver(self, channel: str, events: list[bytes]) -> None:
+    def lost(self) -> None:
+        """Take note that publications may be missed from now on."""
+        self._feeds.lost()
+
+    def ready(self) -> None:
+        """Catch all rooms up: every channel is subscribed again."""
+        self._feeds.ready()
+
+    def deliver(self, channel: str, encoded: list[bytes]) -> None:
         """Write encoded event arrays to a room's sessions, without suspending."""
-        # Somebody else may publish what is no UTF-8; it must not hold up the rest.
-        packets = [self._prefix + event.decode(errors="replace") for event in events]
-        self.send(self._namespace, channel, packets)
-
-    def tell(self, room: str | None, event: str, payload: dict[str, object]) -> None:
-        """Write an event to this node's sessions in a room.
-
-        Args:
-            room: A room or a session; None: all sessions.
-            event: Its name.
-            payload: Its argument.
-        """
-        packet = self._prefix + json_codec.dumps([event, payload])
-        self.send(self._namespace, room, [packet])
-
-    def send(
-        self,
-        namespace: str,
-        room: Any,
-        packets: Sequence[Packet],
-        skip: Sequence[str] = (),
-    ) -> None:
-        """Write encoded packets to this node's sessions in a room, in order."""
-        members = self._manager.recipients(namespace, room)
-        if members:
-            self._fan_out.send(_order(namespace, room), members, packets, skip)
-
-    def forget(self, namespace: str, room: str, sid: str) -> None:
-        """Leave a session out of what is still on its way to a room: it has left."""
-        self._fan_out.forget(_order(namespace, room), sid)
+        self._manager.send_events(channel, encoded)
 
     def backlog(self, channel: str) -> int:
         """Return how many hand-overs of a room are still going out."""
-        if self._fan_out.is_idle:
-            return 0
-        return self._fan_out.backlog(_order(self._namespace, channel))
+        return self._manager.backlog(channel)
 
-    @property
-    def total_backlog(self) -> int:
-        """Hand-overs of large rooms that are still going out."""
-        return self._fan_out.total_backlog
-
-    def _write(self, eio_sids: Any, packets: Sequence[Packet]) -> None:
-        self._manager.server.fan_out(eio_sids, packets)
-
-
-def _order(namespace: str, room: Any) -> str:
-    """Return the name by which a room's packets are kept in order."""
-    return f"{namespace},{room}"
+    async def after_gap(self, channel: str) -> None:
+        """Make up for notices that a room may have missed, quits among them."""
+        await self._quitting.after_gap(channel)

@@ -27,12 +27,12 @@ class InstrumentedServer(InstrumentedAsyncServer):
         super().instrument()
         for name, method in kept.items():
             setattr(AsyncSocket, name, method)
-        self.sio.eio.hub.observer = self
+        self.sio.eio.engine.context.observer = self
 
     def uninstrument(self) -> None:
         """Report no more."""
         super().uninstrument()
-        self.sio.eio.hub.observer = None
+        self.sio.eio.engine.context.observer = None
 
     def packet_received(self, size: int) -> None:
         """Count a packet that a client sent; ``size`` in bytes or characters."""

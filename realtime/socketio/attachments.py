@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from realtime.engineio.heartbeat import Wheel
+from realtime.engineio.timers import TimeoutQueue, Timers
 from realtime.socketio.packets import PendingPacket, SocketPacket
 
 ATTACHMENT_SECONDS: Final = 20.0
@@ -15,7 +15,7 @@ class HalfPackets:
     """At most one packet a connection; bounded in bytes, and in the time it waits.
 
     Args:
-        wheel: The server's timer.
+        timers: The server's timer.
         seconds: For the next attachment to come.
         max_bytes: Of a packet's attachments together.
         missed: Called with the connection's id when none came in time.
@@ -26,7 +26,7 @@ class HalfPackets:
 
     def __init__(
         self,
-        wheel: Wheel,
+        timers: Timers,
         *,
         seconds: float,
         max_bytes: int,
@@ -34,7 +34,7 @@ class HalfPackets:
     ) -> None:
         self._max_bytes = max_bytes
         self._missed = missed
-        self._awaited = wheel.lane(seconds, self._on_due)
+        self._awaited: TimeoutQueue[str] = TimeoutQueue(timers, seconds, self._on_due)
         self.packets: dict[str, PendingPacket] = {}
 
     def __len__(self) -> int:

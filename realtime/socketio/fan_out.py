@@ -9,9 +9,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from realtime.tasks import end_task
-
-log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 Packet = str | bytes
 Write = Callable[[Iterable[str], Sequence[Packet]], None]
@@ -44,13 +42,6 @@ class FanOut:
         self._write = write
         self._jobs: dict[str, deque[_Job]] = {}
         self._wake = asyncio.Event()
-        self._running: asyncio.Task[None] | None = None
-
-    async def aclose(self) -> None:
-        """Drop what waits and stop; sessions are closed by their engine."""
-        self._jobs.clear()
-        await end_task(self._running)
-        self._running = None
 
     def send(
         self,
@@ -78,8 +69,6 @@ class FanOut:
             waiting = self._jobs[room] = deque()
         waiting.append(_Job(packets, remaining))
         self._wake.set()
-        if self._running is None:
-            self._running = asyncio.create_task(self._run(), name="fan-out")
 
     def forget(self, room: str, sid: str) -> None:
         """Leave a session out of what still waits for a room: it has left."""
@@ -100,14 +89,18 @@ class FanOut:
         """How many hand-overs of all rooms are still going out."""
         return sum(len(jobs) for jobs in self._jobs.values())
 
-    async def _run(self) -> None:
-        while True:
-            if not self._jobs:
-                self._wake.clear()
-                await self._wake.wait()
-            for room in list(self._jobs):
-                self._serve_chunk(room)
-                await asyncio.sleep(0)
+    async def run(self) -> None:
+        """Serve large rooms; cancelled, drop what waits: the sessions end too."""
+        try:
+            while True:
+                if not self._jobs:
+                    self._wake.clear()
+                    await self._wake.wait()
+                for room in list(self._jobs):
+                    self._serve_chunk(room)
+                    await asyncio.sleep(0)
+        finally:
+            self._jobs.clear()
 
     def _serve_chunk(self, room: str) -> None:
         jobs = self._jobs.get(room)
@@ -127,7 +120,7 @@ class FanOut:
             self._write(addresses, packets)
         except Exception:
             # A defect of the engine: the other rooms and sessions must not pay for it.
-            log.exception("Packets could not be written")
+            _logger.exception("Packets could not be written")
 
 
 def _addresses(members: Mapping[str, str], skip: Collection[str]) -> Iterable[str]:

@@ -5,41 +5,46 @@ as well, so that all nodes see one order. A node is subscribed to a room's chann
 while it has a session in that room.
 """
 
-import logging
-from collections import Counter
-from collections.abc import Mapping
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, Self
 
 import socketio
 from socketio import packet as socket_packet
 
 from realtime import json_codec
-from realtime.limits import new_counts
-from realtime.redis.client import RedisLink
-from realtime.redis.pubsub import Subscriber
+from realtime.redis.client import RedisClient
 from realtime.redis.url import connection_factory
-from realtime.rooms.feeds import RoomFeeds
-from realtime.rooms.position_check import TopCheck
-from realtime.rooms.replay_buffer import RECENT_NODE_BYTES, RecentMemory
-from realtime.rooms.router import Delivery
-from realtime.socketio.remote import ControlMessages
+from realtime.socketio.fan_out import FanOut, Packet
+from realtime.socketio.remote import emission, emit_here
 from realtime.socketio.room_index import RoomIndex
-from realtime.store import keys, scripts
-from realtime.store.message_log import MessageLog
-from realtime.store.position import position_of
-
-log = logging.getLogger(__name__)
+from realtime.store import keys
+from realtime.store.events import position_of
 
 CALLS_LIMIT = 20_000
-"""Redis calls under way at once, if the manager makes its own link: some 20 MB."""
-
+"""Redis calls under way at once of a manager without a server: some 20 MB."""
 
 ROOM_METHODS = frozenset({"emit", "close_room"})
 """Control messages that only nodes with a session in the room need."""
 
 
+class Channels(Protocol):
+    """Keeps the channels of chat rooms subscribed, by reference counts."""
+
+    async def hold(self, channel: str) -> object:
+        """Subscribe a channel, and return once publications arrive."""
+        ...
+
+    def keep(self, channel: str) -> None:
+        """Add a hold to a channel that is subscribed already: a room is occupied."""
+        ...
+
+    def release(self, channel: str) -> None:
+        """Give one hold back: a room is empty."""
+        ...
+
+
 class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
-    """Rooms over several nodes.
+    """Memberships over several nodes.
 
     A room named ``chatroom-<id>`` has the channel of the same name; what is emitted to
     it without extras (skip_sid, callback, binary) is published as the Socket.IO event
@@ -52,14 +57,11 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
     Args:
         url: Redis address, as :func:`realtime.redis.url.connection_factory` takes it.
         channel: The channel that all nodes share.
-        write_only: Only emit, from a process without a server.
-        link: Commands' connection to share; the manager makes its own if None.
-        message_log: Reads the rooms' logs; made by the manager if None.
+        write_only: Only emit, from a process without a server; use it as a context.
+        redis: Commands' connection to share; without one the manager makes its own.
+        channels: The channels of chat rooms; a server's manager needs them.
         namespace: The namespace that plain event arrays belong to.
         timeout_seconds: Deadline of Redis commands and connects.
-        silence_seconds: Silence after which the Pub/Sub connection is given up.
-        limited: Counts how often a limit of :mod:`realtime.limits` was met.
-        recent_bytes: Bytes of recent events that are kept in memory, of all rooms.
     """
 
     name = "chatroom"
@@ -67,17 +69,14 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
     def __init__(
         self,
         url: str = "redis://localhost:6379/0",
-        channel: str = "chatroom",
+        channel: str = keys.CONTROL_CHANNEL,
         write_only: bool = False,
         *,
         logger: Any = None,
-        link: RedisLink | None = None,
-        message_log: MessageLog | None = None,
+        redis: RedisClient | None = None,
+        channels: Channels | None = None,
         namespace: str = "/chat",
         timeout_seconds: float = 3.0,
-        silence_seconds: float = 2.0,
-        limited: Counter[str] | None = None,
-        recent_bytes: int = RECENT_NODE_BYTES,
     ) -> None:
         # Past AsyncRedisManager's own constructor, which would open a client.
         super(socketio.AsyncRedisManager, self).__init__(
@@ -85,78 +84,89 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         )
         self._start_index()
         self.json = json_codec
-        factory = connection_factory(url, timeout_seconds=timeout_seconds)
-        self._own_link = link is None
-        self._link = link or RedisLink(
-            factory,
-            timeout_seconds=timeout_seconds,
-            limit_calls=CALLS_LIMIT,
-            scripts=scripts.ALL,
-        )
+        self._own_redis: RedisClient | None = None
+        if redis is None:
+            factory = connection_factory(url, timeout_seconds=timeout_seconds)
+            redis = self._own_redis = RedisClient(
+                factory, timeout_seconds=timeout_seconds, limit_calls=CALLS_LIMIT
+            )
+        self._redis = redis
+        self._channels = channels
         self._namespace = namespace
-        self.limited = new_counts() if limited is None else limited
-        self.control = ControlMessages(self)
-        self.delivery = Delivery(self, namespace)
-        self.subscriber = Subscriber(
-            factory,
-            on_batch=self.delivery.receive,
-            on_lost=lambda: self.feeds.lost(),
-            on_ready=lambda: self.feeds.ready(),
-            on_due=self.delivery.begin,
-            connect_seconds=timeout_seconds,
-            silence_seconds=silence_seconds,
-        )
-        reader = message_log or MessageLog.reader(self._link)
-        self.feeds = RoomFeeds(
-            reader,
-            self.subscriber,
-            deliver=self.delivery.deliver,
-            backlog=self.delivery.backlog,
-            open_seconds=timeout_seconds,
-            memory=RecentMemory(recent_bytes, self.limited),
-        )
-        self._top_check = TopCheck(reader, self.feeds, self.subscriber)
-        self._started = False
+        self._prefix = f"2{namespace},"
+        self._fan_out = FanOut(self._write)
 
     # Life.
 
     def initialize(self) -> None:
-        """Start when the server gets its first connection, unless started before."""
-        self._get_logger().debug("%s manager initialized", self.name)
-        self.start()
+        """Start nothing: whoever made the manager runs its parts."""
 
-    def start(self) -> None:
-        """Connect to Redis; repeating it is fine. Needs a running loop."""
-        if self._started:
-            return
-        self._started = True
-        if self._own_link:
-            self._link.start()
-        if not self.write_only:
-            # Confirmed before the subscriber is ready, which is what readiness asks.
-            self._shared = self.subscriber.subscribe(self.channel)
-            self.subscriber.start()
-            self._top_check.start()
-            self.control.start()
-
-    async def aclose(self) -> None:
-        """End all tasks and connections."""
-        await self._top_check.aclose()
-        await self.feeds.aclose()
-        await self.subscriber.aclose()
-        await self.control.aclose()
-        await self.delivery.aclose()
-        if self._own_link:
-            await self._link.aclose()
+    async def run(self) -> None:
+        """Serve large rooms until cancelled."""
+        await self._fan_out.run()
 
     async def __aenter__(self) -> Self:
-        self.start()
+        if self._own_redis is not None:
+            self._own_redis.start()
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        await self.aclose()
+        if self._own_redis is not None:
+            await self._own_redis.aclose()
 
-    # Out: to all nodes.
+    # To this node's sessions.
+
+    def send(
+        self,
+        namespace: str,
+        room: Any,
+        packets: Sequence[Packet],
+        skip: Sequence[str] = (),
+    ) -> None:
+        """Write encoded packets to this node's sessions in a room, in order.
+
+        Args:
+            namespace: Theirs.
+            room: A room or a session; None: all sessions of the namespace.
+            packets: Complete Socket.IO packets and attachments.
+            skip: sids left out.
+        """
+        members = self.recipients(namespace, room)
+        if members:
+            self._fan_out.send(_order(namespace, room), members, packets, skip)
+
+    def send_events(self, channel: str, events: Sequence[bytes]) -> None:
+        """Write encoded event arrays to a chat room's sessions of this node."""
+        # Somebody else may publish what is no UTF-8; it must not hold up the rest.
+        packets = [self._prefix + event.decode(errors="replace") for event in events]
+        self.send(self._namespace, channel, packets)
+
+    def tell(self, room: str | None, event: str, payload: Mapping[str, object]) -> None:
+        """Write an event to this node's sessions in a room.
+
+        Args:
+            room: A room or a session; None: all sessions.
+            event: Its name.
+            payload: Its argument.
+        """
+        packet = self._prefix + json_codec.dumps([event, payload])
+        self.send(self._namespace, room, [packet])
+
+    def backlog(self, channel: str) -> int:
+        """Return how many hand-overs of a chat room are still going out."""
+        if self._fan_out.is_idle:
+            return 0
+        return self._fan_out.backlog(_order(self._namespace, channel))
+
+    @property
+    def total_backlog(self) -> int:
+        """Hand-overs of large rooms that are still going out."""
+        return self._fan_out.total_backlog
+
+    def _write(self, eio_sids: Any, packets: Sequence[Packet]) -> None:
+        self.server.fan_out(eio_sids, packets)
+
+    # To all nodes.
 
     async def emit(
         self,
@@ -202,14 +212,20 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
                 raise RuntimeError("callbacks need a server to come back to")
             if room is None:
                 raise ValueError("a callback needs a room")
-            callback = (room, namespace, self._generate_ack_id(room, callback))
-        message = self.control.emission(
-            event, arguments, namespace, room, skip_sid, callback
+            callback = (room, namespace, self.keep_callback(room, callback))
+        message = emission(
+            self.server_packet_class,
+            event,
+            arguments,
+            namespace,
+            room,
+            skip_sid,
+            callback,
         )
         if here:
-            self.control.emit_here({**message, "host_id": self.host_id})
+            emit_here(self, {**message, "host_id": self.host_id})
         else:
-            await self._publish(message)
+            await self.publish_control(message)
 
     def _is_own_session(self, namespace: str, room: Any) -> bool:
         """A session of this node is reached without Redis, also when that is away."""
@@ -222,7 +238,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
 
     async def close_room(self, room: str, namespace: str | None = None) -> None:
         """Take everybody out of a room, on all nodes."""
-        await self._publish(
+        await self.publish_control(
             {"method": "close_room", "room": room, "namespace": namespace or "/"}
         )
 
@@ -231,7 +247,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         if keywords.get("ignore_queue") or self.eio_sid_from_sid(sid, namespace):
             self.basic_disconnect(sid, namespace)
         else:
-            await self._publish(
+            await self.publish_control(
                 {"method": "disconnect", "sid": sid, "namespace": namespace or "/"}
             )
 
@@ -245,14 +261,14 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         if self.eio_sid_from_sid(sid, namespace) is None:
             await super().enter_room(sid, namespace, room, eio_sid=eio_sid)
             return
-        if not _is_channel(room):
+        if self._channels is None or not _is_channel(room):
             self.basic_enter_room(sid, namespace, room)
             return
-        await self.feeds.hold(room)
+        await self._channels.hold(room)
         try:
             self.basic_enter_room(sid, namespace, room)
         finally:
-            self.feeds.release(room)
+            self._channels.release(room)
 
     def basic_enter_room(
         self, sid: str, namespace: str, room: str, eio_sid: str | None = None
@@ -260,30 +276,38 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         """As the index does; the first session keeps the room's channel."""
         first = not self._members(namespace, room)
         super().basic_enter_room(sid, namespace, room, eio_sid)
-        if first and _is_channel(room):
-            self.feeds.keep(room)
+        if first and self._channels is not None and _is_channel(room):
+            self._channels.keep(room)
 
     def _remove_member(self, namespace: str, room: str | None, sid: str) -> None:
         super()._remove_member(namespace, room, sid)
         if room is not None and _is_channel(room):
-            self.delivery.forget(namespace, room, sid)
-            if not self._members(namespace, room):
-                self.feeds.release(room)
+            self._fan_out.forget(_order(namespace, room), sid)
+            if self._channels is not None and not self._members(namespace, room):
+                self._channels.release(room)
 
-    async def _publish(self, data: Mapping[str, Any]) -> None:
+    async def publish_control(self, message: Mapping[str, Any]) -> None:
         """Publish a control message to the nodes that it concerns."""
         # A node hears a room's channel only while it has a session in the room, so
         # what concerns a session's way in must go where every node listens.
-        own = data["method"] in ROOM_METHODS and _is_channel(data.get("room"))
-        channel = data["room"] if own else self.channel
+        own = message["method"] in ROOM_METHODS and _is_channel(message.get("room"))
+        channel = message["room"] if own else self.channel
         # The answer to a callback names the node that asked.
-        message = json_codec.dumps({"host_id": self.host_id, **data})
-        await self._publish_bytes(channel, message.encode())
+        encoded = json_codec.dumps({"host_id": self.host_id, **message})
+        await self._publish_bytes(channel, encoded.encode())
+
+    # The name by which AsyncPubSubManager's own methods publish.
+    _publish = publish_control
 
     async def _publish_bytes(self, channel: str, payload: bytes) -> None:
-        if not self._started:
-            self.start()
-        await self._link.call("PUBLISH", channel, payload, resend=False)
+        if self._own_redis is not None:
+            self._own_redis.start()
+        await self._redis.publish(channel, payload)
+
+
+def _order(namespace: str, room: Any) -> str:
+    """Return the name by which a room's packets are kept in order."""
+    return f"{namespace},{room}"
 
 
 def _is_channel(room: Any) -> bool:

@@ -13,6 +13,7 @@ from socketio.exceptions import ConnectionRefusedError as RefusedError
 from realtime.engineio.environ import Environ
 from realtime.engineio.protocol import Reason
 from realtime.engineio.server import EngineServer
+from realtime.engineio.timers import TimeoutQueue
 from realtime.socketio import packets
 from realtime.socketio.packets import SocketPacketError
 
@@ -41,12 +42,15 @@ class NamespaceGate(socketio.AsyncServer):
     ) -> None:
         super().__init__(client_manager=client_manager, **keywords)
         self._connect_timeout = connect_timeout
-        self._without_namespace = self.eio.hub.wheel.lane(
-            connect_timeout, self._close_unjoined
+        engine = self.eio.engine
+        self._admission = engine.admission
+        self._limited = engine.limited
+        self._without_namespace: TimeoutQueue[str] = TimeoutQueue(
+            engine.timers, connect_timeout, self._close_unjoined
         )
         # Connections that were in a namespace and have left the last one.
-        self._out_of_namespaces = self.eio.hub.wheel.lane(
-            connect_timeout, self._close_unjoined
+        self._out_of_namespaces: TimeoutQueue[str] = TimeoutQueue(
+            engine.timers, connect_timeout, self._close_unjoined
         )
 
     def _engineio_server_class(self) -> type[EngineServer]:
@@ -70,7 +74,7 @@ class NamespaceGate(socketio.AsyncServer):
         await super()._handle_eio_disconnect(eio_sid, reason)
 
     def _close_unjoined(self, eio_sid: str, _due: float) -> None:
-        self.eio.hub.limited["connect_seconds"] += 1
+        self._limited["connect_seconds"] += 1
         self.eio.close(eio_sid)
 
     # in
@@ -82,7 +86,7 @@ class NamespaceGate(socketio.AsyncServer):
         if not self._serves(namespace):
             self._refuse(eio_sid, namespace, {"message": "Invalid namespace"})
             return
-        await self.eio.hub.entries.wait()
+        await self._admission.connects.enter()
         sid = await self.manager.pre_connect(eio_sid, namespace)
         if sid is None:
             raise SocketPacketError("connected to the namespace already")
@@ -124,7 +128,7 @@ class NamespaceGate(socketio.AsyncServer):
         self._write_packet(eio_sid, packet)
         session = self.eio.sockets.get(eio_sid)
         if session is not None:
-            self.eio.hub.prove(session)
+            self._admission.mark_authenticated(session)
         await self.manager.connect(sid, namespace)
         self._without_namespace.discard(eio_sid)
         self._out_of_namespaces.discard(eio_sid)
@@ -216,5 +220,5 @@ class NamespaceGate(socketio.AsyncServer):
             return
         namespaces = list(self.manager.get_namespaces())
         if not any(self.manager.sid_from_eio_sid(eio_sid, each) for each in namespaces):
-            self.eio.hub.estrange(session)
+            self._admission.mark_unauthenticated(session)
             self._out_of_namespaces.add(session.sid)

@@ -5,7 +5,8 @@ every room of the node when one session ends. Here a session knows its rooms, so
 entering, leaving and ending cost what the session itself is in.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import count
 from typing import Any
 
 _NOBODY: Mapping[str, str] = {}
@@ -107,6 +108,16 @@ class RoomIndex:
         self.callbacks.pop(sid, None)
         self._drop(self.pending_connect, namespace, sid)
         self._drop(self.pending_disconnect, namespace, sid)
+
+    def keep_callback(self, sid: str, callback: Callable[..., Any]) -> int:
+        """Keep what a session's ack is given to; return the ack's id, from 1 on.
+
+        ``trigger_callback`` looks it up under that id.
+        """
+        kept = self.callbacks.setdefault(sid, {0: count(1)})
+        number: int = next(kept[0])
+        kept[number] = callback
+        return number
 
     # Rooms.
 

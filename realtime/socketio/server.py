@@ -88,19 +88,23 @@ class ChatroomServer(NamespaceGate):
         super().__init__(
             client_manager=client_manager,
             json=json,
+            # Socket.IO's texts begin with a digit and are decoded here.
+            decode_json=False,
             connect_timeout=connect_timeout,
             **keywords,
         )
         self._parses_text = issubclass(self.packet_class, ServerPacket)
         self._max_attachments = max_attachments
+        engine = self.eio.engine
+        self._handler_tasks = engine.tasks
+        # Keeps acks back while fan-out is about to come that they can join.
+        self.cork: Cork = engine.cork
         self._half_packets = HalfPackets(
-            self.eio.hub.wheel,
+            engine.timers,
             seconds=attachment_timeout,
             max_bytes=self.eio.options.max_http_buffer_size,
             missed=self._miss_attachment,
         )
-        # Socket.IO's texts begin with a digit and are decoded here.
-        self.eio.hub.json_loads = None
 
     def instrument(self, *args: Any, **keywords: Any) -> InstrumentedServer:
         """Report to the Socket.IO admin UI; arguments as ``socketio.AsyncServer``."""
@@ -109,7 +113,7 @@ class ChatroomServer(NamespaceGate):
     def held(self) -> dict[str, int]:
         """Return what is held for connections, counted by kind."""
         return {
-            **self.eio.hub.held(),
+            **self.eio.engine.held(),
             "socketio_environments": len(self.environ),
             "socketio_half_packets": len(self._half_packets),
         }
@@ -126,12 +130,6 @@ class ChatroomServer(NamespaceGate):
                 write, after whatever was written to it before this call.
         """
         self.eio.broadcast(eio_sids, packets)
-
-    @property
-    def cork(self) -> Cork:
-        """Keeps acks back while fan-out is about to come that they can join."""
-        cork: Cork = self.eio.hub.cork
-        return cork
 
     def close_transport(
         self,
@@ -170,7 +168,7 @@ class ChatroomServer(NamespaceGate):
             except TypeError:
                 pass  # Binary values: the library takes them out.
             else:
-                write = self.eio.write if now else self.eio.write_with_next
+                write = self.eio.write if now else self.eio.write_corked
                 write(eio_sid, text)
                 return
         self._write_packet(
@@ -195,7 +193,7 @@ class ChatroomServer(NamespaceGate):
         self.logger.info("%s sent an invalid packet: %s", session.sid, error)
         code = CloseCode.PROTOCOL_ERROR
         if isinstance(error, PacketTooLargeError):
-            self.eio.hub.limited["payload_limit_bytes"] += 1
+            self._limited["payload_limit_bytes"] += 1
             code = CloseCode.TOO_BIG
         session.close(Reason.PARSE_ERROR, code)
 
@@ -214,7 +212,7 @@ class ChatroomServer(NamespaceGate):
         else:
             raise SocketPacketError("an attachment of nothing")
         if packet.attachments:
-            # Nothing of this size is kept for a stranger.
+            # Nothing of this size is kept for who is not authenticated.
             self._check_has_connected(eio_sid)
             self._half_packets.begin(eio_sid, packet)
             return None
@@ -228,7 +226,7 @@ class ChatroomServer(NamespaceGate):
         session = self.eio.sockets.get(eio_sid)
         if session is None:
             return
-        if session.is_excused:
+        if session.is_pong_delayed:
             # It is arriving, or waits for us to read it.
             self._half_packets.put_off(eio_sid)
         else:
@@ -272,7 +270,7 @@ class ChatroomServer(NamespaceGate):
                 self, sid, eio_sid, packet.data, namespace, packet.id
             )
             if self.async_handlers:
-                session.begin_work()
+                session.handler_started()
                 self._own(self._event_task(session, packet.data[0], work))
             else:
                 self._in_order(session, work)
@@ -284,7 +282,7 @@ class ChatroomServer(NamespaceGate):
 
     def _own(self, work: Any) -> None:
         """Run one of the two tasks below."""
-        _task = self.eio.hub.spawn_leaving(work)
+        _task = self._handler_tasks.spawn_self_discarding(work)
 
     def _in_order(self, session: Session, work: Any) -> None:
         """Run a coroutine before anything else of this session is read."""
@@ -299,7 +297,7 @@ class ChatroomServer(NamespaceGate):
         except Exception:
             self.logger.exception("A packet of %s could not be handled", session.sid)
         finally:
-            self.eio.hub.leave()
+            self._handler_tasks.discard_current()
             session.unhold()
 
     async def _event_task(self, session: Session, event: str, work: Any) -> None:
@@ -308,8 +306,8 @@ class ChatroomServer(NamespaceGate):
         except Exception:
             self.logger.exception("Handler of %r failed for %s", event, session.sid)
         finally:
-            self.eio.hub.leave()
-            session.end_work()
+            self._handler_tasks.discard_current()
+            session.handler_finished()
 
     # events
 

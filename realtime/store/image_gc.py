@@ -13,7 +13,7 @@ import orjson
 
 from realtime.images.signed_urls import NAME_PATTERN
 from realtime.images.store import ImageStore, ListedFile
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.store import keys
 from realtime.store.image_sweep import SCANNED, ImageSweep
 from realtime.store.image_uses import ImageUses, Use
@@ -40,12 +40,12 @@ class _Shown(NamedTuple):
 
 
 async def find_garbage(
-    link: RedisLink, store: ImageStore, uses: ImageUses, *, adopt: bool
+    redis: RedisClient, store: ImageStore, uses: ImageUses, *, adopt: bool
 ) -> Garbage:
     """Compare the files with the messages.
 
     Args:
-        link: To the Redis of all nodes that share the store.
+        redis: The client of all nodes that share the store.
         store: The images.
         uses: What is known of them.
         adopt: Note also which messages show files that nobody claimed.
@@ -56,7 +56,7 @@ async def find_garbage(
     # Files first: one that is stored meanwhile is not among them.
     listed = {each.name: each async for each in store.listed()}
     shown: set[str] = set()
-    async for found in _showing(link):
+    async for found in _showing(redis):
         shown.update(found.names)
         if adopt:
             sizes = {n: listed[n].size for n in found.names if n in listed}
@@ -92,23 +92,23 @@ async def delete_garbage(
     return deleted
 
 
-async def _showing(link: RedisLink) -> AsyncIterator[_Shown]:
+async def _showing(redis: RedisClient) -> AsyncIterator[_Shown]:
     cursor = b"0"
     while True:
-        cursor, rooms = await link.call(
+        cursor, rooms = await redis.call(
             "SCAN", cursor, "MATCH", keys.messages("*"), "COUNT", SCANNED
         )
         for room in rooms:
-            async for each in _showing_of(link, room):
+            async for each in _showing_of(redis, room):
                 yield each
         if cursor == b"0":
             return
 
 
-async def _showing_of(link: RedisLink, messages: bytes) -> AsyncIterator[_Shown]:
+async def _showing_of(redis: RedisClient, messages: bytes) -> AsyncIterator[_Shown]:
     cursor = b"0"
     while True:
-        cursor, found = await link.call("HSCAN", messages, cursor, "COUNT", SCANNED)
+        cursor, found = await redis.call("HSCAN", messages, cursor, "COUNT", SCANNED)
         for number, raw in zip(found[::2], found[1::2], strict=True):
             names = [name.decode() for name in _NAMES.findall(raw)]
             if names:

@@ -10,12 +10,11 @@ from typing import Final
 
 from realtime.errors import ChatError
 from realtime.images.store import ImageStore
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.store import keys
 from realtime.store.image_uses import ImageUses, KnownUse
-from realtime.tasks import end_task
 
-log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 TOGETHER: Final = 50
 """Files looked at in one go: a few hundred short calls of Redis."""
@@ -39,7 +38,7 @@ class ImageSweep:
     All nodes may run one: what one has taken, others leave alone.
 
     Args:
-        link: The commands' connection.
+        redis: The client that carries commands out.
         uses: What is known of the files.
         store: Where they are.
         every_seconds: Shortest time between two looks at a file.
@@ -47,27 +46,16 @@ class ImageSweep:
 
     def __init__(
         self,
-        link: RedisLink,
+        redis: RedisClient,
         uses: ImageUses,
         store: ImageStore,
         *,
         every_seconds: float,
     ) -> None:
-        self._link = link
+        self._redis = redis
         self._uses = uses
         self._store = store
         self._every_ms = round(every_seconds * 1000)
-        self._running: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin to look, in a task that :meth:`aclose` ends."""
-        if self._running is None:
-            self._running = asyncio.create_task(self._run(), name="image-sweep")
-
-    async def aclose(self) -> None:
-        """Stop; files that were taken are looked at by another node, or later."""
-        await end_task(self._running)
-        self._running = None
 
     async def look(self) -> int:
         """Look at all files that are due; return how many were deleted.
@@ -109,7 +97,7 @@ class ImageSweep:
         """Whether a message shows a file, or may yet."""
         messages = keys.messages(known.use.room)
         if known.message:
-            found = await self._link.call("HGET", messages, known.message)
+            found = await self._redis.call("HGET", messages, known.message)
             return found is not None and name.encode() in found
         if now_ms - known.claimed_ms < self._uses.pending_ms:
             return True
@@ -126,7 +114,7 @@ class ImageSweep:
         """
         cursor = b"0"
         while True:
-            cursor, found = await self._link.call(
+            cursor, found = await self._redis.call(
                 "HSCAN", messages, cursor, "COUNT", SCANNED
             )
             for number, message in zip(found[::2], found[1::2], strict=True):
@@ -135,7 +123,11 @@ class ImageSweep:
             if cursor == b"0":
                 return 0
 
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Look at files that are due, until cancelled.
+
+        Files that were taken then are looked at by another node, or later.
+        """
         while True:
             await asyncio.sleep(min(self._every_ms / 1000, TICK_SECONDS))
             try:
@@ -145,9 +137,9 @@ class ImageSweep:
                 )
             except ChatError as error:
                 # They stay due.
-                log.debug("Images were not looked at: %s", error.message)
+                _logger.debug("Images were not looked at: %s", error.message)
             except Exception:
-                log.exception("Images were not looked at")
+                _logger.exception("Images were not looked at")
             else:
                 if deleted:
-                    log.info("Deleted %d images that no message shows.", deleted)
+                    _logger.info("Deleted %d images that no message shows.", deleted)

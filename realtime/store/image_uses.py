@@ -6,11 +6,11 @@ and :mod:`realtime.store.image_sweep` finds out whether a message shows it.
 ``docs/decisions/0002-images-by-use.md`` says why it is done so.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from realtime.errors import TooLargeError, UnavailableError
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.store import keys, scripts
 
 PENDING_MS: Final = 600_000
@@ -62,7 +62,7 @@ class ImageUses:
     """Claims of files, in Redis.
 
     Args:
-        link: The commands' connection.
+        redis: The client that carries commands out.
         user_limit_bytes: What the images of one user may take together.
         look_ms: How long after a message its files are looked at.
         pending_ms: How long a claim may wait for its message.
@@ -70,13 +70,13 @@ class ImageUses:
 
     def __init__(
         self,
-        link: RedisLink,
+        redis: RedisClient,
         *,
         user_limit_bytes: int,
         look_ms: int,
         pending_ms: int = PENDING_MS,
     ) -> None:
-        self._link = link
+        self._redis = redis
         self._user_limit_bytes = user_limit_bytes
         self._look_ms = look_ms
         self.pending_ms = pending_ms
@@ -109,19 +109,18 @@ class ImageUses:
         await self.confirm(sizes, use, message)
 
     async def _claim(self, name: str, size: int, use: Use, most: int) -> int:
-        done: int = await self._link.run(
-            scripts.IMAGES_CLAIM,
-            (keys.image_uses(name), keys.IMAGES_BYTES, keys.IMAGES_DUE),
-            (
-                use.text(),
-                use.user,
-                most,
-                self.pending_ms,
-                name,
-                max(size, LEAST_BYTES),
-            ),
+        return await scripts.images_claim(
+            self._redis,
+            uses=keys.image_uses(name),
+            user_bytes=keys.IMAGES_BYTES,
+            due=keys.IMAGES_DUE,
+            use=use.text(),
+            user=use.user,
+            limit_bytes=most,
+            pending_ms=self.pending_ms,
+            name=name,
+            size=max(size, LEAST_BYTES),
         )
-        return done
 
     async def confirm(self, names: Iterable[str], use: Use, message: int) -> None:
         """Note the number of the message that shows files.
@@ -130,22 +129,27 @@ class ImageUses:
             ChatError: It is not noted. The message will be looked for instead.
         """
         for name in names:
-            await self._link.run(
-                scripts.IMAGES_CONFIRM,
-                (keys.image_uses(name), keys.IMAGES_DUE),
-                (use.text(), message, self._look_ms, name),
+            await scripts.images_confirm(
+                self._redis,
+                uses=keys.image_uses(name),
+                due=keys.IMAGES_DUE,
+                use=use.text(),
+                message=message,
+                look_ms=self._look_ms,
+                name=name,
             )
 
-    async def take(self, count: int, *, taken_ms: int) -> tuple[int, list[str]]:
+    def take(
+        self, count: int, *, taken_ms: int
+    ) -> Coroutine[Any, Any, scripts.TakenImages]:
         """Return Redis's time and files that are due; others get them after a while."""
-        now, names = await self._link.run(
-            scripts.IMAGES_TAKE, (keys.IMAGES_DUE,), (count, taken_ms)
+        return scripts.images_take(
+            self._redis, due=keys.IMAGES_DUE, count=count, taken_ms=taken_ms
         )
-        return now, [name.decode() for name in names]
 
     async def of_file(self, name: str) -> list[KnownUse]:
         """Return the uses of a file; none while it is being deleted."""
-        found = await self._link.call("HGETALL", keys.image_uses(name))
+        found = await self._redis.call("HGETALL", keys.image_uses(name))
         pairs = zip(found[::2], found[1::2], strict=True)
         uses = []
         for field, value in pairs:
@@ -157,7 +161,7 @@ class ImageUses:
 
     async def postpone(self, name: str, until_ms: int) -> None:
         """Have a file looked at later, by Redis's clock."""
-        await self._link.call("ZADD", keys.IMAGES_DUE, "XX", until_ms, name)
+        await self._redis.call("ZADD", keys.IMAGES_DUE, "XX", until_ms, name)
 
     async def drop(self, name: str, gone: Sequence[KnownUse] = ()) -> bool:
         """Forget uses of a file; return whether it has none and is to be deleted.
@@ -165,19 +169,21 @@ class ImageUses:
         From then on nobody can claim it, until :meth:`forget`.
         """
         wanted = [(each.use.text(), each.value) for each in gone]
-        deleting = 0
+        deleting = False
         for use, value in wanted or [("", b"")]:
-            deleting = await self._link.run(
-                scripts.IMAGES_DROP,
-                (keys.image_uses(name), keys.IMAGES_BYTES),
-                (use, value),
+            deleting = await scripts.images_drop(
+                self._redis,
+                uses=keys.image_uses(name),
+                user_bytes=keys.IMAGES_BYTES,
+                use=use,
+                value=value,
             )
-        return deleting == 1
+        return deleting
 
     async def forget(self, name: str) -> None:
         """Forget a file that was deleted."""
-        await self._link.run(
-            scripts.IMAGES_GONE, (keys.image_uses(name), keys.IMAGES_DUE), (name,)
+        await scripts.images_gone(
+            self._redis, uses=keys.image_uses(name), due=keys.IMAGES_DUE, name=name
         )
 
     def _too_many(self) -> TooLargeError:

@@ -9,17 +9,20 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote
 
+# What a room's channel, which is its Socket.IO room as well, begins with.
 CHANNEL_PREFIX = "chatroom-"
-"""What a room's channel, which is its Socket.IO room as well, begins with."""
 
+# Pub/Sub channel of what concerns all nodes.
+CONTROL_CHANNEL = "chatroom"
+
+# Rooms and users whose keys are remembered: some 10 MB.
 KEPT_APPEND_KEYS = 10_000
-"""Rooms and users whose keys are remembered: some 10 MB."""
 
+# Sorted set: node id, scored by the end of its lease in Unix ms.
 NODES = "chatroom:nodes"
-"""Sorted set: node id, scored by the end of its lease in Unix ms."""
 
+# String: the secret that nodes without a configured one share.
 SHARED_SECRET = "chatroom:secret"  # noqa: S105 - the name of a key
-"""String: the secret that nodes without a configured one share."""
 
 
 def channel(room: str) -> str:
@@ -80,7 +83,11 @@ class AppendKeys(NamedTuple):
     """What an append needs, of one room and user."""
 
     channel: str
-    room: tuple[str, str, str, str, str]
+    log: str
+    messages: str
+    meta: str
+    last_read: str
+    members: str
     sent_prefix: str
 
 
@@ -88,9 +95,13 @@ class AppendKeys(NamedTuple):
 def append_keys(room: str, user: str) -> AppendKeys:
     """Return the keys of an append but for the ``clientId``'s, remembered."""
     return AppendKeys(
-        channel(room),
-        (log(room), messages(room), meta(room), last_read(room), members(room)),
-        sent(room, user, ""),
+        channel=channel(room),
+        log=log(room),
+        messages=messages(room),
+        meta=meta(room),
+        last_read=last_read(room),
+        members=members(room),
+        sent_prefix=sent(room, user, ""),
     )
 
 

@@ -7,47 +7,34 @@ from collections.abc import Awaitable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import orjson
-
 from realtime.errors import (
     ForbiddenError,
     OutcomeUnknownError,
     TooLargeError,
     UnavailableError,
 )
-from realtime.in_turn import in_turn
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.redis.connection import ReplyError
-from realtime.store import keys, scripts
+from realtime.store import events, keys, scripts
+from realtime.store.scripts import Admission
+from realtime.tasks import gather_started
 
-log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
+# The role of somebody who came by themselves.
 MEMBER = "member"
-"""The role of somebody who came by themselves."""
 
-QUIT = "quit"
-"""The method of the control message by which nodes are told that somebody quit."""
-
+# Rooms of a list that are asked for in one go: a long list does not crowd out what
+# others ask of Redis.
 LISTED_TOGETHER = 100
-"""Rooms of a list that are asked for in one go: a long list does not crowd out what
-others ask of Redis."""
 
+# How long it is noted that somebody quit: a device of theirs that was away for as long
+# does not bring the membership back.
 QUITS_KEPT_SECONDS = 30 * 24 * 3_600
-"""How long it is noted that somebody quit: a device of theirs that was away for as long
-does not bring the membership back."""
 
+# How long a node may be deaf: after that it has shed its clients, for `/readyz` was
+# red.
 QUIT_LATELY_SECONDS = 3_600
-"""How long a node may be deaf: after that it has shed its clients, for ``/readyz`` was
-red."""
-
-
-class Admission(NamedTuple):
-    """A member's standing when they enter a room."""
-
-    new: bool
-    last_message: int
-    last_read_message: int
-    members: int
 
 
 class RoomSummary(NamedTuple):
@@ -61,28 +48,25 @@ class RoomSummary(NamedTuple):
     newest: bytes | None
 
 
-class Rooms:
+class Memberships:
     """Membership, kept on both sides: a room's members and a user's rooms.
 
     The two are keys of two slots, so there is a moment between them. Whatever joins and
     quits meet in it, a member finds the room on their list.
 
     Args:
-        link: The commands' connection.
-        user_rooms_limit: Rooms that a user may be a member of.
-        publish_command: ``PUBLISH``, or ``SPUBLISH`` with Redis Cluster.
+        redis: The client that carries commands out.
+        user_rooms_limit: Memberships that a user may be a member of.
     """
 
     def __init__(
         self,
-        link: RedisLink,
+        redis: RedisClient,
         *,
         user_rooms_limit: int,
-        publish_command: str = "PUBLISH",
     ) -> None:
-        self._link = link
+        self._redis = redis
         self._user_rooms_limit = user_rooms_limit
-        self._publish_command = publish_command
 
     async def claim(self, room: str, user: str) -> None:
         """Put a room on a user's list; :meth:`admit` makes them a member next.
@@ -117,31 +101,31 @@ class Rooms:
         return self._admitted(
             room,
             user,
-            self._link.run(
-                scripts.ROOMS_ADMIT,
-                (
-                    keys.members(room),
-                    keys.last_read(room),
-                    keys.meta(room),
-                    keys.quits(room),
-                ),
-                (user, MEMBER, int(returning)),
+            scripts.membership_admit(
+                self._redis,
+                members=keys.members(room),
+                last_read=keys.last_read(room),
+                meta=keys.meta(room),
+                quits=keys.quits(room),
+                user=user,
+                role=MEMBER,
+                returning=returning,
             ),
         )
 
     async def _admitted(
-        self, room: str, user: str, admitted: Awaitable[Any]
+        self, room: str, user: str, admitted: Awaitable[Admission | None]
     ) -> Admission:
-        new, last_message, last_read, members = await admitted
-        if new == -1:
+        admission = await admitted
+        if admission is None:
             # It was claimed before.
             with _changed_before():
                 await self.unlist(room, user)
             raise ForbiddenError("You quit this room; join it anew, without a cursor.")
-        if new == 1:
+        if admission.new:
             with _changed_before():
                 await self._confirm(room, user)
-        return Admission(new == 1, last_message, last_read, members)
+        return admission
 
     async def _confirm(self, room: str, user: str) -> None:
         """Make both sides agree if a quit came between a claim and its admission.
@@ -149,7 +133,7 @@ class Rooms:
         Its own claim is due only where the user was no member: a join that comes back
         to a room costs no call more.
         """
-        listed, member = await in_turn(
+        listed, member = await gather_started(
             self._list(room, user), self._is_member(room, user)
         )
         if listed and member:
@@ -173,12 +157,15 @@ class Rooms:
             UnavailableError: Nothing was changed.
             OutcomeUnknownError: It may have been; then the nodes were told as well.
         """
-        channel = keys.channel(room)
-        word = orjson.dumps({"method": QUIT, "room": channel, "user": user})
-        await self._link.run(
-            scripts.ROOMS_QUIT,
-            (keys.members(room), keys.last_read(room), keys.quits(room)),
-            (user, QUITS_KEPT_SECONDS, channel, self._publish_command, word),
+        await scripts.membership_quit(
+            self._redis,
+            members=keys.members(room),
+            last_read=keys.last_read(room),
+            quits=keys.quits(room),
+            user=user,
+            keep_seconds=QUITS_KEPT_SECONDS,
+            channel=keys.channel(room),
+            control=events.quit_message(room, user),
         )
 
     async def unlist(self, room: str, user: str) -> None:
@@ -188,23 +175,24 @@ class Rooms:
             OutcomeUnknownError: They are no member, and it may be on the list still.
         """
         with _changed_before():
-            _, back = await in_turn(
-                self._link.call("SREM", keys.user_rooms(user), room),
+            _, back = await gather_started(
+                self._redis.call("SREM", keys.user_rooms(user), room),
                 self._is_member(room, user),
             )
             if back:
                 # Who becomes a member after this was looked up lists the room then.
-                await self._link.call("SADD", keys.user_rooms(user), room)
+                await self._redis.call("SADD", keys.user_rooms(user), room)
 
-    def _list(self, room: str, user: str) -> Awaitable[Any]:
-        return self._link.run(
-            scripts.ROOMS_CLAIM,
-            (keys.user_rooms(user),),
-            (room, self._user_rooms_limit),
+    def _list(self, room: str, user: str) -> Awaitable[bool]:
+        return scripts.membership_claim(
+            self._redis,
+            user_rooms=keys.user_rooms(user),
+            room=room,
+            limit=self._user_rooms_limit,
         )
 
     def _is_member(self, room: str, user: str) -> Awaitable[Any]:
-        return self._link.call("HEXISTS", keys.members(room), user)
+        return self._redis.call("HEXISTS", keys.members(room), user)
 
     def _too_many(self) -> TooLargeError:
         return TooLargeError(
@@ -216,7 +204,7 @@ class Rooms:
         """Return who quit in the last hour and did not come back."""
         # By the clock of this node, which may be ahead of Redis's.
         since = int(time.time()) - 2 * QUIT_LATELY_SECONDS
-        found = await self._link.call("ZRANGEBYSCORE", keys.quits(room), since, "+inf")
+        found = await self._redis.call("ZRANGEBYSCORE", keys.quits(room), since, "+inf")
         return {user.decode() for user in found}
 
     async def of_user(self, user: str) -> list[RoomSummary]:
@@ -224,7 +212,7 @@ class Rooms:
 
         A room that cannot be read is left out, and told in the log.
         """
-        found = await self._link.call("SMEMBERS", keys.user_rooms(user))
+        found = await self._redis.call("SMEMBERS", keys.user_rooms(user))
         rooms = sorted(room.decode() for room in found)
         summaries: list[RoomSummary] = []
         for start in range(0, len(rooms), LISTED_TOGETHER):
@@ -236,7 +224,7 @@ class Rooms:
             for each, summary in zip(together, found, strict=True):
                 if isinstance(summary, ReplyError):
                     # What is wrong with one room must not hide the others.
-                    log.error("Room %s cannot be listed", each, exc_info=summary)
+                    _logger.error("Room %s cannot be listed", each, exc_info=summary)
                 elif isinstance(summary, BaseException):
                     raise summary
                 elif summary is not None:
@@ -244,9 +232,9 @@ class Rooms:
         return summaries
 
     async def _summary(self, room: str, user: str) -> RoomSummary | None:
-        (last, name), read = await in_turn(
-            self._link.call("HMGET", keys.meta(room), "lastMessage", "name"),
-            self._link.call("HGET", keys.last_read(room), user),
+        (last, name), read = await gather_started(
+            self._redis.call("HMGET", keys.meta(room), "lastMessage", "name"),
+            self._redis.call("HGET", keys.last_read(room), user),
         )
         if read is None:
             # On the user's list but not a member: a quit or a join under way.
@@ -254,7 +242,7 @@ class Rooms:
         # Asked for one after the other: a message and its mark may come in between.
         last_read = int(read)
         last_message = max(int(last or 0), last_read)
-        newest = await self._link.call("HGET", keys.messages(room), last_message)
+        newest = await self._redis.call("HGET", keys.messages(room), last_message)
         return RoomSummary(
             room=room,
             name=name.decode() if name else room,

@@ -1,44 +1,15 @@
 """The room log: messages are numbered, kept and published in one atomic step."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
-import orjson
-
-from realtime.errors import ForbiddenError, OutcomeUnknownError, UnavailableError
-from realtime.redis.client import RedisLink
-from realtime.redis.connection import Argument
-from realtime.redis.durability import MEMORY, Durability, Level
-from realtime.redis.script import Script
-from realtime.store import keys, scripts
-from realtime.store.position import START, Position
-from realtime.store.uids import Uids
-
-
-class Appended(NamedTuple):
-    """What became of a send; a repeated ``clientId`` gets the first result.
-
-    ``durability`` names the level that was reached before this was returned.
-    """
-
-    message: int
-    offset: int
-    uid: str
-    at: int
-    duplicate: bool
-    durability: str
-
-
-class LogPage(NamedTuple):
-    """Events after a position.
-
-    ``proved`` is false when the position is not of this log (trimmed, beyond its top,
-    or another lineage); then ``events`` is empty.
-    """
-
-    proved: bool
-    top: Position
-    events: list[bytes]
+from realtime.errors import ForbiddenError
+from realtime.redis.client import RedisClient
+from realtime.redis.durability import MEMORY, Durability
+from realtime.redis.script import ScriptRunner
+from realtime.store import events, keys, scripts
+from realtime.store.position import START, Position, Uids
+from realtime.store.scripts import Appended, LogPage
 
 
 class HistoryPage(NamedTuple):
@@ -57,37 +28,46 @@ class MessageLog:
     """Append to, read and page through the logs of all rooms.
 
     Args:
-        link: The commands' connection.
-        publish_command: ``PUBLISH``, or ``SPUBLISH`` with Redis Cluster.
+        redis: The client that carries commands out.
         remember_seconds: How long a ``clientId`` is remembered.
         log_limit: Events that a room's log keeps, at least; trimming is in blocks.
         log_age_ms: Age over which events leave the log, the newest excepted.
         history_limit: Messages that a room's history keeps.
         durability: Confirms appends; None: they are as safe as Redis's memory.
+
+    Attributes:
+        durability: The name of the level that an append has reached when it returns.
     """
 
     def __init__(
         self,
-        link: RedisLink,
+        redis: RedisClient,
         *,
-        publish_command: str = "PUBLISH",
         remember_seconds: int,
         log_limit: int,
         log_age_ms: int,
         history_limit: int,
         durability: Durability | None = None,
     ) -> None:
-        self._link = link
-        self._publish_command = publish_command
-        self._limits = (remember_seconds, log_limit, log_age_ms, history_limit)
+        self._redis = redis
+        self._writer: ScriptRunner = redis
+        level = MEMORY
+        if durability is not None and durability.level != MEMORY:
+            # It has a connection of its own, and waits there.
+            self._writer, level = durability, durability.level
+        self.durability = level.name
+        self._remember_seconds = remember_seconds
+        self._log_limit = log_limit
+        self._log_age_ms = log_age_ms
         self._history_limit = history_limit
-        self._durability = durability
         self._uids = Uids()
 
     @classmethod
-    def reader(cls, link: RedisLink) -> "MessageLog":
+    def reader(cls, redis: RedisClient) -> "MessageLog":
         """Return a log that is only read from: the limits apply to appends."""
-        return cls(link, remember_seconds=0, log_limit=0, log_age_ms=0, history_limit=0)
+        return cls(
+            redis, remember_seconds=0, log_limit=0, log_age_ms=0, history_limit=0
+        )
 
     async def append(
         self, *, room: str, user: str, client_id: str, content: Mapping[str, object]
@@ -107,76 +87,41 @@ class MessageLog:
             ForbiddenError: The user is not a member.
             UnavailableError: Nothing was stored.
             OutcomeUnknownError: It may have been stored, or it was and is not yet as
-                safe as the room demands; repeat with this client_id.
+                safe as is demanded; repeat with this client_id.
         """
-        body = orjson.dumps(
-            {"room": room, "user": user, **content, "clientId": client_id}
-        )[1:-1]
         names = keys.append_keys(room, user)
-        call = (
-            scripts.MESSAGE_LOG_APPEND,
-            (*names.room, names.sent_prefix + client_id),
-            (
-                names.channel,
-                self._publish_command,
-                user,
-                self._uids.next(),
-                body,
-                *self._limits,
-            ),
+        appended = await scripts.message_log_append(
+            self._writer,
+            log=names.log,
+            messages=names.messages,
+            meta=names.meta,
+            last_read=names.last_read,
+            members=names.members,
+            sent=names.sent_prefix + client_id,
+            channel=names.channel,
+            user=user,
+            uid=self._uids.next(),
+            body=events.message_body(room, user, content, client_id),
+            remember_seconds=self._remember_seconds,
+            log_limit=self._log_limit,
+            log_age_ms=self._log_age_ms,
+            history_limit=self._history_limit,
         )
-        reply, level = await self._stored(*call)
-        if reply[0] < 0:
+        if appended is None:
             raise ForbiddenError("You are not a member of this room.")
-        return _appended(reply, level)
+        return appended
 
     async def repeated(
         self, *, room: str, user: str, client_id: str
     ) -> Appended | None:
-        """Return what became of a send before, as safe as :meth:`append` makes it.
+        """Return what became of a send before; it is as safe as :meth:`append` says.
 
         Raises:
             UnavailableError: Nobody knows.
-            OutcomeUnknownError: It was stored and is not yet as safe as is demanded.
+            OutcomeUnknownError: It was stored, and is not yet as safe as is demanded.
         """
-        call = (
-            scripts.MESSAGE_LOG_REPEATED,
-            (keys.sent(room, user, client_id), keys.meta(room)),
-            (),
-        )
-        reply, level = await self._stored(*call)
-        return _appended(reply, level) if reply else None
-
-    async def _stored(
-        self, script: Script, names: Sequence[str], args: Sequence[Argument]
-    ) -> tuple[Any, Level]:
-        """Run a script that answers as an append does, until that is safe."""
-        call = (script, names, args)
-        level = MEMORY if self._durability is None else self._durability.level(None)
-        reply = await self._run(level, *call)
-        if reply and reply[0] >= 0 and self._durability is not None:
-            own_level = self._durability.level(reply[5].decode() or None)
-            if own_level != level:
-                # The room demands more, or less, than was asked for: the same call,
-                # again, waits for that and changes nothing else.
-                level = own_level
-                try:
-                    reply = await self._run(level, *call)
-                except UnavailableError as error:
-                    # Said of the second call only: the first one has stored it.
-                    raise OutcomeUnknownError(error.message) from error
-        return reply, level
-
-    async def _run(
-        self,
-        level: Level,
-        script: Script,
-        names: Sequence[str],
-        args: Sequence[Argument],
-    ) -> Any:
-        if self._durability is None or level == MEMORY:
-            return await self._link.run(script, names, args)
-        return await self._durability.run(level, script, names, args)
+        sent = keys.sent(room, user, client_id)
+        return await scripts.message_log_repeated(self._writer, sent=sent)
 
     async def read(
         self,
@@ -194,16 +139,19 @@ class MessageLog:
             upto: Highest offset wanted; None for the top.
             limit: Most events returned.
         """
-        proved, top_offset, top_uid, events = await self._link.run(
-            scripts.MESSAGE_LOG_READ,
-            (keys.log(room), keys.meta(room)),
-            (after.offset, after.uid, "+" if upto is None else upto, limit),
+        return await scripts.message_log_read(
+            self._redis,
+            log=keys.log(room),
+            meta=keys.meta(room),
+            offset=after.offset,
+            uid=after.uid,
+            upto="+" if upto is None else upto,
+            limit=limit,
         )
-        return LogPage(proved == 1, Position(top_offset, top_uid.decode()), events)
 
     async def top(self, room: str) -> Position:
         """Return the position of the newest event."""
-        offset, uid = await self._link.call("HMGET", keys.meta(room), "offset", "uid")
+        offset, uid = await self._redis.call("HMGET", keys.meta(room), "offset", "uid")
         return START if offset is None else Position(int(offset), uid.decode())
 
     async def history(
@@ -222,7 +170,7 @@ class MessageLog:
             after: Exclusive lower message number; pages go forwards from it.
             limit: Most messages returned.
         """
-        found = await self._link.call("HGET", keys.meta(room), "lastMessage")
+        found = await self._redis.call("HGET", keys.meta(room), "lastMessage")
         last = int(found or 0)
         first_available = max(1, last - self._history_limit + 1)
         if after is not None:
@@ -235,14 +183,9 @@ class MessageLog:
             more = low > first_available
         if high < low:
             return HistoryPage([], False, first_available)
-        found = await self._link.call(
+        found = await self._redis.call(
             "HMGET", keys.messages(room), *range(low, high + 1)
         )
         # A number that was trimmed between the two commands is simply not there.
         messages = [message for message in found if message is not None]
         return HistoryPage(messages, more, first_available)
-
-
-def _appended(reply: Any, level: Level) -> Appended:
-    duplicate, message, offset, uid, at, _own_level = reply
-    return Appended(message, offset, uid.decode(), at, duplicate == 1, level.name)

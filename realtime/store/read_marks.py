@@ -2,11 +2,9 @@
 
 from typing import NamedTuple
 
-import orjson
-
 from realtime.errors import ForbiddenError
-from realtime.redis.client import RedisLink
-from realtime.store import keys, scripts
+from realtime.redis.client import RedisClient
+from realtime.store import events, keys, scripts
 
 
 class ReadMark(NamedTuple):
@@ -16,12 +14,11 @@ class ReadMark(NamedTuple):
     unread: int
 
 
-class ReadState:
+class ReadMarks:
     """Marks that only ever rise, announced in the step that raises them.
 
     Args:
-        link: The commands' connection.
-        publish_command: ``PUBLISH``, or ``SPUBLISH`` with Redis Cluster.
+        redis: The client that carries commands out.
         announce_members: Up to this many members everybody is told of each mark;
             above it only the user's own sessions are.
         namespace: The Socket.IO namespace of the events.
@@ -29,14 +26,12 @@ class ReadState:
 
     def __init__(
         self,
-        link: RedisLink,
+        redis: RedisClient,
         *,
-        publish_command: str = "PUBLISH",
         announce_members: int,
         namespace: str = "/chat",
     ) -> None:
-        self._link = link
-        self._publish_command = publish_command
+        self._redis = redis
         self._announce_members = announce_members
         self._namespace = namespace
 
@@ -48,32 +43,23 @@ class ReadState:
         Raises:
             ForbiddenError: The user is not a member.
         """
-        fields = orjson.dumps({"room": room, "user": user})[:-1]
-        payload = fields + b',"lastReadMessage":'
-        own = orjson.dumps(
-            {
-                "method": "emit",
-                "event": "read",
-                "namespace": self._namespace,
-                "room": keys.user_sessions_room(user),
-            }
-        )[:-1]
-        reply = await self._link.run(
-            scripts.READ_STATE_MARK,
-            (keys.last_read(room), keys.meta(room), keys.members(room)),
-            (
-                keys.channel(room),
-                self._publish_command,
-                user,
-                message,
-                self._announce_members,
-                b'["read",' + payload,
-                own + b',"data":[' + payload,
-                b"}]",
-                b"}]}",
-            ),
+        public = events.read(room, user)
+        own = events.own_read(room, user, self._namespace)
+        marks = await scripts.read_marks_raise(
+            self._redis,
+            last_read=keys.last_read(room),
+            meta=keys.meta(room),
+            members=keys.members(room),
+            channel=keys.channel(room),
+            user=user,
+            message=message,
+            announce_members=self._announce_members,
+            head=public.head,
+            tail=public.tail,
+            own_head=own.head,
+            own_tail=own.tail,
         )
-        if reply[0] < 0:
+        if marks is None:
             raise ForbiddenError("You are not a member of this room.")
-        mark, last_message = reply
+        mark, last_message = marks
         return ReadMark(mark, last_message - mark)

@@ -13,51 +13,42 @@ from typing import Final
 
 from realtime.errors import ChatError
 from realtime.rates import Buckets, Rate, too_many
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.store import keys, scripts
-from realtime.tasks import end_task
 
-log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
+# How often counts come together. Until then a user of N nodes may have taken N times
+# their burst; in the long run the rate holds.
 REPORT_SECONDS: Final = 0.25
-"""How often counts come together. Until then a user of N nodes may have taken N times
-their burst; in the long run the rate holds."""
 
+# Part of the burst that must be taken at a node before a user is reported.
 REPORT_SHARE: Final = 0.25
-"""Part of the burst that must be taken at a node before a user is reported."""
 
 
 class UserRates:
     """Limits messages by user.
 
     Args:
-        link: The commands' connection.
+        redis: The client that carries commands out.
         rate: What one user may send; None: anything.
         clock: Seconds; never goes back.
     """
 
     def __init__(
-        self, link: RedisLink, rate: Rate | None, *, clock: Callable[[], float]
+        self, redis: RedisClient, rate: Rate | None, *, clock: Callable[[], float]
     ) -> None:
-        self._link = link
+        self._redis = redis
         self._rate = rate
         self._clock = clock
         self._buckets = Buckets()
         self._unreported: dict[str, int] = {}
         self._blocked_until: dict[str, float] = {}
-        self._running: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin to report, in a task that :meth:`aclose` ends."""
-        if self._running is None and self._rate is not None:
-            self._running = asyncio.create_task(
-                self._run(self._rate), name="user-rates"
-            )
-
-    async def aclose(self) -> None:
-        """Stop reporting."""
-        await end_task(self._running)
-        self._running = None
+    async def run(self) -> None:
+        """Report until cancelled; nothing to do without a rate."""
+        if self._rate is not None:
+            await self._report_all(self._rate)
 
     def held(self) -> dict[str, int]:
         """Return what is kept of users, counted by kind."""
@@ -85,7 +76,7 @@ class UserRates:
         if self._buckets.taken(user, rate, now) > rate.burst * REPORT_SHARE:
             self._unreported[user] = self._unreported.get(user, 0) + 1
 
-    async def _run(self, rate: Rate) -> None:
+    async def _report_all(self, rate: Rate) -> None:
         while True:
             await asyncio.sleep(REPORT_SECONDS)
             now = self._clock()
@@ -99,16 +90,17 @@ class UserRates:
             for outcome in outcomes:
                 if isinstance(outcome, ChatError):
                     # Without Redis nothing is sent either; the local limit holds.
-                    log.debug("A user's rate was not reported: %s", outcome.message)
+                    _logger.debug("A user's rate was not reported: %s", outcome.message)
                 elif isinstance(outcome, BaseException):
-                    log.error("A user's rate was not reported", exc_info=outcome)
+                    _logger.error("A user's rate was not reported", exc_info=outcome)
 
     async def _report(self, user: str, count: int, rate: Rate) -> None:
         each_ms = 1000 / rate.per_second
-        wait_ms = await self._link.run(
-            scripts.USER_RATES_REPORT,
-            (keys.user_rate(user),),
-            (round(count * each_ms), round(rate.burst * each_ms)),
+        wait_ms = await scripts.user_rates_report(
+            self._redis,
+            rate=keys.user_rate(user),
+            taken_ms=round(count * each_ms),
+            burst_ms=round(rate.burst * each_ms),
         )
         if wait_ms > 0:
             self._blocked_until[user] = self._clock() + wait_ms / 1000

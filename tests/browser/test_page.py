@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.javascript import WEB, cannot_run, require_node, run_program
+from tests.kit.javascript import WEB, cannot_run, require_node, run_program
 from tests.kit.nodes import run_process
 from tests.kit.redis_server import RedisServer
+from tests.kit.waiting import MS
 
 pytestmark = pytest.mark.timeout(150)
 
 HERE = Path(__file__).parent
-SCENARIO_SECONDS = 120
+SCENARIO_SECONDS = 120_000 * MS
+# One of its steps: the browser starts, the page loads, an outage is noticed.
+STEP_SECONDS = 60_000 * MS
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SCENARIOS = {
     "chat": "two people on two nodes chat, with images, typing and read counts",
@@ -55,9 +58,13 @@ async def test_the_page_while_redis_is_away(redis_server: RedisServer) -> None:
     async with run_process("--redis-url", redis_server.url) as node:
         settings = {"urls": [node.url], "executablePath": chromium}
         async with run_program(HERE / "outage.mjs", json.dumps(settings)) as program:
-            await program.until(lambda: program.all("chatting"), "a chat", seconds=60)
+            await program.until(
+                lambda: program.all("chatting"), "a chat", seconds=STEP_SECONDS
+            )
             redis_server.kill()
-            await program.until(lambda: program.all("told"), "it is told", seconds=60)
+            await program.until(
+                lambda: program.all("told"), "it is told", seconds=STEP_SECONDS
+            )
             redis_server.start()
             code = await program.ended(SCENARIO_SECONDS)
             assert code == 0, program.errors

@@ -8,7 +8,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from tests.client.javascript import Program, run_program
+from tests.kit.javascript import Program, run_program
 
 HERE = Path(__file__).parent
 ROOM = "42"

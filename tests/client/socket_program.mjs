@@ -7,6 +7,8 @@ import { createInterface } from "node:readline";
 const require = createRequire(new URL("../../clients/js-demo/package.json", import.meta.url));
 const { io } = require("socket.io-client");
 
+/** An answer that is not there by then, on a busy machine, will not come. */
+const DEADLINE_MS = 10_000 * Number(process.env.CHATROOM_TEST_MS_SCALE || 1);
 const { url, auth, options } = JSON.parse(process.argv[2]);
 const say = (event, details = {}) => process.stdout.write(`${JSON.stringify({ event, ...details })}\n`);
 
@@ -25,7 +27,7 @@ const commands = {
   // `image`: base64 in the command, bytes on the wire.
   emit: ({ name, payload, image }) => {
     const whole = image ? { ...payload, image: Buffer.from(image, "base64") } : payload;
-    socket.timeout(10_000).emit(name, whole, (error, ack) => say("ack", { name, error: error?.message, ack }));
+    socket.timeout(DEADLINE_MS).emit(name, whole, (error, ack) => say("ack", { name, error: error?.message, ack }));
   },
 };
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from realtime.auth.tokens import LEEWAY_SECONDS
 from tests.client.chatting import ROOM, chat_client, in_room, shown
-from tests.client.javascript import Program, require_node
+from tests.kit.javascript import Program, require_node
 from tests.kit.nodes import run_process
 
 pytestmark = pytest.mark.timeout(60)

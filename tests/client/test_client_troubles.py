@@ -8,10 +8,11 @@ import jwt
 import pytest
 
 from realtime.auth.tokens import LEEWAY_SECONDS
-from tests.client.balancer import Balancer
 from tests.client.chatting import ROOM, acknowledged, chat_client, in_room, shown
-from tests.client.javascript import Program, require_node
+from tests.kit.balancer import Balancer
+from tests.kit.javascript import Program, require_node
 from tests.kit.nodes import run_process
+from tests.kit.waiting import MS
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -175,7 +176,7 @@ async def test_a_swallowed_post_costs_seconds(redis_url: str) -> None:
             line.running(),
             chat_client(line.url, "ann", transports=["polling"]) as ann,
         ):
-            await ann.until(lambda: is_online(ann), "it is online", seconds=10)
+            await ann.until(lambda: is_online(ann), "it is online", seconds=10_000 * MS)
         assert line.swallowed == 1
 
 

@@ -4,7 +4,6 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.client.balancer import Balancer
 from tests.client.chatting import (
     ROOM,
     all_shown,
@@ -12,9 +11,11 @@ from tests.client.chatting import (
     in_room,
     stored,
 )
-from tests.client.javascript import require_node
+from tests.kit.balancer import Balancer
+from tests.kit.javascript import require_node
 from tests.kit.nodes import run_process
 from tests.kit.redis_server import RedisServer
+from tests.kit.waiting import MS
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -61,7 +62,7 @@ async def test_a_node_is_killed(redis_url: str, transports: list[str]) -> None:
         doomed.kill()
         everyone = (ann, ben, cem)
         for program in everyone:
-            await all_shown(program, 2 * MESSAGES, seconds=40)
+            await all_shown(program, 2 * MESSAGES, seconds=40_000 * MS)
         states = [line["state"] for line in ann.all("status")]
         assert "reconnecting" in states, "the kill came too late to be felt"
         check_histories(await stored(redis_url), everyone, [texts("a"), texts("c")])
@@ -85,7 +86,7 @@ async def test_a_node_is_taken_out_of_service(redis_url: str) -> None:
         balancer.ports = [other.port]
         leaving.terminate()
         for program in (ann, ben):
-            await all_shown(program, 2 * MESSAGES, seconds=40)
+            await all_shown(program, 2 * MESSAGES, seconds=40_000 * MS)
         log = await stored(redis_url)
         check_histories(log, (ann, ben), [texts("a"), texts("b")])
         assert not ann.all("failed")
@@ -136,7 +137,7 @@ async def test_redis_is_killed_and_started_again(redis_server: RedisServer) -> N
         assert ann.last("status")["sending"] > 0
         redis_server.start()
         for program in (ann, ben):
-            await all_shown(program, 2 * MESSAGES, seconds=40)
+            await all_shown(program, 2 * MESSAGES, seconds=40_000 * MS)
         log = await stored(redis_server.url)
         check_histories(log, (ann, ben), [texts("a"), texts("b")])
         assert not ann.all("failed")

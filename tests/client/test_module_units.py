@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.client.javascript import WEB, require_node
+from tests.kit.javascript import WEB, require_node
 
 pytestmark = pytest.mark.timeout(90)
 

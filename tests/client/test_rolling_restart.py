@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 import socketio
 
-from tests.client.balancer import HealthBalancer
 from tests.client.chatting import (
     ROOM,
     all_shown,
@@ -16,7 +15,8 @@ from tests.client.chatting import (
     in_room,
     stored,
 )
-from tests.client.javascript import Program, require_node
+from tests.kit.balancer import HealthBalancer
+from tests.kit.javascript import Program, require_node
 from tests.kit.members import Member, all_see
 from tests.kit.nodes import NAMESPACE, NodeProcess, start_process
 from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
@@ -111,13 +111,15 @@ class Talker(Member):
 
     async def _closing(self, payload: object) -> None:
         self._may_speak.clear()
-        await self._receive("closing", payload)
+        await self.receive("closing", payload)
 
 
 @asynccontextmanager
 async def talker(url: str, user: str) -> AsyncIterator[Talker]:
     """Connect a talker until the block ends."""
-    sio = socketio.AsyncClient(reconnection_delay=0.1, reconnection_delay_max=0.5)
+    sio = socketio.AsyncClient(
+        reconnection_delay=100 * MS, reconnection_delay_max=500 * MS
+    )
     made = Talker(sio, user)
     try:
         await sio.connect(
@@ -184,7 +186,7 @@ async def goes_on(programs: list[Program], talkers: list[Talker]) -> None:
         return all(a >= b for a, b in zip(shown + seen, goals + wanted, strict=True))
 
     try:
-        await wait_until(reached, "the talk goes on", seconds=30)
+        await wait_until(reached, "the talk goes on", seconds=30_000 * MS)
     except AssertionError as error:
         lines = [f"{each.said[-2:]} {each.errors[-500:]}" for each in programs]
         lines += [

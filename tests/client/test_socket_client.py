@@ -10,9 +10,9 @@ from PIL import Image
 from realtime.engineio.environ import Environ
 from realtime.socketio.server import ChatroomServer
 from tests.client.chatting import ROOM, socket_client
-from tests.client.javascript import Program, require_node
-from tests.engineio.serving import serve_socketio
+from tests.kit.javascript import Program, require_node
 from tests.kit.nodes import run_process
+from tests.kit.serving import serve_socketio
 from tests.kit.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(60)

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 from aiohttp import web
 from socketio.exceptions import ConnectionRefusedError as RefusedError
 
-from realtime.engineio.hub import Handler
+from realtime.engineio.dispatch import Handler
 from realtime.socketio.server import ChatroomServer
 
 PING_SECONDS: Final = 2.0

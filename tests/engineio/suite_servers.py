@@ -18,8 +18,6 @@ from realtime.engineio.aiohttp_upgrade import (
     switch_protocols,
 )
 from realtime.engineio.frame_parser import Control
-from realtime.engineio.hub import Hub
-from realtime.engineio.options import Options
 from realtime.engineio.server import EngineServer
 from realtime.engineio.websocket import WebSocketConnection
 from realtime.socketio.server import ChatroomServer
@@ -34,9 +32,11 @@ AUTOBAHN_BYTES = 64 * 2**20
 def engine(interval: float, timeout: float) -> web.Application:
     """Echo Engine.IO messages."""
     eio = EngineServer(
-        ping_interval=interval, ping_timeout=timeout, cors_allowed_origins="*"
+        ping_interval=interval,
+        ping_timeout=timeout,
+        cors_allowed_origins="*",
+        decode_json=False,
     )
-    eio.hub.json_loads = None
 
     async def echo(sid: str, data: Any) -> None:
         await eio.send(sid, data)
@@ -95,15 +95,14 @@ class Echo(WebSocketConnection):
 
 def websocket(_interval: float, _timeout: float) -> web.Application:
     """Serve the reader and writer alone, at ``/``."""
-    options = Options(
+    eio = EngineServer(
         max_http_buffer_size=AUTOBAHN_BYTES, write_buffer_bytes=AUTOBAHN_BYTES * 4
     )
-    hub = Hub(options, logger=logging.getLogger("echo"), async_handlers=False)
 
     async def open_echo(request: web.Request) -> web.StreamResponse:
         if not is_websocket_handshake(request):
             return web.Response(status=400)
-        connection = Echo(hub, None, is_upgrade=False)
+        connection = Echo(eio.engine.context, None, is_upgrade=False)
         connection.data_received(switch_protocols(request, connection, {}))
         return Detached()
 

@@ -9,12 +9,16 @@ from collections.abc import Iterator
 import pytest
 from aiohttp.http_exceptions import BadStatusLine
 
-from realtime.engineio import event_loop
-from realtime.engineio.event_loop import FairSelector, new_event_loop
+from realtime.engineio.event_loop import (
+    EVENTS_A_TURN,
+    FairSelector,
+    Transport,
+    new_event_loop,
+)
 from realtime.node.http_log import BadRequestFilter
 from tests.kit.waiting import DEADLINE_SECONDS
 
-PAIRS = event_loop._EVENTS_A_TURN * 2 + 10
+PAIRS = EVENTS_A_TURN * 2 + 10
 
 
 @pytest.fixture
@@ -43,7 +47,7 @@ def test_a_lost_connection_is_freed_without_the_garbage_collector() -> None:
         return transports()
 
     def transports() -> list[object]:
-        kind = event_loop._Transport
+        kind = Transport
         return [each for each in gc.get_objects() if isinstance(each, kind)]
 
     gc.collect()
@@ -66,7 +70,7 @@ def test_ready_connections_are_served_in_turn(
             selector.register(ours, 1)
             theirs.send(b"x")
         turns = [selector.select(0) for _ in range(4)]
-        assert {len(turn) for turn in turns} == {event_loop._EVENTS_A_TURN}
+        assert {len(turn) for turn in turns} == {EVENTS_A_TURN}
         served = {key.fd for turn in turns for key, _events in turn}
         assert served == {ours.fileno() for ours, _theirs in pairs}
     finally:

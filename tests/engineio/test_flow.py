@@ -11,8 +11,8 @@ from aiohttp import ClientSession, web
 from realtime.engineio.server import EngineServer
 from realtime.engineio.session import Session
 from realtime.socketio.server import ChatroomServer
-from tests.engineio.raw_socket import CONTINUATION, PONG, client_frame, raw_socket
-from tests.engineio.serving import running, serve, serve_socketio
+from tests.kit.raw_socket import CONTINUATION, PONG, client_frame, raw_socket
+from tests.kit.serving import running, serve, serve_socketio
 from tests.kit.waiting import MS, wait_until
 
 
@@ -144,7 +144,7 @@ async def test_shutting_the_application_down_closes_sessions() -> None:
         ended.append(reason)
 
     path = "/engine.io/?EIO=4&transport="
-    runner = web.AppRunner(app, shutdown_timeout=1)
+    runner = web.AppRunner(app, shutdown_timeout=1_000 * MS)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -173,7 +173,9 @@ async def test_no_session_is_opened_while_shutting_down() -> None:
 
 
 @pytest.mark.parametrize("how", ["client", "server", "reset"])
-async def test_nothing_stays_of_a_session(how: str) -> None:
+async def test_nothing_stays_of_a_session(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However it ends, its objects are freed, without the garbage collector."""
     server = ChatroomServer(async_mode="aiohttp", close_timeout=50 * MS)
 
@@ -181,6 +183,13 @@ async def test_nothing_stays_of_a_session(how: str) -> None:
         return sum(isinstance(each, Session) for each in gc.get_objects())
 
     transports: list[weakref.ref[Any]] = []
+    connection_made = web.RequestHandler.connection_made
+
+    def noted(handler: web.RequestHandler, transport: asyncio.BaseTransport) -> None:
+        transports.append(weakref.ref(transport))
+        connection_made(handler, transport)
+
+    monkeypatch.setattr(web.RequestHandler, "connection_made", noted)
     async with serve_socketio(server) as port:
         path = "/socket.io/?EIO=4&transport=websocket"
         # What earlier tests left must not go in the middle of the count.
@@ -195,9 +204,6 @@ async def test_nothing_stays_of_a_session(how: str) -> None:
                     await socket.text()
                     socket.send('421["unknown"]')
                     (session,) = server.eio.sockets.values()
-                    connection: Any = session._transport
-                    transports.append(weakref.ref(connection._transport))
-                    del connection
                     if how == "server":
                         server.eio.close(session.sid)
                     elif how == "reset":
@@ -208,11 +214,12 @@ async def test_nothing_stays_of_a_session(how: str) -> None:
             await wait_until(
                 lambda: not any(each() for each in transports), "and the transports"
             )
+            assert len(transports) == 5
         finally:
             gc.enable()
         assert not server.manager.rooms
-        await wait_until(lambda: not server.eio.hub.tasks, "and the tasks")
-        assert all(not lane for lane in server.eio.hub.wheel._lanes)
+        await wait_until(lambda: not server.eio.engine.tasks, "and the tasks")
+        assert len(server.eio.engine.timers) == 0
 
 
 async def test_a_client_over_its_pace_is_read_slowly_and_completely() -> None:
@@ -233,7 +240,7 @@ async def test_a_client_over_its_pace_is_read_slowly_and_completely() -> None:
             assert len(heard) < 50
             await wait_until(lambda: len(heard) == 50, "all is read")
             assert heard == [f"n{n}" for n in range(50)]
-            assert served.eio.hub.limited["rate_messages"] > 0
+            assert served.eio.engine.limited["rate_messages"] > 0
 
 
 @pytest.mark.parametrize(
@@ -254,7 +261,7 @@ async def test_frames_that_say_nothing_have_a_pace_too(frame: bytes) -> None:
         await wait_until(lambda: session.paused, "it has to wait")
         assert not served.messages
         await wait_until(lambda: served.messages == ["ab"], "all is read")
-        assert served.eio.hub.limited["rate_messages"] > 0
+        assert served.eio.engine.limited["rate_messages"] > 0
 
 
 async def test_a_closing_connection_has_no_more_than_its_burst() -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.engineio.raw_socket import raw_socket
-from tests.engineio.serving import UPGRADE, serve
+from tests.kit.raw_socket import raw_socket
+from tests.kit.serving import UPGRADE, serve
 
 
 async def test_polling_handshake_says_what_clients_need() -> None:

@@ -6,8 +6,8 @@ import time
 import pytest
 
 from realtime.engineio.protocol import Reason
-from tests.engineio.raw_socket import client_frame, raw_socket
-from tests.engineio.serving import Served, serve
+from tests.kit.raw_socket import client_frame, raw_socket
+from tests.kit.serving import Served, serve
 from tests.kit.waiting import MS, wait_until
 
 # More than the kernel takes at once of what nobody reads.
@@ -95,7 +95,7 @@ async def test_a_client_kept_waiting_by_us_is_spared() -> None:
             assert await socket.text() == "2"
             socket.send("3")
             (session,) = served.eio.sockets.values()
-            spared = served.eio.hub.heartbeat._spared
+            spared = served.eio.engine.context.heartbeat.spared_timeouts
             await wait_until(lambda: spared.get(session), "a timeout was spared")
             release.set()
             assert await socket.text() == "2"
@@ -113,7 +113,7 @@ async def test_a_long_message_excuses_its_sender() -> None:
         socket.writer.write(frame[:500])
         assert await socket.text() == "2"
         (session,) = served.eio.sockets.values()
-        spared = served.eio.hub.heartbeat._spared
+        spared = served.eio.engine.context.heartbeat.spared_timeouts
         await wait_until(lambda: spared.get(session), "a timeout was spared")
         socket.writer.write(frame[500:])
         socket.send("3")
@@ -158,7 +158,7 @@ async def outlasts_pings(
 ) -> None:
     """Read a part of a long answer, slowly enough for some pings to time out."""
     session = served.eio.sockets[sid]
-    due = served.eio.hub.heartbeat._pinged.due
+    due = served.eio.engine.context.heartbeat.pinged.due
     await wait_until(lambda: due(session), "the ping is sent")
     for _ in range(3):
         before = due(session)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from realtime.node.http_log import quiet_bad_requests
-from tests.engineio.raw_socket import client_frame
-from tests.engineio.serving import serve
+from tests.kit.raw_socket import client_frame
+from tests.kit.serving import serve
 from tests.kit.waiting import DEADLINE_SECONDS, wait_until
 
 REQUEST = b"GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n"

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import ClientSession
 
 from realtime.engineio.protocol import Reason
-from tests.engineio.serving import serve
+from tests.kit.serving import serve
 from tests.kit.waiting import MS, wait_until
 
 
@@ -214,7 +214,7 @@ async def test_what_surrounds_a_long_answer_ends_no_session() -> None:
         for text in ("x" * 100_000, "y" * 500, "y" * 501):
             session = served.eio.sockets[sid]
             assert not session.closed
-            assert session.has_place(len(text) + 1) == (len(text) != 501)
+            assert session.can_buffer(len(text) + 1) == (len(text) != 501)
             served.eio.write(sid, text)
         await wait_until(lambda: served.ended, "the session ends")
         assert served.reasons(sid) == [Reason.SLOW_CONSUMER]

@@ -9,11 +9,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from handlers.answers import BEHIND_RETRY_MS
-from realtime.engineio.websocket import NO_SOCKET
-from realtime.node.app import NODE
-from tests.engineio.raw_socket import RawSocket, raw_socket
+from realtime.engineio.websocket_writer import NO_SOCKET
 from tests.kit.members import Member, member
 from tests.kit.nodes import NAMESPACE, Node, run_nodes
+from tests.kit.raw_socket import RawSocket, raw_socket
 from tests.kit.recording import Payload
 from tests.kit.waiting import wait_until
 
@@ -96,7 +95,7 @@ async def test_who_asks_for_much_twice_is_not_cut_off(
     room = {"room": "42", "cursor": absent.cursor}
     await absent.ask(1, "join", room)
     absent.send(2, event, room if event == "join" else {"rooms": [room]})
-    limited = absent.node.app[NODE].parts.limited
+    limited = absent.node.parts.limited
     await wait_until(lambda: limited["write_buffer_bytes"], "there is no place for it")
     absent.send(3, "join", {"room": "43"})
     assert len((await absent.answer(1))["events"]) == MISSED
@@ -118,7 +117,7 @@ async def test_who_asks_for_many_pages_is_not_cut_off(absent: Absent) -> None:
     pages = range(2, 16)
     for number in pages:
         absent.send(number, "history", {"room": "42", "limit": 100})
-    limited = absent.node.app[NODE].parts.limited
+    limited = absent.node.parts.limited
     await wait_until(lambda: limited["write_buffer_bytes"], "there is no more place")
     assert len((await absent.answer(1))["events"]) == MISSED
     answers = [await absent.answer(number) for number in pages]
@@ -129,7 +128,7 @@ async def test_who_asks_for_many_pages_is_not_cut_off(absent: Absent) -> None:
 
 def is_waited_for(node: Node, sid: str) -> bool:
     """Return whether something waits at the node for this connection to read."""
-    session = node.app[NODE].parts.server.eio.sockets[sid]
+    session = node.parts.server.eio.sockets[sid]
     return bool(session.upgraded and session.socket_number == NO_SOCKET)
 
 

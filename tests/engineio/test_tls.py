@@ -1,6 +1,5 @@
 """The same over TLS, where a transport is another and cannot close one side."""
 
-import datetime
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,43 +7,10 @@ from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession, WSMsgType, web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from realtime.engineio.server import EngineServer
+from tests.kit.tls import certificate
 from tests.kit.waiting import MS, wait_until
-
-
-def certificate(folder: Path) -> Path:
-    """Write a key and a certificate of one's own; return the file of both."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "both.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
 
 
 @asynccontextmanager
@@ -56,7 +22,7 @@ async def serve_tls(folder: Path) -> AsyncIterator[tuple[EngineServer, str]]:
     eio.attach(app)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate(folder))
-    runner = web.AppRunner(app, shutdown_timeout=1)
+    runner = web.AppRunner(app, shutdown_timeout=1_000 * MS)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
     try:
@@ -93,7 +59,9 @@ async def test_a_broken_client_is_sent_away(tmp_path: Path, packet: str) -> None
             message = await socket.receive()
             assert (message.type, message.data) == (WSMsgType.CLOSE, 1002)
             assert not eio.sockets
-        await wait_until(lambda: not eio.hub.closing, "the connection is gone")
+        await wait_until(
+            lambda: not eio.engine.context.closing, "the connection is gone"
+        )
 
 
 async def test_polling_over_tls(tmp_path: Path) -> None:

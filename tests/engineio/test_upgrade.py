@@ -6,9 +6,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from realtime.engineio import hub
-from tests.engineio.raw_socket import CLOSE, RawSocket, raw_socket
-from tests.engineio.serving import Served, serve
+from realtime.engineio import closing
+from tests.kit.raw_socket import CLOSE, RawSocket, raw_socket
+from tests.kit.serving import Served, serve
 from tests.kit.waiting import MS, wait_until
 
 
@@ -130,7 +130,7 @@ async def test_an_upgrade_has_few_packets() -> None:
 
 async def test_no_crowd_of_closing_websockets(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who never answers a close is cut off before its time when others come."""
-    monkeypatch.setattr(hub, "CLOSING_CONNECTIONS", 3)
+    monkeypatch.setattr(closing, "CLOSING_CONNECTIONS", 3)
     async with serve() as served, AsyncExitStack() as stack:
         path = served.path("websocket", await served.open_polling())
         first = await stack.enter_async_context(raw_socket(served.port, path))
@@ -142,7 +142,7 @@ async def test_no_crowd_of_closing_websockets(monkeypatch: pytest.MonkeyPatch) -
             refused.append(socket)
         for socket in refused[:2]:
             assert await socket.ended()
-        assert served.eio.hub.held()["engine_closing"] == 3
+        assert served.eio.engine.held()["engine_closing"] == 3
         first.send("5")
         first.send("4still here")
         assert await first.text() == "4still here"
@@ -151,7 +151,7 @@ async def test_no_crowd_of_closing_websockets(monkeypatch: pytest.MonkeyPatch) -
 async def polls_on(served: Served, sid: str) -> None:
     """Assert that a session goes on polling."""
     session = served.eio.sockets[sid]
-    await wait_until(lambda: not session.has_candidate, "the upgrade is given up")
+    await wait_until(lambda: not session.is_upgrading, "the upgrade is given up")
     assert (await served.post(sid, "4still here"))[0] == 200
     assert await served.poll(sid) == (200, "4still here")
 

@@ -9,8 +9,8 @@ from socket import SO_LINGER, SOL_SOCKET
 import pytest
 
 from realtime.engineio.protocol import Reason
-from realtime.engineio.websocket import NO_SOCKET
-from tests.engineio.raw_socket import (
+from realtime.engineio.websocket_writer import NO_SOCKET
+from tests.kit.raw_socket import (
     BINARY,
     CLOSE,
     PING,
@@ -20,7 +20,7 @@ from tests.engineio.raw_socket import (
     client_frame,
     raw_socket,
 )
-from tests.engineio.serving import UPGRADE, Served, serve
+from tests.kit.serving import UPGRADE, Served, serve
 from tests.kit.waiting import MS, wait_until
 
 
@@ -88,7 +88,9 @@ async def test_an_end_behind_the_handshake(
         assert await socket.ended()
         await wait_until(lambda: served.ended, "the end is told")
         assert [told for _sid, told in served.ended] == [reason]
-        await wait_until(lambda: not served.eio.hub.closing, "nobody is waited for")
+        await wait_until(
+            lambda: not served.eio.engine.context.closing, "nobody is waited for"
+        )
 
 
 async def test_pings_and_pongs() -> None:
@@ -123,7 +125,9 @@ async def test_close_packet() -> None:
             sid = only_sid(served)
             socket.send("1")
             assert await socket.close_code() == 1000
-            assert len(served.eio.hub.closing) == 1, "the client's answer is awaited"
+            assert len(served.eio.engine.context.closing) == 1, (
+                "the client's answer is awaited"
+            )
             socket.send(struct.pack(">H", 1000), CLOSE)
             assert await socket.ended()
         assert served.reasons(sid) == [Reason.CLIENT_DISCONNECT]

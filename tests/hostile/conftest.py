@@ -2,51 +2,21 @@
 
 import json
 import logging
-import uuid
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from realtime.node.http_log import BadRequestFilter, quiet_bad_requests
 from tests.hostile.board import members_of_board
-from tests.hostile.standing import redis_keys, returns_to, services_of, standing
+from tests.hostile.scene import TALK, Scene
+from tests.kit.holdings import holdings, redis_keys, returns_to
 from tests.kit.logs import check_log
 from tests.kit.members import Member
 from tests.kit.nodes import Node, run_nodes
 from tests.kit.raw_chat import RawChat, raw_chat
-from tests.kit.recording import RecordingClient, recording
+from tests.kit.recording import recording
 from tests.kit.redis_server import RedisServer
-
-TALK = "people-talk-here"
-"""The room of those who notice nothing; strangers do not know its name."""
-
-
-@dataclass
-class Scene:
-    """A node, and two people whose conversation must go on.
-
-    ``before`` and ``keys`` are what the node and Redis held before the strangers came.
-    """
-
-    node: Node
-    redis: RedisServer
-    ann: RecordingClient
-    bob: RecordingClient
-    before: dict[str, int]
-    keys: set[bytes]
-
-    async def goes_on(self) -> None:
-        """Somebody's message reaches somebody else, just as before."""
-        text = uuid.uuid4().hex
-        message = {"room": TALK, "clientId": text, "type": "text", "text": text}
-        await self.ann.do("send", message)
-        assert (await self.bob.next("message", text=text))["user"] == "ann"
-
-    def new_keys(self) -> set[bytes]:
-        """Return the names of Redis keys that were not there before."""
-        return redis_keys(self.redis.admin, without=[TALK.encode()]) - self.keys
 
 
 @pytest.fixture
@@ -90,10 +60,8 @@ async def scene(
     ):
         for client in (ann, bob):
             await client.do("join", {"room": TALK})
-        # The store's threads come with its first use, and stay.
-        await services_of(node).images._store._size(f"{'0' * 64}.png")
         keys = redis_keys(redis_server.admin, without=[TALK.encode()])
-        scene = Scene(node, redis_server, ann, bob, standing(node), keys)
+        scene = Scene(node, redis_server, ann, bob, holdings(node), keys)
         await scene.goes_on()
         yield scene
         await scene.goes_on()

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from schemas.base import StrictField, StrictSchema
-from schemas.events import MessageType, Token, _JoinItem
+from schemas.events import JoinItem, MessageType, Token
 from schemas.field_types import (
     Binary,
     ClientId,
@@ -21,10 +21,11 @@ from schemas.field_types import (
     UserId,
     WholeNumber,
 )
+from tests.kit.waiting import MS
 
 T = TypeVar("T", bound=Callable[..., object])
 
-EXAMPLES_SECONDS = 120
+EXAMPLES_SECONDS = 120_000 * MS
 """Longest time for all examples of a test, on a machine that is busy with others."""
 
 
@@ -161,7 +162,7 @@ def _value(field: Any, rooms: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
     """Return a strategy for what one field accepts."""
     if isinstance(field, ListOf):
         return st.lists(_value(field.item, rooms), max_size=4)
-    if isinstance(field, _JoinItem):
+    if isinstance(field, JoinItem):
         schema: Any = field.schema
         return valid_payload(schema, rooms)
     if isinstance(field, WholeNumber):

@@ -12,10 +12,8 @@ from typing import Any
 
 import pytest
 
-from realtime.node.app import NODE
 from schemas.catalog import BROADCASTS, REQUESTS, Access
 from tests.hostile.board import GUESSED, ROOM, SECRET_TEXT, activity
-from tests.hostile.standing import services_of
 from tests.kit.members import Member, member
 from tests.kit.nodes import Node, run_nodes
 from tests.kit.raw_chat import RawChat, raw_chat
@@ -233,10 +231,10 @@ async def test_nobody_learns_the_ids_of_others_connections(
         await activity(board)
         rooms = await cleo.ask('["rooms"]')
         heard = json.dumps([answer, rooms, cleo.received])
-        parts = nodes[0].app[NODE].parts
+        parts = nodes[0].parts
         ids = [
             *parts.server.eio.sockets,
-            *(each.sid for each in services_of(nodes[0]).sessions),
+            *(each.sid for each in nodes[0].services.sessions),
         ]
         ann = [one for one in ids if one not in heard]
         assert len(ann) == len(ids)

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.engineio.raw_socket import client_frame, raw_socket
-from tests.hostile.conftest import Scene
 from tests.hostile.fuzzing import bounded
-from tests.hostile.standing import returns_to
+from tests.hostile.scene import Scene
+from tests.kit.holdings import returns_to
 from tests.kit.raw_chat import raw_chat
+from tests.kit.raw_socket import client_frame, raw_socket
 from tests.kit.waiting import DEADLINE_SECONDS
 
 # A body of 1 MiB that holds this much; a payload may have nine.

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from realtime import json_codec
 from realtime.engineio import frames, protocol
-from realtime.engineio.frame_parser import FRAGMENT, Control, FrameError, FrameParser
+from realtime.engineio.frame_parser import FRAGMENT, Control, FrameParser
+from realtime.engineio.frames import FrameError
 from realtime.engineio.protocol import PacketError
 from realtime.socketio.packets import (
     PendingPacket,

@@ -8,7 +8,7 @@ import pytest
 
 from realtime.auth.authenticator import make_token
 from schemas.catalog import REQUESTS
-from tests.hostile.conftest import TALK, Scene
+from tests.hostile.scene import TALK, Scene
 from tests.kit.members import text_of
 from tests.kit.nodes import run_nodes
 from tests.kit.raw_chat import RawChat, raw_chat

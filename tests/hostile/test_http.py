@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.hostile.conftest import Scene
 from tests.hostile.fuzzing import bounded
+from tests.hostile.scene import Scene
 from tests.kit.nodes import Node
-from tests.kit.waiting import DEADLINE_SECONDS
+from tests.kit.waiting import DEADLINE_SECONDS, MS
 
 POLL = "/socket.io/?EIO=4&transport=polling"
 PATHS = (
@@ -87,8 +87,8 @@ BODIES = (b"", b"4", b"\x1f\x8b\x08junk", b"\xff" * 100)
 def node_settings() -> dict[str, Any]:
     """Who opens a session and never comes back is given up within five seconds."""
     return {
-        "ping_interval_seconds": 1.0,
-        "ping_timeout_seconds": 3.0,
+        "ping_interval_seconds": 1_000 * MS,
+        "ping_timeout_seconds": 3_000 * MS,
         "metrics_token": "a-metrics-token-of-the-suite",
     }
 

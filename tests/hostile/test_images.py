@@ -8,6 +8,7 @@ import io
 import json
 import random
 import struct
+import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from tests.hostile.conftest import TALK, Scene
+from realtime.images.signed_urls import ImageLinks
+from realtime.store.keys import SHARED_SECRET
 from tests.hostile.fuzzing import bounded
-from tests.hostile.standing import services_of
+from tests.hostile.scene import TALK, Scene
 from tests.kit.members import text_of
 from tests.kit.nodes import NAMESPACE
 from tests.kit.pictures import with_scans
@@ -28,6 +30,7 @@ from tests.kit.raw_chat import RawChat
 from tests.kit.recording import RecordingClient
 from tests.kit.waiting import wait_until
 
+HOUR_SECONDS = 3_600
 SERVED_AS = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 SERVED_AS["gif"] = "image/gif"
 
@@ -280,7 +283,6 @@ async def test_addresses_cannot_be_guessed(scene: Scene) -> None:
     chance = random.Random(4)
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     answers = set()
-    links = services_of(scene.node).images._links
     for _ in range(50):
         guess = "".join(chance.choices(letters, k=43))
         missing = f"/images/{chance.randbytes(32).hex()}.png"
@@ -288,16 +290,23 @@ async def test_addresses_cannot_be_guessed(scene: Scene) -> None:
             answers.add(await status_of(scene, f"{name}?{expires}&signature={guess}"))
     assert len(answers) == 1, "the answer tells which images there are"
     assert answers.pop()[0] == 403
-    assert len(links._secret) >= 32
+    assert scene.redis.admin.strlen(SHARED_SECRET) >= 32
 
 
-async def test_an_address_ends(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_address_ends(scene: Scene) -> None:
     """After its time it is worth nothing; members get a fresh one with the message."""
     url = await address_of(scene.ann, picture("PNG"))
-    links = services_of(scene.node).images._links
-    clock = links._clock
-    monkeypatch.setattr(links, "_clock", lambda: clock() + links._valid_seconds + 1)
-    status, said = await status_of(scene, url)
+    name = url.partition("?")[0].rpartition("/")[2]
+    secret = scene.redis.admin.get(SHARED_SECRET)
+    assert isinstance(secret, bytes)
+    now = ImageLinks(lambda: secret, valid_seconds=HOUR_SECONDS)
+    assert (await status_of(scene, now.address(name)))[0] == 200
+    earlier = ImageLinks(
+        lambda: secret,
+        valid_seconds=HOUR_SECONDS,
+        clock=lambda: time.time() - HOUR_SECONDS,
+    )
+    status, said = await status_of(scene, earlier.address(name))
     assert (status, json.loads(said)["error"]["code"]) == (403, "forbidden")
     page = await scene.bob.do("history", {"room": TALK, "limit": 1})
     assert (await status_of(scene, page["messages"][0]["image"]["url"]))[0] == 200
@@ -311,7 +320,7 @@ async def test_a_flood_of_images_leaves_nothing(scene: Scene, mallory: RawChat) 
         event = json.dumps(["send", {**payload, "image": place}])
         await mallory.send(f"451-{NAMESPACE},{event}")
         await mallory.send(data)
-    images = services_of(scene.node).images
+    images = scene.node.services.images
     assert (await mallory.ask('["rooms"]'))["ok"]
-    await wait_until(lambda: not images._waiting.total(), "no image waits")
+    await wait_until(lambda: not images.slots_taken, "no image waits")
     await scene.goes_on()

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.field_types import ROOM_ID_PATTERN
-from tests.hostile.conftest import Scene
 from tests.hostile.fuzzing import bounded
-from tests.hostile.standing import redis_keys
+from tests.hostile.scene import Scene
+from tests.kit.holdings import redis_keys
 from tests.kit.nodes import Node, run_nodes
 from tests.kit.raw_chat import raw_chat
 from tests.kit.redis_server import RedisServer

@@ -1,15 +1,14 @@
 """Who quits a room is out: at every node, on every device, whatever is under way."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
-from realtime.node.app import NODE
-from realtime.store.room_state import RoomState
+from realtime.store.room_snapshot import RoomSnapshot, RoomSnapshots
 from tests.hostile.board import GUESSED, ROOM, activity
-from tests.hostile.standing import services_of
 from tests.kit.members import Member, member, text_of
 from tests.kit.nodes import Node
 from tests.kit.waiting import DEADLINE_SECONDS, wait_until
@@ -83,8 +82,7 @@ async def test_a_node_that_was_deaf_learns_who_quit(
         member(nodes[2], "dan", ROOM),
     ):
         # The word of it falls into a gap of the node's Pub/Sub.
-        control = nodes[2].app[NODE].parts.manager.control
-        monkeypatch.setitem(control.more, "quit", _nothing)
+        _words_of_quits(nodes[2], monkeypatch)
         for each in (desk, dan):
             await each.do("quit", {"room": ROOM})
         await dan.join(ROOM)
@@ -105,11 +103,9 @@ async def test_who_comes_back_before_the_word_of_their_quit_stays(
     nodes: list[Node], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Redis may carry the word of a `quit` later than the next `join`."""
-    control = nodes[0].app[NODE].parts.manager.control
-    carry_out = control.more["quit"]
-    words: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    carry_out = nodes[0].services.quitting.heard
     async with member(nodes[0], "cleo", ROOM) as cleo:
-        monkeypatch.setitem(control.more, "quit", words.put)
+        words = _words_of_quits(nodes[0], monkeypatch)
         await cleo.do("quit", {"room": ROOM})
         await cleo.join(ROOM)
         async with asyncio.timeout(DEADLINE_SECONDS):
@@ -123,14 +119,12 @@ async def test_who_joins_again_before_the_word_of_their_quit_finds_the_room(
     nodes: list[Node], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A device that attends joins anew: a member again, with the room on their list."""
-    control = nodes[1].app[NODE].parts.manager.control
-    carry_out = control.more["quit"]
-    words: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    carry_out = nodes[1].services.quitting.heard
     async with (
         member(nodes[0], "cleo", ROOM) as phone,
         member(nodes[1], "cleo", ROOM) as desk,
     ):
-        monkeypatch.setitem(control.more, "quit", words.put)
+        words = _words_of_quits(nodes[1], monkeypatch)
         await phone.do("quit", {"room": ROOM})
         assert (await desk.join(ROOM))["ok"]
         async with asyncio.timeout(DEADLINE_SECONDS):
@@ -145,16 +139,14 @@ async def test_a_join_on_the_heels_of_the_question_who_quit_counts(
     nodes: list[Node], monkeypatch: pytest.MonkeyPatch, heard_by: str
 ) -> None:
     """Redis answers that they quit, and admits them again right after."""
-    services = services_of(nodes[1])
-    attendance = services.attendance
-    states_read, ask = attendance._states.read, "is_member"
+    services = nodes[1].services
+    ask = "is_member"
     asked, sent, answered = asyncio.Event(), asyncio.Event(), asyncio.Event()
     if heard_by == "gap":
         ask = "quit_lately"
-        monkeypatch.setitem(
-            nodes[1].app[NODE].parts.manager.control.more, "quit", _nothing
-        )
-    ask_redis = getattr(services.rooms, ask)
+        _words_of_quits(nodes[1], monkeypatch)
+    read = RoomSnapshots.read
+    ask_redis = getattr(services.memberships, ask)
 
     async def slow_answer(*arguments: str) -> object:
         found = await ask_redis(*arguments)
@@ -162,8 +154,8 @@ async def test_a_join_on_the_heels_of_the_question_who_quit_counts(
         await sent.wait()
         return found
 
-    async def slow_state(room: str) -> RoomState:
-        state = states_read(room)
+    async def slow_state(snapshots: RoomSnapshots, room: str) -> RoomSnapshot:
+        state = read(snapshots, room)
         sent.set()
         await answered.wait()
         return await state
@@ -173,16 +165,16 @@ async def test_a_join_on_the_heels_of_the_question_who_quit_counts(
         member(nodes[1], "cleo", ROOM) as desk,
         asyncio.timeout(DEADLINE_SECONDS),
     ):
-        monkeypatch.setattr(services.rooms, ask, slow_answer)
+        monkeypatch.setattr(services.memberships, ask, slow_answer)
         await phone.do("quit", {"room": ROOM})
         hearing = asyncio.ensure_future(
-            services.quits.after_gap(f"chatroom-{ROOM}")
+            services.quitting.after_gap(f"chatroom-{ROOM}")
             if heard_by == "gap"
             else asked.wait()
         )
         await asked.wait()
         # What is told of the room's state waits for the same, and is let through.
-        monkeypatch.setattr(attendance._states, "read", slow_state)
+        monkeypatch.setattr(RoomSnapshots, "read", slow_state)
         joining = asyncio.ensure_future(desk.join(ROOM))
         await sent.wait()
         monkeypatch.undo()
@@ -195,12 +187,26 @@ async def test_a_join_on_the_heels_of_the_question_who_quit_counts(
         assert not [name for name, _ in desk.kept if name == "membership_ended"]
 
 
-async def _nothing(_message: dict[str, Any]) -> None:
-    """Do nothing."""
+def _words_of_quits(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> asyncio.Queue[dict[str, Any]]:
+    """Keep back what a node hears of quits: it falls into a gap, or comes late."""
+    remote = node.parts.remote
+    receive, kept = remote.receive, asyncio.Queue[dict[str, Any]]()
+
+    def keep(payload: bytes) -> None:
+        message = json.loads(payload)
+        if message["method"] == "quit":
+            kept.put_nowait(message)
+        else:
+            receive(payload)
+
+    monkeypatch.setattr(remote, "receive", keep)
+    return kept
 
 
 def _attends(node: Node, user: str) -> bool:
-    manager = node.app[NODE].parts.manager
+    manager = node.parts.manager
     inside = manager.recipients("/chat", f"chatroom-{ROOM}")
-    sessions = services_of(node).sessions
+    sessions = node.services.sessions
     return any(each.sid in inside for each in sessions if each.user == user)

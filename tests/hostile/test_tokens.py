@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from realtime.auth.tokens import LEEWAY_SECONDS
 from tests.hostile.fuzzing import bounded
-from tests.hostile.standing import returns_to, services_of, standing
+from tests.kit.holdings import holdings, returns_to
 from tests.kit.nodes import Node, run_nodes
 from tests.kit.raw_chat import raw_chat
 from tests.kit.recording import recording
@@ -128,7 +128,7 @@ async def node(
     """A node that demands issuer, audience and expiry; it returns to how it was."""
     settings = {"jwt_secret": SECRET, "require_exp": True, **RULES}
     async with run_nodes(1, redis_url, **settings) as (node,):
-        before = standing(node)
+        before = holdings(node)
         yield node
         await returns_to(node, before)
 
@@ -281,7 +281,7 @@ async def test_refresh_changes_nothing_but_the_end(node: Node) -> None:
     async with recording(
         node, "ann", {"token": signed(HS256, claims(exp=until))}
     ) as ann:
-        (session,) = services_of(node).sessions
+        (session,) = node.services.sessions
         for bad in (
             signed(HS256, claims(sub="bob", exp=until + 600)),
             signed({"alg": "none"}, claims(exp=until + 600)),

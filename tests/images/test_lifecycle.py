@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from realtime.errors import TooLargeError, UnavailableError
 from realtime.images import store as store_module
 from realtime.images.store import ImageStore
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.store.image_gc import delete_garbage, find_garbage
 from realtime.store.image_sweep import ImageSweep
 from realtime.store.image_uses import ImageUses, Use
@@ -148,12 +148,12 @@ async def test_a_full_disk_refuses_images_and_nothing_else(
 
 
 @pytest.fixture
-def log(link: RedisLink) -> MessageLog:
+def log(link: RedisClient) -> MessageLog:
     return make_log(link)
 
 
 @pytest.fixture
-def uses(link: RedisLink) -> ImageUses:
+def uses(link: RedisClient) -> ImageUses:
     return ImageUses(link, user_limit_bytes=MIB, look_ms=0, pending_ms=0)
 
 
@@ -168,7 +168,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
 
 @pytest.fixture
-def sweep(link: RedisLink, uses: ImageUses, store: ImageStore) -> ImageSweep:
+def sweep(link: RedisClient, uses: ImageUses, store: ImageStore) -> ImageSweep:
     return ImageSweep(link, uses, store, every_seconds=0)
 
 
@@ -255,7 +255,7 @@ async def test_a_message_that_changed_shows_it_no_more(
 
 
 async def test_a_claim_in_time_keeps_the_file(
-    link: RedisLink, store: ImageStore
+    link: RedisClient, store: ImageStore
 ) -> None:
     """While a message may be under way its file is not deleted."""
     uses = ImageUses(link, user_limit_bytes=MIB, look_ms=0, pending_ms=60_000)
@@ -305,7 +305,7 @@ async def test_bytes_are_counted_once_a_message(
 
 
 async def test_two_nodes_share_the_work(
-    uses: ImageUses, store: ImageStore, link: RedisLink
+    uses: ImageUses, store: ImageStore, link: RedisClient
 ) -> None:
     """A file that one node looks at is left alone by the others."""
     for number in range(120):
@@ -316,7 +316,7 @@ async def test_two_nodes_share_the_work(
 
 
 async def test_gc_compares_all_files_with_all_messages(
-    link: RedisLink,
+    link: RedisClient,
     uses: ImageUses,
     store: ImageStore,
     sweep: ImageSweep,

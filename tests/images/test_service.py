@@ -36,7 +36,7 @@ LIMIT_PIXELS = 1_000_000
 async def images(tmp_path: Path) -> AsyncIterator[Images]:
     images = Images(
         ImageStore.at(None, folder=tmp_path / "images"),
-        ImageLinks(b"s" * 32, valid_seconds=3600),
+        ImageLinks(lambda: b"s" * 32, valid_seconds=3600),
         Limits(LIMIT_BYTES, LIMIT_PIXELS, 4 * LIMIT_PIXELS),
     )
     yield images
@@ -204,7 +204,7 @@ async def test_junk_never_breaks_the_server(images: Images) -> None:
 
 async def test_an_image_that_is_not_there_is_not_found(images: Images) -> None:
     """A genuine address of a file that was deleted."""
-    links = ImageLinks(b"s" * 32, valid_seconds=3600)
+    links = ImageLinks(lambda: b"s" * 32, valid_seconds=3600)
     with pytest.raises(NotFoundError):
         await read(images, links.address("0" * 64 + ".png"))
 

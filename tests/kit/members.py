@@ -96,8 +96,9 @@ class Member(RecordingClient):
         shown.append(message)
         self.cursors[room] = _cursor(message)
 
-    async def _receive(self, event: str, *arguments: Any) -> None:
-        await super()._receive(event, *arguments)
+    async def receive(self, event: str, *arguments: Any) -> None:
+        """Take a broadcast into the view."""
+        await super().receive(event, *arguments)
         payload = arguments[0] if arguments else {}
         self.timeline.append((event, payload))
         if event == "message":

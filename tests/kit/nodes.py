@@ -14,9 +14,12 @@ from typing import Any
 import socketio
 from aiohttp import web
 
-from realtime.node.app import create_app
+from realtime.node.app import NODE, create_app
+from realtime.node.app import Node as RunningNode
 from realtime.node.settings import Settings
+from realtime.node.wiring import Parts
 from realtime.redis.valkey_process import die_with_parent
+from realtime.services import Services
 from tests.kit.waiting import DEADLINE_SECONDS
 
 HOST = "127.0.0.1"
@@ -34,6 +37,21 @@ class Node:
 
     url: str
     app: web.Application
+
+    @property
+    def running(self) -> RunningNode:
+        """The product's own object."""
+        return self.app[NODE]
+
+    @property
+    def parts(self) -> Parts:
+        """What it consists of."""
+        return self.running.parts
+
+    @property
+    def services(self) -> Services:
+        """What its handlers are given."""
+        return self.parts.services
 
 
 @asynccontextmanager

@@ -2,16 +2,19 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 
-from tests.engineio.serving import UPGRADE
 from tests.kit.nodes import NAMESPACE, Node, NodeProcess
+from tests.kit.serving import UPGRADE
 from tests.kit.waiting import DEADLINE_SECONDS, MS
 
+# The server's heartbeat, and its answer.
+PING, PONG = "2", "3"
 # A raw client does not insist on the server's farewell.
 CLOSE_SECONDS = 100 * MS
 
@@ -56,9 +59,26 @@ class RawChat:
             while True:
                 message = await self._ws.receive()
                 assert message.type is aiohttp.WSMsgType.TEXT, f"closed: {message}"
-                if message.data.startswith(prefixes):
+                if message.data == PING:
+                    # On a busy machine a long test outlives the heartbeat's patience.
+                    await self.send(PONG)
+                elif message.data.startswith(prefixes):
                     return str(message.data)
                 self.received.append(message.data)
+
+    async def answered(self, *prefixes: str) -> bool:
+        """Wait for a frame that begins so; False if the connection ends instead."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while True:
+                message = await self._ws.receive()
+                if message.type is not aiohttp.WSMsgType.TEXT:
+                    return False
+                if message.data.startswith(prefixes):
+                    return True
+
+    def cut(self) -> None:
+        """End the connection below the WebSocket, without a farewell."""
+        self._ws.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
     @property
     def close_code(self) -> int | None:

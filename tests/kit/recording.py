@@ -29,7 +29,7 @@ class RecordingClient:
         self.kept: list[tuple[str, Payload]] = []
         self.problems: list[str] = []
         self._news = asyncio.Event()
-        sio.on("*", self._receive, namespace=NAMESPACE)
+        sio.on("*", self.receive, namespace=NAMESPACE)
 
     async def ask(self, event: str, payload: object = None) -> Payload:
         """Emit an event and return its ack, success or error."""
@@ -79,7 +79,8 @@ class RecordingClient:
                 f"{self.user} got no {event} {members}, but {self.kept}"
             ) from None
 
-    async def _receive(self, event: str, *arguments: Any) -> None:
+    async def receive(self, event: str, *arguments: Any) -> None:
+        """Take a broadcast."""
         problem = _problem(event, arguments)
         if problem is not None:
             self.problems.append(problem)

@@ -10,19 +10,20 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from realtime.presence.presence_counts import PresenceCounts
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.redis.connection import Argument
 from realtime.redis.script import Script
 from realtime.redis.url import connection_factory
 from realtime.store import scripts
-from realtime.store.membership import Rooms
+from realtime.store.membership import Memberships
 from realtime.store.message_log import MessageLog
-from realtime.store.room_state import RoomStates
+from realtime.store.room_snapshot import RoomSnapshots
 from tests.kit.redis_server import RedisServer
-from tests.kit.waiting import MS
+from tests.kit.running import running
+from tests.kit.waiting import DEADLINE_SECONDS, MS
 
 TIMEOUT_SECONDS = 1_000 * MS
-LinkMaker = Callable[..., AbstractAsyncContextManager[RedisLink]]
+LinkMaker = Callable[..., AbstractAsyncContextManager[RedisClient]]
 Send = Callable[..., Awaitable[Any]]
 
 
@@ -36,8 +37,8 @@ def make_link(redis_server: RedisServer) -> LinkMaker:
         timeout_seconds: float = TIMEOUT_SECONDS,
         limit_calls: int = 20_000,
         url: str = redis_server.url,
-    ) -> AsyncIterator[RedisLink]:
-        link = RedisLink(
+    ) -> AsyncIterator[RedisClient]:
+        link = RedisClient(
             connection_factory(url, timeout_seconds=timeout_seconds),
             timeout_seconds=timeout_seconds,
             limit_calls=limit_calls,
@@ -52,27 +53,48 @@ def make_link(redis_server: RedisServer) -> LinkMaker:
     return make
 
 
+class UnheardClient(RedisClient):
+    """Publishes on sharded channels: other channels, that no node listens to."""
+
+    publish_command = "SPUBLISH"
+
+
+@asynccontextmanager
+async def unheard_log(url: str) -> AsyncIterator[MessageLog]:
+    """Return a log whose messages are stored and whose publications nobody hears."""
+    redis = UnheardClient(
+        connection_factory(url, timeout_seconds=TIMEOUT_SECONDS),
+        timeout_seconds=TIMEOUT_SECONDS,
+        limit_calls=10,
+    )
+    redis.start()
+    try:
+        yield make_log(redis)
+    finally:
+        await redis.aclose()
+
+
 @pytest.fixture
-async def link(make_link: LinkMaker) -> AsyncIterator[RedisLink]:
+async def link(make_link: LinkMaker) -> AsyncIterator[RedisClient]:
     """A link with a generous deadline, for the stores."""
     async with make_link(timeout_seconds=5_000 * MS) as made:
         yield made
 
 
 @pytest.fixture
-def states(link: RedisLink) -> RoomStates:
+def states(link: RedisClient) -> RoomSnapshots:
     """What a join tells of a room; three are listed, more are counted."""
-    return RoomStates(link, announce_members=3)
+    return RoomSnapshots(link, announce_members=3)
 
 
-class TwiceLink(RedisLink):
+class TwiceLink(RedisClient):
     """Carries each script out twice, as when a cut swallows the first answer."""
 
-    def run(
+    def run_script(
         self, script: Script, keys: Sequence[str], args: Sequence[Argument]
     ) -> Coroutine[Any, Any, Any]:
         """Run it, forget the answer, and run it again."""
-        once = super().run
+        once = super().run_script
 
         async def twice() -> Any:
             await once(script, keys, args)
@@ -82,7 +104,7 @@ class TwiceLink(RedisLink):
 
 
 @pytest.fixture
-async def twice_link(redis_server: RedisServer) -> AsyncIterator[RedisLink]:
+async def twice_link(redis_server: RedisServer) -> AsyncIterator[RedisClient]:
     """A link that repeats each script."""
     made = TwiceLink(
         connection_factory(redis_server.url, timeout_seconds=TIMEOUT_SECONDS),
@@ -95,13 +117,13 @@ async def twice_link(redis_server: RedisServer) -> AsyncIterator[RedisLink]:
 
 
 @pytest.fixture
-def rooms(link: RedisLink) -> Rooms:
+def rooms(link: RedisClient) -> Memberships:
     """The membership of rooms."""
-    return Rooms(link, user_rooms_limit=3)
+    return Memberships(link, user_rooms_limit=3)
 
 
 @pytest.fixture
-def log(link: RedisLink) -> MessageLog:
+def log(link: RedisClient) -> MessageLog:
     """A log with room for all that a test writes."""
     return make_log(link)
 
@@ -112,7 +134,7 @@ def send(log: MessageLog) -> Send:
     return sender(log)
 
 
-def make_log(link: RedisLink, **keywords: Any) -> MessageLog:
+def make_log(link: RedisClient, **keywords: Any) -> MessageLog:
     """Return a log with the keywords given, and ample limits for the rest."""
     ample: dict[str, Any] = {
         "remember_seconds": 3600,
@@ -147,12 +169,11 @@ def sender(log: MessageLog) -> Send:
 
 
 @pytest.fixture
-async def counts(link: RedisLink) -> AsyncIterator[PresenceCounts]:
+async def counts(link: RedisClient) -> AsyncIterator[PresenceCounts]:
     """Announces counts of large rooms, at one node."""
     made = PresenceCounts(link)
-    made.start()
-    yield made
-    await made.aclose()
+    async with running(made.run()):
+        yield made
 
 
 @pytest.fixture
@@ -160,7 +181,7 @@ async def channel(redis_client: Redis) -> AsyncIterator[PubSub]:
     """A subscription of the room's channel."""
     async with redis_client.pubsub() as pubsub:
         await pubsub.subscribe("chatroom-42")
-        await pubsub.get_message(timeout=5)
+        await pubsub.get_message(timeout=DEADLINE_SECONDS)
         yield pubsub
 
 
@@ -169,7 +190,7 @@ async def said(channel: PubSub, redis_client: Redis) -> list[Any]:
     await redis_client.publish("chatroom-42", '"end"')
     found: list[Any] = []
     while True:
-        message: Any = await channel.get_message(timeout=5)
+        message: Any = await channel.get_message(timeout=DEADLINE_SECONDS)
         payload = json.loads(message["data"])
         if payload == "end":
             return found

@@ -6,11 +6,11 @@ import pytest
 
 from handlers import connecting
 from tests.kit.members import member, text_of
+from tests.kit.metrics import limits_met
 from tests.kit.nodes import run_nodes
 from tests.kit.raw_chat import raw_chat
 from tests.kit.recording import recording
 from tests.kit.waiting import MS, wait_until
-from tests.node.test_limits import met
 
 
 async def test_who_goes_on_against_refusals_is_read_slowly(
@@ -32,7 +32,7 @@ async def test_who_goes_on_against_refusals_is_read_slowly(
         for each in refused:
             assert each["error"]["code"] == "rate_limited"
             assert each["error"]["retryAfter"] > 0
-        limits = met(node)
+        limits = limits_met(node)
         assert limits["rate_event"] == len(refused)
         assert limits["rate_refusals"] > 0
         await mallory.do("send", text_of("what is allowed goes on"))
@@ -52,7 +52,7 @@ async def test_many_connections_are_one_user(redis_url: str) -> None:
         error = await second.refused("sync", rooms)
         assert error["code"] == "rate_limited"
         assert error["retryAfter"] > 0
-        assert met(node) == {"rate_user_requests": 1}
+        assert limits_met(node) == {"rate_user_requests": 1}
         await bob.do("sync", rooms)
 
 
@@ -68,12 +68,12 @@ async def test_who_connects_again_and_again_is_told_late(
         async with raw_chat(node) as third, raw_chat(node) as other:
             refused = asyncio.create_task(third.connect({"user": "mallory"}))
             assert "sid" in await other.connect({"user": "ann"})
-            await wait_until(lambda: met(node), "it is refused")
+            await wait_until(lambda: limits_met(node), "it is refused")
             assert not refused.done()
             answer = await refused
             assert answer["data"]["code"] == "rate_limited"
             assert answer["data"]["retryAfter"] > 0
-        assert met(node) == {"rate_connect": 1}
+        assert limits_met(node) == {"rate_connect": 1}
 
 
 async def test_payloads_that_are_wrong_wear_patience_out(
@@ -87,5 +87,5 @@ async def test_payloads_that_are_wrong_wear_patience_out(
     ):
         for asked in ('["send",5]', '["shout"]', '["join"]', '["typing",{}]'):
             assert not (await mallory.ask(asked))["ok"]
-        assert met(node)["rate_refusals"] > 0
+        assert limits_met(node)["rate_refusals"] > 0
         assert (await mallory.ask('["join",{"room":"42"}]'))["ok"]

@@ -8,12 +8,13 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from realtime.node import garbage
 from realtime.node.garbage import GarbageCollection
-from tests.kit.waiting import wait_until
+from tests.kit.waiting import MS, wait_until
 
 STORM_BYTES = 64_000_000
 
@@ -33,7 +34,7 @@ class Circle:
 
 @pytest.fixture
 def by_the_clock_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(garbage, "YOUNG_SECONDS", 0.01)
+    monkeypatch.setattr(garbage, "YOUNG_SECONDS", 10 * MS)
     threshold = gc.get_threshold()
     gc.disable()
     yield
@@ -70,7 +71,7 @@ async def test_what_has_grown_old_goes_in_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A connection that lived for long and was lost."""
-    monkeypatch.setattr(garbage, "ALL_SECONDS", 0.05)
+    monkeypatch.setattr(garbage, "ALL_SECONDS", 50 * MS)
     with collecting():
         old = Circle()
         gc.collect()
@@ -83,7 +84,7 @@ async def test_what_has_grown_old_goes_in_a_while(
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's own way")
 async def test_what_a_storm_took_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also what lies between things that stay."""
-    monkeypatch.setattr(garbage, "ALL_SECONDS", 0.05)
+    monkeypatch.setattr(garbage, "ALL_SECONDS", 50 * MS)
     storm = [bytes(2_000) for _ in range(STORM_BYTES // 2_000)]
     before = resident_bytes()
     left_over = storm[::100]
@@ -119,13 +120,21 @@ async def test_looking_through_everything_takes_a_small_share(
     assert len(kept) == 300_000
 
 
-async def test_nothing_runs_after_the_end() -> None:
+async def test_nothing_runs_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """The timer ends with its owner."""
+    loop = asyncio.get_running_loop()
+    call_later, timers = loop.call_later, list[asyncio.TimerHandle]()
+
+    def noted(*arguments: Any) -> asyncio.TimerHandle:
+        timers.append(call_later(*arguments))
+        return timers[-1]
+
+    monkeypatch.setattr(loop, "call_later", noted)
     before = gc.get_threshold()
     collection = GarbageCollection()
     collection.start()
     collection.close()
     gc.unfreeze()
     gc.set_threshold(*before)
-    timers = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+    assert timers
     assert all(timer.cancelled() for timer in timers)

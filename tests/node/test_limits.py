@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from realtime.node.app import NODE
 from tests.kit.members import member, text_of
+from tests.kit.metrics import limits_met
 from tests.kit.nodes import Node, run_nodes
 from tests.kit.raw_chat import RawChat, handshake, raw_chat
 from tests.kit.recording import RecordingClient, recording
@@ -17,12 +17,6 @@ from tests.kit.waiting import MS, wait_until
 
 HOME = "198.51.100.7"
 ELSEWHERE = "203.0.113.9"
-
-
-def met(node: Node) -> dict[str, int]:
-    """Return which limits were met, and how often."""
-    limited = node.app[NODE].parts.limited
-    return {name: count for name, count in limited.items() if count}
 
 
 @asynccontextmanager
@@ -56,15 +50,9 @@ async def test_sessions_of_an_address(redis_url: str) -> None:
             assert (error["code"], error["temporary"]) == ("rate_limited", True)
             assert error["retryAfter"] > 0
             assert not await refusal(node, "cem", ELSEWHERE)
-        await wait_until(lambda: _sessions(node) == 1, "bob has left")
+        await wait_until(lambda: len(node.services.sessions) == 1, "bob has left")
         assert not await refusal(node, "cem")
-        assert met(node) == {"address_sessions": 1}
-
-
-def _sessions(node: Node) -> int:
-    services = node.app[NODE]._services
-    assert services is not None
-    return len(services.sessions)
+        assert limits_met(node) == {"address_sessions": 1}
 
 
 async def test_strangers_of_an_address(redis_url: str) -> None:
@@ -78,7 +66,7 @@ async def test_strangers_of_an_address(redis_url: str) -> None:
         for transport in ("polling", "websocket"):
             status, retry_after = await handshake(node, transport, address=HOME)
             assert (status, int(retry_after or 0) > 0) == (429, True)
-        assert met(node) == {"address_unauthenticated": 2}
+        assert limits_met(node) == {"address_unauthenticated": 2}
         assert not await refusal(node, "dan", ELSEWHERE)
 
 
@@ -92,9 +80,9 @@ async def test_strangers_of_a_node(redis_url: str) -> None:
         async with raw_chat(node, address=ELSEWHERE):
             status, retry_after = await handshake(node, "polling", address=HOME)
             assert (status, int(retry_after or 0) > 0) == (503, True)
-            assert met(node) == {"node_unauthenticated": 1}
-        strangers = node.app[NODE].parts.server.eio.hub.addresses
-        await wait_until(lambda: strangers.strangers == 1, "one has left")
+            assert limits_met(node) == {"node_unauthenticated": 1}
+        addresses = node.parts.server.eio.engine.admission.addresses
+        await wait_until(lambda: addresses.unauthenticated == 1, "one has left")
         assert not await refusal(node, "dan")
 
 
@@ -111,9 +99,9 @@ async def test_sessions_of_a_user_and_of_a_node(
             error = await refusal(node, "ann")
             assert (error["code"], error["temporary"]) == (code, True)
             assert error["retryAfter"] > 0
-        await wait_until(lambda: not _sessions(node), "ann has left")
+        await wait_until(lambda: not len(node.services.sessions), "ann has left")
         assert not await refusal(node, "ann")
-        assert met(node) == {setting: 1}
+        assert limits_met(node) == {setting: 1}
 
 
 async def test_rooms_of_a_session(redis_url: str) -> None:
@@ -132,7 +120,7 @@ async def test_rooms_of_a_session(redis_url: str) -> None:
         await ann.do("join", {"room": joined})
         await ann.do("leave", {"room": joined})
         await ann.do("join", {"room": "9"})
-        assert met(node) == {"session_rooms": 3}
+        assert limits_met(node) == {"session_rooms": 3}
 
 
 @pytest.mark.parametrize(
@@ -155,7 +143,7 @@ async def test_requests_of_a_connection(redis_url: str, rates: str, limit: str) 
         error = await _refused_at_last(ann, "typing", typing)
         assert (error["code"], error["temporary"]) == ("rate_limited", True)
         assert 0 < error["retryAfter"] <= 1000
-        assert met(node) == {limit: 1}
+        assert limits_met(node) == {limit: 1}
         await _insist(ann, "typing", typing)
 
 
@@ -176,7 +164,7 @@ async def test_messages_of_a_user_over_all_nodes(redis_url: str) -> None:
             return not (await there.ask("send", text_of("elsewhere")))["ok"]
 
         await wait_until(limited_there, "the other node knows")
-        assert met(nodes[1]).keys() == {"rate_user"}
+        assert limits_met(nodes[1]).keys() == {"rate_user"}
         await bob.do("send", text_of("bob may"))
         await _insist(here, "send", text_of("at last"))
 
@@ -199,7 +187,9 @@ async def _insist(client: RecordingClient, event: str, payload: object) -> None:
 
 async def test_calls_of_redis_under_way(redis_server: RedisServer) -> None:
     """While Redis hangs, what is too much is refused at once: nothing was stored."""
-    patient = {"redis_timeout_seconds": 60.0, "redis_silence_seconds": 60.0}
+    patient: Any = dict.fromkeys(
+        ("redis_timeout_seconds", "redis_silence_seconds"), 60_000 * MS
+    )
     async with (
         run_nodes(1, redis_server.url, redis_calls=20, **patient) as (node,),
         member(node, "ann", "42") as ann,
@@ -208,13 +198,13 @@ async def test_calls_of_redis_under_way(redis_server: RedisServer) -> None:
         try:
             sends = [ann.ask("send", text_of(str(number))) for number in range(40)]
             answering = asyncio.gather(*sends)
-            await wait_until(lambda: met(node), "one is refused while Redis hangs")
+            await wait_until(lambda: limits_met(node), "one is refused")
         finally:
             redis_server.resume()
         answers = await answering
         codes = [each["error"]["code"] for each in answers if not each["ok"]]
         assert "unavailable" in codes
-        assert met(node)["redis_calls"] == codes.count("unavailable")
+        assert limits_met(node)["redis_calls"] == codes.count("unavailable")
 
 
 async def test_bytes_of_a_packet(redis_url: str) -> None:
@@ -227,5 +217,5 @@ async def test_bytes_of_a_packet(redis_url: str) -> None:
         await ann.send("42/chat,1" + "x" * 70_000)
         await ann.closed()
         assert ann.close_code == 1009
-        assert met(node) == {"payload_limit_bytes": 1}
+        assert limits_met(node) == {"payload_limit_bytes": 1}
         await bob.do("join", {"room": "42"})

@@ -12,8 +12,8 @@ from realtime.engineio.protocol import Reason
 from realtime.limits import LIMITS
 from realtime.node.settings import options
 from schemas.acks import ERROR_CODES
+from tests.kit.metrics import scrape
 from tests.kit.nodes import run_nodes
-from tests.node.test_metrics import scrape
 
 PAGE = Path(__file__).parents[2] / "docs" / "limits.md"
 ROWS = [

@@ -12,9 +12,9 @@ import pytest
 
 from realtime.node.logs import LineHandler, LogWriter
 from realtime.redis.valkey_process import die_with_parent
+from tests.kit.metrics import scrape
 from tests.kit.nodes import READY_LINE, START_SECONDS
 from tests.kit.waiting import DEADLINE_SECONDS, wait_until
-from tests.node.test_metrics import scrape
 
 PIPE_BYTES = 4096
 """A pipe of this size is full after some forty lines."""

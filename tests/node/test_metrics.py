@@ -1,26 +1,13 @@
 """Metrics: what an operator sees of a node, and who may see it."""
 
-import aiohttp
 from redis.asyncio import Redis
 
 from realtime.store import keys
+from tests.kit.metrics import scrape
 from tests.kit.nodes import NAMESPACE, client, run_nodes
 from tests.kit.waiting import wait_until
 
 TOKEN = "a-scraper-must-bring-this"
-
-
-async def scrape(url: str, **headers: str) -> tuple[int, dict[str, float]]:
-    """Return the status and the numbers of ``/metrics``."""
-    async with (
-        aiohttp.ClientSession(headers=headers) as http,
-        http.get(f"{url}/metrics") as answer,
-    ):
-        lines = (await answer.text()).splitlines()
-    rows = [line.rpartition(" ") for line in lines if not line.startswith("#")]
-    if answer.status != 200:
-        return answer.status, {}
-    return answer.status, {name: float(value) for name, _, value in rows}
 
 
 async def test_numbers_follow_what_happens(redis_url: str) -> None:

@@ -5,9 +5,10 @@ import asyncio
 import aiohttp
 import pytest
 
+from realtime.node.outage import TELL_SECONDS, OutageWatch
 from tests.kit.nodes import NAMESPACE, client, run_nodes
 from tests.kit.redis_server import RedisServer
-from tests.kit.waiting import DEADLINE_SECONDS, wait_until
+from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
 
 
 async def readiness(url: str) -> int:
@@ -85,7 +86,7 @@ async def test_a_node_whose_redis_is_full_says_so(
     """Redis answers and stores nothing: balancers are told, and the log, in a line."""
     message = {"room": "42", "clientId": "one", "type": "text", "text": "hello"}
     async with (
-        run_nodes(1, redis_server.url, lease_seconds=1.0) as (node,),
+        run_nodes(1, redis_server.url, lease_seconds=1_000 * MS) as (node,),
         client(node, "ann") as ann,
     ):
         await ann.call("join", {"room": "42"}, namespace=NAMESPACE)
@@ -116,7 +117,7 @@ async def test_who_left_during_an_outage_is_gone_after_it(
 ) -> None:
     """The session lists are mended: nobody is shown as here who is not."""
     async with (
-        run_nodes(1, redis_server.url, lease_seconds=1.0) as (node,),
+        run_nodes(1, redis_server.url, lease_seconds=1_000 * MS) as (node,),
         client(node, "ann") as ann,
     ):
         await ann.call("join", {"room": "42"}, namespace=NAMESPACE)
@@ -134,3 +135,43 @@ async def test_who_left_during_an_outage_is_gone_after_it(
             return redis_server.admin.hkeys("{chatroom-42}:online") == [b"ann"]
 
         await wait_until(only_ann, "bob is taken off the list")
+
+
+class Watched:
+    """A Redis that is up or not, and a clock that stands."""
+
+    def __init__(self) -> None:
+        self.up = True
+        self.now = 100.0
+        self.told: list[bool] = []
+        self.watch = OutageWatch(
+            is_up=lambda: self.up, tell=self.told.append, clock=lambda: self.now
+        )
+
+    def passes(self, seconds: float) -> None:
+        """Let time go by, and the watch look once."""
+        self.now += seconds
+        self.watch.look()
+
+
+def test_a_short_cut_is_no_news() -> None:
+    """A reconnect that takes a moment is not told."""
+    watched = Watched()
+    watched.up = False
+    watched.passes(TELL_SECONDS / 2)
+    watched.up = True
+    watched.passes(TELL_SECONDS)
+    assert watched.told == []
+
+
+def test_an_outage_is_told_once_and_its_end_once() -> None:
+    """However long it lasts."""
+    watched = Watched()
+    watched.up = False
+    for _ in range(5):
+        watched.passes(TELL_SECONDS)
+    assert watched.told == [False]
+    watched.up = True
+    watched.passes(TELL_SECONDS)
+    watched.passes(TELL_SECONDS)
+    assert watched.told == [False, True]

@@ -101,7 +101,7 @@ async def test_the_codes_of_an_outage(
             "rooms": None,
             "typing": {"room": "42", "on": True},
         }
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(5_000 * MS):
             errors = await asyncio.gather(
                 *(ann.refused(event, payload) for event, payload in requests.items())
             )
@@ -120,7 +120,7 @@ async def test_a_redis_that_hangs(nodes: list[Node], redis_server: RedisServer) 
     ):
         payload = text_of("once")
         redis_server.pause()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(5_000 * MS):
             error = await ann.refused("send", payload)
         assert error["code"] == "unknown"
         redis_server.resume()

@@ -7,8 +7,7 @@ import pytest
 
 from realtime.auth.authenticator import Authenticator, Identity
 from realtime.errors import ForbiddenError
-from realtime.node.app import NODE
-from realtime.rooms.attendance import Attendance
+from realtime.rooms.joining import Joining
 from tests.kit.logs import check_log
 from tests.kit.nodes import Node, run_nodes
 from tests.kit.raw_chat import raw_chat
@@ -25,9 +24,7 @@ async def node(redis_url: str, caplog: pytest.LogCaptureFixture) -> AsyncIterato
 
 
 def sessions_of(node: Node) -> list[str]:
-    services = node.app[NODE]._services
-    assert services is not None
-    return [session.user for session in services.sessions]
+    return [session.user for session in node.services.sessions]
 
 
 @pytest.mark.parametrize("cut", [False, True])
@@ -42,7 +39,7 @@ async def test_a_client_that_goes_while_it_is_authenticated(
         await answer.wait()
         return Identity("eve", None, None, None)
 
-    server = node.app[NODE].parts.server
+    server = node.parts.server
     with monkeypatch.context() as patch:
         patch.setattr(Authenticator, "authenticate", slow)
         async with raw_chat(node) as eve:
@@ -84,16 +81,16 @@ async def test_a_room_that_is_denied_does_not_deny_the_others(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`sync` answers room by room."""
-    join = Attendance.join
+    join = Joining.join
 
     async def guarded(
-        self: Attendance, session: object, room: str, cursor: str | None
+        self: Joining, session: object, room: str, cursor: str | None
     ) -> object:
         if room == "secret":
             raise ForbiddenError("You are not a member of this room.")
         return await join(self, session, room, cursor)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Attendance, "join", guarded)
+    monkeypatch.setattr(Joining, "join", guarded)
     async with recording(node, "ann") as ann:
         asked = [{"room": room} for room in ("1", "secret", "2")]
         first, denied, second = (await ann.do("sync", {"rooms": asked}))["rooms"]

@@ -13,18 +13,21 @@ from realtime.presence import node_leases
 from realtime.presence.node_leases import RENEWALS, NodeLease
 from realtime.presence.presence import Presence
 from realtime.presence.presence_counts import PresenceCounts
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.store import keys, scripts
 from tests.kit.redis_server import RedisServer
+from tests.kit.running import running as run_parts
 from tests.kit.waiting import MS, wait_until
 
 # Of a node that lives: no stall of this machine is as long, and yet it is soon renewed.
-LEASE_SECONDS = 20.0
+LEASE_SECONDS = 20_000 * MS
 LOOKS = 100
+# While others may renew their leases.
+PATIENCE_LOOKS = 10
 # Of a node that is dead: soon over.
 DEAD_SECONDS = 300 * MS
 # What is promised of a dead node's sessions.
-SWEPT_SECONDS = 15.0
+SWEPT_SECONDS = 15_000 * MS
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +38,7 @@ def _soon_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
 class Member:
     """A node as far as leases go."""
 
-    def __init__(self, link: RedisLink, name: str) -> None:
+    def __init__(self, link: RedisClient, name: str) -> None:
         self.name = name
         self.relisted = 0
         self.refusing = False
@@ -61,14 +64,11 @@ class Member:
 
 
 @asynccontextmanager
-async def running(link: RedisLink, name: str) -> AsyncIterator[Member]:
+async def running(link: RedisClient, name: str) -> AsyncIterator[Member]:
     """Run a node's lease until the block ends."""
     member = Member(link, name)
-    member.lease.start()
-    try:
+    async with run_parts(member.lease.run()):
         yield member
-    finally:
-        await member.lease.aclose()
 
 
 async def nodes(redis_client: Redis) -> set[str]:
@@ -77,19 +77,19 @@ async def nodes(redis_client: Redis) -> set[str]:
     return set(found)
 
 
-async def die(link: RedisLink, name: str, *users: str) -> None:
+async def die(link: RedisClient, name: str, *users: str) -> None:
     """Leave what a node leaves that was killed: a lease, and sessions of users."""
     member = Member(link, name)
     for user in users:
         sid = f"{name}-{user}"
         await member.presence.enter(room="42", sid=sid, user=user, device=None)
-    await link.run(
+    await link.run_script(
         scripts.LEASES_RENEW, (keys.NODES,), (name, int(DEAD_SECONDS * 1000))
     )
 
 
 async def test_a_node_that_lives_keeps_its_lease(
-    link: RedisLink, redis_client: Redis
+    link: RedisClient, redis_client: Redis
 ) -> None:
     """It renews well before the end, and gives it back when it goes."""
     async with running(link, "n1") as member:
@@ -107,7 +107,7 @@ async def test_a_node_that_lives_keeps_its_lease(
 
 
 async def test_a_dead_node_s_sessions_are_swept(
-    link: RedisLink, redis_client: Redis
+    link: RedisClient, redis_client: Redis
 ) -> None:
     """By any other node, one that starts later included."""
     await die(link, "dead", "ann", "bob")
@@ -123,9 +123,13 @@ async def test_a_dead_node_s_sessions_are_swept(
 
 @pytest.mark.parametrize("comes_back", [True, False])
 async def test_nobody_is_swept_for_an_outage_of_redis(
-    link: RedisLink, redis_client: Redis, comes_back: bool
+    link: RedisClient,
+    redis_client: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    comes_back: bool,
 ) -> None:
     """All leases ran out: the first node back gives the others time to renew theirs."""
+    monkeypatch.setattr(node_leases, "PATIENCE", PATIENCE_LOOKS / LOOKS)
     async with running(link, "n1") as first:
         await wait_until(lambda: first.renewed, "it has a lease")
         await die(link, "n2", "ann")
@@ -135,11 +139,10 @@ async def test_nobody_is_swept_for_an_outage_of_redis(
         await wait_until(lambda: first.renewed > renewed + 1, "it has looked again")
         assert await redis_client.exists(keys.online("42"))
         if comes_back:
-            await link.run(scripts.LEASES_RENEW, (keys.NODES,), ("n2", 60_000))
-        # Half of its lease has passed.
-        first.lease._sweeps_from = 0
-        renewed = first.renewed
-        await wait_until(lambda: first.renewed > renewed + 1, "its patience is over")
+            await link.run_script(scripts.LEASES_RENEW, (keys.NODES,), ("n2", 60_000))
+        await wait_until(
+            lambda: first.renewed > renewed + PATIENCE_LOOKS + 1, "its patience is over"
+        )
         assert await redis_client.exists(keys.online("42")) == comes_back
 
 
@@ -147,7 +150,9 @@ async def _is(redis_client: Redis, expected: set[str]) -> bool:
     return await nodes(redis_client) == expected
 
 
-async def test_many_dead_nodes_are_swept(link: RedisLink, redis_client: Redis) -> None:
+async def test_many_dead_nodes_are_swept(
+    link: RedisClient, redis_client: Redis
+) -> None:
     """More than one look takes: a whole rack went down."""
     for number in range(25):
         await die(link, f"dead{number}", f"u{number}")
@@ -157,7 +162,7 @@ async def test_many_dead_nodes_are_swept(link: RedisLink, redis_client: Redis) -
 
 
 async def test_one_broken_list_keeps_no_dead_session_on_the_others(
-    link: RedisLink, redis_client: Redis, caplog: pytest.LogCaptureFixture
+    link: RedisClient, redis_client: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Of another room, or of another dead node: only what is broken is not cleared."""
     for name in ("dead1", "dead2", "dead3"):
@@ -177,7 +182,7 @@ async def test_one_broken_list_keeps_no_dead_session_on_the_others(
 
 
 async def test_a_node_whose_own_list_is_broken_goes_all_the_same(
-    link: RedisLink, redis_client: Redis, caplog: pytest.LogCaptureFixture
+    link: RedisClient, redis_client: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its end is not cut short; what it leaves is told in the log."""
     async with running(link, "n1") as member:
@@ -187,7 +192,7 @@ async def test_a_node_whose_own_list_is_broken_goes_all_the_same(
 
 
 async def test_a_node_that_lost_its_lease_lists_its_sessions_again(
-    link: RedisLink, redis_client: Redis
+    link: RedisClient, redis_client: Redis
 ) -> None:
     """It was paused and swept by another, or Redis lost it: it lives after all."""
     async with running(link, "n1") as member:
@@ -201,7 +206,7 @@ async def test_a_node_that_lost_its_lease_lists_its_sessions_again(
 
 
 async def test_a_node_that_overslept_its_lease_lists_its_sessions_again(
-    link: RedisLink, redis_client: Redis
+    link: RedisClient, redis_client: Redis
 ) -> None:
     """Another has begun to sweep them and may never finish: it was killed as well."""
     async with running(link, "n1") as member:
@@ -211,7 +216,7 @@ async def test_a_node_that_overslept_its_lease_lists_its_sessions_again(
 
 
 async def test_sessions_that_could_not_be_listed_again_are_listed_later(
-    link: RedisLink, redis_client: Redis
+    link: RedisClient, redis_client: Redis
 ) -> None:
     """It was swept while it was paused; on waking everybody wants something of it."""
     async with running(link, "n1") as member:
@@ -226,7 +231,7 @@ async def test_sessions_that_could_not_be_listed_again_are_listed_later(
 
 
 async def test_a_pause_of_redis_ends_no_node(
-    link: RedisLink, redis_server: RedisServer, redis_client: Redis
+    link: RedisClient, redis_server: RedisServer, redis_client: Redis
 ) -> None:
     """Renewals fail and go on; two living nodes that come back keep theirs."""
     async with running(link, "n1") as one, running(link, "n2") as two:
@@ -243,7 +248,7 @@ async def test_a_pause_of_redis_ends_no_node(
 
 
 async def test_the_sweep_goes_on_while_redis_is_away(
-    link: RedisLink,
+    link: RedisClient,
     redis_server: RedisServer,
     redis_client: Redis,
     caplog: pytest.LogCaptureFixture,

@@ -11,9 +11,9 @@ from redis.asyncio.client import PubSub
 
 from realtime.presence.presence import Presence
 from realtime.presence.presence_counts import PresenceCounts
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.store import keys
-from realtime.store.room_state import RoomStates
+from realtime.store.room_snapshot import RoomSnapshots
 from tests.kit.store_fixtures import said
 from tests.kit.waiting import wait_until
 
@@ -22,10 +22,10 @@ Place = Callable[..., Presence]
 
 
 @pytest.fixture
-def at(link: RedisLink, counts: PresenceCounts) -> Place:
+def at(link: RedisClient, counts: PresenceCounts) -> Place:
     """Return the presence as a node of that name keeps it."""
 
-    def make(node: str, through: RedisLink | None = None) -> Presence:
+    def make(node: str, through: RedisClient | None = None) -> Presence:
         return Presence(
             through or link,
             node=node,
@@ -54,14 +54,14 @@ async def enter(presence: Presence, user: str, device: str = "d1") -> str:
     return sid
 
 
-async def online(states: RoomStates, room: str = "42") -> tuple[object, object]:
+async def online(states: RoomSnapshots, room: str = "42") -> tuple[object, object]:
     """Return who a join would be told is here, and how many."""
     state = (await states.read(room)).to_wire()
     return state["online"], state["onlineCount"]
 
 
 async def test_two_devices_are_one_user(
-    at: Place, channel: PubSub, redis_client: Redis, states: RoomStates
+    at: Place, channel: PubSub, redis_client: Redis, states: RoomSnapshots
 ) -> None:
     """The first one to come and the last one to go are announced, on any node."""
     one, two = at("n1"), at("n2")
@@ -87,7 +87,7 @@ async def test_the_room_s_session_list(presence: Presence, redis_client: Redis) 
 
 
 async def test_repeating_changes_nothing(
-    presence: Presence, channel: PubSub, redis_client: Redis, states: RoomStates
+    presence: Presence, channel: PubSub, redis_client: Redis, states: RoomSnapshots
 ) -> None:
     """A join on a connection that attends already; a leave that is sent twice."""
     sid = await enter(presence, "ann")
@@ -104,7 +104,7 @@ async def test_repeating_changes_nothing(
 
 
 async def test_a_swallowed_answer_counts_once(
-    at: Place, twice_link: RedisLink, channel: PubSub, redis_client: Redis
+    at: Place, twice_link: RedisClient, channel: PubSub, redis_client: Redis
 ) -> None:
     """The link repeats a script after a cut."""
     presence = at("n1", twice_link)
@@ -127,7 +127,7 @@ async def test_nothing_is_left_of_who_left(
 
 
 async def test_names_are_told_as_they_are(
-    presence: Presence, channel: PubSub, redis_client: Redis, states: RoomStates
+    presence: Presence, channel: PubSub, redis_client: Redis, states: RoomSnapshots
 ) -> None:
     """Quotes and other letters in a name break nothing."""
     name = 'o"brien\\ 김/é|x@y'
@@ -141,7 +141,7 @@ async def test_names_are_told_as_they_are(
 
 
 async def test_a_large_room_has_a_count_only(
-    presence: Presence, channel: PubSub, redis_client: Redis, states: RoomStates
+    presence: Presence, channel: PubSub, redis_client: Redis, states: RoomSnapshots
 ) -> None:
     """Up to the limit each one is named; above it the last count is told in time."""
     for user in ("ann", "bob", "cid"):
@@ -166,7 +166,7 @@ async def test_a_large_room_has_a_count_only(
 
 
 async def test_a_dead_node_is_swept(
-    at: Place, channel: PubSub, redis_client: Redis, states: RoomStates
+    at: Place, channel: PubSub, redis_client: Redis, states: RoomSnapshots
 ) -> None:
     """All its sessions go, in every room; those of other nodes stay."""
     dead, alive = at("dead"), at("alive")

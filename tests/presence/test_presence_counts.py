@@ -10,18 +10,19 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from realtime.presence.presence_counts import PresenceCounts
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.redis.url import connection_factory
 from realtime.store import keys, scripts
 from tests.kit.redis_server import RedisServer
+from tests.kit.running import running
 from tests.kit.store_fixtures import LinkMaker, said
-from tests.kit.waiting import MS, wait_until
+from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
 from verify.proxy import Direction, FaultProxy, Line
 
 
 async def next_count(channel: PubSub) -> int:
     """Return the count that is told next."""
-    message: Any = await channel.get_message(timeout=5)
+    message: Any = await channel.get_message(timeout=DEADLINE_SECONDS)
     assert message, "nothing was told"
     event, payload = json.loads(message["data"])
     assert (event, payload["room"]) == ("presence", "42")
@@ -56,8 +57,7 @@ async def test_a_count_that_could_not_be_told_is_told_later(
     async with make_link(limit_calls=10, timeout_seconds=5_000 * MS) as busy:
         await busy.call("PING")
         counts = PresenceCounts(busy)
-        counts.start()
-        try:
+        async with running(counts.run()):
             redis_server.pause()
             waiting = [busy.call("PING") for _ in range(10)]
             counts.changed("42")
@@ -65,8 +65,6 @@ async def test_a_count_that_could_not_be_told_is_told_later(
             redis_server.resume()
             await asyncio.gather(*waiting)
             assert await next_count(channel) == 1
-        finally:
-            await counts.aclose()
 
 
 async def test_the_last_count_told_is_the_true_one(
@@ -80,7 +78,7 @@ async def test_the_last_count_told_is_the_true_one(
     path = tmp_path / "proxy.sock"
     proxy = FaultProxy(lambda: asyncio.open_unix_connection(redis_server.url[7:]))
     await proxy.listen_unix(path)
-    link = RedisLink(
+    link = RedisClient(
         connection_factory(f"unix://{path}", timeout_seconds=1_000 * MS),
         timeout_seconds=8_000 * MS,
         limit_calls=100,
@@ -88,8 +86,7 @@ async def test_the_last_count_told_is_the_true_one(
     )
     link.start()
     slow = PresenceCounts(link)
-    slow.start()
-    try:
+    async with running(slow.run()):
         await link.call("PING")
         await proxy.set_line(Line(stalled=frozenset({Direction.DOWN})))
         await redis_client.hset(keys.online("42"), "ann", "1")
@@ -106,7 +103,5 @@ async def test_the_last_count_told_is_the_true_one(
         await link.call("PING")
         await wait_until(lambda: not link.under_way, "nothing is left to tell")
         assert await said(channel, redis_client) == []
-    finally:
-        await slow.aclose()
-        await link.aclose()
-        await proxy.aclose()
+    await link.aclose()
+    await proxy.aclose()

@@ -10,13 +10,14 @@ from redis.asyncio import Redis
 
 from realtime.presence.presence import Presence
 from realtime.presence.presence_counts import PresenceCounts
-from realtime.presence.roster import RELIST_TOGETHER, SessionLists
-from realtime.redis.client import RedisLink
+from realtime.presence.roster import RELIST_TOGETHER, Roster
+from realtime.redis.client import RedisClient
 from realtime.redis.connection import Argument
 from realtime.redis.script import Script
 from realtime.redis.url import connection_factory
 from realtime.store import keys
 from tests.kit.redis_server import RedisServer
+from tests.kit.running import running
 from tests.kit.store_fixtures import LinkMaker
 from tests.kit.waiting import MS, wait_until
 
@@ -32,19 +33,19 @@ class Attending:
     rooms: set[str] = field(default_factory=set)
 
 
-def presence_of(link: RedisLink, node: str) -> Presence:
+def presence_of(link: RedisClient, node: str) -> Presence:
     """Return the presence as a node of that name keeps it."""
     return Presence(link, node=node, announce_users=10, counts=PresenceCounts(link))
 
 
 @pytest.fixture
-def lists(link: RedisLink) -> SessionLists:
+def lists(link: RedisClient) -> Roster:
     """The lists at node n1; departures are told once it is started."""
-    return SessionLists(presence_of(link, "n1"))
+    return Roster(presence_of(link, "n1"))
 
 
 async def test_who_comes_back_before_the_departure_is_told_stays(
-    lists: SessionLists, link: RedisLink, redis_client: Redis
+    lists: Roster, link: RedisClient, redis_client: Redis
 ) -> None:
     """Thousands leave at once; one of them joins again before their turn comes."""
     ann, bob = Attending("s1"), Attending("s2", "bob")
@@ -52,8 +53,7 @@ async def test_who_comes_back_before_the_departure_is_told_stays(
         await lists.add(session, "42")
         lists.remove_soon(session, "42")
     await lists.add(ann, "42")
-    lists.start()
-    try:
+    async with running(lists.run()):
         await wait_until(lambda: not lists.held()["departures"], "all are told")
         await link.call("PING")
         assert await redis_client.hkeys(keys.sessions("42")) == ["s1"]
@@ -64,12 +64,10 @@ async def test_who_comes_back_before_the_departure_is_told_stays(
             return not await redis_client.exists(keys.sessions("42"))
 
         await wait_until(gone, "the departure is told when it is one")
-    finally:
-        await lists.aclose()
 
 
 async def test_who_comes_back_while_leaving_is_swept_with_the_node(
-    lists: SessionLists, link: RedisLink, redis_client: Redis
+    lists: Roster, link: RedisClient, redis_client: Redis
 ) -> None:
     """The node's own list names it again: no user is online for ever after a crash."""
     ann = Attending("s1")
@@ -83,7 +81,7 @@ async def test_who_comes_back_while_leaving_is_swept_with_the_node(
     assert await redis_client.keys("*") == []
 
 
-async def test_who_left_is_on_no_list(lists: SessionLists, redis_client: Redis) -> None:
+async def test_who_left_is_on_no_list(lists: Roster, redis_client: Redis) -> None:
     """Also when leaving, coming back and leaving again overlap."""
     ann = Attending("s1")
     await lists.add(ann, "42")
@@ -95,17 +93,17 @@ async def test_who_left_is_on_no_list(lists: SessionLists, redis_client: Redis) 
     assert await redis_client.keys("*") == []
 
 
-class CountingLink(RedisLink):
+class CountingLink(RedisClient):
     """Counts the round trips that begin, by scripts."""
 
     begun = 0
 
-    def run(
+    def run_script(
         self, script: Script, keys: Sequence[str], args: Sequence[Argument]
     ) -> Awaitable[Any]:
         """Run it; others may be on their way already."""
         self.begun += not self.under_way
-        return super().run(script, keys, args)
+        return super().run_script(script, keys, args)
 
 
 async def test_a_crowd_is_taken_off_the_lists_in_a_few_round_trips(
@@ -116,7 +114,7 @@ async def test_a_crowd_is_taken_off_the_lists_in_a_few_round_trips(
     link = CountingLink(factory, timeout_seconds=5_000 * MS, limit_calls=10_000)
     link.start()
     try:
-        lists = SessionLists(presence_of(link, "n1"))
+        lists = Roster(presence_of(link, "n1"))
         crowd = [Attending(f"s{n}") for n in range(3 * RELIST_TOGETHER + 1)]
         await asyncio.gather(*(lists.add(session, "42") for session in crowd))
         for session in crowd[1:]:
@@ -132,7 +130,7 @@ async def test_a_crowd_is_taken_off_the_lists_in_a_few_round_trips(
 
 
 async def test_one_broken_list_keeps_nobody_off_the_others(
-    lists: SessionLists, redis_client: Redis, caplog: pytest.LogCaptureFixture
+    lists: Roster, redis_client: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Redis lost its data; where the room's list was there is something else now."""
     sessions = [Attending(f"s{n}") for n in range(2 * RELIST_TOGETHER)]
@@ -160,7 +158,7 @@ async def test_a_departure_is_through_though_redis_goes_back_in_its_middle(
 ) -> None:
     """The room names the session again; what leads the node to it must be there too."""
     async with make_link(timeout_seconds=8_000 * MS) as link:
-        lists, ann = SessionLists(presence_of(link, "n1")), Attending("s1")
+        lists, ann = Roster(presence_of(link, "n1")), Attending("s1")
         await lists.add(ann, "42")
         redis_server.keep()
         call = link.call
@@ -180,8 +178,8 @@ async def test_a_departure_is_through_though_redis_goes_back_in_its_middle(
 
 
 async def test_a_node_that_goes_on_while_it_is_swept_keeps_what_it_lists_again(
-    lists: SessionLists,
-    link: RedisLink,
+    lists: Roster,
+    link: RedisClient,
     redis_client: Redis,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from realtime.errors import UnauthorizedError
 from realtime.presence import sessions as sessions_module
-from realtime.presence.sessions import Session, Sessions
+from realtime.presence.sessions import ChatSession, Sessions
 from tests.kit.clock import Clock
+from tests.kit.running import running
 from tests.kit.waiting import MS, wait_until
 
 
@@ -31,13 +32,12 @@ async def sessions(
     monkeypatch.setattr(sessions_module, "LONGEST_SLEEP_SECONDS", 5 * MS)
     sessions = Sessions(clock=clock)
 
-    async def expire(session: Session) -> None:
+    async def expire(session: ChatSession) -> None:
         ended.append(session.sid)
         sessions.close(session.sid)
 
-    sessions.on_expiry(expire)
-    yield sessions
-    await sessions.aclose()
+    async with running(sessions.run(expire)):
+        yield sessions
 
 
 async def test_a_session_ends_when_its_token_does(
@@ -45,8 +45,8 @@ async def test_a_session_ends_when_its_token_does(
 ) -> None:
     """Sessions end in the order of their tokens' expiry, those without one never."""
     for sid, seconds in (("late", 60), ("early", 10), ("soon", 30)):
-        sessions.open(Session(sid, "ann", expires_at=clock.now + seconds))
-    sessions.open(Session("forever", "ann"))
+        sessions.open(ChatSession(sid, "ann", expires_at=clock.now + seconds))
+    sessions.open(ChatSession("forever", "ann"))
     for passed, expected in ((10, ["early"]), (20, ["early", "soon"])):
         clock.now += passed
         await wait_until(lambda: len(ended) == len(expected), "it ended")  # noqa: B023
@@ -60,7 +60,7 @@ async def test_an_expired_session_is_gone_at_once(
     sessions: Sessions, clock: Clock
 ) -> None:
     """Nothing is carried out for it, even before it is closed."""
-    session = Session("a", "ann", expires_at=clock.now + 10)
+    session = ChatSession("a", "ann", expires_at=clock.now + 10)
     sessions.open(session)
     assert sessions.find("a") is session
     clock.now += 10
@@ -71,9 +71,9 @@ async def test_a_refreshed_session_lives_on(
     sessions: Sessions, clock: Clock, ended: list[str]
 ) -> None:
     """The old expiry passes without notice, the new one counts."""
-    refreshed = Session("a", "ann", expires_at=clock.now + 10)
+    refreshed = ChatSession("a", "ann", expires_at=clock.now + 10)
     sessions.open(refreshed)
-    sessions.open(Session("other", "bob", expires_at=clock.now + 20))
+    sessions.open(ChatSession("other", "bob", expires_at=clock.now + 20))
     sessions.refresh(refreshed, user="ann", name="Ann", expires_at=clock.now + 60)
     clock.now += 20
     await wait_until(lambda: ended == ["other"], "the other one ended")
@@ -87,8 +87,8 @@ async def test_a_refresh_may_shorten_or_lift_the_expiry(
 ) -> None:
     """The newest token counts, whatever it says."""
     short, lifted = (
-        Session("a", "ann", expires_at=clock.now + 9_000),
-        Session("b", "bob"),
+        ChatSession("a", "ann", expires_at=clock.now + 9_000),
+        ChatSession("b", "bob"),
     )
     sessions.open(short)
     lifted.expires_at = clock.now + 10
@@ -102,7 +102,7 @@ async def test_a_refresh_may_shorten_or_lift_the_expiry(
 
 async def test_a_session_stays_its_users(sessions: Sessions, clock: Clock) -> None:
     """A token of somebody else does not take a session over."""
-    session = Session("a", "ann", expires_at=clock.now + 10)
+    session = ChatSession("a", "ann", expires_at=clock.now + 10)
     sessions.open(session)
     with pytest.raises(UnauthorizedError):
         sessions.refresh(session, user="bob", name=None, expires_at=None)
@@ -118,32 +118,31 @@ async def test_one_that_cannot_be_closed_holds_nobody_up(
     monkeypatch.setattr(sessions_module, "EXPIRE_SECONDS", 50 * MS)
     sessions, ended = Sessions(clock=clock), []
 
-    async def expire(session: Session) -> None:
+    async def expire(session: ChatSession) -> None:
         if session.sid == "hangs":
             await asyncio.Event().wait()
         if session.sid == "fails":
             raise OSError("no")
         ended.append(session.sid)
 
-    sessions.on_expiry(expire)
-    for sid in ("hangs", "fails", "good"):
-        sessions.open(Session(sid, "ann", expires_at=clock.now + 1))
-    with caplog.at_level(logging.ERROR):
-        clock.now += 1
-        await wait_until(lambda: ended == ["good"], "the good one ended")
-        sessions.open(Session("next", "ann", expires_at=clock.now + 1))
-        clock.now += 1
-        await wait_until(lambda: ended == ["good", "next"], "the next one ended")
-    assert len(caplog.records) == 2
-    await sessions.aclose()
+    async with running(sessions.run(expire)):
+        for sid in ("hangs", "fails", "good"):
+            sessions.open(ChatSession(sid, "ann", expires_at=clock.now + 1))
+        with caplog.at_level(logging.ERROR):
+            clock.now += 1
+            await wait_until(lambda: ended == ["good"], "the good one ended")
+            sessions.open(ChatSession("next", "ann", expires_at=clock.now + 1))
+            clock.now += 1
+            await wait_until(lambda: ended == ["good", "next"], "the next one ended")
+        assert len(caplog.records) == 2
 
 
 async def test_refreshing_again_and_again_does_not_grow(
     sessions: Sessions, clock: Clock
 ) -> None:
     """A client that refreshes in a loop costs no memory."""
-    session = Session("a", "ann", expires_at=clock.now + 10)
+    session = ChatSession("a", "ann", expires_at=clock.now + 10)
     sessions.open(session)
     for number in range(5_000):
         sessions.refresh(session, user="ann", name=None, expires_at=clock.now + number)
-    assert len(sessions._ends) < 2_000
+    assert sessions.held()["session_ends"] < 2_000

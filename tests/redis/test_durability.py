@@ -2,18 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
 from realtime.errors import OutcomeUnknownError
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.redis.durability import Durability, parse_level
 from realtime.redis.url import connection_factory
-from realtime.store import keys
-from realtime.store.membership import Rooms
-from realtime.store.message_log import Appended
+from realtime.store import scripts
+from realtime.store.membership import Memberships
+from realtime.store.scripts import Appended
 from tests.kit.redis_server import RedisServer
 from tests.kit.store_fixtures import make_log
 from tests.kit.waiting import MS, wait_until
@@ -28,24 +27,25 @@ Append = Callable[..., Awaitable[Appended]]
 
 @pytest.fixture
 async def append(
-    link: RedisLink, rooms: Rooms, redis_server: RedisServer
+    link: RedisClient, rooms: Memberships, redis_server: RedisServer
 ) -> AsyncIterator[Append]:
-    """Append a message at a level; ``own`` is the room's, None if it has none."""
+    """Append a message at a level."""
     made: list[Durability] = []
     await rooms.admit("42", "ann")
 
     async def append(level: str, client_id: str = "c") -> Appended:
-        durability = next(
-            (each for each in made if each.level(None).name == level), None
-        )
+        durability = next((each for each in made if each.level.name == level), None)
         if durability is None:
             durability = Durability(
                 connection_factory(redis_server.url, timeout_seconds=5_000 * MS),
-                default=parse_level(level),
+                level=parse_level(level),
                 timeout_seconds=FSYNC_SECONDS if level == "fsync" else TIMEOUT_SECONDS,
+                scripts=scripts.ALL,
             )
+            durability.start()
             made.append(durability)
         log = make_log(link, durability=durability)
+        assert log.durability == level
         content = {"type": "text", "text": "hello"}
         return await log.append(
             room="42", user="ann", client_id=client_id, content=content
@@ -59,7 +59,7 @@ async def append(
 async def test_fsync_is_reached_with_an_append_only_file(append: Append) -> None:
     """Redis says itself that the file on disk has the write."""
     done = await append("fsync")
-    assert (done.message, done.durability) == (1, "fsync")
+    assert (done.message, done.duplicate) == (1, False)
 
 
 async def test_many_writes_wait_together(append: Append, redis_client: Redis) -> None:
@@ -76,7 +76,7 @@ async def test_what_is_not_reached_is_unknown(append: Append) -> None:
     with pytest.raises(OutcomeUnknownError):
         await append("replicas:1")
     again = await append("memory")
-    assert (again.message, again.duplicate, again.durability) == (1, True, "memory")
+    assert (again.message, again.duplicate) == (1, True)
 
 
 async def test_no_file_is_no_fsync(append: Append, redis_client: Redis) -> None:
@@ -87,18 +87,6 @@ async def test_no_file_is_no_fsync(append: Append, redis_client: Redis) -> None:
             await append("fsync")
     finally:
         await redis_client.config_set("appendonly", "yes")
-
-
-async def test_a_room_may_have_a_level_of_its_own(
-    append: Append, redis_client: Redis
-) -> None:
-    """More than the server's or less; a repeated clientId makes no second message."""
-    await redis_client.hset(keys.meta("42"), "durability", "replicas:1")
-    with pytest.raises(OutcomeUnknownError):
-        await append("memory", "one")
-    await redis_client.hset(keys.meta("42"), "durability", "memory")
-    done = await append("memory", "one")
-    assert (done.message, done.duplicate, done.durability) == (1, True, "memory")
 
 
 async def test_a_cut_between_write_and_confirmation_is_unknown(
@@ -114,24 +102,6 @@ async def test_a_cut_between_write_and_confirmation_is_unknown(
     redis_server.admin.client_kill_filter(_type="normal", skipme=True)
     with pytest.raises(OutcomeUnknownError):
         await waiting
-
-
-async def test_a_room_s_own_level_out_of_reach_is_unknown(
-    link: RedisLink, rooms: Rooms, redis_client: Redis, tmp_path: Path
-) -> None:
-    """The server's level was reached, so the message is stored: not `unavailable`."""
-    await rooms.admit("42", "ann")
-    await redis_client.hset(keys.meta("42"), "durability", "fsync")
-    nowhere = connection_factory(f"unix://{tmp_path}/none", timeout_seconds=1_000 * MS)
-    durability = Durability(
-        nowhere, default=parse_level("memory"), timeout_seconds=TIMEOUT_SECONDS
-    )
-    log = make_log(link, durability=durability)
-    content = {"type": "text", "text": "hello"}
-    with pytest.raises(OutcomeUnknownError):
-        await log.append(room="42", user="ann", client_id="c", content=content)
-    assert (await log.top("42")).offset == 1
-    await durability.aclose()
 
 
 @pytest.mark.parametrize("text", ["", "disk", "replicas:0", "replicas:100", "fsync "])

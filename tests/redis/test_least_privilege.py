@@ -4,10 +4,9 @@ import asyncio
 import re
 from pathlib import Path
 
-from realtime.node.app import NODE
 from tests.kit.nodes import NAMESPACE, client, run_nodes
 from tests.kit.redis_server import RedisServer
-from tests.kit.waiting import wait_until
+from tests.kit.waiting import MS, wait_until
 
 DOCUMENT = Path(__file__).parents[2] / "SECURITY.md"
 PASSWORD = "for-this-test-only"
@@ -36,7 +35,7 @@ async def test_the_documented_user_suffices(redis_server: RedisServer) -> None:
     url = f"{address}?password={PASSWORD}"
     try:
         async with (
-            run_nodes(2, url, lease_seconds=0.5, durability="fsync") as (one, two),
+            run_nodes(2, url, lease_seconds=500 * MS, durability="fsync") as (one, two),
             client(one, "ann") as ann,
             client(two, "bob") as bob,
         ):
@@ -59,9 +58,9 @@ async def test_the_documented_user_suffices(redis_server: RedisServer) -> None:
             ):
                 ack = await ann.call(event, payload, namespace=NAMESPACE)
                 assert ack["ok"], (event, ack)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(5_000 * MS):
                 assert await heard.get() == "hello"
-            node_id = one.app[NODE].parts.id
+            node_id = one.parts.id
             first = redis_server.admin.zscore("chatroom:nodes", node_id)
 
             def renewed() -> bool:

@@ -9,9 +9,10 @@ from redis.asyncio import Redis
 
 from realtime.errors import UnavailableError
 from realtime.redis.pubsub import CHANNELS_PER_COMMAND, Batch, Subscriber
+from realtime.redis.reconnect import RECONNECT_SECONDS
 from realtime.redis.url import connection_factory
-from realtime.redis.wire_keeper import RECONNECT_SECONDS
 from tests.kit.redis_server import RedisServer
+from tests.kit.running import running
 from tests.kit.waiting import MS, wait_until
 
 SILENCE_SECONDS = 2_000 * MS
@@ -30,9 +31,6 @@ class Listener:
         self.failing = False
         self.subscriber = Subscriber(
             connection_factory(url, timeout_seconds=1_000 * MS),
-            on_batch=self._take,
-            on_lost=lambda: self.told.append("lost"),
-            on_ready=self._ready,
             connect_seconds=1_000 * MS,
             silence_seconds=SILENCE_SECONDS,
         )
@@ -42,22 +40,31 @@ class Listener:
         """The payloads that arrived, in order."""
         return [payload.decode() for batch in self.batches for _, payload in batch]
 
-    async def ready(self, times: int = 1) -> None:
+    async def is_ready(self, times: int = 1) -> None:
         """Return when it was ready so often."""
         await wait_until(lambda: self.told.count("ready") >= times, "it is ready")
 
     async def subscribe(self, channel: str) -> None:
         """Subscribe, and wait until it is confirmed."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(5_000 * MS):
             await self.subscriber.subscribe(channel)
         self.wanted.append(channel)
 
-    def _ready(self) -> None:
+    def due(self) -> None:
+        """Nothing is held back here."""
+
+    def lost(self) -> None:
+        """Take note."""
+        self.told.append("lost")
+
+    def ready(self) -> None:
+        """Take note, and of what is confirmed by then."""
         self.told.append("ready")
         subscribe = self.subscriber.subscribe
         self.confirmed.append([name for name in self.wanted if subscribe(name).done()])
 
-    def _take(self, batch: Batch) -> None:
+    def receive(self, batch: Batch) -> None:
+        """Take a batch, or fail at it."""
         if self.failing:
             self.failing = False
             raise RuntimeError("a defect above")
@@ -74,11 +81,8 @@ def listen(redis_server: RedisServer) -> Listen:
     @asynccontextmanager
     async def make() -> AsyncIterator[Listener]:
         listener = Listener(redis_server.url)
-        listener.subscriber.start()
-        try:
+        async with running(listener.subscriber.run(listener)):
             yield listener
-        finally:
-            await listener.subscriber.aclose()
 
     return make
 
@@ -87,7 +91,7 @@ def listen(redis_server: RedisServer) -> Listen:
 async def listener(listen: Listen) -> AsyncIterator[Listener]:
     """A listener that is ready."""
     async with listen() as made:
-        await made.ready()
+        await made.is_ready()
         yield made
 
 
@@ -164,9 +168,9 @@ async def test_the_answer_to_an_earlier_wish_confirms_nothing(
     _first = listener.subscriber.subscribe("chatroom-1")
     listener.subscriber.unsubscribe("chatroom-1")
     second = listener.subscriber.subscribe("chatroom-1")
-    listener.subscriber._take([[b"subscribe", b"chatroom-1", 1]])
+    listener.subscriber.take([[b"subscribe", b"chatroom-1", 1]])
     assert not second.done()
-    listener.subscriber._take([[b"subscribe", b"chatroom-1", 1]])
+    listener.subscriber.take([[b"subscribe", b"chatroom-1", 1]])
     assert second.done()
     redis_server.resume()
 
@@ -175,7 +179,7 @@ async def test_asking_twice_is_fine(listener: Listener) -> None:
     """While the first wish is under way, and when it was confirmed long ago."""
     first = listener.subscriber.subscribe("chatroom-1")
     second = listener.subscriber.subscribe("chatroom-1")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5_000 * MS):
         await asyncio.gather(first, second)
         await listener.subscriber.subscribe("chatroom-1")
 
@@ -188,7 +192,7 @@ async def test_a_cut_is_told_and_healed(
     for name in names:
         await listener.subscribe(name)
     kill_pubsub(redis_server)
-    await listener.ready(times=2)
+    await listener.is_ready(times=2)
     assert listener.told == ["ready", "lost", "ready"]
     assert listener.confirmed == [[], names]
     for name in names:
@@ -205,7 +209,7 @@ async def test_more_channels_than_one_command_takes(
     names = [f"chatroom-{number}" for number in range(count)]
     await asyncio.gather(*(listener.subscriber.subscribe(name) for name in names))
     kill_pubsub(redis_server)
-    await listener.ready(times=2)
+    await listener.is_ready(times=2)
     assert len(await redis_client.pubsub_channels()) == count
 
 
@@ -214,7 +218,7 @@ async def test_a_channel_wanted_during_the_cut(
 ) -> None:
     """It is confirmed with the next connection, not before."""
     async with listen() as listener:
-        await listener.ready()
+        await listener.is_ready()
         redis_server.kill()
         await wait_until(lambda: not listener.subscriber.ready, "the cut is noticed")
         waiting = listener.subscriber.subscribe("chatroom-1")
@@ -222,7 +226,7 @@ async def test_a_channel_wanted_during_the_cut(
         assert not waiting.done()
         assert not again.done()
         redis_server.start()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(5_000 * MS):
             await waiting
         await redis_client.publish("chatroom-1", "x")
         await wait_until(lambda: listener.heard == ["x"], "it is heard")
@@ -241,7 +245,7 @@ async def test_a_silent_redis_is_given_up(
     )
     assert not listener.subscriber.ready
     redis_server.resume()
-    await listener.ready(times=2)
+    await listener.is_ready(times=2)
 
 
 async def test_a_quiet_redis_is_not_given_up(
@@ -266,7 +270,7 @@ async def test_a_defect_above_does_not_make_it_deaf(
     await listener.subscribe("chatroom-1")
     listener.failing = True
     await redis_client.publish("chatroom-1", "poison")
-    await listener.ready(times=2)
+    await listener.is_ready(times=2)
     assert listener.told == ["ready", "lost", "ready"]
     await redis_client.publish("chatroom-1", "x")
     await wait_until(lambda: listener.heard == ["x"], "it hears")
@@ -285,15 +289,12 @@ async def test_a_subscription_that_is_refused_is_no_storm(
     before = stats("stats")["total_connections_received"]
     begin = asyncio.get_running_loop().time()
     _never = listener.subscriber.subscribe("chatroom-42")
-    listener.subscriber.start()
-    try:
+    async with running(listener.subscriber.run(listener)):
         await wait_until(lambda: len(listener.told) > 5, "it was tried again")
         tried = stats("stats")["total_connections_received"] - before
         passed = asyncio.get_running_loop().time() - begin
         assert tried <= 2 + passed / RECONNECT_SECONDS
-    finally:
-        await listener.subscriber.aclose()
-        redis_server.admin.acl_deluser("deaf")
+    redis_server.admin.acl_deluser("deaf")
 
 
 async def test_its_end_fails_who_waits(

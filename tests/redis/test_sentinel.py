@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime.redis.connection import RedisWire
+from realtime.redis.connection import RedisConnection
 from realtime.redis.url import connection_factory
 from tests.kit.members import Member, all_see, member, members
 from tests.kit.nodes import run_nodes
@@ -155,5 +155,7 @@ async def test_a_sentinel_that_is_down_keeps_nobody_from_the_primary(
             factory = connection_factory(url, timeout_seconds=3_000 * MS)
             # By more than one connection, as a node does.
             for _ in range(2):
-                wire = await RedisWire.connect(factory, timeout_seconds=3_000 * MS)
+                wire = await RedisConnection.connect(
+                    factory, timeout_seconds=3_000 * MS
+                )
                 await wire.close()

@@ -63,7 +63,7 @@ def test_a_sentinel_address(scheme: str) -> None:
     sentinels = connection.sentinels
     assert sentinels.hosts == (("one", 1001), ("two", 26379))
     assert sentinels.service == "main"
-    asked = sentinels._options
+    asked = sentinels.options
     assert asked["password"] == "s x"
     # One that is silent leaves time to connect.
     for step in ("socket_timeout", "socket_connect_timeout"):

@@ -9,14 +9,13 @@ from contextlib import asynccontextmanager
 import pytest
 from redis.asyncio import Redis
 
-from realtime.node.app import NODE
 from realtime.store import keys
 from realtime.store.message_log import MessageLog
 from tests.kit.members import Member, all_see, member, members, text_of
 from tests.kit.nodes import Node, run_nodes
 from tests.kit.recording import recording
-from tests.kit.waiting import MS, wait_until
-from tests.rooms.test_recovery import append_unpublished
+from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
+from tests.rooms.unpublished import append_unpublished
 
 # A top is compared every second; then the log is read.
 FOUND_SECONDS = 10_000 * MS
@@ -96,7 +95,7 @@ async def test_a_lost_publication_is_read_before_the_next_one(
 ) -> None:
     """The hole is filled at once and first, so the order stays."""
     # Nobody looks at the tops meanwhile.
-    monkeypatch.setattr("realtime.rooms.position_check.CHECK_SECONDS", 3600)
+    monkeypatch.setattr("realtime.rooms.position_check.CHECK_SECONDS", 3_600_000 * MS)
     async with (
         run_nodes(3, redis_url) as nodes,
         members(nodes, ["ann", "bob", "cid"], "42") as everybody,
@@ -118,9 +117,9 @@ async def test_a_publication_that_comes_twice(
         member(nodes[-1], "bob", "42") as bob,
     ):
         await pubsub.subscribe("chatroom-42")
-        await pubsub.get_message(timeout=5)
+        await pubsub.get_message(timeout=DEADLINE_SECONDS)
         await ann.send("one")
-        message = await pubsub.get_message(timeout=5)
+        message = await pubsub.get_message(timeout=DEADLINE_SECONDS)
         assert message is not None
         await ann.send("two")
         await redis_client.publish("chatroom-42", message["data"])
@@ -224,7 +223,7 @@ async def test_a_room_that_cannot_be_opened_may_be_tried_again(
         assert refused["code"] == "unavailable"
         await redis_client.delete(keys.meta("42"))
         await ann.do("join", {"room": "42"})
-    feeds = three[0].app[NODE].parts.manager.feeds
+    feeds = three[0].parts.feeds
     await wait_until(lambda: len(feeds) == 0, "nothing is held")
 
 

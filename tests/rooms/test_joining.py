@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -10,11 +11,9 @@ from redis.asyncio import Redis
 from realtime.rooms.feed import Entry, RoomFeed
 from realtime.rooms.recovery import Past, Recovery
 from realtime.store import keys
-from realtime.store.position import Position
-from tests.hostile.standing import services_of
 from tests.kit.members import Member, all_see, member, text_of
 from tests.kit.nodes import Node, run_nodes
-from tests.kit.waiting import wait_until
+from tests.kit.waiting import MS, wait_until
 
 STRESS_JOINS = 200
 
@@ -227,16 +226,15 @@ async def test_a_session_joins_as_many_rooms_at_once_as_it_may_attend(
         run_nodes(1, redis_url, session_rooms=2) as (node,),
         member(node, "ann") as ann,
     ):
-        recovery = _recovery(node)
-        past = recovery.past
+        past = Recovery.past
         listed, go_on = asyncio.Event(), asyncio.Event()
 
-        async def long_past(feed: RoomFeed, entry: Entry, cursor: str | None) -> Past:
+        async def long_past(recovery: Recovery, feed: RoomFeed, *asked: Any) -> Past:
             listed.set()
             await go_on.wait()
-            return await past(feed, entry, cursor)
+            return await past(recovery, feed, *asked)
 
-        monkeypatch.setattr(recovery, "past", long_past)
+        monkeypatch.setattr(Recovery, "past", long_past)
         joining = [asyncio.ensure_future(ann.join("1"))]
         await listed.wait()
         monkeypatch.undo()
@@ -255,19 +253,20 @@ async def test_a_join_that_was_overtaken_leaves_nobody_listed(
 ) -> None:
     """Who is told to ask again does not attend, and is not shown as here."""
     async with (
-        run_nodes(1, redis_url, lease_seconds=0.4) as (node,),
+        run_nodes(1, redis_url, lease_seconds=400 * MS) as (node,),
         member(node, "bob", "42"),
         member(node, "ann") as ann,
     ):
-        recovery = _recovery(node)
-        past = recovery.past
+        past = Recovery.past
 
-        def overtaken(feed: RoomFeed, entry: Entry, cursor: str | None) -> object:
+        def overtaken(
+            recovery: Recovery, feed: RoomFeed, entry: Entry, cursor: str | None
+        ) -> object:
             # As more than 1,000 events do it.
             entry.broken = True
-            return past(feed, entry, cursor)
+            return past(recovery, feed, entry, cursor)
 
-        monkeypatch.setattr(recovery, "past", overtaken)
+        monkeypatch.setattr(Recovery, "past", overtaken)
         assert (await ann.join())["error"]["code"] == "unavailable"
         await _online_are(redis_client, ["bob"])
         monkeypatch.undo()
@@ -280,30 +279,29 @@ async def test_a_join_that_fails_after_it_took_another_s_place_leaves_nobody_lis
 ) -> None:
     """The first one had listed the session, and left that to the second one."""
     async with (
-        run_nodes(1, redis_url, lease_seconds=0.4) as (node,),
+        run_nodes(1, redis_url, lease_seconds=400 * MS) as (node,),
         member(node, "bob", "42"),
         member(node, "ann") as ann,
     ):
-        recovery = _recovery(node)
-        past = recovery.past
+        past = Recovery.past
         first, second = asyncio.Event(), asyncio.Event()
         began = asyncio.Queue[str]()
 
-        async def long_past(feed: RoomFeed, entry: Entry, cursor: str | None) -> Past:
-            found = await past(feed, entry, cursor)
+        async def long_past(recovery: Recovery, feed: RoomFeed, *asked: Any) -> Past:
+            found = await past(recovery, feed, *asked)
             began.put_nowait("first")
             await first.wait()
             return found
 
-        async def never_there(_feed: RoomFeed, _cursor: Position | None) -> bool:
+        async def never_there(*_asked: object) -> bool:
             began.put_nowait("second")
             await second.wait()
             return True
 
-        monkeypatch.setattr(recovery, "past", long_past)
+        monkeypatch.setattr(Recovery, "past", long_past)
         joining = [asyncio.ensure_future(ann.join())]
         assert await began.get() == "first"
-        monkeypatch.setattr(recovery, "is_ahead", never_there)
+        monkeypatch.setattr(Recovery, "is_ahead", never_there)
         joining.append(asyncio.ensure_future(ann.join()))
         assert await began.get() == "second"
         for go_on, answer in zip((first, second), joining, strict=True):
@@ -325,10 +323,6 @@ async def test_a_join_right_behind_a_refused_send_counts(
             assert (await sending)["error"]["code"] == "not_attending"
             await ann.send(f"m{number}")
             await ann.next("message", text=f"m{number}")
-
-
-def _recovery(node: Node) -> Recovery:
-    return services_of(node).attendance._recovery
 
 
 async def _online_are(redis_client: Redis, users: list[str]) -> None:

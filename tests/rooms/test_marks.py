@@ -2,8 +2,7 @@
 
 import pytest
 
-from realtime.store.room_state import RoomState
-from tests.hostile.standing import services_of
+from realtime.store.room_snapshot import RoomSnapshot, RoomSnapshots
 from tests.kit.members import member
 from tests.kit.nodes import run_nodes
 
@@ -17,8 +16,8 @@ async def test_what_a_user_writes_while_they_join_is_read(
     What somebody else writes then is unread, and read by who wrote it.
     """
     async with run_nodes(1, redis_url, announce_members=announce_members) as (node,):
-        attendance = services_of(node).attendance
-        join = attendance.join
+        joining = node.services.joining
+        join = joining.join
         async with (
             member(node, "ann", "42") as phone,
             member(node, "bob", "42") as bob,
@@ -33,7 +32,7 @@ async def test_what_a_user_writes_while_they_join_is_read(
                 await phone.next("message", text="not mine")
                 return pending
 
-            monkeypatch.setattr(attendance, "join", long)
+            monkeypatch.setattr(joining, "join", long)
             (ack,) = await desk.sync({"room": "42"})
             assert desk.texts() == ["mine", "not mine"]
             marks = ("lastMessage", "lastReadMessage", "unread")
@@ -47,21 +46,20 @@ async def test_a_state_takes_no_mark_back(
 ) -> None:
     """Bob writes while the room's state is read for those who stay."""
     async with run_nodes(1, redis_url) as (node,):
-        states = services_of(node).quits._standing._states
-        read = states.read
+        read = RoomSnapshots.read
         async with (
             member(node, "ann", "42") as ann,
             member(node, "bob", "42") as bob,
             member(node, "cid", "42") as cid,
         ):
 
-            async def late(room: str) -> RoomState:
-                state = await read(room)
+            async def late(states: RoomSnapshots, room: str) -> RoomSnapshot:
+                state = await read(states, room)
                 await bob.send("one")
                 await ann.next("message", text="one")
                 return state
 
-            monkeypatch.setattr(states, "read", late)
+            monkeypatch.setattr(RoomSnapshots, "read", late)
             await cid.do("quit", {"room": "42"})
             state = await ann.next("state")
             assert state["reads"] == {"ann": 0, "bob": 1}

@@ -7,7 +7,6 @@ from redis.asyncio import Redis
 
 from realtime.errors import OutcomeUnknownError
 from realtime.store import keys
-from tests.hostile.standing import services_of
 from tests.kit.members import Member, all_see, member
 from tests.kit.nodes import Node, run_nodes
 from tests.kit.redis_server import RedisServer
@@ -61,7 +60,7 @@ async def test_a_quit_that_redis_did_not_get_changes_nothing(
     async with run_nodes(
         1, redis_server.url, redis_timeout_seconds=PATIENCE_SECONDS
     ) as (node,):
-        services = services_of(node)
+        services = node.services
         async with member(node, "ann", "42") as ann:
             redis_server.kill()
             error = await ann.refused("quit", {"room": "42"})
@@ -82,7 +81,7 @@ async def test_a_quit_that_was_carried_out_is_not_called_unavailable(
     async with run_nodes(
         1, redis_server.url, redis_timeout_seconds=PATIENCE_SECONDS
     ) as (node,):
-        rooms, link = services_of(node).rooms, services_of(node).rooms._link
+        rooms, link = node.services.memberships, node.parts.redis
         quit_room = rooms.quit
 
         async def quit_then_outage(room: str, user: str) -> None:
@@ -106,7 +105,7 @@ async def test_a_quit_whose_answer_was_lost_ends_it_everywhere(
     nodes: list[Node], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All devices hear of it, the one that asked as well, without a repetition."""
-    rooms = services_of(nodes[0]).rooms
+    rooms = nodes[0].services.memberships
     quit_room = rooms.quit
 
     async def unheard(room: str, user: str) -> None:

@@ -1,212 +1,90 @@
-"""Coming back: exactly what was missed, or the newest page; never something between."""
+"""Recovery from the log: all that was missed, or none of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
-from realtime.node.app import NODE
-from realtime.rooms.recovery import PAGE_MESSAGES
-from realtime.rooms.replay_buffer import RECENT_EVENTS
-from realtime.store import keys
+from realtime.errors import ChatError, UnavailableError
+from realtime.rooms.feed import RoomFeed
+from realtime.rooms.recovery import TURN_SECONDS, Past, Recovery
+from realtime.store.membership import Memberships
 from realtime.store.message_log import MessageLog
-from tests.kit.members import Member, all_see, member
-from tests.kit.nodes import Node
-from tests.kit.recording import Payload
-from tests.kit.waiting import wait_until
+from realtime.store.position import Position
+from tests.kit.redis_server import RedisServer
+from tests.kit.store_fixtures import TIMEOUT_SECONDS, LinkMaker, Send, make_log
+from tests.kit.waiting import MS
+
+CROWD = 12
+# One who reads, and the longest wait for a turn; far below a deadline for each.
+ANSWERED_SECONDS = TIMEOUT_SECONDS + TURN_SECONDS + 3_000 * MS
 
 
-@dataclass
-class Past:
-    """A room with messages, and the cursor after each of them."""
-
-    texts: list[str]
-    cursors: list[str]
-
-
-async def fill(node: Node, count: int, room: str = "42") -> Past:
-    """Write messages as ann, who then leaves the node."""
-    async with member(node, "ann", room) as ann:
-        texts = [f"m{number}" for number in range(1, count + 1)]
-        acks = await asyncio.gather(*(ann.send(text, room) for text in texts))
-        await all_see([ann], texts, room)
-    return Past(texts, ["0:", *(f"{ack['offset']}:{ack['uid']}" for ack in acks)])
+async def past(log: MessageLog, cursor: Position, start: Position) -> Past:
+    """Return what a session is told that enters after ``start``."""
+    feed = RoomFeed("42")
+    feed.restart(start)
+    entry = feed.begin_entry()
+    # The node's memory has nothing of it.
+    return await Recovery(log).past(feed, entry, str(cursor))
 
 
-@asynccontextmanager
-async def back(node: Node, *, warm: bool) -> AsyncIterator[Member]:
-    """Connect bob; with ``warm`` somebody else keeps the room in the node's memory."""
-    async with member(node, "bob") as bob:
-        if warm:
-            async with member(node, "cid", "42"):
-                yield bob
-        else:
-            yield bob
-
-
-def texts_of(answer: Payload) -> list[str]:
-    """Return the texts in a join's answer."""
-    return [payload["text"] for _, payload in answer["events"]]
-
-
-@pytest.mark.parametrize("warm", [False, True])
-@pytest.mark.parametrize("known", [0, 1, 5, 19, 20])
-async def test_exactly_the_missed_events(
-    nodes: list[Node], known: int, warm: bool
+async def test_all_between_the_cursor_and_the_entry(
+    log: MessageLog, rooms: Memberships, send: Send
 ) -> None:
-    """From the log, or from the memory of a node that has the room."""
-    past = await fill(nodes[0], 20)
-    async with back(nodes[-1], warm=warm) as bob:
-        if warm:
-            async with member(nodes[-1], "dan", "42") as dan:
-                past.texts.append("live")
-                ack = await dan.send("live")
-                past.cursors.append(f"{ack['offset']}:{ack['uid']}")
-        answer = await bob.join("42", past.cursors[known])
-    assert answer["recovered"]
-    assert texts_of(answer) == past.texts[known:]
-    assert answer["cursor"] == past.cursors[-1]
+    """Up to the entry, not up to the log's top: what follows is collected."""
+    await rooms.admit("42", "ann")
+    sent = [await send(f"text {number}") for number in range(4)]
+    places = [Position(each.offset, each.uid) for each in sent]
+    found = await past(log, places[0], places[2])
+    assert found.recovered
+    assert [b"text 1" in found.events[0], b"text 2" in found.events[1]] == [True, True]
+    assert len(found.events) == 2
+    assert (await past(log, places[2], places[2])).events == []
 
 
-async def test_however_much_was_missed(three: list[Node]) -> None:
-    """More than a node remembers, and more than one read of the log."""
-    past = await fill(three[0], 3 * RECENT_EVENTS)
-    for known in (0, 2 * RECENT_EVENTS + 5):
-        async with member(three[1], "bob") as bob:
-            answer = await bob.join("42", past.cursors[known])
-        assert answer["recovered"]
-        assert texts_of(answer) == past.texts[known:]
-
-
-@pytest.mark.parametrize("warm", [False, True])
-async def test_the_log_is_read_for_the_room_not_for_each_who_comes_back(
-    three: list[Node], redis_client: Redis, warm: bool
+async def test_a_log_that_lost_its_tail_gives_no_part_of_what_was_missed(
+    log: MessageLog, rooms: Memberships, send: Send
 ) -> None:
-    """When a node dies its clients come at once: Redis is not asked for each."""
-    past = await fill(three[0], 20)
-    async with AsyncExitStack() as stack:
-        if warm:
-            await stack.enter_async_context(member(three[1], "cid", "42"))
-        users = [
-            await stack.enter_async_context(member(three[1], f"user-{number}"))
-            for number in range(12)
+    """The node has delivered what Redis lost and does not know of the loss yet.
+
+    Half of what was missed, called all of it, would be a hole for good.
+    """
+    await rooms.admit("42", "ann")
+    sent = [await send(f"text {number}") for number in range(3)]
+    cursor = Position(sent[0].offset, sent[0].uid)
+    for lost in (Position(5, "lost"), Position(sent[2].offset, "lost")):
+        with pytest.raises(UnavailableError):
+            await past(log, cursor, lost)
+
+
+async def test_a_tail_that_is_lost_back_to_the_cursor(
+    log: MessageLog, rooms: Memberships, send: Send
+) -> None:
+    """The node learns of the loss while it looks for what was missed: ask again."""
+    await rooms.admit("42", "ann")
+    sent = await send("text")
+    cursor = Position(sent.offset, sent.uid)
+    feed = RoomFeed("42")
+    feed.restart(Position(5, "lost"))
+    finding = Recovery(log).past(feed, feed.begin_entry(), str(cursor))
+    feed.restart(cursor)
+    with pytest.raises(UnavailableError):
+        await finding
+
+
+async def test_nobody_waits_for_a_row_of_others_while_redis_is_away(
+    make_link: LinkMaker, redis_server: RedisServer
+) -> None:
+    """A crowd comes back as Redis goes: each is answered, not one after the other."""
+    async with make_link() as link:
+        await link.call("PING")
+        feed = RoomFeed("42")
+        feed.restart(Position(5, "u5"))
+        recovery = Recovery(make_log(link))
+        redis_server.pause()
+        waiting = [
+            recovery.past(feed, feed.begin_entry(), "1:u1") for _ in range(CROWD)
         ]
-        await redis_client.config_resetstat()
-        answers = await asyncio.gather(*(u.join("42", past.cursors[5]) for u in users))
-        stats = await redis_client.info("commandstats")
-    for answer in answers:
-        assert answer["recovered"]
-        assert texts_of(answer) == past.texts[5:]
-    # One reading is two of them: the proof, and what came after it.
-    assert stats["cmdstat_xrange"]["calls"] <= 4
-
-
-async def test_without_a_cursor_the_newest_page(nodes: list[Node]) -> None:
-    """The last messages, up to the ack's cursor."""
-    past = await fill(nodes[0], PAGE_MESSAGES + 10)
-    async with member(nodes[-1], "bob") as bob:
-        answer = await bob.join("42")
-    assert not answer["recovered"]
-    assert texts_of(answer) == past.texts[10:]
-    assert answer["cursor"] == past.cursors[-1]
-    assert (answer["lastMessage"], answer["unread"]) == (PAGE_MESSAGES + 10, 0)
-
-
-@pytest.mark.parametrize(
-    "cursor",
-    ["99:beyondTheTop", "3:otherLineage", "malformed", "0:x", "-1:a", "٣:a"],
-)
-async def test_a_cursor_that_proves_nothing(nodes: list[Node], cursor: str) -> None:
-    """Beyond the top, of another history, malformed: the newest page, and told so."""
-    past = await fill(nodes[0], 5)
-    async with member(nodes[-1], "bob") as bob:
-        answer = await bob.ask("join", {"room": "42", "cursor": cursor})
-    assert answer["ok"], answer
-    assert not answer["recovered"]
-    assert texts_of(answer) == past.texts
-
-
-async def test_a_cursor_of_another_room(nodes: list[Node]) -> None:
-    """It has the same offset, but not the same past."""
-    other = await fill(nodes[0], 5, "43")
-    past = await fill(nodes[0], 5)
-    async with member(nodes[-1], "bob") as bob:
-        answer = await bob.join("42", other.cursors[3])
-    assert not answer["recovered"]
-    assert texts_of(answer) == past.texts
-
-
-async def test_a_trimmed_cursor(nodes: list[Node], redis_client: Redis) -> None:
-    """What left the log cannot be told: the newest page, not a part."""
-    past = await fill(nodes[0], 10)
-    await redis_client.xtrim(keys.log("42"), maxlen=4, approximate=False)
-    for cursor in ("0:", past.cursors[5]):
-        async with member(nodes[-1], "bob") as bob:
-            assert not (await bob.join("42", cursor))["recovered"]
-    async with member(nodes[-1], "bob") as bob:
-        answer = await bob.join("42", past.cursors[7])
-    assert (answer["recovered"], texts_of(answer)) == (True, past.texts[7:])
-
-
-async def test_an_empty_room(nodes: list[Node]) -> None:
-    """Its cursor is ``0:``, and with it nothing was missed."""
-    async with member(nodes[0], "ann") as ann, member(nodes[-1], "bob") as bob:
-        first = await ann.join()
-        assert (first["cursor"], first["events"]) == ("0:", [])
-        again = await bob.join("42", "0:")
-        assert (again["recovered"], again["events"]) == (True, [])
-        await ann.send("first")
-        await all_see([ann, bob], ["first"])
-
-
-async def test_sync_does_it_for_all_rooms_at_once(nodes: list[Node]) -> None:
-    """Each room with its own answer, in the order asked; then all are live."""
-    pasts = {room: await fill(nodes[0], 6, room) for room in ("a", "b", "c")}
-    asked: Sequence[Payload] = [
-        {"room": "b", "cursor": pasts["b"].cursors[4]},
-        {"room": "a"},
-        {"room": "new"},
-        {"room": "c", "cursor": pasts["a"].cursors[2]},
-    ]
-    async with member(nodes[-1], "bob") as bob:
-        answers = await bob.sync(*asked)
-        assert [each["room"] for each in answers] == ["b", "a", "new", "c"]
-        assert [each["recovered"] for each in answers] == [True, False, False, False]
-        assert texts_of(answers[0]) == pasts["b"].texts[4:]
-        assert texts_of(answers[3]) == pasts["c"].texts
-        async with member(nodes[0], "ann", "a", "b", "c", "new") as ann:
-            for room in ("a", "b", "c", "new"):
-                await ann.send("live", room)
-        for room in ("a", "b", "c", "new"):
-            await wait_until(lambda room=room: "live" in bob.texts(room), room)
-
-
-async def test_a_session_that_is_ahead_of_the_node(three: list[Node]) -> None:
-    """It saw an event elsewhere that this node has not heard of: the log proves it."""
-    past = await fill(three[0], 3)
-    async with member(three[1], "cid", "42"), member(three[1], "bob") as bob:
-        unheard = await append_unpublished(three[0], "unheard")
-        answer = await bob.join("42", unheard)
-        assert answer["recovered"], (answer, past)
-        assert answer["cursor"] == unheard
-
-
-async def append_unpublished(node: Node, text: str) -> str:
-    """Store a message whose publication nobody hears; return its cursor."""
-    log = MessageLog(
-        node.app[NODE].parts.link,
-        # Sharded channels are other channels: outside a cluster nobody listens.
-        publish_command="SPUBLISH",
-        remember_seconds=60,
-        log_limit=1000,
-        log_age_ms=60_000,
-        history_limit=1000,
-    )
-    appended: Any = await log.append(
-        room="42", user="ann", client_id=text, content={"type": "text", "text": text}
-    )
-    return f"{appended.offset}:{appended.uid}"
+        async with asyncio.timeout(ANSWERED_SECONDS):
+            ends = await asyncio.gather(*waiting, return_exceptions=True)
+        assert all(isinstance(each, ChatError) for each in ends), ends

@@ -12,7 +12,7 @@ from realtime.node.settings import MIB
 from tests.kit.members import Member, all_see, member, text_of
 from tests.kit.nodes import Node
 from tests.kit.recording import Payload
-from tests.kit.waiting import DEADLINE_SECONDS, wait_until
+from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
 
 
 @pytest.fixture
@@ -135,9 +135,9 @@ async def test_nobody_gets_ahead_of_who_waits() -> None:
 async def test_nobody_waits_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that hangs costs the texts behind an image their order, not their ack."""
     order, key = SendOrder(), ("sid", "42")
-    monkeypatch.setattr(send_order, "AHEAD_SECONDS", 0.05)
+    monkeypatch.setattr(send_order, "AHEAD_SECONDS", 50 * MS)
     async with order.place(key):
         assert key in order
-        async with asyncio.timeout(5), order.place(key) as turn:
+        async with asyncio.timeout(5_000 * MS), order.place(key) as turn:
             await turn()
     assert len(order) == 0

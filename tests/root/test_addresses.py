@@ -60,7 +60,7 @@ def test_subscribers_are_counted_not_their_addresses() -> None:
     addresses = Addresses()
     one, other = "2001:4860:1:2::1", "2001:4860:1:2:ffff::2"
     first = addresses.find(one)
-    addresses.enter(first)
+    addresses.add(first)
     assert addresses.find(other) is first
     assert addresses.find("2001:4860:1:3::1") is not first
 
@@ -70,14 +70,14 @@ def test_what_left_is_forgotten() -> None:
     addresses = Addresses()
     here = addresses.find("8.8.8.8")
     for _ in range(2):
-        addresses.enter(here)
-    addresses.prove(here)
-    assert (here.strangers, here.sessions, addresses.strangers) == (1, 1, 1)
-    addresses.leave(here)
-    addresses.lose(here)
-    assert (here.strangers, here.sessions, len(addresses)) == (1, 0, 1)
-    addresses.leave(here)
-    assert (addresses.strangers, len(addresses)) == (0, 0)
+        addresses.add(here)
+    addresses.mark_authenticated(here)
+    assert (here.unauthenticated, here.sessions, addresses.unauthenticated) == (1, 1, 1)
+    addresses.remove(here)
+    addresses.mark_unauthenticated(here)
+    assert (here.unauthenticated, here.sessions, len(addresses)) == (1, 0, 1)
+    addresses.remove(here)
+    assert (addresses.unauthenticated, len(addresses)) == (0, 0)
 
 
 @pytest.mark.parametrize("text", ["", "10.0.0.1/8", "proxy.example.org", "10.0.0.0/8,"])

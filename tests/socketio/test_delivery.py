@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from tests.kit.members import Member, all_see, member, members
 from tests.kit.nodes import Node
-from tests.kit.waiting import wait_until
+from tests.kit.waiting import DEADLINE_SECONDS, wait_until
 
 
 async def talk(who: Member, count: int, room: str = "42") -> list[str]:
@@ -118,12 +118,12 @@ async def test_a_monitor_reads_one_json_array_a_message(
         member(nodes[0], "ann", "42") as ann,
     ):
         await monitor.subscribe("chatroom-42")
-        await monitor.get_message(timeout=5)
+        await monitor.get_message(timeout=DEADLINE_SECONDS)
         await ann.send("안녕 <b>")
         await ann.do("typing", {"room": "42", "on": True})
         lines: list[Any] = []
         while len(lines) < 2:
-            message: Any = await monitor.get_message(timeout=5)
+            message: Any = await monitor.get_message(timeout=DEADLINE_SECONDS)
             lines.append(json.loads(message["data"]))
     assert [line[0] for line in lines] == ["message", "typing"]
     assert all(len(line) == 2 for line in lines)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 import pytest
 
 from realtime.socketio.fan_out import CHUNK_SESSIONS, FanOut, Packet
+from tests.kit.running import running
 from tests.kit.waiting import wait_until
 
 LARGE = CHUNK_SESSIONS * 3 + 10
@@ -39,8 +40,8 @@ def recorder() -> Recorder:
 async def fan_out(recorder: Recorder) -> AsyncIterator[FanOut]:
     """A fan-out that ends with the test."""
     made = FanOut(recorder.write)
-    yield made
-    await made.aclose()
+    async with running(made.run()):
+        yield made
 
 
 def sessions(count: int) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from realtime.store.read_marks import ReadState
+from realtime.store.read_marks import ReadMarks
 from schemas.catalog import REQUESTS
 from tests.kit.logs import check_log
 from tests.kit.nodes import Node, run_nodes
@@ -260,7 +260,7 @@ async def test_a_defect_of_the_server_is_internal(
     async def broken(*_arguments: object, **_keywords: object) -> None:
         raise ZeroDivisionError("a defect, with a secret text")
 
-    monkeypatch.setattr(ReadState, "mark", broken)
+    monkeypatch.setattr(ReadMarks, "mark", broken)
     async with run_nodes(1, redis_url) as (node,), recording(node, "ann") as ann:
         await ann.do("join", {"room": ROOM})
         with caplog.at_level(logging.ERROR):

@@ -10,11 +10,11 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from realtime.errors import OutcomeUnknownError, UnavailableError
-from realtime.rooms.feeds import BACKLOG_JOBS
 from realtime.socketio.fan_out import CHUNK_SESSIONS
 from realtime.socketio.manager import ChatroomManager
 from tests.kit.redis_server import RedisServer
-from tests.kit.waiting import MS, wait_until
+from tests.kit.running import running
+from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
 
 TIMEOUT_SECONDS = 500 * MS
 
@@ -33,13 +33,13 @@ async def heard(redis_client: Redis, *channels: str) -> AsyncIterator[PubSub]:
     async with redis_client.pubsub() as pubsub:
         await pubsub.subscribe(*channels)
         for _ in channels:
-            await pubsub.get_message(timeout=5)
+            await pubsub.get_message(timeout=DEADLINE_SECONDS)
         yield pubsub
 
 
 async def next_of(pubsub: PubSub) -> tuple[str, Any]:
     """Return the channel and the decoded payload of the next publication."""
-    message: Any = await pubsub.get_message(timeout=5)
+    message: Any = await pubsub.get_message(timeout=DEADLINE_SECONDS)
     assert message, "nothing was published"
     return message["channel"], json.loads(message["data"])
 
@@ -133,6 +133,19 @@ async def test_a_writer_listens_to_nothing(redis_url: str, redis_client: Redis) 
         assert await redis_client.pubsub_channels() == []
 
 
+class Nowhere:
+    """Channels that are not subscribed."""
+
+    async def hold(self, channel: str) -> None:
+        """Do nothing."""
+
+    def keep(self, channel: str) -> None:
+        """Do nothing."""
+
+    def release(self, channel: str) -> None:
+        """Do nothing."""
+
+
 class Deaf:
     """Stands for a server whose sessions take everything."""
 
@@ -146,26 +159,17 @@ class Deaf:
         self.written += len(list(eio_sids)) * len(packets)
 
 
-async def test_the_backlog_of_a_large_room_is_known_to_its_feed(
-    redis_url: str,
-) -> None:
+async def test_the_backlog_of_a_large_room_is_known() -> None:
     """Else nothing bounds what waits in memory for a room that is slow to serve."""
-    manager = ChatroomManager(redis_url, timeout_seconds=TIMEOUT_SECONDS)
+    manager = ChatroomManager(channels=Nowhere())
     server = Deaf()
     manager.server = server
-    async with manager:
-        feed = await manager.feeds.hold("chatroom-42")
-        members = {f"s{n}": f"e{n}" for n in range(CHUNK_SESSIONS + 1)}
-        manager.rooms.setdefault("/chat", {})["chatroom-42"] = members
-        notice = b'["typing",{"room":"42"}]'
-        taken = 0
-        while manager.feeds.receive("chatroom-42", notice):
-            manager.delivery.deliver("chatroom-42", [notice])
-            taken += 1
-            assert taken <= BACKLOG_JOBS
-        assert taken == BACKLOG_JOBS
-        await wait_until(
-            lambda: server.written == taken * len(members), "what waited went out"
-        )
-        await wait_until(lambda: feed.live, "the feed goes on")
-        manager.feeds.release("chatroom-42")
+    members = {f"s{n}": f"e{n}" for n in range(CHUNK_SESSIONS + 1)}
+    manager.rooms.setdefault("/chat", {})["chatroom-42"] = members
+    for _ in range(3):
+        manager.send_events("chatroom-42", [b'["typing",{"room":"42"}]'])
+    assert manager.backlog("chatroom-42") == manager.total_backlog == 3
+    assert manager.backlog("chatroom-7") == 0
+    async with running(manager.run()):
+        await wait_until(lambda: not manager.total_backlog, "what waited went out")
+    assert server.written == 3 * len(members)

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from realtime.socketio.attachments import HalfPackets
 from realtime.socketio.deferred_ack import DeferredAck
 from realtime.socketio.server import RESERVED_EVENTS, ChatroomServer
-from tests.engineio.raw_socket import BINARY, RawSocket, client_frame, raw_socket
-from tests.engineio.serving import serve_socketio
-from tests.kit.waiting import MS, wait_until
+from tests.kit.raw_socket import BINARY, RawSocket, client_frame, raw_socket
+from tests.kit.serving import serve_socketio
+from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
 
 PATH = "/socket.io/?EIO=4&transport=websocket"
 # Short, and longer than the machine takes for what is due before it.
@@ -42,7 +43,7 @@ class Chat:
 @asynccontextmanager
 async def chat(**settings: Any) -> AsyncIterator[Chat]:
     """Run a server with an echo on two namespaces."""
-    server = ChatroomServer(async_mode="aiohttp", close_timeout=1, **settings)
+    server = ChatroomServer(async_mode="aiohttp", close_timeout=1_000 * MS, **settings)
     async with serve_socketio(server) as port:
         running = Chat(server, port)
 
@@ -65,6 +66,11 @@ async def chat(**settings: Any) -> AsyncIterator[Chat]:
         server.on("nothing", nothing)
 
         yield running
+
+
+def half_packets(running: Chat) -> int:
+    """Return how many packets wait for attachments."""
+    return running.server.held()["socketio_half_packets"]
 
 
 async def test_connecting_gives_a_sid() -> None:
@@ -95,7 +101,7 @@ async def test_connect_timeout() -> None:
             assert await socket.close_code() == 1000
         async with running.open() as socket:
             await wait_until(
-                lambda: not running.server._without_namespace, "nobody is awaited"
+                lambda: not running.server.held()["strangers"], "nobody is awaited"
             )
             socket.send('421["echo"]')
             assert await socket.text() == "431[]"
@@ -107,19 +113,19 @@ async def test_who_leaves_the_last_namespace_is_a_stranger_again() -> None:
         chat(connect_timeout=CONNECT_SECONDS) as running,
         running.open() as socket,
     ):
-        strangers = running.server.eio.hub.addresses
+        addresses = running.server.eio.engine.admission.addresses
         socket.send("40/custom,")
         assert (await socket.text()).startswith("40/custom,")
-        assert strangers.strangers == 0
+        assert addresses.unauthenticated == 0
         socket.send("41")
         socket.send('42/custom,1["echo"]')
         assert await socket.text() == "43/custom,1[]"
-        assert strangers.strangers == 0
+        assert addresses.unauthenticated == 0
         socket.send("41/custom,")
         socket.send('42/custom,["echo"]')
         assert await socket.close_code() == 1000
-        assert running.server.eio.hub.limited["connect_seconds"] == 1
-        assert strangers.strangers == 0
+        assert running.server.eio.engine.limited["connect_seconds"] == 1
+        assert addresses.unauthenticated == 0
 
 
 async def test_who_comes_back_to_a_namespace_stays() -> None:
@@ -132,8 +138,9 @@ async def test_who_comes_back_to_a_namespace_stays() -> None:
         socket.send("40")
         assert (await socket.text()).startswith("40{")
         server = running.server
-        assert not server._out_of_namespaces
-        assert server.eio.hub.addresses.strangers == 0
+        # The heartbeat's.
+        assert server.held()["engine_deadlines"] == 1
+        assert server.eio.engine.admission.addresses.unauthenticated == 0
 
 
 async def test_acks_with_text_and_binary() -> None:
@@ -222,7 +229,7 @@ async def test_attachments_that_do_not_come_right(then: str | bytes | None) -> N
             socket.send(f'451-["echo",{holder}]')
             socket.send(then, 1 if isinstance(then, str) else BINARY)
         assert await socket.close_code() == 1002
-        assert not running.server._half_packets
+        assert not half_packets(running)
 
 
 async def test_attachments_are_bounded_together() -> None:
@@ -236,28 +243,32 @@ async def test_attachments_are_bounded_together() -> None:
         socket.send(bytes(500), BINARY)
         socket.send(bytes(501), BINARY)
         assert await socket.close_code() == 1009
-        assert running.server.eio.hub.limited["payload_limit_bytes"] == 1
-        await wait_until(lambda: not running.server._half_packets, "it is let go")
+        assert running.server.eio.engine.limited["payload_limit_bytes"] == 1
+        await wait_until(lambda: not half_packets(running), "it is let go")
 
 
-async def test_attachments_have_a_deadline() -> None:
+async def test_attachments_have_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a packet is not kept for ever, unless the other half is on its way."""
+    put_off, given = HalfPackets.put_off, list[str]()
+
+    def noted(packets: HalfPackets, eio_sid: str) -> None:
+        given.append(eio_sid)
+        put_off(packets, eio_sid)
+
+    monkeypatch.setattr(HalfPackets, "put_off", noted)
     async with chat(attachment_timeout=200 * MS) as running, running.open() as socket:
         holder = '{"_placeholder":true,"num":0}'
         socket.send(f'451-1["echo",{holder}]')
         frame = client_frame(bytes(1_000), BINARY)
         socket.writer.write(frame[:500])
         (eio_sid,) = running.server.eio.sockets
-        due = running.server._half_packets._awaited.due
-        await wait_until(lambda: due(eio_sid), "the attachment is awaited")
-        first = due(eio_sid)
-        await wait_until(lambda: due(eio_sid) != first, "a deadline was put off")
+        await wait_until(lambda: given.count(eio_sid) > 1, "a deadline was put off")
         socket.writer.write(frame[500:])
         assert (await socket.text()).startswith("461-1[")
         assert (await socket.frame()).payload == bytes(1_000)
         socket.send(f'451-2["echo",{holder}]')
         assert await socket.close_code() == 1002
-        await wait_until(lambda: not running.server._half_packets, "it is let go")
+        await wait_until(lambda: not half_packets(running), "it is let go")
 
 
 @pytest.mark.parametrize("event", sorted(RESERVED_EVENTS))
@@ -281,7 +292,9 @@ async def test_acks_that_nobody_awaits(
     async with chat() as running, running.open() as socket:
         socket.send(packet)
         (sid,) = running.server.manager.rooms["/"][None]
-        call = asyncio.create_task(running.server.call("ask", to=sid, timeout=5))
+        call = asyncio.create_task(
+            running.server.call("ask", to=sid, timeout=DEADLINE_SECONDS)
+        )
         question = await socket.text()
         assert question.endswith('["ask"]')
         socket.send("43" + question[2:].split("[")[0] + '["yes"]')

@@ -10,11 +10,9 @@ import pytest
 from redis.asyncio import Redis
 
 from realtime.errors import ChatError
-from realtime.node.app import NODE
-from realtime.socketio.manager import ChatroomManager
 from tests.kit.nodes import NAMESPACE, Node, client
 from tests.kit.redis_server import RedisServer
-from tests.kit.waiting import wait_until
+from tests.kit.waiting import DEADLINE_SECONDS, wait_until
 
 CHAT = "chatroom-42"
 LOBBY = "lobby"
@@ -37,7 +35,7 @@ class Guest:
 
 def server_of(node: Node) -> Any:
     """Return a node's Socket.IO server, as an application uses it."""
-    return node.app[NODE].parts.server
+    return node.parts.server
 
 
 async def guest(sio: Any) -> Guest:
@@ -187,7 +185,7 @@ async def test_a_callback_from_another_node(stage: Stage) -> None:
 async def test_call_a_session_of_another_node(stage: Stage) -> None:
     """``call`` waits for the answer."""
     found = await stage.servers[0].call(
-        "note", b"\x01", to=stage.far.sid, namespace=NAMESPACE, timeout=5
+        "note", b"\x01", to=stage.far.sid, namespace=NAMESPACE, timeout=DEADLINE_SECONDS
     )
     assert tuple(found) == ("answer", 1)
     await stage.far.gets([b"\x01"])
@@ -280,7 +278,7 @@ asyncio.run(main())
 
 
 async def test_a_publish_that_fails_raises(
-    stage: Stage, redis_server: RedisServer
+    stage: Stage, nodes: list[Node], redis_server: RedisServer
 ) -> None:
     """The application learns that its emit went nowhere; own sessions get theirs."""
     redis_server.kill()
@@ -289,8 +287,8 @@ async def test_a_publish_that_fails_raises(
     await stage.servers[0].emit("note", 2, to=stage.here.sid, namespace=NAMESPACE)
     await stage.here.gets([2])
     redis_server.start()
-    manager: ChatroomManager = stage.servers[0].manager
-    await wait_until(lambda: manager.subscriber.ready, "Redis is reached again")
+    subscriber = nodes[0].parts.subscriber
+    await wait_until(lambda: subscriber.ready, "Redis is reached again")
 
 
 async def test_sessions_of_users_come_and_go_without_a_trace(
@@ -302,7 +300,7 @@ async def test_sessions_of_users_come_and_go_without_a_trace(
             dan = await guest(sio)
             await enter(stage, CHAT, dan)
             await stage.servers[0].call(
-                "note", 1, to=dan.sid, namespace=NAMESPACE, timeout=5
+                "note", 1, to=dan.sid, namespace=NAMESPACE, timeout=DEADLINE_SECONDS
             )
     await wait_until(
         lambda: all(
@@ -313,4 +311,4 @@ async def test_sessions_of_users_come_and_go_without_a_trace(
     own = {each.sid for each in stage.guests}
     for server in stage.servers:
         assert set(server.manager.rooms[NAMESPACE][None]) <= own
-        assert len(server.manager.feeds) == 0
+    assert not any(len(node.parts.feeds) for node in nodes)

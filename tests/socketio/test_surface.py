@@ -14,11 +14,13 @@ from socketio.packet import Packet
 from realtime.engineio.server import EngineServer
 from realtime.socketio.room_index import RoomIndex
 from realtime.socketio.server import ChatroomServer
-from tests.engineio.raw_socket import raw_socket
-from tests.engineio.serving import serve_socketio
-from tests.kit.waiting import DEADLINE_SECONDS, wait_until
+from tests.kit.raw_socket import raw_socket
+from tests.kit.serving import serve_socketio
+from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
 
 TRANSPORTS = [["polling"], ["websocket"], ["polling", "websocket"]]
+# Keywords of the client's `call`.
+CHAT: Any = {"namespace": "/chat", "timeout": DEADLINE_SECONDS}
 
 
 class IndexedManager(RoomIndex, socketio.AsyncManager):  # type: ignore[misc]
@@ -53,7 +55,11 @@ class ChatNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
 
     async def on_ask_me(self, sid: str) -> Any:
         """Call the client back and answer with its answer."""
-        return [await self.call("ask", (b"\x01", {"n": 1}), to=sid, timeout=5)]
+        return [
+            await self.call(
+                "ask", (b"\x01", {"n": 1}), to=sid, timeout=DEADLINE_SECONDS
+            )
+        ]
 
     async def on_shout(self, sid: str, text: str) -> list[str]:
         """Tell the others, and answer with the caller's rooms."""
@@ -97,7 +103,7 @@ async def test_acks_and_binary_both_ways(transports: list[str], manager: type) -
         assert own.transport() == transports[-1]
 
         async def call(event: str, data: Any = None) -> Any:
-            return await own.call(event, data, namespace="/chat", timeout=5)
+            return await own.call(event, data, **CHAT)
 
         assert await call("echo", ("a", {"b": [None, "ü€😀"]})) == (
             "a",
@@ -129,7 +135,7 @@ async def test_rooms_and_broadcasts() -> None:
                 lambda text, name=name: heard.append((name, text)),
                 namespace="/chat",
             )
-        rooms = await caller.call("shout", "hey", namespace="/chat", timeout=5)
+        rooms = await caller.call("shout", "hey", **CHAT)
         assert rooms == sorted(["lobby", caller.get_sid("/chat")])
         await wait_until(lambda: len(heard) == 2, "both others heard it")
         assert sorted(heard) == [("one", "hey"), ("two", "hey")]
@@ -185,7 +191,7 @@ async def test_middleware_style_namespaces_and_catch_alls() -> None:
 
     sio.on("*", catch_all, namespace="*")
     async with serve_socketio(sio) as port, client(port, ["websocket"]) as own:
-        await own.call("anything", 5, namespace="/chat", timeout=5)
+        await own.call("anything", 5, **CHAT)
         assert seen == [("anything", "/chat", (5,))]
 
 
@@ -199,7 +205,7 @@ async def test_other_serializers() -> None:
     async with serve_socketio(sio) as port:
         async with client(port, ["websocket"]) as own:
             data = {"a": b"\x01"}
-            assert await own.call("echo", data, namespace="/chat", timeout=5) == data
+            assert await own.call("echo", data, **CHAT) == data
         path = "/socket.io/?EIO=4&transport=websocket"
         async with raw_socket(port, path) as socket:
             await socket.text()
@@ -210,7 +216,7 @@ async def test_other_serializers() -> None:
 async def test_the_admin_ui_is_reported_to() -> None:
     """instrument() tells who is there, and counts packets both ways."""
     sio = server()
-    admin = sio.instrument(auth=False, server_stats_interval=0.05)
+    admin = sio.instrument(auth=False, server_stats_interval=50 * MS)
     sockets: list[Any] = []
     stats: list[Any] = []
     async with serve_socketio(sio) as port:
@@ -224,7 +230,7 @@ async def test_the_admin_ui_is_reported_to() -> None:
                 wait_timeout=DEADLINE_SECONDS,
             )
             await wait_until(lambda: sockets, "the admin is told who is there")
-            await own.call("echo", 1, namespace="/chat", timeout=5)
+            await own.call("echo", 1, **CHAT)
 
             def counted() -> set[str]:
                 return {

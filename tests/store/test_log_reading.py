@@ -5,16 +5,17 @@ import json
 import pytest
 from redis.asyncio import Redis
 
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.store import keys
-from realtime.store.membership import Rooms
-from realtime.store.message_log import HistoryPage, LogPage, MessageLog
+from realtime.store.membership import Memberships
+from realtime.store.message_log import HistoryPage, MessageLog
 from realtime.store.position import START, Position
+from realtime.store.scripts import LogPage
 from tests.kit.store_fixtures import Send, make_log, sender
 
 
 @pytest.fixture(autouse=True)
-async def member(rooms: Rooms) -> None:
+async def member(rooms: Memberships) -> None:
     """Ann is a member of two rooms."""
     await rooms.admit("42", "ann")
     await rooms.admit("43", "ann")
@@ -170,7 +171,7 @@ async def test_walking_the_whole_history(log: MessageLog, send: Send) -> None:
     assert back == forth == list(range(1, 11))
 
 
-async def test_history_says_where_it_ends(link: RedisLink) -> None:
+async def test_history_says_where_it_ends(link: RedisClient) -> None:
     """Older messages are gone, and a page asked there begins with what is left."""
     short = make_log(link, history_limit=4)
     await fill(sender(short), 10)

@@ -8,20 +8,20 @@ import pytest
 from redis.asyncio import Redis
 
 from realtime.errors import ForbiddenError, OutcomeUnknownError, UnavailableError
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.store import keys
-from realtime.store.membership import Rooms
+from realtime.store.membership import Memberships
 from realtime.store.message_log import MessageLog
 from tests.kit.redis_server import RedisServer
 from tests.kit.store_fixtures import LinkMaker, Send, make_log, sender
-from tests.kit.waiting import MS, wait_until
+from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
 
 # Soon over, and longer than a busy disk keeps an answer back.
 PATIENCE_SECONDS = 1_500 * MS
 
 
 @pytest.fixture(autouse=True)
-async def members(rooms: Rooms) -> None:
+async def members(rooms: Memberships) -> None:
     """Ann and bob are members of room 42, ann of room 43."""
     for room, user in (("42", "ann"), ("42", "bob"), ("43", "ann")):
         await rooms.admit(room, user)
@@ -49,9 +49,9 @@ async def test_what_is_stored_is_what_is_published(
     """One JSON array a message, offset and uid first; log and history agree."""
     async with redis_client.pubsub() as pubsub:
         await pubsub.subscribe("chatroom-42")
-        await pubsub.get_message(timeout=5)
+        await pubsub.get_message(timeout=DEADLINE_SECONDS)
         sent = await send('"quoted" 안녕 🎉\n', client_id="c-1")
-        published: Any = await pubsub.get_message(timeout=5)
+        published: Any = await pubsub.get_message(timeout=DEADLINE_SECONDS)
     event = json.loads(published["data"])
     assert list(event[1])[:2] == ["offset", "uid"]
     assert event == [
@@ -118,7 +118,7 @@ async def test_a_client_id_is_the_user_s_own_and_the_room_s(send: Send) -> None:
 
 
 async def test_a_client_id_is_forgotten_in_time(
-    link: RedisLink, redis_client: Redis
+    link: RedisClient, redis_client: Redis
 ) -> None:
     """Its key has an expiry: idempotency does not fill Redis."""
     await sender(make_log(link, remember_seconds=77))(client_id="c")
@@ -126,7 +126,7 @@ async def test_a_client_id_is_forgotten_in_time(
 
 
 async def test_a_swallowed_answer_makes_no_double(
-    twice_link: RedisLink, redis_client: Redis
+    twice_link: RedisClient, redis_client: Redis
 ) -> None:
     """The link sends it again; who asked once is not told of a duplicate."""
     send = sender(make_log(twice_link))
@@ -172,7 +172,7 @@ async def test_unavailable_means_that_nothing_was_stored(
 
 
 async def test_only_members_may_send(
-    send: Send, rooms: Rooms, redis_client: Redis
+    send: Send, rooms: Memberships, redis_client: Redis
 ) -> None:
     """Neither a stranger nor who quit; a room that was never there stays unwritten."""
     with pytest.raises(ForbiddenError):
@@ -194,7 +194,7 @@ async def test_sending_is_reading(send: Send, redis_client: Redis) -> None:
 
 
 async def test_the_log_is_trimmed_by_count(
-    link: RedisLink, redis_client: Redis
+    link: RedisClient, redis_client: Redis
 ) -> None:
     """In blocks, so at least the limit is kept, and not much more."""
     send = sender(make_log(link, log_limit=200))
@@ -205,7 +205,7 @@ async def test_the_log_is_trimmed_by_count(
 
 
 async def test_the_log_is_trimmed_by_age_but_for_the_newest(
-    link: RedisLink, send: Send, redis_client: Redis
+    link: RedisClient, send: Send, redis_client: Redis
 ) -> None:
     """Old events leave with the next new one; what is young enough stays."""
     first = await send()
@@ -227,7 +227,7 @@ async def test_the_log_is_trimmed_by_age_but_for_the_newest(
 
 
 async def test_the_history_is_trimmed_by_count(
-    link: RedisLink, log: MessageLog, redis_client: Redis
+    link: RedisClient, log: MessageLog, redis_client: Redis
 ) -> None:
     """Exactly; what is gone is gone from the log's page as well."""
     short = make_log(link, history_limit=10)

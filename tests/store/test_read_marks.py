@@ -9,24 +9,24 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from realtime.errors import ForbiddenError
-from realtime.redis.client import RedisLink
+from realtime.redis.client import RedisClient
 from realtime.store import keys
-from realtime.store.membership import Rooms
-from realtime.store.read_marks import ReadMark, ReadState
-from realtime.store.room_state import RoomStates
+from realtime.store.membership import Memberships
+from realtime.store.read_marks import ReadMark, ReadMarks
+from realtime.store.room_snapshot import RoomSnapshots
 from tests.kit.store_fixtures import Send, said
 
 ANNOUNCE_MEMBERS = 3
 
 
 @pytest.fixture
-def reads(link: RedisLink) -> ReadState:
+def reads(link: RedisClient) -> ReadMarks:
     """Marks; rooms of more than three are large."""
-    return ReadState(link, announce_members=ANNOUNCE_MEMBERS)
+    return ReadMarks(link, announce_members=ANNOUNCE_MEMBERS)
 
 
 @pytest.fixture(autouse=True)
-async def members(rooms: Rooms) -> None:
+async def members(rooms: Memberships) -> None:
     """Ann and bob are members."""
     await rooms.admit("42", "ann")
     await rooms.admit("42", "bob")
@@ -37,12 +37,14 @@ async def fill(send: Send, count: int) -> None:
     await asyncio.gather(*(send() for _ in range(count)))
 
 
-async def marks(states: RoomStates) -> Any:
+async def marks(states: RoomSnapshots) -> Any:
     """Return the marks that a join would be told."""
     return (await states.read("42")).to_wire()["reads"]
 
 
-async def test_a_mark_rises(reads: ReadState, send: Send, states: RoomStates) -> None:
+async def test_a_mark_rises(
+    reads: ReadMarks, send: Send, states: RoomSnapshots
+) -> None:
     """The answer tells the mark and what is above it."""
     await fill(send, 5)
     assert await reads.mark(room="42", user="bob", message=2) == ReadMark(2, 3)
@@ -51,7 +53,7 @@ async def test_a_mark_rises(reads: ReadState, send: Send, states: RoomStates) ->
 
 
 async def test_a_mark_never_falls(
-    reads: ReadState, send: Send, channel: PubSub, redis_client: Redis
+    reads: ReadMarks, send: Send, channel: PubSub, redis_client: Redis
 ) -> None:
     """A lower or equal number changes nothing and announces nothing."""
     await fill(send, 5)
@@ -62,7 +64,7 @@ async def test_a_mark_never_falls(
     assert await said(channel, redis_client) == []
 
 
-async def test_a_mark_is_held_to_the_top(reads: ReadState, send: Send) -> None:
+async def test_a_mark_is_held_to_the_top(reads: ReadMarks, send: Send) -> None:
     """Nobody has read what was not written."""
     assert await reads.mark(room="42", user="bob", message=9) == ReadMark(0, 0)
     await fill(send, 3)
@@ -70,11 +72,11 @@ async def test_a_mark_is_held_to_the_top(reads: ReadState, send: Send) -> None:
 
 
 async def test_marks_that_race_end_at_the_highest(
-    reads: ReadState,
+    reads: ReadMarks,
     send: Send,
     channel: PubSub,
     redis_client: Redis,
-    states: RoomStates,
+    states: RoomSnapshots,
 ) -> None:
     """Fifty at once, in any order: what is announced only rises, once each."""
     await fill(send, 60)
@@ -94,7 +96,7 @@ async def test_marks_that_race_end_at_the_highest(
 
 
 async def test_a_rise_is_announced_in_the_same_step(
-    reads: ReadState, send: Send, channel: PubSub, redis_client: Redis
+    reads: ReadMarks, send: Send, channel: PubSub, redis_client: Redis
 ) -> None:
     """As an event array that every node passes on as it is."""
     await fill(send, 3)
@@ -106,12 +108,12 @@ async def test_a_rise_is_announced_in_the_same_step(
 
 
 async def test_a_large_room_tells_only_the_user_s_own_sessions(
-    reads: ReadState,
-    rooms: Rooms,
+    reads: ReadMarks,
+    rooms: Memberships,
     send: Send,
     channel: PubSub,
     redis_client: Redis,
-    states: RoomStates,
+    states: RoomSnapshots,
 ) -> None:
     """Above the limit a mark would cost a fan-out to everybody."""
     await rooms.admit("42", "cid")
@@ -135,8 +137,8 @@ async def test_a_large_room_tells_only_the_user_s_own_sessions(
 
 
 async def test_names_are_told_as_they_are(
-    reads: ReadState,
-    rooms: Rooms,
+    reads: ReadMarks,
+    rooms: Memberships,
     send: Send,
     channel: PubSub,
     redis_client: Redis,
@@ -154,7 +156,7 @@ async def test_names_are_told_as_they_are(
 
 
 async def test_only_members_have_marks(
-    reads: ReadState, rooms: Rooms, send: Send, states: RoomStates
+    reads: ReadMarks, rooms: Memberships, send: Send, states: RoomSnapshots
 ) -> None:
     """A stranger is refused, and so is who quit."""
     await fill(send, 3)
@@ -167,7 +169,7 @@ async def test_only_members_have_marks(
 
 
 async def test_what_came_before_a_member_counts_as_read(
-    reads: ReadState, rooms: Rooms, send: Send
+    reads: ReadMarks, rooms: Memberships, send: Send
 ) -> None:
     """A newcomer has nothing unread."""
     await fill(send, 4)

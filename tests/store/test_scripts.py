@@ -1,14 +1,17 @@
 """The scripts' headers say what the scripts do: they are the only documentation."""
 
 import re
+from collections.abc import Sequence
 from importlib.resources import files
+from inspect import Parameter, signature
 
 import pytest
 
+from realtime.redis.connection import Argument
 from realtime.redis.script import Script
 from realtime.store import scripts
 
-DECLARED = re.compile(r"^-- (KEYS|ARGV)\[(\d+)\] - \S", re.MULTILINE)
+DECLARED = re.compile(r"^-- (KEYS|ARGV)\[(\d+)\] (\w+) - \S", re.MULTILINE)
 USED = re.compile(r"\b(KEYS|ARGV)\[(\d+)\]")
 COMMAND = re.compile(r"redis\.call\(\s*([^,)]+)(?:,\s*([^,)]+))?")
 KEYLESS = {"'TIME'"}
@@ -17,6 +20,36 @@ KEYLESS = {"'TIME'"}
 def body(script: Script) -> str:
     """Return the code without comments."""
     return re.sub(r"--[^\n]*", "", script.source)
+
+
+class PassedError(Exception):
+    """A script's function passed its arguments on."""
+
+
+class Recorder:
+    """Takes down what is passed on, and runs nothing."""
+
+    publish_command = "SPUBLISH"
+    script: Script
+    keys: Sequence[str]
+    args: Sequence[Argument]
+
+    async def run_script(
+        self, script: Script, keys: Sequence[str], args: Sequence[Argument]
+    ) -> None:
+        """Take a call down."""
+        self.script, self.keys, self.args = script, keys, args
+        raise PassedError
+
+
+def marked(parameter: Parameter, place: int) -> object:
+    """Return a value of the parameter's type that no other one has."""
+    if parameter.annotation in (str, int | str):
+        return parameter.name
+    if parameter.annotation is bytes:
+        return parameter.name.encode()
+    # The only truth value must not be taken for the number one.
+    return True if parameter.annotation is bool else 1000 + place
 
 
 @pytest.fixture(params=scripts.ALL, ids=lambda script: script.name)
@@ -28,11 +61,29 @@ def script(request: pytest.FixtureRequest) -> Script:
 
 def test_the_keys_and_arguments_are_those_documented(script: Script) -> None:
     """Each one used is described, each one described is used, numbered from 1."""
-    declared = DECLARED.findall(script.source)
+    declared = [found[:2] for found in DECLARED.findall(script.source)]
     assert sorted(set(USED.findall(body(script)))) == sorted(declared)
     for kind in ("KEYS", "ARGV"):
         numbers = [int(number) for name, number in declared if name == kind]
         assert numbers == list(range(1, len(numbers) + 1))
+
+
+async def test_each_has_a_function_with_these_parameters(script: Script) -> None:
+    """Named and ordered as in the header, each one passed on in its place."""
+    function = getattr(scripts, script.name)
+    parameters = [*signature(function).parameters.values()][1:]
+    names = [name for _, _, name in DECLARED.findall(script.source)]
+    own = [name for name in names if name != "publish_command"]
+    assert [each.name for each in parameters] == own
+    assert {each.kind for each in parameters} == {Parameter.KEYWORD_ONLY}
+    values = {each.name: marked(each, place) for place, each in enumerate(parameters)}
+    redis = Recorder()
+    with pytest.raises(PassedError):
+        await function(redis, **values)
+    values["publish_command"] = redis.publish_command
+    passed = [*redis.keys, *redis.args]
+    assert (redis.script, passed) == (script, [values[name] for name in names])
+    assert len(redis.keys) == script.source.count("-- KEYS[")
 
 
 def test_the_header_says_what_is_done_and_returned(script: Script) -> None:

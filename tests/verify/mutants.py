@@ -6,11 +6,12 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from realtime.pacing import Turnstile
-from realtime.presence.roster import AttendingSession, SessionLists
-from realtime.redis.client import RedisLink
-from realtime.redis.command import RedisCall
+from realtime.presence.roster import AttendingSession, Roster
+from realtime.redis.client import RedisClient
+from realtime.redis.command import PendingCommand
 from realtime.redis.connection import Argument
 from realtime.redis.script import Script
+from realtime.rooms.catch_up import CatchUp
 from realtime.rooms.feed import RoomFeed, Verdict
 from realtime.rooms.feeds import RoomFeeds
 from realtime.store import scripts
@@ -20,7 +21,7 @@ from tests.kit.waiting import MS
 WINDOW_SECONDS = 20 * MS
 
 _judge = RoomFeed.judge
-_run = RedisLink.run
+_run = RedisClient.run_script
 
 
 def catch_up_off() -> None:
@@ -30,11 +31,11 @@ def catch_up_off() -> None:
         verdict = _judge(self, position)
         return Verdict.NEXT if verdict is Verdict.GAP else verdict
 
-    def catch_up(self: RoomFeeds, channel: str, feed: RoomFeed) -> None:
+    def begin(self: CatchUp, channel: str, feed: RoomFeed) -> None:
         feed.live = True
 
     RoomFeed.judge = judge  # type: ignore[method-assign]
-    RoomFeeds._catch_up = catch_up  # type: ignore[method-assign]
+    CatchUp.begin = begin  # type: ignore[method-assign]
 
 
 def deduplication_off() -> None:
@@ -45,7 +46,7 @@ def deduplication_off() -> None:
 def reads_go_backwards() -> None:
     """A lower mark replaces a higher one."""
     _change_script(
-        "READ_STATE_MARK", "if mark <= before then", "if mark == before then"
+        "READ_MARKS_RAISE", "if mark <= before then", "if mark == before then"
     )
 
 
@@ -60,7 +61,7 @@ def numbers_outside_the_script() -> None:
         )
 
     async def append(
-        link: RedisLink, keys: Sequence[str], args: Sequence[Argument]
+        link: RedisClient, keys: Sequence[str], args: Sequence[Argument]
     ) -> Any:
         number = await link.call("HINCRBY", keys[2], "mutantNumber", 1)
         await asyncio.sleep(number % 2 * WINDOW_SECONDS)
@@ -73,7 +74,7 @@ def publish_before_store() -> None:
     """Published at once, stored a moment later."""
 
     async def append(
-        link: RedisLink, keys: Sequence[str], args: Sequence[Argument]
+        link: RedisClient, keys: Sequence[str], args: Sequence[Argument]
     ) -> Any:
         log, messages, meta, last_read, _members, sent = keys[:6]
         channel, command, user, uid, body, ttl = args[:6]
@@ -81,7 +82,7 @@ def publish_before_store() -> None:
         assert isinstance(body, bytes)
         if first := await link.call("GET", sent):
             known_message, known_offset, known_uid = first.split()
-            return [1, int(known_message), int(known_offset), known_uid, 0, b""]
+            return [1, int(known_message), int(known_offset), known_uid, 0]
         number = await link.call("HINCRBY", meta, "lastMessage", 1)
         offset = await link.call("HINCRBY", meta, "offset", 1)
         head = f'{{"offset":{offset},"uid":"{uid}","message":{number},'
@@ -95,7 +96,7 @@ def publish_before_store() -> None:
         await link.call("HSET", messages, number, message)
         await link.call("HSET", last_read, user, number)
         await link.call("SET", sent, f"{number} {offset} {uid}", "EX", ttl)
-        return [0, number, offset, uid.encode(), 0, b""]
+        return [0, number, offset, uid.encode(), 0]
 
     _replace_append(append)
 
@@ -103,68 +104,58 @@ def publish_before_store() -> None:
 def resubscribe_without_catch_up() -> None:
     """After a cut a room goes on from the log's top, wherever it was before."""
 
-    async def skip(feeds: RoomFeeds, feed: RoomFeed) -> None:
-        feed.restart(await feeds._log.top(feed.room))
+    async def skip(catch_up: CatchUp, feed: RoomFeed) -> None:
+        feed.restart(await catch_up._log.top(feed.room))
         feed.live = True
-        feeds._catching_up.clear()
 
     def ready(self: RoomFeeds) -> None:
         for channel, feed in self._feeds.items():
-            if channel not in self._opening:
-                self._catching_up[channel] = asyncio.create_task(skip(self, feed))
+            if self._catch_up.opened(channel) is None:
+                self._catch_up._start(channel, feed, skip(self._catch_up, feed))
 
     RoomFeeds.ready = ready  # type: ignore[method-assign]
 
 
 def lost_tail_not_told() -> None:
     """When the log lost what was delivered, its room goes on as if nothing was."""
-    read_page = RoomFeeds._read_page
+    deliver = CatchUp._deliver
 
-    async def read(self: RoomFeeds, channel: str, feed: RoomFeed) -> bool:
-        deliver = self._deliver
+    def keep_quiet(self: CatchUp, channel: str, events: list[bytes]) -> None:
+        if not events[0].startswith(b'["reload"'):
+            deliver(self, channel, events)
 
-        def keep_quiet(channel: str, events: list[bytes]) -> None:
-            if not events[0].startswith(b'["reload"'):
-                deliver(channel, events)
-
-        self._deliver = keep_quiet
-        try:
-            return await read_page(self, channel, feed)
-        finally:
-            self._deliver = deliver
-
-    RoomFeeds._read_page = read  # type: ignore[method-assign]
+    CatchUp._deliver = keep_quiet  # type: ignore[method-assign]
 
 
 def unknown_told_as_refused() -> None:
     """A send that Redis may have carried out is said not to have been."""
-    give_up = RedisCall.give_up
+    give_up = PendingCommand.give_up
 
-    def lie(self: RedisCall) -> None:
+    def lie(self: PendingCommand) -> None:
         self.written = False
         give_up(self)
 
-    RedisCall.give_up = lie  # type: ignore[method-assign]
+    PendingCommand.give_up = lie  # type: ignore[method-assign]
 
 
 def sessions_kept() -> None:
     """Of each session that attended a room something is kept when it has ended."""
-    end = SessionLists.end
+    end = Roster.end
 
-    def keep(self: SessionLists, session: AttendingSession) -> None:
+    def keep(self: Roster, session: AttendingSession) -> None:
         end(self, session)
         self._sessions[session.sid] = session
 
-    SessionLists.end = keep  # type: ignore[method-assign]
+    Roster.end = keep  # type: ignore[method-assign]
 
 
 def late_ones_first() -> None:
     """Of what one user sends in a row the later ones may begin earlier."""
 
-    async def wait(self: Turnstile, kind: Hashable = None) -> None:
+    async def enter(self: Turnstile, kind: Hashable = None) -> None:
         await asyncio.sleep(random.random() * WINDOW_SECONDS)
 
-    Turnstile.wait = wait  # type: ignore[method-assign]
+    Turnstile.enter = enter  # type: ignore[method-assign]
 
 
 MUTANTS: dict[str, Callable[[], None]] = {
@@ -194,10 +185,10 @@ def _replace_append(append: Callable[..., Any]) -> None:
     name = scripts.MESSAGE_LOG_APPEND.name
 
     def run(
-        self: RedisLink, script: Script, keys: Sequence[str], args: Sequence[Argument]
+        self: RedisClient, script: Script, keys: Sequence[str], args: Sequence[Argument]
     ) -> Any:
         if script.name == name:
             return append(self, keys, args)
         return _run(self, script, keys, args)
 
-    RedisLink.run = run  # type: ignore[method-assign]
+    RedisClient.run_script = run  # type: ignore[method-assign]

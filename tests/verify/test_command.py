@@ -16,10 +16,10 @@ import pytest
 from aiohttp import web
 
 from realtime.start_error import StartError
-from tests.client.balancer import Balancer
-from tests.engineio.test_tls import certificate
+from tests.kit.balancer import Balancer
 from tests.kit.nodes import run_process
 from tests.kit.redis_server import RedisServer
+from tests.kit.tls import certificate
 from tests.kit.waiting import DEADLINE_SECONDS
 from verify.plan import Plan
 from verify.processes import NodeProcess

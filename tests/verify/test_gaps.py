@@ -7,9 +7,10 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
-from realtime.node.app import NODE
-from realtime.store.message_log import LogPage, MessageLog
+from realtime.store.message_log import MessageLog
+from realtime.store.scripts import LogPage
 from tests.kit.nodes import NAMESPACE, client, run_nodes
+from tests.kit.store_fixtures import unheard_log
 from tests.kit.waiting import wait_until
 
 ROOM = "gaps"
@@ -34,8 +35,8 @@ async def test_messages_that_overtake_the_reading_of_the_log_come_once(
         seen: list[int] = []
         ann.on("message", lambda event: seen.append(event["message"]), NAMESPACE)
         await ann.call("join", {"room": ROOM}, namespace=NAMESPACE)
-        feeds = node.app[NODE].parts.manager.feeds
-        log = node.app[NODE].parts.log
+        feeds = node.parts.feeds
+        log = node.parts.log
         reads: list[int] = []
         read = MessageLog.read
 
@@ -54,7 +55,7 @@ async def test_messages_that_overtake_the_reading_of_the_log_come_once(
         monkeypatch.setattr(MessageLog, "read", overtaken)
         await redis_client.client_kill_filter(_type="pubsub")
         await wait_until(lambda: reads, "the log is read after the cut")
-        subscriber = node.app[NODE].parts.manager.subscriber
+        subscriber = node.parts.subscriber
         await wait_until(lambda: subscriber.ready, "subscribed")
         last = await append(log)
         await wait_until(lambda: last in seen, "the last message is delivered")
@@ -71,7 +72,7 @@ async def test_a_cursor_is_honoured_by_a_node_that_reads_behind_it(
         client(node, "bob") as bob,
     ):
         await ann.call("join", {"room": ROOM}, namespace=NAMESPACE)
-        feeds = node.app[NODE].parts.manager.feeds
+        feeds = node.parts.feeds
         feed = feeds.get(CHANNEL)
         assert feed is not None
         asked, answered = asyncio.Event(), asyncio.Event()
@@ -87,17 +88,10 @@ async def test_a_cursor_is_honoured_by_a_node_that_reads_behind_it(
         feeds.read_again(CHANNEL)
         await asked.wait()
         # Published where this node does not listen: its line is slow.
-        elsewhere = MessageLog(
-            node.app[NODE].parts.link,
-            publish_command="SPUBLISH",
-            remember_seconds=60,
-            log_limit=100,
-            log_age_ms=60_000,
-            history_limit=100,
-        )
-        appended = await elsewhere.append(
-            room=ROOM, user="ann", client_id="c1", content={"text": "hello"}
-        )
+        async with unheard_log(redis_url) as elsewhere:
+            appended = await elsewhere.append(
+                room=ROOM, user="ann", client_id="c1", content={"text": "hello"}
+            )
         holds = feed.holds
         cursor = f"{appended.offset}:{appended.uid}"
         joining = asyncio.create_task(

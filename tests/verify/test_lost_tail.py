@@ -5,7 +5,6 @@ from collections import Counter
 import pytest
 from redis.asyncio import Redis
 
-from realtime.node.app import NODE
 from realtime.store import keys
 from tests.kit.nodes import NAMESPACE, client, run_nodes
 from tests.kit.redis_server import RedisServer
@@ -60,7 +59,7 @@ async def test_who_is_here_is_right_again_after_a_lost_tail(
             names = [
                 keys.sessions(ROOM),
                 keys.online(ROOM),
-                keys.node_sessions(node.app[NODE].parts.id),
+                keys.node_sessions(node.parts.id),
             ]
             older = [await redis.dump(name) or b"" for name in names]
 

@@ -1,6 +1,6 @@
 """A poll that is sent again behind the client's back."""
 
-from tests.engineio.serving import Served, serve
+from tests.kit.serving import Served, serve
 
 
 async def poll(served: Served, sid: str, t: str) -> str:

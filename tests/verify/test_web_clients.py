@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.client.javascript import require_node
+from tests.kit.javascript import require_node
 from verify.faults import TAIL_LOST, Fault
 from verify.plan import Plan
 from verify.runs import run_trial

@@ -1,13 +1,13 @@
 -- Note that a message is about to show a file, and count it to its user.
--- KEYS[1] - uses hash of the file
--- KEYS[2] - bytes hash
--- KEYS[3] - due sorted set
--- ARGV[1] - use: "<room> <clientId> <user>"
--- ARGV[2] - user id
--- ARGV[3] - bytes that a user may have
--- ARGV[4] - milliseconds until the file is looked at
--- ARGV[5] - name of the file
--- ARGV[6] - bytes of the file
+-- KEYS[1] uses - hash: what shows the file
+-- KEYS[2] user_bytes - hash: bytes of each user's images
+-- KEYS[3] due - sorted set: when a file is looked at
+-- ARGV[1] use - "<room> <clientId> <user>"
+-- ARGV[2] user - id
+-- ARGV[3] limit_bytes - of all images of a user
+-- ARGV[4] pending_ms - milliseconds until the file is looked at
+-- ARGV[5] name - of the file
+-- ARGV[6] size - bytes of the file
 -- Returns 1; 0 if it would be too much; -1 if the file is being deleted
 
 local uses, bytes, due = KEYS[1], KEYS[2], KEYS[3]

@@ -1,10 +1,10 @@
 -- Note the number of the message that shows a file.
--- KEYS[1] - uses hash of the file
--- KEYS[2] - due sorted set
--- ARGV[1] - use: "<room> <clientId> <user>"
--- ARGV[2] - message number
--- ARGV[3] - milliseconds until the file is looked at
--- ARGV[4] - name of the file
+-- KEYS[1] uses - hash: what shows the file
+-- KEYS[2] due - sorted set: when a file is looked at
+-- ARGV[1] use - "<room> <clientId> <user>"
+-- ARGV[2] message - number
+-- ARGV[3] look_ms - milliseconds until the file is looked at
+-- ARGV[4] name - of the file
 -- Returns 1, or 0 if the file was not claimed for this use
 
 local uses, due = KEYS[1], KEYS[2]

@@ -1,8 +1,8 @@
 -- Forget a use of a file, and mark a file without any as being deleted.
--- KEYS[1] - uses hash of the file
--- KEYS[2] - bytes hash
--- ARGV[1] - use: "<room> <clientId> <user>", or an empty string for none
--- ARGV[2] - value of the use; one that has changed stays
+-- KEYS[1] uses - hash: what shows the file
+-- KEYS[2] user_bytes - hash: bytes of each user's images
+-- ARGV[1] use - "<room> <clientId> <user>", or an empty string for none
+-- ARGV[2] value - of the use; one that has changed stays
 -- Returns 1 if no message shows the file: it is to be deleted; else 0
 
 local uses, bytes = KEYS[1], KEYS[2]

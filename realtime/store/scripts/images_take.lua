@@ -1,7 +1,7 @@
 -- Take files that are due to be looked at; no other node takes them for a while.
--- KEYS[1] - due sorted set
--- ARGV[1] - files at most
--- ARGV[2] - milliseconds for which they are taken
+-- KEYS[1] due - sorted set: when a file is looked at
+-- ARGV[1] count - files at most
+-- ARGV[2] taken_ms - milliseconds for which they are taken
 -- Returns {now in Unix ms, {name, ...}}
 
 local due = KEYS[1]

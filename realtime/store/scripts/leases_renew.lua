@@ -1,7 +1,7 @@
 -- Renew a node's lease and list the nodes whose lease has run out.
--- KEYS[1] - nodes sorted set
--- ARGV[1] - node id
--- ARGV[2] - length of the lease in milliseconds
+-- KEYS[1] nodes - sorted set
+-- ARGV[1] node - id of the node
+-- ARGV[2] lease_ms - length of the lease in milliseconds
 -- Returns {held 0|1, {expired node id, ...}}; held is 0 when the lease was not there or
 -- had run out
 

@@ -1,26 +1,25 @@
 -- Store one message and publish it: dedupe, number, log, keep and publish in one step.
--- KEYS[1] - log stream
--- KEYS[2] - messages hash
--- KEYS[3] - meta hash
--- KEYS[4] - lastRead hash
--- KEYS[5] - members hash
--- KEYS[6] - sent key of this user and clientId
--- ARGV[1] - channel
--- ARGV[2] - publish command, PUBLISH or SPUBLISH
--- ARGV[3] - user id
--- ARGV[4] - uid of the event, unique
--- ARGV[5] - the message's own JSON members, from "room" to "clientId", without braces
--- ARGV[6] - seconds the clientId is remembered
--- ARGV[7] - events the log keeps at most
--- ARGV[8] - milliseconds the log keeps an event at most
--- ARGV[9] - messages the history keeps at most
--- Returns {duplicate 0|1, message, offset, uid, at in Unix ms, the room's own
--- durability or an empty string}, or {-1} for no member
+-- KEYS[1] log - stream
+-- KEYS[2] messages - hash
+-- KEYS[3] meta - hash
+-- KEYS[4] last_read - hash
+-- KEYS[5] members - hash
+-- KEYS[6] sent - string: what this user's clientId gave
+-- ARGV[1] channel - of the room
+-- ARGV[2] publish_command - PUBLISH or SPUBLISH
+-- ARGV[3] user - id
+-- ARGV[4] uid - of the event, unique
+-- ARGV[5] body - the message's own JSON members, "room" to "clientId", no braces
+-- ARGV[6] remember_seconds - how long the clientId is remembered
+-- ARGV[7] log_limit - events the log keeps at most
+-- ARGV[8] log_age_ms - milliseconds the log keeps an event at most
+-- ARGV[9] history_limit - messages the history keeps at most
+-- Returns {duplicate 0|1, message, offset, uid, at in Unix ms}, or {-1} for no member
 
 local log, messages, meta = KEYS[1], KEYS[2], KEYS[3]
 local last_read, members, sent = KEYS[4], KEYS[5], KEYS[6]
 local channel, publish, user, uid, body = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local sent_ttl, log_limit = ARGV[6], ARGV[7]
+local remember_seconds, log_limit = ARGV[6], ARGV[7]
 local log_age, history_limit = tonumber(ARGV[8]), tonumber(ARGV[9])
 
 -- Events whose age is looked at in one append: no append pays for a long backlog.
@@ -32,35 +31,34 @@ local function digits(number)
 end
 
 -- What a repeated clientId gets: the first result.
-local function remembered(result, durability)
+local function remembered(result)
   local n, o, u, a = string.match(result, '^(%d+) (%d+) (%S+) (%d+)$')
   -- The same uid is the same call, sent again after its answer was lost.
-  return {u == uid and 0 or 1, tonumber(n), tonumber(o), u, tonumber(a), durability}
+  return {u == uid and 0 or 1, tonumber(n), tonumber(o), u, tonumber(a)}
 end
 
 if redis.call('HEXISTS', members, user) == 0 then
   -- Stored while they were a member, and asked for after they quit.
   local before = redis.call('GET', sent)
-  return before and remembered(before, '') or {-1}
+  return before and remembered(before) or {-1}
 end
-local known = redis.call('HMGET', meta, 'offset', 'lastMessage', 'at', 'durability',
-  'oldestAt')
+local known = redis.call('HMGET', meta, 'offset', 'lastMessage', 'at', 'oldestAt')
 local offset = tonumber(known[1] or '0') + 1
 local number = tonumber(known[2] or '0') + 1
 local time = redis.call('TIME')
 -- A clock set back must not make a later message look older.
 local at = math.max(time[1] * 1000 + math.floor(time[2] / 1000),
   tonumber(known[3] or '0'))
-local durability = known[4] or ''
-local oldest_at = tonumber(known[5] or at)
+local oldest_at = tonumber(known[4] or at)
 local offset_text, number_text, at_text = digits(offset), digits(number), digits(at)
 
 local result = number_text .. ' ' .. offset_text .. ' ' .. uid .. ' ' .. at_text
-local first = redis.call('SET', sent, result, 'EX', sent_ttl, 'NX', 'GET')
+local first = redis.call('SET', sent, result, 'EX', remember_seconds, 'NX', 'GET')
 if first then
-  return remembered(first, durability)
+  return remembered(first)
 end
 
+-- The bytes that realtime/store/events.py describes; the two change together.
 local message = '{"offset":' .. offset_text .. ',"uid":"' .. uid
   .. '","message":' .. number_text .. ',' .. body .. ',"at":' .. at_text .. '}'
 local event = '["message",' .. message .. ']'
@@ -96,4 +94,4 @@ if number > history_limit then
 end
 redis.call('HSET', last_read, user, number_text)
 redis.call(publish, channel, event)
-return {0, number, offset, uid, at, durability}
+return {0, number, offset, uid, at}

@@ -1,10 +1,10 @@
 -- Read the events after a position, after proof that the position is of this log.
--- KEYS[1] - log stream
--- KEYS[2] - meta hash
--- ARGV[1] - offset of the position, 0 for the beginning
--- ARGV[2] - uid of the event at that offset, empty for offset 0
--- ARGV[3] - offset to read up to, or + for all
--- ARGV[4] - events to return at most
+-- KEYS[1] log - stream
+-- KEYS[2] meta - hash
+-- ARGV[1] offset - of the position, 0 for the beginning
+-- ARGV[2] uid - of the event at that offset, empty for offset 0
+-- ARGV[3] upto - offset to read up to, or + for all
+-- ARGV[4] limit - events to return at most
 -- Returns {proved 0|1, top offset, top uid, {event, ...}}
 
 local log, meta = KEYS[1], KEYS[2]

@@ -1,9 +1,9 @@
 -- Announce how many users are online in a room.
--- KEYS[1] - online hash
--- ARGV[1] - channel
--- ARGV[2] - publish command, PUBLISH or SPUBLISH
--- ARGV[3] - presence event, before the count
--- ARGV[4] - presence event, after the count
+-- KEYS[1] online - hash
+-- ARGV[1] channel - of the room
+-- ARGV[2] publish_command - PUBLISH or SPUBLISH
+-- ARGV[3] head - presence event, before the count
+-- ARGV[4] tail - presence event, after the count
 -- Returns the count
 
 local online, publish = KEYS[1], ARGV[2]

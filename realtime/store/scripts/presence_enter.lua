@@ -1,15 +1,15 @@
 -- Put a session on a room's session list; announce a user who was not there.
 -- Whoever quit is neither listed nor announced: they come back and do not know of it.
--- KEYS[1] - sessions hash
--- KEYS[2] - online hash
--- KEYS[3] - quits sorted set
--- ARGV[1] - session id
--- ARGV[2] - user id
--- ARGV[3] - the session's entry, JSON
--- ARGV[4] - channel
--- ARGV[5] - publish command, PUBLISH or SPUBLISH
--- ARGV[6] - users up to which each one is announced
--- ARGV[7] - presence event of this user
+-- KEYS[1] sessions - hash
+-- KEYS[2] online - hash
+-- KEYS[3] quits - sorted set
+-- ARGV[1] sid - session id
+-- ARGV[2] user - id
+-- ARGV[3] entry - the session's entry, JSON
+-- ARGV[4] channel - of the room
+-- ARGV[5] publish_command - PUBLISH or SPUBLISH
+-- ARGV[6] announce_users - users up to which each one is announced
+-- ARGV[7] event - presence event of this user
 -- Returns {announced 0|1, users online}
 
 local sessions, online, quits = KEYS[1], KEYS[2], KEYS[3]

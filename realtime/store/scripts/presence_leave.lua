@@ -1,12 +1,12 @@
 -- Take a session off a room's session list; announce a user whose last one it was.
--- KEYS[1] - sessions hash
--- KEYS[2] - online hash
--- ARGV[1] - session id
--- ARGV[2] - channel
--- ARGV[3] - publish command, PUBLISH or SPUBLISH
--- ARGV[4] - users up to which each one is announced
--- ARGV[5] - presence event, before the user id in JSON
--- ARGV[6] - presence event, after the user id
+-- KEYS[1] sessions - hash
+-- KEYS[2] online - hash
+-- ARGV[1] sid - session id
+-- ARGV[2] channel - of the room
+-- ARGV[3] publish_command - PUBLISH or SPUBLISH
+-- ARGV[4] announce_users - users up to which each one is announced
+-- ARGV[5] head - presence event, before the user id in JSON
+-- ARGV[6] tail - presence event, after the user id
 -- Returns {announced 0|1, users online}
 
 local sessions, online = KEYS[1], KEYS[2]

@@ -1,7 +1,7 @@
 -- Add what a user took at one node to what they took at all nodes.
--- KEYS[1] - rate key of the user
--- ARGV[1] - milliseconds of the rate that were taken
--- ARGV[2] - milliseconds of the rate that may be taken at once
+-- KEYS[1] rate - string: how much the user has taken
+-- ARGV[1] taken_ms - milliseconds of the rate that were taken
+-- ARGV[2] burst_ms - milliseconds of the rate that may be taken at once
 -- Returns milliseconds until more may be taken, 0 if at once
 
 local rate = KEYS[1]

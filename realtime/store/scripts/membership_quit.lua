@@ -1,17 +1,17 @@
 -- End a user's membership of a room, tell all nodes, and note it for the deaf ones.
--- KEYS[1] - members hash
--- KEYS[2] - lastRead hash
--- KEYS[3] - quits sorted set
--- ARGV[1] - user id
--- ARGV[2] - seconds the note is kept
--- ARGV[3] - channel
--- ARGV[4] - publish command, PUBLISH or SPUBLISH
--- ARGV[5] - control message that tells of it
+-- KEYS[1] members - hash
+-- KEYS[2] last_read - hash
+-- KEYS[3] quits - sorted set
+-- ARGV[1] user - id
+-- ARGV[2] keep_seconds - how long the note is kept
+-- ARGV[3] channel - of the room
+-- ARGV[4] publish_command - PUBLISH or SPUBLISH
+-- ARGV[5] control - message that tells the nodes of it
 -- Returns 1 if the user was a member, else 0
 
 local members, last_read, quits = KEYS[1], KEYS[2], KEYS[3]
 local user, keep = ARGV[1], tonumber(ARGV[2])
-local channel, publish, word = ARGV[3], ARGV[4], ARGV[5]
+local channel, publish, control = ARGV[3], ARGV[4], ARGV[5]
 
 redis.call('HDEL', last_read, user)
 if redis.call('HDEL', members, user) == 0 then
@@ -23,5 +23,5 @@ for _, old in ipairs(redis.call('ZRANGEBYSCORE', quits, '-inf', now - keep)) do
 end
 redis.call('ZADD', quits, now, user)
 redis.call('EXPIRE', quits, keep)
-redis.call(publish, channel, word)
+redis.call(publish, channel, control)
 return 1

@@ -1,12 +1,12 @@
 -- Make a user a member of a room, if not one yet; what came before counts as read.
--- KEYS[1] - members hash
--- KEYS[2] - lastRead hash
--- KEYS[3] - meta hash
--- KEYS[4] - quits sorted set
--- ARGV[1] - user id
--- ARGV[2] - role
--- ARGV[3] - 1: whoever quit stays out, for they come back and do not know of it
--- Returns {new 0|1, lastMessage, lastReadMessage, members}; {-1, 0, 0, 0}: stays out
+-- KEYS[1] members - hash
+-- KEYS[2] last_read - hash
+-- KEYS[3] meta - hash
+-- KEYS[4] quits - sorted set
+-- ARGV[1] user - id
+-- ARGV[2] role - of a new member
+-- ARGV[3] returning - 1: they come back, and stay out if they quit meanwhile
+-- Returns {new 0|1, lastMessage, lastReadMessage}, or {-1} for who stays out
 
 local members, last_read, meta, quits = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local user, role = ARGV[1], ARGV[2]
@@ -15,7 +15,7 @@ local top = redis.call('HGET', meta, 'lastMessage') or '0'
 local new = 0
 if redis.call('HEXISTS', members, user) == 0 then
   if ARGV[3] == '1' and redis.call('ZSCORE', quits, user) then
-    return {-1, 0, 0, 0}
+    return {-1}
   end
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -26,4 +26,4 @@ if redis.call('HEXISTS', members, user) == 0 then
   new = 1
 end
 local read = redis.call('HGET', last_read, user) or '0'
-return {new, tonumber(top), tonumber(read), redis.call('HLEN', members)}
+return {new, tonumber(top), tonumber(read)}

@@ -66,7 +66,7 @@ class Served:
     @property
     def limits_met(self) -> dict[str, int]:
         """Which limits were met, and how often."""
-        return {name: count for name, count in self.eio.hub.limited.items() if count}
+        return {name: count for name, count in self.eio.engine.limited.items() if count}
 
     def reasons(self, sid: str) -> list[str]:
         """Return why a session ended, once for each time its end was told."""

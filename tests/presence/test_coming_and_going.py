@@ -8,12 +8,13 @@ from redis.asyncio import Redis
 from realtime.store import keys
 from tests.kit.members import Member, member
 from tests.kit.nodes import Node, NodeProcess, run_nodes, run_process
-from tests.kit.waiting import wait_until
+from tests.kit.raw_chat import raw_chat
+from tests.kit.waiting import MS, wait_until
 
 # Short, and longer than a busy machine keeps a living node from renewing it.
-LEASE_SECONDS = 2.0
+LEASE_SECONDS = 2_000 * MS
 # What is promised of a dead node's sessions, with the default lease of ten seconds.
-SWEPT_SECONDS = 15.0
+SWEPT_SECONDS = 15_000 * MS
 
 
 def changes(who: Member, user: str) -> list[bool]:
@@ -40,9 +41,12 @@ async def test_two_devices_on_two_nodes(nodes: list[Node]) -> None:
 
 async def test_a_broken_connection_is_a_departure(nodes: list[Node]) -> None:
     """No farewell: the transport just ends."""
-    async with member(nodes[0], "bob", "42") as bob, member(nodes[-1], "ann") as ann:
-        await ann.join()
-        ann.sio.eio.ws._response.connection.transport.abort()
+    async with (
+        member(nodes[0], "bob", "42") as bob,
+        raw_chat(nodes[-1], {"user": "ann"}) as ann,
+    ):
+        assert (await ann.ask('["join",{"room":"42"}]'))["ok"]
+        ann.cut()
         await wait_until(lambda: changes(bob, "ann") == [True, False], "ann is gone")
 
 

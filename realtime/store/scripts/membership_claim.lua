@@ -1,7 +1,7 @@
 -- Put a room on a user's list unless the list is full.
--- KEYS[1] - the user's rooms set
--- ARGV[1] - room id
--- ARGV[2] - rooms that a user may be a member of
+-- KEYS[1] user_rooms - set: the user's rooms
+-- ARGV[1] room - id
+-- ARGV[2] limit - rooms that a user may be a member of
 -- Returns 1 if the room is on the list now, 0 if the list is full
 
 local rooms = KEYS[1]

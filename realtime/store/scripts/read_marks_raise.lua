@@ -1,16 +1,16 @@
 -- Raise lastReadMessage of a user and announce it; it never falls.
--- KEYS[1] - lastRead hash
--- KEYS[2] - meta hash
--- KEYS[3] - members hash
--- ARGV[1] - channel
--- ARGV[2] - publish command, PUBLISH or SPUBLISH
--- ARGV[3] - user id
--- ARGV[4] - message number read up to
--- ARGV[5] - members up to which every member is told
--- ARGV[6] - read event for all, before the number
--- ARGV[7] - read event for the user's own sessions, before the number
--- ARGV[8] - what closes ARGV[6]
--- ARGV[9] - what closes ARGV[7]
+-- KEYS[1] last_read - hash
+-- KEYS[2] meta - hash
+-- KEYS[3] members - hash
+-- ARGV[1] channel - of the room
+-- ARGV[2] publish_command - PUBLISH or SPUBLISH
+-- ARGV[3] user - id
+-- ARGV[4] message - message number read up to
+-- ARGV[5] announce_members - members up to which every member is told
+-- ARGV[6] head - read event for all, before the number
+-- ARGV[7] tail - read event for all, after the number
+-- ARGV[8] own_head - read event for the user's own sessions, before the number
+-- ARGV[9] own_tail - read event for the user's own sessions, after the number
 -- Returns {lastReadMessage, lastMessage}, or {-1} for no member
 
 local last_read, meta, members = KEYS[1], KEYS[2], KEYS[3]
@@ -29,8 +29,8 @@ end
 local digits = string.format('%.0f', mark)
 redis.call('HSET', last_read, user, digits)
 if redis.call('HLEN', members) <= limit then
-  redis.call(publish, channel, ARGV[6] .. digits .. ARGV[8])
+  redis.call(publish, channel, ARGV[6] .. digits .. ARGV[7])
 else
-  redis.call(publish, channel, ARGV[7] .. digits .. ARGV[9])
+  redis.call(publish, channel, ARGV[8] .. digits .. ARGV[9])
 end
 return {mark, top}

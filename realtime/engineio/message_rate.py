@@ -1,29 +1,29 @@
-"""How many messages a connection may bring: a count that is cheap to keep."""
+"""How many messages a WebSocket may bring by time: a count that is cheap to keep."""
 
 import math
 from typing import Final
 
+# A client that is over its rate is read once in so many seconds, what the rate allows
+# in these: few enough messages for the others not to notice, enough to pay for a timer.
 LUMP_SECONDS: Final = 0.05
-"""Messages of this long are read in one go from a client that is over its pace: few
-enough for the others not to notice, many enough for a timer to pay."""
 
 
-class Pace:
+class MessageAllowance:
     """Messages of one connection, counted down; the clock is looked at rarely.
 
     Args:
         rate: Messages a second in the long run, and at once; None: any number.
 
     Attributes:
-        left: Messages that may be read until :meth:`refill` is to be asked. Whoever
-            reads one takes it from here.
+        left: Messages that may be read before :meth:`refill` must be called. The
+            reader subtracts each message.
     """
 
     __slots__ = ("_at", "_rate", "left")
 
     def __init__(self, rate: tuple[float, int] | None) -> None:
         self._rate = rate
-        # When ``left`` was last filled up; at first nobody looks at the clock.
+        # When ``left`` was last filled up; None before the first burst is used up.
         self._at: float | None = None
         self.left: float = math.inf if rate is None else rate[1]
 

@@ -5,18 +5,18 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from realtime.redis.connection import RedisWire, WireError
+from realtime.redis.connection import ConnectionLostError, RedisConnection
 from realtime.redis.url import ConnectionFactory
 from realtime.tasks import end_task
 
-log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
+# Pause between two attempts to connect: constant, because a longer one costs messages'
+# time and a refused connect on one's own network costs nothing.
 RECONNECT_SECONDS: Final = 0.1
-"""Pause between two attempts to connect: constant, because a longer one costs
-messages' time and a refused connect on one's own network costs nothing."""
 
 
-class WireKeeper:
+class Reconnector:
     """Connects, has the connection served until it ends, and connects again.
 
     Args:
@@ -33,7 +33,7 @@ class WireKeeper:
         factory: ConnectionFactory,
         *,
         connect_seconds: float,
-        serve: Callable[[RedisWire], Awaitable[None]],
+        serve: Callable[[RedisConnection], Awaitable[None]],
         lost: Callable[[], None],
     ) -> None:
         self._name = name
@@ -41,55 +41,57 @@ class WireKeeper:
         self._connect_seconds = connect_seconds
         self._serve = serve
         self._lost = lost
-        self.failure = "not connected yet"
-        """Why there is no connection, in the words of the operating system."""
+        # Why there is no connection, as the log says it; empty: there is one.
+        self._failure = "not connected yet"
 
-    def works(self) -> None:
+    def mark_connected(self) -> None:
         """Take note that the connection serves; said once in the log."""
-        if self.failure:
-            log.info("%s: connected", self._name)
-        self.failure = ""
+        if self._failure:
+            _logger.info("%s: connected", self._name)
+        self._failure = ""
 
     async def run(self) -> None:
         """Keep the connection until cancelled."""
         while True:
             try:
-                wire = await RedisWire.connect(
+                connection = await RedisConnection.connect(
                     self._factory, timeout_seconds=self._connect_seconds
                 )
-            except WireError as error:
+            except ConnectionLostError as error:
                 self._note(error)
                 await asyncio.sleep(RECONNECT_SECONDS)
                 continue
             loop = asyncio.get_running_loop()
             pause_until = loop.time() + RECONNECT_SECONDS
-            leaving = asyncio.create_task(self._leave_former(wire), name="wire-leaving")
+            watching = asyncio.create_task(
+                self._watch_primary(connection), name="redis-primary"
+            )
             try:
-                await self._serve(wire)
-            except WireError as error:
+                await self._serve(connection)
+            except ConnectionLostError as error:
                 self._note(error)
             except Exception:
                 # A defect of whoever takes the replies must not end the connection
                 # for good: the node would be deaf, or mute.
-                log.exception("%s: the connection is given up", self._name)
+                _logger.exception("%s: the connection is given up", self._name)
                 pause_until = loop.time() + RECONNECT_SECONDS
             finally:
                 self._lost()
                 try:
-                    await end_task(leaving)
+                    await end_task(watching)
                 finally:
-                    await wire.close()
+                    await connection.close()
             # One that ended at once (SUBSCRIBE is not allowed, no primary any more)
             # will do so again: not a thousand times a second.
             await asyncio.sleep(max(0.0, pause_until - loop.time()))
 
-    async def _leave_former(self, wire: RedisWire) -> None:
+    async def _watch_primary(self, connection: RedisConnection) -> None:
         try:
-            await wire.leave_former_primary()
+            await connection.leave_former_primary()
         except Exception:
-            log.exception("%s: the Sentinels cannot be understood", self._name)
+            _logger.exception("%s: the Sentinels cannot be understood", self._name)
 
-    def _note(self, error: WireError) -> None:
-        if str(error) != self.failure:
-            log.warning("%s: %s", self._name, error)
-        self.failure = str(error)
+    def _note(self, error: ConnectionLostError) -> None:
+        if str(error) != self._failure:
+            _logger.warning("%s: %s", self._name, error)
+        self._failure = str(error)

@@ -3,13 +3,11 @@
 from collections.abc import Awaitable, Coroutine, Iterable
 from typing import Any
 
-import orjson
-
-from realtime.redis.client import RedisLink
-from realtime.store import keys, scripts
+from realtime.redis.client import RedisClient
+from realtime.store import events, keys, scripts
 
 
-class RoomState:
+class RoomSnapshot:
     """The read marks and presence of a room at one moment, kept up by its events.
 
     ``reads`` and ``online`` are None in a room that is too large to list them.
@@ -36,19 +34,18 @@ class RoomState:
         """Whether the room is small enough to list its members' marks."""
         return self._reads is not None
 
-    def apply(self, events: Iterable[bytes]) -> None:
+    def apply(self, arrived: Iterable[bytes]) -> None:
         """Take in what was announced while the state was being read, in order.
 
         Messages are among it: each moves its sender's mark. What the state contains
         already changes nothing.
         """
-        for event in events:
-            name, payload, *_ = orjson.loads(event)
-            if name == "message":
+        for name, payload in events.decode(arrived):
+            if name == events.MESSAGE:
                 self._raise_mark(payload["user"], payload["message"])
-            elif name == "read":
+            elif name == events.READ:
                 self._raise_mark(payload["user"], payload["lastReadMessage"])
-            elif name == "presence":
+            elif name == events.PRESENCE:
                 self._apply_presence(payload)
 
     def announced_mark(self, user: str) -> int:
@@ -81,20 +78,20 @@ class RoomState:
         }
 
 
-class RoomStates:
+class RoomSnapshots:
     """Reads the state of rooms.
 
     Args:
-        link: The commands' connection.
+        redis: The client that carries commands out.
         announce_members: Members up to which marks, and users online up to which
             names, are listed.
     """
 
-    def __init__(self, link: RedisLink, *, announce_members: int) -> None:
-        self._link = link
+    def __init__(self, redis: RedisClient, *, announce_members: int) -> None:
+        self._redis = redis
         self._announce_members = announce_members
 
-    def read(self, room: str) -> Coroutine[Any, Any, RoomState]:
+    def read(self, room: str) -> Coroutine[Any, Any, RoomSnapshot]:
         """Return a room's state, none of it older than this call.
 
         The call is sent when this is called, not when it is awaited.
@@ -102,23 +99,22 @@ class RoomStates:
         Raises:
             UnavailableError, OutcomeUnknownError: Redis is away.
         """
-        reply = self._link.run(
-            scripts.ROOM_STATE_READ,
-            (keys.last_read(room), keys.online(room), keys.members(room)),
-            (self._announce_members,),
+        return self._snapshot(
+            scripts.room_snapshot_read(
+                self._redis,
+                last_read=keys.last_read(room),
+                online=keys.online(room),
+                members=keys.members(room),
+                limit=self._announce_members,
+            )
         )
-        return self._state(reply)
 
     @staticmethod
-    async def _state(reply: Awaitable[Any]) -> RoomState:
-        members, users, lists_marks, marks, lists_users, names = await reply
-        reads = None
-        if lists_marks:
-            pairs = zip(marks[::2], marks[1::2], strict=True)
-            reads = {user.decode(): int(mark) for user, mark in pairs}
-        return RoomState(
-            reads=reads,
-            online=[name.decode() for name in names] if lists_users else None,
-            online_count=users,
-            member_count=members,
+    async def _snapshot(found: Awaitable[scripts.Snapshot]) -> RoomSnapshot:
+        snapshot = await found
+        return RoomSnapshot(
+            reads=snapshot.marks,
+            online=snapshot.users,
+            online_count=snapshot.online_count,
+            member_count=snapshot.member_count,
         )

@@ -1,8 +1,8 @@
 -- Read who is here and how far each member has read; counts only in a large room.
--- KEYS[1] - lastRead hash
--- KEYS[2] - online hash
--- KEYS[3] - members hash
--- ARGV[1] - members up to which marks, and users online up to which names, are listed
+-- KEYS[1] last_read - hash
+-- KEYS[2] online - hash
+-- KEYS[3] members - hash
+-- ARGV[1] limit - members whose marks, and users online whose names, are listed
 -- Returns {members, users online, marks listed 0|1, {user, mark, ...},
 -- users listed 0|1, {user, ...}}
 

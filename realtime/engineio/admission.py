@@ -1,0 +1,90 @@
+"""Admission: how many clients may come in, from where and at once.
+
+A session counts as unauthenticated until the layer above knows its user. The number of
+such sessions is bounded by address and for the node.
+"""
+
+from collections import Counter
+from typing import Final
+
+from realtime.addresses import Address, Addresses
+from realtime.engineio import responses
+from realtime.engineio.interfaces import CountedSession
+from realtime.engineio.options import Options
+from realtime.engineio.responses import Refusal
+from realtime.pacing import Turnstile
+
+# Clients of whom a step into the server begins in one turn of the event loop, each some
+# 0.2 ms of work. Thousands may come at once; all others are served between them.
+_STEPS_A_TURN: Final = 8
+
+
+class Admission:
+    """Counts and paces the clients that come in.
+
+    Args:
+        options: The server's settings, the two limits among them.
+        addresses: Where connections come from.
+        limited: Counts how often a limit was met.
+
+    Attributes:
+        addresses: As given.
+        handshakes: Lets a few Engine.IO handshakes begin in each turn of the loop.
+        is_closed: Set when the server goes down: every handshake is refused.
+        connects: The same for what clients do next to be known, Socket.IO's CONNECT.
+    """
+
+    def __init__(
+        self, options: Options, addresses: Addresses, limited: Counter[str]
+    ) -> None:
+        self.addresses = addresses
+        self.handshakes = Turnstile(_STEPS_A_TURN)
+        self.connects = Turnstile(_STEPS_A_TURN)
+        self._address_limit = options.address_unauthenticated
+        self._node_limit = options.node_unauthenticated
+        self._limited = limited
+        self.is_closed = False
+
+    def refusal(self, address: Address) -> Refusal | None:
+        """Return the answer to a handshake that is not let in; None: it is."""
+        if self.is_closed:
+            return responses.SHUTTING_DOWN
+        limit = self._address_limit
+        if (
+            limit is not None
+            and address.is_limited
+            and address.unauthenticated >= limit
+        ):
+            self._limited["address_unauthenticated"] += 1
+            return responses.ADDRESS_FULL
+        limit = self._node_limit
+        if limit is not None and self.addresses.unauthenticated >= limit:
+            self._limited["node_unauthenticated"] += 1
+            return responses.NODE_FULL
+        return None
+
+    def add(self, session: CountedSession, address: Address) -> None:
+        """Count a new session, which is unauthenticated yet."""
+        session.address = address
+        self.addresses.add(address)
+
+    def mark_authenticated(self, session: CountedSession) -> None:
+        """Count a session as authenticated: its user is known."""
+        if not session.is_authenticated:
+            session.is_authenticated = True
+            if session.address is not None:
+                self.addresses.mark_authenticated(session.address)
+
+    def mark_unauthenticated(self, session: CountedSession) -> None:
+        """Count a session as unauthenticated again: its user has gone."""
+        if session.is_authenticated:
+            session.is_authenticated = False
+            if session.address is not None:
+                self.addresses.mark_unauthenticated(session.address)
+
+    def remove(self, session: CountedSession) -> None:
+        """Count a session no more: it has ended."""
+        self.mark_unauthenticated(session)
+        address, session.address = session.address, None
+        if address is not None:
+            self.addresses.remove(address)

@@ -1,0 +1,124 @@
+"""Parts that take many settings, made from them."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from realtime import json_codec
+from realtime.addresses import Addresses
+from realtime.auth.authenticator import choose_keys
+from realtime.auth.keys import TokenKeys
+from realtime.images.decode import Limits
+from realtime.images.service import Images
+from realtime.images.signed_urls import ImageLinks
+from realtime.images.store import ImageStore
+from realtime.node.settings import Settings
+from realtime.rates import MESSAGES, Rate
+from realtime.redis.client import RedisClient
+from realtime.socketio.manager import ChatroomManager
+from realtime.socketio.server import ChatroomServer
+from realtime.store.image_uses import ImageUses
+from realtime.store.shared_secret import SharedSecret
+from schemas.catalog import NAMESPACE
+
+
+def make_server(
+    settings: Settings,
+    *,
+    manager: ChatroomManager,
+    addresses: Addresses,
+    rates: Mapping[str, Rate],
+    limited: Counter[str],
+) -> ChatroomServer:
+    """Return the Socket.IO server of a manager, not attached to an application yet."""
+    return ChatroomServer(
+        client_manager=manager,
+        async_mode="aiohttp",
+        json=json_codec,
+        # Not the library's "/", which would admit everybody without a token.
+        namespaces=[NAMESPACE],
+        ping_interval=settings.ping_interval_seconds,
+        ping_timeout=settings.ping_timeout_seconds,
+        max_http_buffer_size=settings.payload_limit_bytes,
+        write_buffer_bytes=settings.write_buffer_bytes,
+        addresses=addresses,
+        limited=limited,
+        message_rate=rates.get(MESSAGES),
+        address_unauthenticated=settings.address_unauthenticated,
+        node_unauthenticated=settings.node_unauthenticated,
+        cors_allowed_origins=list(settings.allowed_origins) or None,
+    )
+
+
+def make_keys(settings: Settings) -> TokenKeys | None:
+    """Return the keys of tokens; None in development mode.
+
+    Raises:
+        ValueError: A key cannot be used, by the name of its setting.
+    """
+    key_file = settings.jwt_public_key_file
+    with _named("CHATROOM_JWT_PUBLIC_KEY_FILE" if key_file else "The key of tokens"):
+        return choose_keys(
+            secret=settings.jwt_secret,
+            public_key_pem=None if key_file is None else key_file.read_bytes(),
+            jwks_url=settings.jwks_url,
+            jwks_stale_seconds=settings.jwks_stale_seconds,
+        )
+
+
+def make_images(settings: Settings, shared: SharedSecret) -> Images:
+    """Return the images; addresses are signed with the nodes' secret by default.
+
+    Raises:
+        ValueError: The store cannot be used, by the name of its setting.
+    """
+    own = settings.image_url_secret
+    return Images(
+        make_image_store(settings),
+        ImageLinks(
+            (lambda: shared.value) if own is None else own.encode,
+            valid_seconds=settings.image_url_seconds,
+        ),
+        Limits(
+            settings.image_limit_bytes,
+            settings.image_limit_pixels,
+            settings.image_limit_frame_pixels,
+        ),
+    )
+
+
+def make_image_store(settings: Settings) -> ImageStore:
+    """Return where images are.
+
+    Raises:
+        ValueError: The store cannot be used, by the name of its setting.
+    """
+    folder = settings.data_dir / "images"
+    with _named("CHATROOM_IMAGES_URL" if settings.images_url else f"{folder}"):
+        return ImageStore.at(
+            settings.images_url,
+            folder=folder,
+            least_free_bytes=settings.image_free_bytes,
+        )
+
+
+def make_image_uses(settings: Settings, redis: RedisClient) -> ImageUses:
+    """Return what is known of the images that messages show."""
+    return ImageUses(
+        redis,
+        user_limit_bytes=settings.user_image_bytes,
+        look_ms=settings.image_sweep_seconds * 1000,
+    )
+
+
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    """Say of what an error tells: the setting, or the folder, that cannot be used.
+
+    Raises:
+        ValueError: With the name before the reason.
+    """
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{what}: {error}") from error
