@@ -73,6 +73,16 @@ class ImageDecoders:
         self._busy: set[_Decoder] = set()
         self._closed = False
 
+    @property
+    def busy(self) -> int:
+        """Processes that are at an image."""
+        return len(self._busy)
+
+    @property
+    def pids(self) -> list[int]:
+        """All processes there are."""
+        return [each.pid for each in (*self._busy, *self._idle)]
+
     async def decode(self, data: bytes) -> Decoded:
         """Return what an image is; whoever is cancelled meanwhile ends its decoder.
 
@@ -139,6 +149,11 @@ class _Decoder:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self._ready = False
+
+    @property
+    def pid(self) -> int:
+        """The id of the process."""
+        return self._process.pid
 
     @classmethod
     async def start(cls, arguments: Iterable[str]) -> "_Decoder":

@@ -6,7 +6,8 @@ import pytest
 
 from realtime.errors import ChatError
 from realtime.images.decode import Decoded, Limits, decode_image
-from tests.images.made_files import CAMERA, made_files
+from tests.images.made_files import made_files
+from tests.images.made_pictures import CAMERA
 from tests.kit.chromium import Look, browser, looks
 
 LIMITS = Limits(file_bytes=8_000_000, pixels=1_000_000, frame_pixels=10_000_000)

@@ -31,11 +31,6 @@ async def decoders() -> AsyncIterator[ImageDecoders]:
     await decoders.aclose()
 
 
-def pids(decoders: ImageDecoders) -> list[int]:
-    """Return the processes there are, busy ones and idle ones."""
-    return [each._process.pid for each in (*decoders._busy, *decoders._idle)]
-
-
 def is_gone(pid: int) -> bool:
     """Whether a process has ended; one that nobody waited for has, too."""
     try:
@@ -48,21 +43,21 @@ def is_gone(pid: int) -> bool:
 async def held(decoders: ImageDecoders, count: int = 1) -> "list[asyncio.Task[object]]":
     """Return decodings whose processes have been stopped: they go on for ever."""
     await asyncio.gather(*(decoders.decode(GOOD) for _ in range(count)))
-    there = pids(decoders)
+    there = decoders.pids
     assert len(there) == count
     for pid in there:
         os.kill(pid, signal.SIGSTOP)
     tasks: list[asyncio.Task[object]] = [
         asyncio.create_task(decoders.decode(GOOD)) for _ in there
     ]
-    await wait_until(lambda: len(decoders._busy) == count, "they are at their images")
+    await wait_until(lambda: decoders.busy == count, "they are at their images")
     return tasks
 
 
 async def test_what_is_found_comes_back(decoders: ImageDecoders) -> None:
     """Answers and refusals are the decoder's own; one process serves them all."""
     assert await decoders.decode(GOOD) == FOUND
-    (first,) = pids(decoders)
+    (first,) = decoders.pids
     with pytest.raises(InvalidError) as damaged:
         await decoders.decode(GOOD[:-30])
     assert damaged.value.fields == {"image": ["Is damaged or incomplete."]}
@@ -73,7 +68,7 @@ async def test_what_is_found_comes_back(decoders: ImageDecoders) -> None:
     assert await decoders.decode(GOOD * 10_000) == FOUND
     photo = picture("JPEG", (2_000, 1_500))
     assert await decoders.decode(photo) == decode_image(photo, LIMITS)
-    assert pids(decoders) == [first]
+    assert decoders.pids == [first]
 
 
 async def test_a_file_that_takes_too_long_is_refused() -> None:
@@ -117,7 +112,7 @@ async def test_the_largest_picture_allowed_has_room(decoders: ImageDecoders) -> 
 async def test_a_decoder_that_is_given_up_is_ended(decoders: ImageDecoders) -> None:
     """Nothing of it is left when the sender has been answered."""
     (task,) = await held(decoders)
-    (pid,) = pids(decoders)
+    (pid,) = decoders.pids
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -128,7 +123,7 @@ async def test_a_decoder_that_is_given_up_is_ended(decoders: ImageDecoders) -> N
 async def test_a_decoder_that_was_killed_is_replaced(decoders: ImageDecoders) -> None:
     """By the system, for want of memory: the sender may try again, and it works."""
     await decoders.decode(GOOD)
-    (pid,) = pids(decoders)
+    (pid,) = decoders.pids
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(UnavailableError) as caught:
         await decoders.decode(GOOD)
@@ -140,21 +135,21 @@ async def test_there_are_only_so_many_processes(decoders: ImageDecoders) -> None
     """However many images there are at once."""
     found = await asyncio.gather(*(decoders.decode(GOOD) for _ in range(9)))
     assert set(found) == {FOUND}
-    assert len(pids(decoders)) == DECODERS
+    assert len(decoders.pids) == DECODERS
 
 
 async def test_going_down_waits_for_no_picture(decoders: ImageDecoders) -> None:
     """What is being decoded is given up, what waits is refused, no process is left."""
     tasks = await held(decoders, DECODERS)
     tasks += [asyncio.create_task(decoders.decode(GOOD)) for _ in range(DECODERS)]
-    there = pids(decoders)
+    there = decoders.pids
     await decoders.aclose()
     assert all(is_gone(pid) for pid in there)
     ends = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(each, UnavailableError) for each in ends)
     with pytest.raises(UnavailableError):
         await decoders.decode(GOOD)
-    assert not pids(decoders)
+    assert not decoders.pids
 
 
 def environment_of(pid: int) -> bytes:
@@ -167,7 +162,7 @@ async def test_a_decoder_knows_no_secrets(
     """Whoever takes it over by a picture does not get the key of the tokens."""
     monkeypatch.setenv("CHATROOM_JWT_SECRET", "the key of the tokens")
     await decoders.decode(GOOD)
-    (pid,) = pids(decoders)
+    (pid,) = decoders.pids
     environment = environment_of(pid)
     assert b"PYTHONPATH" in environment
     assert b"the key" not in environment
@@ -183,7 +178,7 @@ async def main():
     decoders = ImageDecoders(Limits(9_000, 1_000_000, 1_000_000))
     data = sys.stdin.buffer.read(int(sys.argv[1]))
     await decoders.decode(data)
-    pid = decoders._idle[0]._process.pid
+    (pid,) = decoders.pids
     os.kill(pid, signal.SIGSTOP)
     task = asyncio.create_task(decoders.decode(data))
     print(pid, flush=True)

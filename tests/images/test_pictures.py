@@ -10,16 +10,8 @@ from realtime.errors import InvalidError, TooLargeError
 from realtime.images.decode import Limits, decode_image
 from realtime.images.gif import clean_gif
 from realtime.images.thumbhash import thumbhash_of
-from tests.images.made_files import (
-    CAMERA,
-    exif_segment,
-    heic,
-    place,
-    saved,
-    shapes,
-    tiff,
-    with_segments,
-)
+from tests.images.made_jpegs import exif_segment, with_segments
+from tests.images.made_pictures import CAMERA, heic, place, saved, shapes, tiff
 
 MEGA = 1_000_000
 LIMITS = Limits(file_bytes=8 * MEGA, pixels=12 * MEGA, frame_pixels=20 * MEGA)

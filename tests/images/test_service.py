@@ -250,7 +250,7 @@ async def test_only_so_many_images_wait(images: Images, busy: Busy) -> None:
         asyncio.create_task(accept(images, b"x", owner=f"user{n}"))
         for n in range(images_module.WAITING)
     ]
-    await wait_until(lambda: images._waiting.total() == len(taken), "all are waiting")
+    await wait_until(lambda: images.slots_taken == len(taken), "all are waiting")
     with pytest.raises(UnavailableError) as caught:
         await accept(images, b"x", owner="ann")
     assert caught.value.retry_after_ms
@@ -266,11 +266,11 @@ async def test_one_user_leaves_places_for_others(images: Images, busy: Busy) -> 
         asyncio.create_task(accept(images, b"x", owner="ann"))
         for _ in range(images_module.OWN_WAITING)
     ]
-    await wait_until(lambda: images._waiting["ann"] == len(own), "all are waiting")
+    await wait_until(lambda: images.slots_taken == len(own), "all are waiting")
     with pytest.raises(UnavailableError):
         await accept(images, b"x", owner="ann")
     other = asyncio.create_task(accept(images, b"x", owner="bob"))
-    await wait_until(lambda: images._waiting["bob"] == 1, "bob's is taken")
+    await wait_until(lambda: images.slots_taken == len(own) + 1, "bob's is taken")
     busy.release.set()
     await asyncio.gather(*own, other)
 
@@ -287,7 +287,7 @@ async def test_images_of_one_user_are_decoded_one_after_another(
     assert busy.at == [b"1", b"3"]
     busy.release.set()
     await asyncio.gather(*sent)
-    assert not images._turns
+    assert images.slots_taken == 0
 
 
 async def test_an_image_that_takes_too_long_is_given_up(
