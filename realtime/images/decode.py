@@ -97,7 +97,7 @@ def decode_image(data: bytes, limits: Limits) -> Decoded:
     picture = kind.clean(data)
     with _opened(picture.data, kind.reader, limits) as image:
         size = width, height = image.size
-        _check_frames(picture.frames, width * height, limits)
+        _check_frames(picture, width * height, limits)
         if picture.orientation in TURNED:
             width, height = height, width
         try:
@@ -151,11 +151,12 @@ def _opened(data: bytes, reader: str, limits: Limits) -> Image.Image:
     return image
 
 
-def _check_frames(frames: int, pixels: int, limits: Limits) -> None:
+def _check_frames(picture: Picture, pixels: int, limits: Limits) -> None:
     """Bound what showing an animation once costs whoever looks at it."""
-    if frames > 1 and frames * pixels > limits.frame_pixels:
+    all_pixels = max(picture.frames * pixels, picture.frame_pixels)
+    if picture.frames > 1 and all_pixels > limits.frame_pixels:
         raise _too_many(
-            frames * pixels,
+            all_pixels,
             limits.frame_pixels,
             "image_limit_frame_pixels",
             of=" in all its frames",

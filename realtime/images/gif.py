@@ -22,6 +22,7 @@ class _Block(NamedTuple):
     start: int
     end: int
     is_kept: bool
+    pixels: int = 0
 
 
 def is_gif(data: bytes) -> bool:
@@ -38,12 +39,13 @@ def clean_gif(data: bytes) -> Picture:
     if len(data) < 13:
         raise damaged()
     at = 13 + _table_bytes(data[10])
-    out, frames, is_ended = [data[:at]], 0, False
+    out, frames, pixels, is_ended = [data[:at]], 0, 0, False
     for block in _walk(data, at):
         if block.kind == _END:
             is_ended = True
             break
         frames += block.kind == _FRAME
+        pixels += block.pixels
         if frames > FRAMES:
             raise damaged()
         if block.is_kept:
@@ -51,7 +53,7 @@ def clean_gif(data: bytes) -> Picture:
     if not frames:
         raise damaged()
     whole = b"".join(out) + bytes((_END,))
-    return Picture(whole, frames=frames, is_ended=is_ended)
+    return Picture(whole, frames=frames, frame_pixels=pixels, is_ended=is_ended)
 
 
 def _walk(data: bytes, at: int) -> Iterator[_Block]:
@@ -59,10 +61,11 @@ def _walk(data: bytes, at: int) -> Iterator[_Block]:
     for _ in range(BLOCKS):
         if at >= len(data):
             return
-        kind, start, is_kept = data[at], at, True
+        kind, start, is_kept, pixels = data[at], at, True, 0
         if kind == _FRAME:
             if at + 10 > len(data):
                 raise damaged()
+            pixels = _number(data, at + 5) * _number(data, at + 7)
             at = _skip_parts(data, at + 11 + _table_bytes(data[at + 9]))
         elif kind == _EXTENSION:
             label = data[at + 1 : at + 2]
@@ -75,8 +78,12 @@ def _walk(data: bytes, at: int) -> Iterator[_Block]:
             # Browsers stop at what is no block, and show what there was.
             yield _Block(_END, at, at, is_kept=False)
             return
-        yield _Block(kind, start, at, is_kept)
+        yield _Block(kind, start, at, is_kept, pixels)
     raise damaged()
+
+
+def _number(data: bytes, at: int) -> int:
+    return int.from_bytes(data[at : at + 2], "little")
 
 
 def _skip_parts(data: bytes, at: int) -> int:

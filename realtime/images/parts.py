@@ -13,6 +13,8 @@ class Picture(NamedTuple):
         data: What is shown, whole by its structure.
         orientation: How it is to be turned, as Exif numbers it.
         frames: How many pictures it is made of; more than one moves.
+        frame_pixels: What the frames claim to have together, where they may claim
+            more than the whole picture has.
         is_ended: Whether the file had its end; if not, ``data`` has one, and its
             pixels may lack something.
     """
@@ -20,6 +22,7 @@ class Picture(NamedTuple):
     data: bytes
     orientation: int = UPRIGHT
     frames: int = 1
+    frame_pixels: int = 0
     is_ended: bool = True
 
 

@@ -40,7 +40,7 @@ RATE_NAMES = frozenset(
     {CONNECT, CONNECTION, MESSAGES, REFUSALS, USER, USER_REQUESTS, *REQUESTS}
 )
 # In a checkout; an installed package has no page there.
-SOURCE_PAGE = Path(__file__).resolve().parents[1] / "clients" / "js-demo" / "dist"
+SOURCE_PAGE = Path(__file__).resolve().parents[2] / "clients" / "js-demo" / "dist"
 
 
 def option(

@@ -124,6 +124,17 @@ def test_an_animation_has_so_many_pixels_in_all(form: str) -> None:
     assert decode_image(frames(20, (1000, 1000), form), LIMITS).animated
 
 
+def test_a_frame_counts_as_large_as_it_claims_to_be() -> None:
+    """Also where all but a corner of it is outside of the picture."""
+    data = frames(2, (40, 40))
+    size = b"\x28\0\x28\0"
+    at = data.rindex(size)
+    assert data[at - 5] == 0x2C
+    large = data[:at] + b"\xff\xff\xff\xff" + data[at + 4 :]
+    with pytest.raises(TooLargeError):
+        decode_image(large, LIMITS)
+
+
 def test_an_animation_is_whole_or_refused() -> None:
     """Cut anywhere within a frame it is refused, though its first one is there."""
     data = frames(6, (60, 60))
