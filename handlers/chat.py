@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from handlers.answers import allow_to
+from handlers.backpressure import allow_to
 from handlers.connecting import SessionNamespace
 from handlers.guard import Answer, Payload, error_answer, guarded
 from handlers.send_order import SendOrder
@@ -30,12 +30,12 @@ from realtime.store.image_uses import Use
 from realtime.store.scripts import Appended
 from schemas.catalog import NAMESPACE, REQUESTS
 
+# Stands for the names of events that do not exist: they are the client's to choose.
 UNKNOWN: Final = "?"
-"""Stands for the names of events that do not exist: they are the client's to choose."""
 
+# Requests of one user begun in one turn of the event loop, over all connections. A
+# hundred connections at once then take no more of a turn than a few others do.
 REQUESTS_A_TURN: Final = 2
-"""Requests of one user begun in one turn of the event loop, over all connections. A
-hundred connections at once then take no more of a turn than a few others do."""
 
 
 class ChatNamespace(SessionNamespace):

@@ -11,8 +11,8 @@ from realtime.images.decode import EXTENSIONS
 from realtime.images.service import Image, Images
 from realtime.images.signed_urls import NAME_PATTERN
 
+# Time for one image: 8 MiB at 28 KB/s, a poor mobile connection.
 SEND_SECONDS: Final = 300.0
-"""Time for one image: 8 MiB at 28 KB/s, a poor mobile connection."""
 
 _MIMES: Final = {extension: mime for mime, extension in EXTENSIONS.items()}
 

@@ -10,9 +10,9 @@ from realtime.presence.sessions import ChatSession
 from realtime.rooms.joining import Joining, PendingJoin
 from realtime.socketio.deferred_ack import DeferredAck
 
+# Rooms of one ``sync`` that are read at the same time, so that a client with 200 rooms
+# does not crowd out the others.
 JOINS_TOGETHER: Final = 16
-"""Rooms of one ``sync`` that are read at the same time, so that a client with 200
-rooms does not crowd out the others."""
 
 
 async def join_all(

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
+# Name to what is limited.
 LIMITS: Final[Mapping[str, str]] = {
     "address_connections": "HTTP connections of one address.",
     "address_sessions": "Sessions of one address.",
@@ -43,7 +44,6 @@ LIMITS: Final[Mapping[str, str]] = {
     "user_sessions": "Sessions of a user.",
     "write_buffer_bytes": "Bytes that wait for a client.",
 }
-"""Name to what is limited."""
 
 
 def new_counts() -> Counter[str]:

@@ -1,6 +1,7 @@
 """Fixtures of the whole suite: a real Valkey, and no task left behind."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -29,6 +30,8 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("suite")
+# As in this process: whoever starts another one is told of what is deprecated there.
+os.environ["PYTHONWARNINGS"] = "error"
 
 
 def pytest_collection_modifyitems(

@@ -1,28 +1,15 @@
 """What a run consists of, before it begins."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from verify.crowd import SEND_SECONDS, MakeAuth
-from verify.deployment import NODE_COMMAND
-from verify.faults import KINDS
-from verify.schedule import Planned
-
-SETTLE_SECONDS = 30.0
-"""Deadline after the last fault until everybody has everything. Far above what is
-promised, so that what is missing then is missing for good."""
-
-RELEASED_SECONDS = 10.0
-"""Deadline until nodes have let go of connections: over two heartbeats of theirs."""
+from verify.faults.kinds import KINDS, Planned
+from verify.harness.nodes import NODE_COMMAND
+from verify.harness.tokens import MakeAuth, development_auth
 
 Tell = Callable[[str], None]
 """Takes a line of progress."""
-
-
-def dev_auth(user: str) -> dict[str, object]:
-    """Return what development mode takes."""
-    return {"user": user}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +30,10 @@ class Plan:
         send_seconds: Mean time between two messages of one client.
         command: What runs the ``chatroom`` command of the nodes.
         make_auth: Returns a user's credentials.
-        settle_seconds: Time after the last fault until everybody has everything.
+        settle_seconds: Time after the last fault until everybody has everything. Far
+            above what is promised: what is missing then is missing for good.
         released_seconds: Time after the clients have gone until nodes hold nothing
-            of them.
+            of them: over two heartbeats.
         histories: Folder for the histories and the logs, to look into afterwards.
         sentinel: Whether the nodes' Redis is a primary with replicas under Sentinels.
         durability: ``CHATROOM_DURABILITY`` of the nodes.
@@ -62,11 +50,11 @@ class Plan:
     ca: Path | None = None
     kinds: Sequence[str] = KINDS
     schedule: Sequence[Planned] | None = None
-    send_seconds: float = SEND_SECONDS
+    send_seconds: float = 0.5
     command: Sequence[str] = NODE_COMMAND
-    make_auth: MakeAuth = field(default=dev_auth)
-    settle_seconds: float = SETTLE_SECONDS
-    released_seconds: float = RELEASED_SECONDS
+    make_auth: MakeAuth = development_auth
+    settle_seconds: float = 30.0
+    released_seconds: float = 10.0
     histories: Path | None = None
     sentinel: bool = False
     durability: str = "memory"

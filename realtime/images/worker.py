@@ -79,7 +79,10 @@ def _write(*parts: bytes) -> None:
 
 
 def _limit(what: int, most: int) -> None:
-    """Set a limit that this process may move later; not every system has each one."""
+    """Set a limit that this process may move later; not every system has each one.
+
+    macOS may refuse one of memory: the bounds on pixels and time hold there alone.
+    """
     with suppress(ValueError, OSError):
         resource.setrlimit(what, (most, resource.getrlimit(what)[1]))
 

@@ -193,6 +193,7 @@ class Parts:
             feeds=self.feeds,
             remote=self.remote,
             quitting=self.quitting,
+            cork=self.server.cork,
         )
 
         # What answers clients.

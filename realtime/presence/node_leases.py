@@ -12,13 +12,13 @@ from realtime.store import keys, scripts
 
 _logger = logging.getLogger(__name__)
 
+# Renewals in the length of a lease. Three may fail (a failover, a long pause) before a
+# node is given up.
 RENEWALS = 4
-"""Renewals in the length of a lease. Three may fail (a failover, a long pause) before
-a node is given up."""
 
+# Part of a lease that a node whose own has run out gives the others to renew theirs:
+# Redis was away, perhaps, and they live as well.
 PATIENCE = 0.5
-"""Part of a lease that a node whose own has run out gives the others to renew theirs:
-Redis was away, perhaps, and they live as well."""
 
 
 class NodeLease:

@@ -10,12 +10,12 @@ from realtime.store import keys
 
 _logger = logging.getLogger(__name__)
 
+# Length of the secret: the size of HMAC-SHA256's output.
 SECRET_BYTES = 32
-"""Length of the secret: the size of HMAC-SHA256's output."""
 
+# How often Redis is asked again. It may have lost the secret with its newest data; the
+# nodes put back what they know, so that addresses that were given out stay valid.
 LOOK_SECONDS = 60.0
-"""How often Redis is asked again. It may have lost the secret with its newest data; the
-nodes put back what they know, so that addresses that were given out stay valid."""
 
 
 class SharedSecret:

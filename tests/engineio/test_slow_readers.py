@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from handlers.answers import BEHIND_RETRY_MS
+from handlers.backpressure import BEHIND_RETRY_MS
 from realtime.engineio.websocket_writer import NO_SOCKET
 from tests.kit.members import Member, member
 from tests.kit.nodes import NAMESPACE, Node, run_nodes

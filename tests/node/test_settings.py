@@ -9,7 +9,6 @@ from realtime.node.settings_io import (
     SettingsError,
     describe,
     load_settings,
-    to_markdown,
 )
 
 SECRET = "a-secret-of-at-least-32-characters"
@@ -140,8 +139,3 @@ def test_every_setting_says_what_it_is() -> None:
         assert each.doc.endswith("."), each.variable
         if isinstance(each.default, float):
             assert each.name.endswith("_seconds"), each.variable
-
-
-def test_the_document_is_up_to_date() -> None:
-    """``docs/settings.md`` is what ``chatroom settings --markdown`` prints."""
-    assert DOCUMENT.read_text() == to_markdown()

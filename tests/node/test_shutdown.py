@@ -1,6 +1,7 @@
 """A node goes: clients are told, what is under way is finished, in bounded time."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -40,6 +41,26 @@ async def draining(node: Node) -> AsyncIterator[asyncio.Task[None]]:
         yield going
     finally:
         await going
+
+
+async def test_a_second_interrupt_ends_it_at_once(redis_server: RedisServer) -> None:
+    """Whoever presses Ctrl-C again does not want to wait for what hangs."""
+    async with (
+        run_process(
+            *("--redis-url", redis_server.url),
+            CHATROOM_DRAIN_SECONDS=f"{HANGS_SECONDS}",
+            CHATROOM_REDIS_TIMEOUT_SECONDS=f"{HANGS_SECONDS}",
+            CHATROOM_REDIS_SILENCE_SECONDS=f"{HANGS_SECONDS}",
+        ) as node,
+        recording(node, "ann") as ann,
+    ):
+        redis_server.pause()
+        await ann.sio.emit("rooms", namespace=NAMESPACE, callback=print)
+        await wait_until(lambda: requests_of(node, 1), "it is under way")
+        node.interrupt()
+        await ann.next("closing")
+        node.interrupt()
+        assert await node.ended() == -signal.SIGINT, node.output
 
 
 async def test_sigterm(redis_server: RedisServer) -> None:

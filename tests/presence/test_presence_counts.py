@@ -17,7 +17,7 @@ from tests.kit.redis_server import RedisServer
 from tests.kit.running import running
 from tests.kit.store_fixtures import LinkMaker, said
 from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
-from verify.proxy import Direction, FaultProxy, Line
+from verify.harness.proxy import Direction, FaultProxy, Line
 
 
 async def next_count(channel: PubSub) -> int:

@@ -14,7 +14,7 @@ from realtime.store import scripts
 from tests.kit.redis_server import RedisServer
 from tests.kit.store_fixtures import TIMEOUT_SECONDS, LinkMaker
 from tests.kit.waiting import MS, wait_until
-from verify.proxy import Direction, FaultProxy, Line
+from verify.harness.proxy import Direction, FaultProxy, Line
 
 # The deadline, the look at it, and a busy machine.
 ANSWER_SECONDS = TIMEOUT_SECONDS + 2 * WATCH_SECONDS + 3_000 * MS

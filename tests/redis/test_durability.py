@@ -1,7 +1,7 @@
 """Durability: an ack goes out when the write is as safe as was asked, not before."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 from redis.asyncio import Redis
@@ -87,6 +87,35 @@ async def test_no_file_is_no_fsync(append: Append, redis_client: Redis) -> None:
             await append("fsync")
     finally:
         await redis_client.config_set("appendonly", "yes")
+
+
+@pytest.fixture
+def old_redis(redis_server: RedisServer) -> Iterator[RedisServer]:
+    """A Redis of a version that had no WAITAOF, to begin with."""
+    redis_server.kill()
+    redis_server.start("--rename-command", "WAITAOF", "")
+    yield redis_server
+    redis_server.kill()
+
+
+async def test_without_waitaof_only_a_sync_with_each_write_is_proof(
+    old_redis: RedisServer, append: Append
+) -> None:
+    """What an older Redis cannot confirm is not called safe."""
+    old_redis.admin.config_set("appendfsync", "everysec")
+    with pytest.raises(OutcomeUnknownError, match="neither"):
+        await append("fsync")
+    old_redis.admin.config_set("appendfsync", "always")
+    assert (await append("fsync")).duplicate
+
+
+async def test_a_redis_that_forbids_to_ask_confirms_nothing(
+    old_redis: RedisServer, append: Append
+) -> None:
+    """Without CONFIG it cannot be known whether writes are synced."""
+    old_redis.admin.execute_command("ACL", "SETUSER", "default", "-config")
+    with pytest.raises(OutcomeUnknownError, match="cannot confirm"):
+        await append("fsync")
 
 
 async def test_a_cut_between_write_and_confirmation_is_unknown(

@@ -9,11 +9,12 @@ from realtime.store import keys
 from tests.kit.nodes import NAMESPACE, client, run_nodes
 from tests.kit.redis_server import RedisServer
 from tests.kit.waiting import MS, wait_until
-from verify.check_presence import presence_error
-from verify.faults import TAIL_LOST, Fault
+from verify.faults.kinds import TAIL_LOST, Fault, Planned
+from verify.final_logs import presence_error
 from verify.plan import Plan
 from verify.runs import run_trial
-from verify.schedule import Planned
+
+pytestmark = pytest.mark.long
 
 ROOM = "tail"
 LEASE_SECONDS = 400 * MS
@@ -43,7 +44,7 @@ async def test_a_lost_tail_is_told_and_never_shows_as_different_histories() -> N
         told.append,
     )
     assert report.good, "\n".join([*told, report.to_text()])
-    assert report.figures.begun_anew > 0
+    assert report.figures["begun_anew"] > 0
 
 
 async def test_who_is_here_is_right_again_after_a_lost_tail(

@@ -5,10 +5,11 @@ import sys
 import pytest
 
 from tests.verify.mutants import MUTANTS
-from verify.faults import TAIL_LOST, Fault
+from verify.faults.kinds import TAIL_LOST, Fault, Planned
 from verify.plan import Plan
 from verify.runs import run_trial
-from verify.schedule import Planned
+
+pytestmark = pytest.mark.long
 
 # A mutant that one short run does not show is given another one.
 MOST_RUNS = 4

@@ -14,7 +14,7 @@ from socketio import AsyncClient
 from tests.kit.nodes import NAMESPACE, Node, client, run_nodes
 from tests.kit.redis_server import RedisServer
 from tests.kit.waiting import wait_until
-from verify.proxy import FaultProxy, Line
+from verify.harness.proxy import FaultProxy, Line
 
 ROOM = "partition"
 # What is promised to users and operators; see docs/reliability.md.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
-from verify.proxy import BOTH, Direction, FaultProxy, Line, Streams
+from verify.harness.proxy import BOTH, Direction, FaultProxy, Line, Streams
 
 # Long enough to tell a stall from a slow machine, short enough to wait for.
 STALL_SECONDS = 100 * MS

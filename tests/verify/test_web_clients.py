@@ -3,10 +3,11 @@
 import pytest
 
 from tests.kit.javascript import require_node
-from verify.faults import TAIL_LOST, Fault
+from verify.faults.kinds import TAIL_LOST, Fault, Planned
 from verify.plan import Plan
 from verify.runs import run_trial
-from verify.schedule import Planned
+
+pytestmark = pytest.mark.long
 
 FAULTS = [
     Planned(0.5, Fault("node SIGKILL", 0, 0.5)),

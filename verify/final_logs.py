@@ -1,0 +1,133 @@
+"""What the server holds at the end: read from Redis, or by ``history``."""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+from aiohttp import TCPConnector
+from redis.asyncio import Redis
+
+from realtime.store import keys
+from verify.client.connection import Connection
+from verify.history import FinalLog, LogEntry
+
+PAGE_EVENTS = 1000
+"""Events read from Redis at once."""
+
+PAGE_MESSAGES = 100
+"""Messages a page of ``history``: the most that the server gives."""
+
+REQUEST_SECONDS = 10.0
+"""Deadline of one page; nothing is at fault any more."""
+
+PATIENCE_SECONDS = 60.0
+"""Longest that one page may be put off by the node's limits: others read as well."""
+
+_EVENT = re.compile(rb'^\["([a-z_]+)",(.*)\]$', re.DOTALL)
+
+
+async def read_log(redis: Redis, room: str) -> FinalLog:
+    """Return a room as Redis holds it.
+
+    Raises:
+        ValueError: The log holds something that is no event.
+    """
+    entries: list[LogEntry] = []
+    start = "-"
+    while True:
+        # redis-py types its answers for all of its options together.
+        page: Any = await redis.xrange(keys.log(room), min=start, count=PAGE_EVENTS)
+        entries += [_entry(fields[b"event"]) for _, fields in page]
+        if len(page) < PAGE_EVENTS:
+            break
+        start = f"({page[-1][0].decode()}"
+    marks: Any = await redis.hgetall(keys.last_read(room))
+    reads = {user.decode(): int(mark) for user, mark in marks.items()}
+    return FinalLog(room, entries, reads=reads)
+
+
+async def read_history(
+    url: str,
+    auth: Mapping[str, object],
+    room: str,
+    *,
+    connector: Callable[[], TCPConnector] | None = None,
+) -> FinalLog:
+    """Return a room as a member reads it: messages only.
+
+    Raises:
+        LostError, SilentError, TimeoutError: The node does not serve.
+        ValueError: It refuses.
+    """
+    connection = Connection(connector=connector)
+    messages: list[dict[str, Any]] = []
+    asked: dict[str, object] = {"room": room, "limit": PAGE_MESSAGES}
+    try:
+        await connection.open(url, auth, ["websocket"])
+        joined = await connection.request(
+            "join", {"room": room}, seconds=REQUEST_SECONDS
+        )
+        page: dict[str, Any] = {"more": True}
+        while page["more"]:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                page = await _page(connection, asked)
+            messages[:0] = page["messages"]
+            asked["before"] = messages[0]["message"] if messages else 0
+    finally:
+        await connection.close()
+    return FinalLog(
+        room,
+        [_message(each) for each in messages],
+        messages_only=True,
+        first_kept=page["firstAvailable"],
+        reads=joined.get("reads") or {},
+    )
+
+
+async def presence_error(redis: Redis, room: str, here: Counter[str]) -> str:
+    """Say how a room's lists differ from who is here; empty if they do not.
+
+    Args:
+        redis: Where the lists are.
+        room: Room id.
+        here: Sessions that attend the room, by user.
+    """
+    sessions: Any = await redis.hvals(keys.sessions(room))
+    counts: Any = await redis.hgetall(keys.online(room))
+    lists = {
+        "sessions": Counter(str(orjson.loads(each)["user"]) for each in sessions),
+        "users online": Counter({user.decode(): int(n) for user, n in counts.items()}),
+    }
+    for name, listed in lists.items():
+        if listed != here:
+            return f"the {name} are {dict(listed)}, but here are {dict(here)}"
+    return ""
+
+
+async def _page(connection: Connection, asked: dict[str, object]) -> dict[str, Any]:
+    """Ask for a page until the limits of the node grant it."""
+    while True:
+        ack = await connection.request("history", asked, seconds=REQUEST_SECONDS)
+        if ack.get("ok"):
+            return ack
+        if ack["error"]["code"] != "rate_limited":
+            raise ValueError(f"history of {asked['room']}: {ack}")
+        await asyncio.sleep(ack["error"]["retryAfter"] / 1000)
+
+
+def _entry(event: bytes) -> LogEntry:
+    found = _EVENT.match(event)
+    if found is None:
+        raise ValueError(f"the log holds what is no event: {event[:100]!r}")
+    payload = orjson.loads(found[2])
+    if found[1] == b"message":
+        return _message(payload)
+    return LogEntry(payload["offset"], payload["uid"], 0, "", "")
+
+
+def _message(payload: dict[str, Any]) -> LogEntry:
+    members = ("offset", "uid", "message", "user", "clientId")
+    return LogEntry(*(payload[name] for name in members))
