@@ -169,7 +169,9 @@ class ChatNamespace(SessionNamespace):
             with suppress(ChatError):
                 # What is not noted now is looked for when the files are due.
                 use = Use(room, client_id, session.user)
-                await services.image_uses.confirm(upload.sizes, use, done.message)
+                await services.image_uses.confirm(
+                    upload.sizes, use, done.message, soon=done.duplicate
+                )
         return self._placed(done)
 
     @guarded

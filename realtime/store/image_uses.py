@@ -122,8 +122,16 @@ class ImageUses:
             size=max(size, LEAST_BYTES),
         )
 
-    async def confirm(self, names: Iterable[str], use: Use, message: int) -> None:
+    async def confirm(
+        self, names: Iterable[str], use: Use, message: int, *, soon: bool = False
+    ) -> None:
         """Note the number of the message that shows files.
+
+        Args:
+            names: Of the files.
+            use: The message.
+            message: Its number.
+            soon: It was there before, and may show others: they are looked at next.
 
         Raises:
             ChatError: It is not noted. The message will be looked for instead.
@@ -135,7 +143,7 @@ class ImageUses:
                 due=keys.IMAGES_DUE,
                 use=use.text(),
                 message=message,
-                look_ms=self._look_ms,
+                look_ms=0 if soon else self._look_ms,
                 name=name,
             )
 

@@ -77,6 +77,18 @@ async def test_a_repeated_message_stores_nothing(
     assert files(tmp_path) == before
 
 
+async def test_images_sent_at_once_under_one_id_are_one(
+    ann: RecordingClient, tmp_path: Path
+) -> None:
+    """What was stored for those that came second is deleted at the next look."""
+    images = [image_of(coloured(number), "c1") for number in range(4)]
+    answers = await asyncio.gather(*(ann.do("send", each) for each in images))
+    assert [each["duplicate"] for each in answers].count(False) == 1
+    shown = (await ann.next("message"))["image"]["url"]
+    await wait_until(lambda: len(files(tmp_path)) == 1, "the others are deleted")
+    assert files(tmp_path).pop() in shown
+
+
 async def test_an_image_goes_with_the_last_message_that_shows_it(
     ann: RecordingClient, tmp_path: Path, redis_client: Redis
 ) -> None:
