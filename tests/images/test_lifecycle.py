@@ -302,6 +302,17 @@ async def test_a_claim_beats_a_deletion_that_comes_later(
     assert [each.use.user for each in await uses.of_file(name_of(1))] == ["bob"]
 
 
+async def test_a_message_that_is_noted_meanwhile_keeps_the_file(
+    uses: ImageUses,
+) -> None:
+    """A claim was old, and its message came after all in this moment."""
+    await uses.claim({name_of(1): 5_000}, ANN)
+    known = await uses.of_file(name_of(1))
+    await uses.confirm([name_of(1)], ANN, 7)
+    assert not await uses.drop(name_of(1), known)
+    assert [each.message for each in await uses.of_file(name_of(1))] == [7]
+
+
 async def test_bytes_are_counted_once_a_message(
     uses: ImageUses, sweep: ImageSweep, redis_client: Redis
 ) -> None:
