@@ -47,7 +47,7 @@ test-pythons: page
 # Each process of a test writes down what it ran; killed ones cannot.
 coverage: $(VENV)/.dev page browser
 	rm -rf .coverage
-	CHATROOM_TEST_MS_SCALE=2 $(BIN)/coverage run -m pytest -n auto $(ARGS)
+	TEST_MS_SCALE=2 $(BIN)/coverage run -m pytest -n auto $(ARGS)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 

@@ -101,14 +101,14 @@ async def _cut(
     rng = random.Random(1)
     for number in range(cuts):
         await asyncio.sleep(rng.uniform(*CALM_SECONDS))
-        await place.redis_lines[0].set_line(Line(swallowing=True))
+        place.redis_lines[0].set_line(Line(swallowing=True))
         noticed, (answered, code) = await asyncio.gather(
             until_ready(http, place, False), send(member, f"in cut {number}")
         )
         found.noticed.append(noticed)
         found.answered.append(answered)
         found.answers[code] += 1
-        await place.redis_lines[0].set_line(Line())
+        place.redis_lines[0].set_line(Line())
         healed = time.monotonic()
         found.ready_again.append(await until_ready(http, place, True))
         while code != "ok":

@@ -22,9 +22,8 @@ from benchmarks.recovery import (
     recoveries,
 )
 from realtime.node.settings_io import load_settings
-from verify.arguments import add_arguments
 from verify.cli import plan_of
-from verify.plan import Plan
+from verify.plan import Plan, add_arguments
 from verify.report import Report
 from verify.runs import round_plans, stage
 
@@ -125,7 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.reliability", description=__doc__)
     add_arguments(parser)
     given = parser.parse_args()
-    plans = round_plans(plan_of(given, load_settings(os.environ)), given.rounds)
+    plans = round_plans(plan_of(given, load_settings(os.environ)))
     rounds = asyncio.run(measure(plans))
     heads = HEADS.count("|") + 1
     print(f"| {HEADS} |\n{'|---' * heads}|")

@@ -1,7 +1,9 @@
 """The servers that are compared: how each is started."""
 
+import dataclasses
 import importlib.metadata
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -136,3 +138,19 @@ SERVERS = (
         alive_path="/healthz",
     ),
 )
+
+# A checkout of an earlier version with its own `.venv`, to be measured in turn with
+# this one: `BENCH_BEFORE=../before python -m benchmarks --servers before chatroom`.
+if before := os.environ.get("BENCH_BEFORE"):
+    SERVERS += (
+        dataclasses.replace(
+            SERVERS[-1],
+            name="before",
+            title="this server, an earlier version",
+            # Not from this folder, where `realtime` is this version.
+            command=lambda start: [
+                *(f"{before}/.venv/bin/python", "-P", "-m", "realtime", "serve"),
+                *("--port", str(start.port)),
+            ],
+        ),
+    )

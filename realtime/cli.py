@@ -10,10 +10,10 @@ from typing import Final, TextIO
 
 from realtime import __version__
 from realtime.auth.tokens import make_token
+from realtime.errors import StartError
 from realtime.node.settings import Settings
 from realtime.node.settings_io import describe, load_settings, to_markdown
-from realtime.start_error import StartError
-from verify.arguments import add_arguments
+from verify.plan import add_arguments
 
 HOUR_SECONDS: Final = 3600
 # A token made by hand is for trying things out: long enough for a day's work.

@@ -4,16 +4,17 @@ import argparse
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 import orjson
 
+from realtime.errors import StartError
 from realtime.node.settings import Settings
-from realtime.start_error import StartError
 from verify.client.web_client import can_run
-from verify.faults.kinds import CLIENT_KINDS, KINDS, REDIS_KINDS, SENTINEL_KINDS
-from verify.harness.tokens import MakeAuth, development_auth, signed_auth
-from verify.plan import Plan, Tell
+from verify.faults.schedule import kinds_of
+from verify.harness.tokens import signed_auth
+from verify.plan import Plan, Tell, given_plan
 from verify.report import Report
 from verify.runs import round_plans, stage
 
@@ -25,7 +26,7 @@ def run(given: argparse.Namespace, settings: Settings, tell: Tell) -> bool:
     """Carry out a run and tell of it; true if every promise was kept.
 
     Args:
-        given: What :func:`verify.arguments.add_arguments` defines.
+        given: What :func:`verify.plan.add_arguments` defines.
         settings: Say how to sign tokens for ``--url``.
         tell: Takes each line of progress, and the reports.
 
@@ -33,25 +34,51 @@ def run(given: argparse.Namespace, settings: Settings, tell: Tell) -> bool:
         StartError: The run could not begin.
     """
     plan = plan_of(given, settings)
-    tell(f"seed {plan.seed}")
-
-    def keep(reports: Sequence[Report]) -> None:
-        if given.report is not None:
-            given.report.write_bytes(_to_json(reports, given.rounds))
-
     try:
-        return asyncio.run(_run(plan, given.rounds, tell, keep))
+        return asyncio.run(_run(plan, tell))
     except KeyboardInterrupt:
-        proven = "what is in the report" if given.rounds > 1 else "nothing"
+        proven = "what is in the report" if plan.rounds > 1 else "nothing"
         raise StartError(f"broken off; {proven} is proven") from None
 
 
-async def _run(
-    plan: Plan, rounds: int, tell: Tell, keep: Callable[[Sequence[Report]], None]
-) -> bool:
+def plan_of(given: argparse.Namespace, settings: Settings) -> Plan:
+    """Return what the flags ask for.
+
+    Raises:
+        StartError: They do not go together.
+    """
+    plan = given_plan(given)
+    problems = {
+        "--sentinel and --durability are for nodes of the run's own.": plan.urls
+        and (plan.sentinel or plan.durability != "memory"),
+        "One Valkey has no replicas: replicas:N needs --sentinel.": not plan.sentinel
+        and plan.durability.startswith("replicas"),
+        "--redis and --ca are for nodes of your own: --url.": not plan.urls
+        and (plan.redis_url or plan.ca),
+        f"--ca: there is no file {plan.ca}.": plan.ca and not plan.ca.is_file(),
+        "Web clients need a checkout, `make page`, and Node.": plan.web_clients
+        and not can_run(),
+    }
+    for text, is_so in problems.items():
+        if is_so:
+            raise StartError(text)
+    kinds_of(plan)
+    if plan.web_clients is None:
+        plan = replace(plan, web_clients=DEFAULT_WEB_CLIENTS if can_run() else 0)
+    if not hasattr(given, "seed"):
+        plan = replace(plan, seed=random.SystemRandom().randrange(1_000_000))
+    if plan.urls and settings.jwt_secret is not None:
+        issuer, audience = settings.jwt_issuer, settings.jwt_audience
+        make_auth = signed_auth(settings.jwt_secret, issuer=issuer, audience=audience)
+        plan = replace(plan, make_auth=make_auth)
+    return plan
+
+
+async def _run(plan: Plan, tell: Tell) -> bool:
+    tell(f"seed {plan.seed}")
     began = time.monotonic()
     reports: list[Report] = []
-    plans = round_plans(plan, rounds)
+    plans = round_plans(plan)
 
     def tell_time(line: str) -> None:
         tell(f"{time.monotonic() - began:6.1f} s  {line}")
@@ -59,15 +86,14 @@ async def _run(
     async with stage(plans[0], tell_time) as (_, run_round):
         for each in plans:
             reports.append(await run_round(each))
-            keep(reports)
             tell(reports[-1].to_text())
+            if plan.report is not None:
+                plan.report.write_bytes(_to_json(reports, plan.rounds))
     wrong = [str(each.seed) for each in reports if not each.good]
-    if rounds > 1:
+    if plan.rounds > 1:
         messages = sum(each.figures["messages"] for each in reports)
-        verdict = (
-            f"WRONG with seeds {', '.join(wrong)}." if wrong else "Nothing is wrong."
-        )
-        tell(f"{rounds} rounds, {messages} messages acknowledged. {verdict}")
+        verdict = f"Seeds that went wrong: {', '.join(wrong) or 'none'}."
+        tell(f"{plan.rounds} rounds, {messages} messages acknowledged. {verdict}")
     return not wrong
 
 
@@ -78,67 +104,3 @@ def _to_json(reports: Sequence[Report], rounds: int) -> bytes:
         told = [each.members() for each in reports]
         members = {"planned": rounds, "good": good, "rounds": told}
     return orjson.dumps(members, option=orjson.OPT_INDENT_2)
-
-
-def plan_of(given: argparse.Namespace, settings: Settings) -> Plan:
-    """Return what the flags ask for.
-
-    Raises:
-        StartError: They do not go together.
-    """
-    if given.urls and (given.sentinel or given.durability != "memory"):
-        raise StartError("--sentinel and --durability are for nodes of the run's own.")
-    if given.durability.startswith("replicas") and not given.sentinel:
-        raise StartError("One Valkey has no replicas: replicas:N needs --sentinel.")
-    if (given.redis_url or given.ca) and not given.urls:
-        raise StartError("--redis and --ca are for nodes of your own: --url.")
-    if given.ca is not None and not given.ca.is_file():
-        raise StartError(f"--ca: there is no file {given.ca}.")
-    if given.web_clients and not can_run():
-        raise StartError("Web clients need a checkout, `make page`, and Node.")
-    web_clients = given.web_clients
-    if web_clients is None:
-        web_clients = DEFAULT_WEB_CLIENTS if can_run() else 0
-    seed = given.seed
-    if seed is None:
-        seed = random.SystemRandom().randrange(1_000_000)
-    return Plan(
-        seed=seed,
-        seconds=given.seconds,
-        clients=given.clients,
-        web_clients=web_clients,
-        nodes=given.nodes,
-        urls=given.urls,
-        redis_url=given.redis_url,
-        ca=given.ca,
-        kinds=_kinds(given),
-        send_seconds=1 / given.rate,
-        make_auth=_make_auth(settings) if given.urls else development_auth,
-        histories=given.histories,
-        sentinel=given.sentinel,
-        durability=given.durability,
-    )
-
-
-def _kinds(given: argparse.Namespace) -> list[str]:
-    known = SENTINEL_KINDS if given.sentinel else KINDS
-    if given.urls:
-        known = (*CLIENT_KINDS, *(REDIS_KINDS if given.redis_url else ()))
-    kinds = [kind for kind in known if given.faults in kind]
-    if not kinds:
-        names = ", ".join(known)
-        raise StartError(
-            f"No fault has {given.faults!r} in its name. There are: {names}"
-        )
-    return kinds
-
-
-def _make_auth(settings: Settings) -> MakeAuth:
-    """Return what makes credentials for the user's own nodes: their settings tell."""
-    if settings.jwt_secret is None:
-        return development_auth
-    return signed_auth(
-        settings.jwt_secret,
-        issuer=settings.jwt_issuer,
-        audience=settings.jwt_audience,
-    )

@@ -1,7 +1,6 @@
 """What the server holds at the end: read from Redis, or by ``history``."""
 
 import asyncio
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -25,8 +24,6 @@ REQUEST_SECONDS = 10.0
 
 PATIENCE_SECONDS = 60.0
 """Longest that one page may be put off by the node's limits: others read as well."""
-
-_EVENT = re.compile(rb'^\["([a-z_]+)",(.*)\]$', re.DOTALL)
 
 
 async def read_log(redis: Redis, room: str) -> FinalLog:
@@ -59,7 +56,7 @@ async def read_history(
     """Return a room as a member reads it: messages only.
 
     Raises:
-        LostError, SilentError, TimeoutError: The node does not serve.
+        LostError, TimeoutError: The node does not serve.
         ValueError: It refuses.
     """
     connection = Connection(connector=connector)
@@ -119,11 +116,8 @@ async def _page(connection: Connection, asked: dict[str, object]) -> dict[str, A
 
 
 def _entry(event: bytes) -> LogEntry:
-    found = _EVENT.match(event)
-    if found is None:
-        raise ValueError(f"the log holds what is no event: {event[:100]!r}")
-    payload = orjson.loads(found[2])
-    if found[1] == b"message":
+    name, payload = orjson.loads(event)
+    if name == "message":
         return _message(payload)
     return LogEntry(payload["offset"], payload["uid"], 0, "", "")
 

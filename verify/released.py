@@ -1,8 +1,8 @@
 """What nodes hold when all clients are gone, held against what they held before.
 
 A node begins with nothing for anybody. After a round it must be where it began, but for
-what comes with first use and for pools, both bounded here. A node that lives through
-several rounds must then stay where it was after the first one.
+what comes with first use and for pools, both bounded here: what each round leaves
+behind is too much after a few.
 """
 
 import re
@@ -71,35 +71,31 @@ async def read_metrics(process: NodeProcess) -> str:
 
 
 class Census:
-    """Remembers what nodes may hold when nobody is there, and says what is too much.
+    """Remembers what nodes held before the first client, and says what is too much.
 
     Args:
         places: The nodes; none of the user's own is asked.
-        lasting: Names of nodes that live through all rounds.
     """
 
-    def __init__(self, places: Sequence[Place], lasting: frozenset[str]) -> None:
+    def __init__(self, places: Sequence[Place]) -> None:
         self._processes = {each.name: each.process for each in places if each.process}
-        self._lasting = lasting
         self._idle: dict[str, Mapping[str, int]] = {}
-        self._spare: dict[str, Mapping[str, int]] = {}
 
     async def begin(self) -> None:
         """Look at the nodes before anybody uses them."""
         for name in self._processes:
             if held := await self._look(name, IDLE_SECONDS):
-                self.note_idle(name, held)
-
-    def note_idle(self, name: str, held: Mapping[str, int]) -> None:
-        """Remember what a node held that had just started."""
-        self._idle[name] = held
-        self._spare[name] = FIRST_USE
+                self._idle[name] = held
 
     async def check(self, seconds: float) -> list[Violation]:
         """Return what nodes have not let go of in the time that they have for it."""
         found: list[Violation] = []
         for name in self._processes:
-            found += self.take(name, await self._look(name, seconds))
+            held = await self._look(name, seconds)
+            found += [
+                Violation("released", "-", f"{name} holds {text}")
+                for text in too_much(self._idle.get(name, held), held)
+            ]
         return found
 
     async def _look(self, name: str, seconds: float) -> dict[str, int]:
@@ -109,30 +105,17 @@ class Census:
         async def is_well() -> bool:
             nonlocal held
             held = parse_held(await read_metrics(self._processes[name]))
-            return bool(held) and not self._too_much(name, held)
+            return bool(held) and not too_much(self._idle.get(name, held), held)
 
         await until(is_well, seconds, PAUSE_SECONDS)
         return held
 
-    def take(self, name: str, held: Mapping[str, int]) -> list[Violation]:
-        """Return what a node holds too much of; one that lasts may hold no more later.
 
-        The others are held against a start each time.
-        """
-        found = self._too_much(name, held)
-        if name in self._lasting and name in self._idle and self._spare[name]:
-            idle = self._idle[name]
-            most = {kind: max(idle.get(kind, 0), held.get(kind, 0)) for kind in idle}
-            self._idle[name], self._spare[name] = most, {}
-        return found
-
-    def _too_much(self, name: str, held: Mapping[str, int]) -> list[Violation]:
-        """Return what a node holds more of than it may now; all may be if unknown."""
-        idle, spare = self._idle.get(name, held), self._spare.get(name, {})
-        found = []
-        for kind, count in held.items():
-            allowed = idle.get(kind, 0) + spare.get(kind, 0)
-            if count > max(allowed, POOLS.get(kind, 0)):
-                text = f"{name} holds {count} {kind} where {allowed} may be"
-                found.append(Violation("released", "-", text))
-        return found
+def too_much(idle: Mapping[str, int], held: Mapping[str, int]) -> list[str]:
+    """Say what a node holds more of than it may, by what it held when it was idle."""
+    found = []
+    for kind, count in held.items():
+        allowed = idle.get(kind, 0) + FIRST_USE.get(kind, 0)
+        if count > max(allowed, POOLS.get(kind, 0)):
+            found.append(f"{count} {kind} where {allowed} may be")
+    return found

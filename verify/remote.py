@@ -13,8 +13,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from realtime.start_error import StartError
-from verify.client.connection import Connection, LostError, SilentError
+from realtime.errors import StartError
+from verify.client.connection import Connection, LostError
 from verify.harness.proxy import FaultProxy
 from verify.harness.sentinel import async_client
 from verify.harness.site import Place, Site
@@ -126,7 +126,7 @@ async def _try_login(site: Site, place: Place, auth: Mapping[str, object]) -> No
     try:
         await connection.open(place.url, auth, ["websocket"])
         ack = await connection.request("rooms", {}, seconds=ANSWER_SECONDS)
-    except (LostError, SilentError) as error:
+    except LostError as error:
         reason = str(error).rstrip(".")
         raise StartError(
             f"{place.name} lets nobody in: {reason}. Tokens are signed with"

@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-import orjson
-
 from verify.checker import RULES
 from verify.faults.failovers import Failover
 from verify.faults.kinds import Ended
@@ -76,10 +74,6 @@ class Report:
             "failovers": [asdict(each) for each in self.failovers],
             "violations": [asdict(each) for each in self.violations],
         }
-
-    def to_json(self) -> bytes:
-        """Return everything but the histories, for programs."""
-        return orjson.dumps(self.members(), option=orjson.OPT_INDENT_2)
 
     def to_text(self) -> str:
         """Return what a person wants to know."""

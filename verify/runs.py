@@ -28,12 +28,13 @@ async def run_trial(plan: Plan, tell: Tell) -> Report:
         return await run_round(plan)
 
 
-def round_plans(plan: Plan, count: int) -> list[Plan]:
-    """Return the plans of several rounds: each has the next seed, and its own folder.
+def round_plans(plan: Plan) -> list[Plan]:
+    """Return the plans of the rounds: each has the next seed, and its own folder.
 
     If there are others, the first node is spared what ends a process: what rounds leave
     shows in a node that lives through all of them.
     """
+    count = plan.rounds
     spare = count > 1 and plan.nodes > 1 and not plan.urls
     return [
         replace(
@@ -74,11 +75,10 @@ async def stage(plan: Plan, tell: Tell) -> AsyncIterator[tuple[Site, RunRound]]:
             line = site.switchboard(plan.seed)
             stack.push_async_callback(line.aclose)
             web_url = f"http://127.0.0.1:{await line.listen_tcp()}"
-        lasting = frozenset(site.places[index].name for index in plan.spared)
-        census = Census(site.places, lasting)
+        census = Census(site.places)
         await census.begin()
 
         async def run_round(each: Plan) -> Report:
-            return await Trial(each, site, tell, web_url=web_url, census=census).run()
+            return await Trial(each, site, tell, web_url, census).run()
 
         yield site, run_round

@@ -3,25 +3,19 @@
 import asyncio
 import secrets
 import time
+from dataclasses import dataclass
 
-from realtime.start_error import StartError
+from realtime.errors import StartError
 from verify.checker import by_gravity, check
 from verify.client.crowd import Crowd
 from verify.faults.failovers import lost_spans, with_unasked
-from verify.faults.kinds import (
-    REDIS_KILLED,
-    TAIL_LOST,
-    Ended,
-    Fault,
-    can_strike,
-    strike,
-)
+from verify.faults.kinds import REDIS_KILLED, TAIL_LOST, Ended, strike
 from verify.faults.schedule import draw_schedule
 from verify.final_logs import presence_error, read_history, read_log
 from verify.harness.process import until
 from verify.harness.site import Site
 from verify.history import FinalLog, Span, Violation, keep
-from verify.plan import Plan, Tell
+from verify.plan import Fault, Plan, Tell
 from verify.released import Census
 from verify.report import Report
 
@@ -31,17 +25,15 @@ READY_SECONDS = 20.0
 PRESENCE_SECONDS = 15.0
 """Deadline until a killed node's sessions are off all lists, as it is promised."""
 
-TELL_SECONDS = 5.0
-"""Between two words of progress."""
-
 ROOMS = 3
 """Rooms of a round: enough that nodes are without sessions in some of them."""
 
 
+@dataclass
 class Trial:
     """A round on a site that is up.
 
-    Args:
+    Attributes:
         plan: What to do.
         site: Where.
         tell: Takes a line of progress now and then.
@@ -49,19 +41,18 @@ class Trial:
         census: Knows what nodes may hold when all clients are gone.
     """
 
-    def __init__(
-        self, plan: Plan, site: Site, tell: Tell, *, web_url: str, census: Census
-    ) -> None:
-        self._plan = plan
-        self._site = site
-        self._tell = tell
-        self._census = census
+    plan: Plan
+    site: Site
+    tell: Tell
+    web_url: str
+    census: Census
+
+    def __post_init__(self) -> None:
         name = f"verify-{secrets.token_hex(4)}"
         self._rooms = [f"{name}-{number}" for number in range(1, ROOMS + 1)]
-        self._crowd = Crowd(plan, site, self._rooms, web_url)
+        self._crowd = Crowd(self.plan, self.site, self._rooms, self.web_url)
         self._began = time.monotonic()
         self._ended: list[Ended] = []
-        self._striking: list[str] = []
         self._violations: list[Violation] = []
 
     async def run(self) -> Report:
@@ -72,22 +63,20 @@ class Trial:
         """
         async with asyncio.TaskGroup() as tasks:
             chatting = tasks.create_task(self._crowd.run(), name="crowd")
-            telling = tasks.create_task(self._tell_progress(), name="progress")
             absent = await self._unsettled(READY_SECONDS)
             unsettled = [] if absent else await self._course()
             chatting.cancel()
-            telling.cancel()
         if absent:
             raise StartError("Not all clients get connected:\n" + "\n".join(absent))
-        self._tell("All clients leave; looking what nodes still hold ...")
-        self._violations += await self._census.check(self._plan.released_seconds)
-        group = self._site.group
+        self.tell("All clients leave; looking what nodes still hold ...")
+        self._violations += await self.census.check(self.plan.released_seconds)
+        group = self.site.group
         changes = [at for at in group.changes if at > self._began] if group else []
         struck = [each.failover for each in self._ended if each.failover is not None]
         report = Report(
-            seed=self._plan.seed,
-            seconds=self._plan.seconds,
-            nodes=len(self._site.places),
+            seed=self.plan.seed,
+            seconds=self.plan.seconds,
+            nodes=len(self.site.places),
             histories=self._crowd.histories,
             faults=self._ended,
             failovers=with_unasked(struck, changes),
@@ -100,13 +89,12 @@ class Trial:
 
     async def _course(self) -> list[str]:
         """From the first message until all have settled; returns what has not."""
-        plan, began = self._plan, time.monotonic()
+        plan, began = self.plan, time.monotonic()
         schedule = plan.schedule
         if schedule is None:
-            kinds = [kind for kind in plan.kinds if can_strike(self._site, kind)]
-            schedule = draw_schedule(plan, len(self._site.places), kinds)
+            schedule = draw_schedule(plan, len(self.site.places))
         self._crowd.chatting.set()
-        self._tell(f"{len(self._crowd.clients)} clients chat; faults strike.")
+        self.tell(f"{len(self._crowd.clients)} clients chat; faults strike.")
         end = began + plan.seconds
         async with asyncio.TaskGroup() as faults:
             for planned in schedule:
@@ -114,7 +102,7 @@ class Trial:
                 striking = self._strike(planned.fault, end)
                 faults.create_task(striking, name=planned.fault.kind)
             await asyncio.sleep(end - time.monotonic())
-        self._tell("No more faults; waiting until everybody has everything ...")
+        self.tell("No more faults; waiting until everybody has everything ...")
         self._crowd.chatting.clear()
         unsettled = await self._unsettled(plan.settle_seconds)
         if not unsettled:
@@ -123,11 +111,9 @@ class Trial:
         return unsettled
 
     async def _strike(self, fault: Fault, end: float) -> None:
-        self._striking.append(fault.kind)
-        ended = await strike(self._site, fault, end)
-        self._striking.remove(fault.kind)
-        if ended is not None:
+        if ended := await strike(self.site, fault, end):
             self._ended.append(ended)
+            self.tell(f"{len(self._ended)} faults over: {fault.kind}")
 
     async def _unsettled(self, seconds: float) -> list[str]:
         """Return what clients still miss at a deadline; nothing as soon as it is so."""
@@ -143,8 +129,8 @@ class Trial:
 
         Not at the user's own nodes: when they find a client gone is what they are told.
         """
-        redis = self._site.redis()
-        if redis is None or self._site.durability is None:
+        redis = self.site.redis()
+        if redis is None or self.site.durability is None:
             return
         error = ""
 
@@ -159,18 +145,22 @@ class Trial:
     async def _compare(self, report: Report, *, complete: bool) -> None:
         """Hold what clients wrote down against what the server says at the end."""
         logs = [await self._read(room) for room in self._rooms]
-        for place in self._site.places:
-            if place.process is not None and (text := place.process.new_traceback()):
-                self._violations.append(Violation("quiet", place.name, text))
-        if self._plan.histories is not None:
-            keep(self._plan.histories, report.histories, logs)
-        self._tell("Comparing the histories with the log ...")
-        durability = self._site.durability
+        for place in self.site.places:
+            said = (
+                place.process.log.read_text(errors="replace") if place.process else ""
+            )
+            _, mark, rest = said.partition("Traceback (most recent call last)")
+            if mark:
+                self._violations.append(Violation("quiet", place.name, rest[:3000]))
+        if self.plan.histories is not None:
+            keep(self.plan.histories, report.histories, logs)
+        self.tell("Comparing the histories with the log ...")
+        durability = self.site.durability
         lost = self._spans(TAIL_LOST)
         for each in report.failovers:
             lost += lost_spans(each, durability or "memory")
         replaced = [(each.struck_at, each.whole_at) for each in report.failovers]
-        replaced += self._spans(REDIS_KILLED) if self._site.is_lazy else []
+        replaced += self._spans(REDIS_KILLED) if self.site.is_lazy else []
         self._violations += check(
             report.histories,
             logs,
@@ -182,8 +172,8 @@ class Trial:
 
     async def _read(self, room: str) -> FinalLog:
         """Return the truth about a room, noting where the server disagrees with it."""
-        site = self._site
-        auth = self._plan.make_auth(self._crowd.histories[0].user)
+        site = self.site
+        auth = self.plan.make_auth(self._crowd.histories[0].user)
         url, connector = site.places[0].url, site.connector
         history = await read_history(url, auth, room, connector=connector)
         if (redis := site.redis()) is None:
@@ -197,10 +187,3 @@ class Trial:
     def _spans(self, kind: str) -> list[Span]:
         ended = [each for each in self._ended if each.kind == kind]
         return [(each.struck_at, each.ended_at) for each in ended]
-
-    async def _tell_progress(self) -> None:
-        while True:
-            await asyncio.sleep(TELL_SECONDS)
-            shown = sum(len(each.records) for each in self._crowd.histories)
-            striking = ", ".join(self._striking) or "none now"
-            self._tell(f"{shown} records; {len(self._ended)} faults over, {striking}")

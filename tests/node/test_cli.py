@@ -258,3 +258,21 @@ async def test_the_page_of_settings_is_what_the_program_prints() -> None:
     assert code == 0
     page = Path(__file__).parents[2] / "docs" / "settings.md"
     assert output == page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("host", "shown", "reached"),
+    [
+        ("localhost", "http://localhost:", "127.0.0.1"),
+        ("::1", "http://localhost:", "[::1]"),
+        ("127.0.0.2", "http://localhost:", "127.0.0.2"),
+    ],
+)
+async def test_the_address_that_is_told_can_be_opened(
+    redis_url: str, host: str, shown: str, reached: str
+) -> None:
+    """Whatever kind of address it listens on."""
+    async with run_process("--redis-url", redis_url, "--host", host) as node:
+        assert shown in node.output
+        status, _body = await _get(f"http://{reached}:{node.port}/healthz")
+        assert status == 200

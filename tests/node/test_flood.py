@@ -89,3 +89,14 @@ async def test_payloads_that_are_wrong_wear_patience_out(
             assert not (await mallory.ask(asked))["ok"]
         assert limits_met(node)["rate_refusals"] > 0
         assert (await mallory.ask('["join",{"room":"42"}]'))["ok"]
+
+
+async def test_events_that_do_not_exist_count_as_well(redis_url: str) -> None:
+    """Whoever makes names up gets no more of the node than who uses it."""
+    async with (
+        run_nodes(1, redis_url, rates="connection=0.1/3") as (node,),
+        recording(node, "eve") as eve,
+    ):
+        errors = [await eve.refused(f"made-up-{number}") for number in range(5)]
+    codes = [each["code"] for each in errors]
+    assert codes == [*["unknown_event"] * 3, *["rate_limited"] * 2]

@@ -69,6 +69,8 @@ def test_every_problem_is_named_at_once() -> None:
             "CHATROOM_ALLOWED_ORIGINS": "https://chat.example/",
             # Like a folder that this user may not look into, which root always may.
             "CHATROOM_PAGE_DIR": "/" + "x" * 300,
+            "CHATROOM_RATES": "sends=1/1",
+            "CHATROOM_TRUSTED_PROXIES": "10.0.0.0/99",
         },
         {"log_level": "loud"},
     )
@@ -85,6 +87,8 @@ def test_every_problem_is_named_at_once() -> None:
         "CHATROOM_ALLOWED_ORIGINS: 'https://chat.example/' is no origin: scheme://host",
         "CHATROOM_DURABILITY: Must be memory, fsync or replicas:N",
         "CHATROOM_PAGE_DIR: It cannot be read: File name too long",
+        "CHATROOM_RATES: Not usable: ",
+        "CHATROOM_TRUSTED_PROXIES: Not usable: ",
     ):
         assert expected in text
 

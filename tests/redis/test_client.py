@@ -376,12 +376,12 @@ async def test_a_refusal_after_a_cut_proves_nothing(
     link.start()
     try:
         await link.call("PING")
-        await proxy.set_line(Line(stalled=frozenset({Direction.DOWN})))
+        proxy.set_line(Line(stalled=frozenset({Direction.DOWN})))
         call = asyncio.ensure_future(link.run_script(SCRIPT, ["n:rooms"], []))
         await wait_until(lambda: redis_server.admin.get("n:rooms"), "it is done")
         redis_server.admin.config_set("min-replicas-to-write", "1")
         proxy.reset()
-        await proxy.set_line(Line())
+        proxy.set_line(Line())
         with pytest.raises(OutcomeUnknownError):
             await call
         with pytest.raises(UnavailableError):

@@ -90,6 +90,29 @@ async def test_a_lost_last_publication_is_found(nodes: list[Node]) -> None:
             )
 
 
+async def test_a_node_that_is_connected_and_hears_nothing_connects_anew(
+    redis_url: str, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its Pub/Sub connection may lead to a former primary, for good."""
+    monkeypatch.setattr("realtime.rooms.position_check.CHECK_SECONDS", 50 * MS)
+
+    async def listening() -> set[str]:
+        return {each["id"] for each in await redis_client.client_list(_type="pubsub")}
+
+    async with run_nodes(1, redis_url) as (node,), member(node, "ann", "42") as ann:
+        before = await listening()
+        told: list[str] = []
+
+        async def another() -> bool:
+            told.append(f"unheard{len(told)}")
+            await append_unpublished(node, told[-1])
+            return not before & await listening()
+
+        await wait_until(another, "it has another connection")
+        await ann.send("heard")
+        await all_see([ann], [*told, "heard"])
+
+
 async def test_a_lost_publication_is_read_before_the_next_one(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

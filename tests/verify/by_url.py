@@ -13,7 +13,6 @@ import pytest
 
 from tests.kit.redis_server import RedisServer
 from tests.verify.mutants import MUTANTS
-from verify.faults.kinds import CLIENT_KINDS, REDIS_KINDS
 from verify.harness.nodes import NODE_COMMAND, NodeProcess
 from verify.plan import Plan
 from verify.report import Report
@@ -74,8 +73,7 @@ async def look(
                 clients=6,
                 urls=[node.url for node in nodes],
                 redis_url=server.url if redis else None,
-                kinds=(*CLIENT_KINDS, *REDIS_KINDS),
-                send_seconds=0.15,
+                rate=7.0,
                 settle_seconds=15.0,
             ),
             lambda _line: None,

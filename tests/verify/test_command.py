@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from realtime.start_error import StartError
+from realtime.errors import StartError
 from tests.kit.balancer import Balancer
 from tests.kit.nodes import run_process
 from tests.kit.redis_server import RedisServer

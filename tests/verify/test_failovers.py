@@ -9,8 +9,7 @@ from verify.faults.failovers import (
     lost_spans,
     with_unasked,
 )
-from verify.faults.kinds import Fault, Planned
-from verify.plan import Plan
+from verify.plan import Fault, Plan, Planned
 from verify.runs import run_trial
 
 pytestmark = pytest.mark.long
@@ -37,7 +36,7 @@ async def test_a_failover_keeps_what_is_promised(kind: str, durability: str) -> 
             sentinel=True,
             durability=durability,
             schedule=[Planned(STRIKES_AT, Fault(kind, 0, FAULT_SECONDS))],
-            send_seconds=0.15,
+            rate=7.0,
         ),
         told.append,
     )

@@ -9,9 +9,9 @@ from realtime.store import keys
 from tests.kit.nodes import NAMESPACE, client, run_nodes
 from tests.kit.redis_server import RedisServer
 from tests.kit.waiting import MS, wait_until
-from verify.faults.kinds import TAIL_LOST, Fault, Planned
+from verify.faults.kinds import TAIL_LOST
 from verify.final_logs import presence_error
-from verify.plan import Plan
+from verify.plan import Fault, Plan, Planned
 from verify.runs import run_trial
 
 pytestmark = pytest.mark.long
@@ -39,7 +39,7 @@ async def test_a_lost_tail_is_told_and_never_shows_as_different_histories() -> N
             clients=6,
             nodes=2,
             schedule=schedule,
-            send_seconds=0.15,
+            rate=7.0,
         ),
         told.append,
     )

@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from tests.verify.mutants import MUTANTS
-from verify.faults.kinds import TAIL_LOST, Fault, Planned
-from verify.plan import Plan
+from verify.faults.kinds import TAIL_LOST
+from verify.plan import Fault, Plan, Planned
 from verify.runs import run_trial
 
 pytestmark = pytest.mark.long
@@ -59,7 +59,7 @@ async def test_each_mutant_is_flagged(mutant: str) -> None:
                 clients=6,
                 nodes=2,
                 schedule=schedule,
-                send_seconds=0.1,
+                rate=10.0,
                 settle_seconds=1.0,
                 released_seconds=1.0,
                 command=command,

@@ -69,13 +69,13 @@ async def test_a_silent_partition_is_noticed_and_heals(
     ):
         seen = await joined(ann)
         await ann.call("send", text("before"), namespace=NAMESPACE)
-        await line.set_line(Line(swallowing=True))
+        line.set_line(Line(swallowing=True))
 
         async def noticed() -> bool:
             return not await is_ready(node)
 
         await wait_until(noticed, "the node is not ready", seconds=NOTICED_SECONDS)
-        await line.set_line(Line())
+        line.set_line(Line())
         await wait_until(partial(is_ready, node), "the node is ready again")
         ack = await ann.call("send", text("after"), namespace=NAMESPACE)
         assert ack["ok"], ack
@@ -92,13 +92,13 @@ async def test_a_send_in_a_partition_is_answered(
         client(node, "ann") as ann,
     ):
         seen = await joined(ann)
-        await line.set_line(Line(swallowing=True))
+        line.set_line(Line(swallowing=True))
         ack: dict[str, Any] = await ann.call(
             "send", text("one"), namespace=NAMESPACE, timeout=ANSWERED_SECONDS
         )
         assert ack["error"]["code"] in ("unknown", "unavailable")
         assert ack["error"]["temporary"] is True
-        await line.set_line(Line())
+        line.set_line(Line())
 
         async def sent() -> bool:
             again = await ann.call("send", text("one"), namespace=NAMESPACE)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from verify.faults.kinds import KINDS, Fault, Planned
+from verify.faults.kinds import KINDS
 from verify.faults.schedule import MOMENTARY
-from verify.plan import Plan
+from verify.plan import Fault, Plan, Planned
 from verify.runs import run_trial
 
 pytestmark = pytest.mark.long
@@ -55,7 +55,7 @@ async def test_nothing_is_lost_doubled_or_out_of_order(part: str) -> None:
             clients=6,
             nodes=NODES,
             schedule=schedule,
-            send_seconds=0.15,
+            rate=7.0,
         ),
         told.append,
     )

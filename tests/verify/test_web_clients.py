@@ -3,8 +3,8 @@
 import pytest
 
 from tests.kit.javascript import require_node
-from verify.faults.kinds import TAIL_LOST, Fault, Planned
-from verify.plan import Plan
+from verify.faults.kinds import TAIL_LOST
+from verify.plan import Fault, Plan, Planned
 from verify.runs import run_trial
 
 pytestmark = pytest.mark.long
@@ -32,7 +32,7 @@ async def test_web_clients_show_the_log_as_well(schedule: list[Planned]) -> None
             web_clients=3,
             nodes=2,
             schedule=schedule,
-            send_seconds=0.15,
+            rate=7.0,
         ),
         told.append,
     )

@@ -22,11 +22,10 @@ MakeConnector = Callable[[], aiohttp.TCPConnector]
 
 
 class LostError(Exception):
-    """The connection could not be made, or it ended before the answer came."""
+    """The connection could not be made, or it ended before the answer came.
 
-
-class SilentError(LostError):
-    """The connection stood and the answer did not come in time."""
+    One that stands and gives no answer in time is no connection: it is ended.
+    """
 
 
 class Connection:
@@ -116,8 +115,7 @@ class Connection:
                 next event is handed over.
 
         Raises:
-            LostError: The connection ended before the ack came.
-            SilentError: There was no ack in time.
+            LostError: There was no ack in time, or the connection ended before.
         """
         answer: asyncio.Future[dict[str, Any]]
         answer = asyncio.get_running_loop().create_future()
@@ -137,7 +135,8 @@ class Connection:
         except SocketIOError as error:
             raise LostError(str(error)) from error
         except TimeoutError:
-            raise SilentError(f"{event}: no answer in {seconds:g} s") from None
+            self._end(f"{event}: no answer in {seconds:g} s")
+            raise LostError(self.reason) from None
         finally:
             self._answers.discard(answer)
 

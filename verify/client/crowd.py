@@ -50,7 +50,7 @@ class Crowd:
         self, plan: Plan, site: Site, rooms: Sequence[str], web_url: str
     ) -> None:
         self._rng = random.Random(f"crowd {plan.seed}")  # noqa: S311 - repeatable
-        self._send_seconds = plan.send_seconds
+        self._rate = plan.rate
         self._sent = 0
         self._all_rooms = tuple(rooms)
         self.chatting = asyncio.Event()
@@ -64,7 +64,7 @@ class Crowd:
                 PythonClient(person, nodes, transports, connector=site.connector)
             )
         self._twins = self.clients[-2:]
-        for number in range(1, plan.web_clients + 1):
+        for number in range(1, (plan.web_clients or 0) + 1):
             person = self._person("web-", number, number, plan)
             self.clients.append(WebClient(person, web_url, ca=plan.ca))
 
@@ -111,7 +111,7 @@ class Crowd:
     async def _chat(self, client: Client) -> None:
         rng = random.Random(f"{client.name} {self._rng.random()}")  # noqa: S311
         while True:
-            await asyncio.sleep(rng.expovariate(1 / self._send_seconds))
+            await asyncio.sleep(rng.expovariate(self._rate))
             await self.chatting.wait()
             room = rng.choice(client.rooms)
             for _ in range(1 + BURST * (rng.random() < BURST_SHARE)):

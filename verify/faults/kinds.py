@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from realtime.start_error import StartError
+from realtime.errors import StartError
 from verify.faults.failovers import FAILOVERS, Failover
 from verify.harness.process import ChildProcess
-from verify.harness.proxy import BOTH, Direction, FaultProxy, Line
+from verify.harness.proxy import BOTH, Direction, Line
 from verify.harness.site import Site
+from verify.plan import Fault
 
 START_TRIES = 20
 """Starts of a node before it is given up: it ends at once while Redis is away, which
@@ -22,29 +23,6 @@ START_PAUSE_SECONDS = 0.5
 
 TURN_SECONDS = 60.0
 """Deadline until a process or a group is whole again after an earlier fault."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that goes wrong.
-
-    Attributes:
-        kind: A key of :data:`STRIKES` or :data:`FAILOVERS`.
-        node: Index of the node that it strikes; of no matter for Redis.
-        seconds: How long it lasts; some are over at once.
-    """
-
-    kind: str
-    node: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A fault and when it strikes, in seconds since the beginning of the run."""
-
-    at: float
-    fault: Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,45 +104,41 @@ async def _connections_paused(site: Site, fault: Fault) -> None:
         await asyncio.sleep(fault.seconds)
 
 
-Spoil = Callable[[FaultProxy, float], Awaitable[None]]
-"""Spoils a line for some seconds."""
+def _on_lines(line: Line | None = None, cut: Direction | None = None) -> Strike:
+    """Spoil lines for a while; or cut them within the next bytes, or at once."""
 
-
-def _spoilt(line: Line) -> Spoil:
-    async def spoil(proxy: FaultProxy, seconds: float) -> None:
-        await proxy.set_line(line)
-        await asyncio.sleep(seconds)
-        await proxy.set_line(Line())
-
-    return spoil
-
-
-async def _reset(proxy: FaultProxy, _seconds: float) -> None:
-    proxy.reset()
-
-
-def _cut(direction: Direction) -> Spoil:
-    return lambda proxy, _seconds: proxy.cut_in_mid_frame(direction)
-
-
-def _on_lines(spoil: Spoil) -> Strike:
     async def struck(site: Site, fault: Fault) -> None:
         place = site.places[fault.node]
         to_clients = fault.kind.startswith("client-node ")
         lines = [place.client_line] if to_clients else place.redis_lines
-        await asyncio.gather(*(spoil(line, fault.seconds) for line in lines))
+        for each in lines:
+            if line is not None:
+                each.set_line(line)
+            elif cut is None:
+                each.reset()
+        if cut is not None:
+            await asyncio.gather(*(each.cut_in_mid_frame(cut) for each in lines))
+        await asyncio.sleep(fault.seconds)
+        for each in lines:
+            each.set_line(Line())
 
     return struck
 
 
-_STALL = _on_lines(_spoilt(Line(stalled=BOTH)))
-_NOT_READING = _on_lines(_spoilt(Line(stalled=frozenset({Direction.DOWN}))))
-_BLACK_HOLE = _on_lines(_spoilt(Line(swallowing=True)))
-_RESET = _on_lines(_reset)
-_CUT_DOWN, _CUT_UP = _on_lines(_cut(Direction.DOWN)), _on_lines(_cut(Direction.UP))
-# A line to the other side of the world, each way; and a bad mobile one.
-_DELAY = _on_lines(_spoilt(Line(delay_seconds=0.15)))
-_THROTTLE = _on_lines(_spoilt(Line(bytes_per_second=20_000)))
+def _line_strikes(side: str, not_reading: str, down: str, up: str) -> dict[str, Strike]:
+    strikes = {
+        "stall": _on_lines(Line(stalled=BOTH)),
+        not_reading: _on_lines(Line(stalled=frozenset({Direction.DOWN}))),
+        "black hole": _on_lines(Line(swallowing=True)),
+        "reset": _on_lines(),
+        down: _on_lines(cut=Direction.DOWN),
+        up: _on_lines(cut=Direction.UP),
+        # A line to the other side of the world, each way; and a bad mobile one.
+        "delay": _on_lines(Line(delay_seconds=0.15)),
+        "throttle": _on_lines(Line(bytes_per_second=20_000)),
+    }
+    return {f"{side} {name}": struck for name, struck in strikes.items()}
+
 
 REDIS_KILLED = "Redis SIGKILL"
 
@@ -188,22 +162,12 @@ STRIKES: dict[str, Strike] = {
     "Redis CLIENT KILL pubsub": _connections_killed("pubsub"),
     "Redis CLIENT KILL normal": _connections_killed("normal"),
     "Redis CLIENT PAUSE": _connections_paused,
-    "node-Redis stall": _STALL,
-    "node-Redis answers stall": _NOT_READING,
-    "node-Redis black hole": _BLACK_HOLE,
-    "node-Redis reset": _RESET,
-    "node-Redis cut in an answer": _CUT_DOWN,
-    "node-Redis cut in a command": _CUT_UP,
-    "node-Redis delay": _DELAY,
-    "node-Redis throttle": _THROTTLE,
-    "client-node stall": _STALL,
-    "client-node not reading": _NOT_READING,
-    "client-node black hole": _BLACK_HOLE,
-    "client-node reset": _RESET,
-    "client-node cut in an event": _CUT_DOWN,
-    "client-node cut in a request": _CUT_UP,
-    "client-node delay": _DELAY,
-    "client-node throttle": _THROTTLE,
+    **_line_strikes(
+        "node-Redis", "answers stall", "cut in an answer", "cut in a command"
+    ),
+    **_line_strikes(
+        "client-node", "not reading", "cut in an event", "cut in a request"
+    ),
 }
 """Faults of nodes on one Redis, by the names that they have in reports."""
 
@@ -220,13 +184,6 @@ would stop the Sentinels' own questions as well, and be the same as SIGSTOP."""
 
 GROUP_KINDS = (*FAILOVERS, *GROUP_STRIKES)
 SENTINEL_KINDS = (*GROUP_KINDS, *(each for each in KINDS if each not in SINGLE_KINDS))
-
-
-def can_strike(site: Site, kind: str) -> bool:
-    """Tell whether a site has what a fault strikes."""
-    if kind in REDIS_KINDS:
-        return site.redis() is not None
-    return kind in CLIENT_KINDS or all(place.process for place in site.places)
 
 
 async def strike(site: Site, fault: Fault, until: float) -> Ended | None:

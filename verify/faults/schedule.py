@@ -1,11 +1,17 @@
 """When which fault strikes: drawn from a seed, so that a run can be repeated."""
 
 import random
-from collections.abc import Sequence
 
+from realtime.errors import StartError
 from verify.faults.failovers import FAILOVERS
-from verify.faults.kinds import GROUP_KINDS, Fault, Planned
-from verify.plan import Plan
+from verify.faults.kinds import (
+    CLIENT_KINDS,
+    GROUP_KINDS,
+    KINDS,
+    REDIS_KINDS,
+    SENTINEL_KINDS,
+)
+from verify.plan import Fault, Plan, Planned
 
 FAILOVER_SECONDS = (5.0, 8.0)
 """Range of a failover's length: the Sentinels take some two to four seconds for it, and
@@ -27,7 +33,23 @@ MOMENTARY = ("reset", "cut in", "CLIENT KILL")
 """Parts of the names of faults that are over at once."""
 
 
-def draw_schedule(plan: Plan, nodes: int, kinds: Sequence[str]) -> list[Planned]:
+def kinds_of(plan: Plan) -> list[str]:
+    """Return the kinds of fault that may strike in a run.
+
+    Raises:
+        StartError: There are none of the name that was asked for.
+    """
+    known = SENTINEL_KINDS if plan.sentinel else KINDS
+    if plan.urls:
+        known = (*CLIENT_KINDS, *(REDIS_KINDS if plan.redis_url else ()))
+    kinds = [kind for kind in known if plan.faults in kind]
+    if not kinds:
+        there_are = f"There are: {', '.join(known)}"
+        raise StartError(f"No fault has {plan.faults!r} in its name. {there_are}")
+    return kinds
+
+
+def draw_schedule(plan: Plan, nodes: int) -> list[Planned]:
     """Return the faults of a run, in order; all end before it does.
 
     Every kind strikes once before one strikes again. Two faults overlap only where
@@ -36,26 +58,24 @@ def draw_schedule(plan: Plan, nodes: int, kinds: Sequence[str]) -> list[Planned]
     Args:
         plan: The same seed gives the same faults.
         nodes: How many there are.
-        kinds: Which faults.
     """
     rng = random.Random(f"faults {plan.seed}")  # noqa: S311 - repeatable, not secret
     planned: list[Planned] = []
     bag: list[str] = []
     at = rng.uniform(*GAP_SECONDS)
-    while kinds:
+    while True:
         if not bag:
-            bag = list(kinds)
+            bag = kinds_of(plan)
             rng.shuffle(bag)
         fault = _draw(rng, bag.pop(), nodes, plan.spared)
         if at + fault.seconds > plan.seconds:
-            break
+            return planned
         in_hand = [old.fault for old in planned if at < old.at + old.fault.seconds]
         clash = _thing(fault) in map(_thing, in_hand)
         overlaps = rng.random() < OVERLAP_CHANCE
         if not clash:
             planned.append(Planned(at, fault))
         at += rng.uniform(*GAP_SECONDS) + (0.0 if overlaps else fault.seconds)
-    return planned
 
 
 def _draw(rng: random.Random, kind: str, nodes: int, spared: frozenset[int]) -> Fault:

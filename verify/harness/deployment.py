@@ -1,7 +1,7 @@
 """A deployment made for a run: nodes on a Redis, a proxy in every line."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -11,8 +11,7 @@ from redis.asyncio import Redis
 from realtime.redis.valkey_process import SOCKET_NAME
 from verify.harness.nodes import HOST, NODE_COMMAND, NodeProcess
 from verify.harness.proxy import FaultProxy, Streams
-from verify.harness.sentinel import SentinelGroup, async_client
-from verify.harness.sentinel_lines import open_lines
+from verify.harness.sentinel import SentinelGroup, async_client, sentinel_url
 from verify.harness.site import Place, Site
 from verify.harness.valkey import LAZY, Valkey
 
@@ -111,8 +110,57 @@ async def _redis_lines(
 ) -> tuple[str, list[FaultProxy]]:
     """Open a node's lines to its Redis; return the address that it uses, and them."""
     if group is not None:
-        return await open_lines(group)
+        return await _lines_to_group(group)
     server = own.with_name(SOCKET_NAME)
     line = FaultProxy(partial(asyncio.open_unix_connection, server))
     await line.listen_unix(own)
     return f"unix://{own}", [line]
+
+
+async def _lines_to_group(group: SentinelGroup) -> tuple[str, list[FaultProxy]]:
+    """Open a line to each server and Sentinel; return the address that leads there.
+
+    What the Sentinels answer is changed on the way: each server's port becomes that of
+    the node's own line to it.
+    """
+    own_ports: dict[int, int] = {}
+
+    def translate(answer: bytes) -> bytes:
+        for port, own in own_ports.items():
+            answer = answer.replace(_word(port), _word(own))
+        return answer
+
+    lines = []
+    for port in group.ports:
+        line = FaultProxy(partial(asyncio.open_connection, "127.0.0.1", port))
+        own_ports[port] = await line.listen_tcp()
+        lines.append(line)
+    sentinels = [
+        FaultProxy(partial(_ask, port, translate)) for port in group.sentinel_ports
+    ]
+    url = sentinel_url([await line.listen_tcp() for line in sentinels])
+    return url, lines + sentinels
+
+
+async def _ask(port: int, translate: Callable[[bytes], bytes]) -> Streams:
+    loop = asyncio.get_running_loop()
+    reader = _Translating(translate)
+    protocol = asyncio.StreamReaderProtocol(reader)
+    transport, _ = await loop.create_connection(lambda: protocol, "127.0.0.1", port)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
+class _Translating(asyncio.StreamReader):
+    """Changes what is read; an answer of a Sentinel comes in one piece."""
+
+    def __init__(self, translate: Callable[[bytes], bytes]) -> None:
+        super().__init__()
+        self._translate = translate
+
+    async def read(self, n: int = -1) -> bytes:
+        return self._translate(await super().read(n))
+
+
+def _word(port: int) -> bytes:
+    """Return a port as Redis sends it: its length, and its digits."""
+    return b"\r\n$%d\r\n%d\r\n" % (len(str(port)), port)

@@ -7,8 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from realtime.errors import StartError
 from realtime.redis.valkey_process import die_with_parent
-from realtime.start_error import StartError
 
 PATIENCE_SECONDS = 30.0
 """Longest start or end of a process, on a machine that is busy with faults."""
@@ -44,7 +44,6 @@ class ChildProcess:
     def __init__(self, log: Path) -> None:
         self.log = log
         self._began = 0
-        self._looked_at = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -63,13 +62,6 @@ class ChildProcess:
     def output(self) -> str:
         """All that it printed since its last start."""
         return self.log.read_bytes()[self._began :].decode(errors="replace")
-
-    def new_traceback(self) -> str:
-        """Return the first traceback in what it printed since the last call."""
-        said = self.log.read_bytes()[self._looked_at :]
-        self._looked_at += len(said)
-        _, mark, rest = said.partition(b"Traceback (most recent call last)")
-        return (mark + rest[:SHOWN_BYTES]).decode(errors="replace") if mark else ""
 
     def start(self) -> None:
         """Start it and return at once."""

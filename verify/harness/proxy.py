@@ -72,7 +72,7 @@ class _Pair:
 
 
 class FaultProxy:
-    """Carries connections to one server; :attr:`line` says how well.
+    """Carries connections to one server, as well as the line is.
 
     Args:
         connect: Opens a connection to the server, which may change its address.
@@ -81,15 +81,10 @@ class FaultProxy:
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
         self._line = Line()
-        self._changed = asyncio.Condition()
+        self._changed = asyncio.Event()
         self._pairs: set[_Pair] = set()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def connections(self) -> int:
-        """Connections that are open now."""
-        return len(self._pairs)
 
     async def listen_tcp(self) -> int:
         """Listen on a free port of the loopback and return it."""
@@ -105,29 +100,27 @@ class FaultProxy:
         """Cut everything and stop."""
         if self._server is not None:
             self._server.close()
-        for pair in list(self._pairs):
+        for pair in self._pairs:
             pair.abort(reset=False)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def set_line(self, line: Line) -> None:
+    def set_line(self, line: Line) -> None:
         """Change how the line is, for connections that are open and new ones.
 
         Connections that lost bytes are cut when the line stops swallowing: to go on
         with a hole in the stream is what no network does.
         """
         self._line = line
-        if not line.swallowing:
-            for pair in list(self._pairs):
-                if pair.spoilt:
-                    pair.abort(reset=True)
-        async with self._changed:
-            self._changed.notify_all()
+        for pair in self._pairs:
+            if pair.spoilt and not line.swallowing:
+                pair.abort(reset=True)
+        self._note_change()
 
     def reset(self) -> int:
         """Reset all connections and return how many there were."""
-        for pair in list(self._pairs):
+        for pair in self._pairs:
             pair.abort(reset=True)
         return len(self._pairs)
 
@@ -140,10 +133,16 @@ class FaultProxy:
         for pair in cut:
             pair.cut.add(direction)
         with suppress(TimeoutError):
-            async with asyncio.timeout(CUT_SECONDS), self._changed:
-                await self._changed.wait_for(lambda: not cut & self._pairs)
+            async with asyncio.timeout(CUT_SECONDS):
+                while cut & self._pairs:
+                    await self._changed.wait()
         for pair in cut & self._pairs:
             pair.abort(reset=True)
+
+    def _note_change(self) -> None:
+        """Wake whoever waits for the line, or for connections to end."""
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     def _accept(self, *near: *Streams) -> None:
         # Not a coroutine: asyncio logs an error when a task that it made is cancelled.
@@ -164,8 +163,7 @@ class FaultProxy:
         finally:
             self._pairs.discard(pair)
             pair.abort(reset=False)
-        async with self._changed:
-            self._changed.notify_all()
+            self._note_change()
 
     async def _carry(self, reader: asyncio.StreamReader, pair: _Pair) -> None:
         await self._clear(Direction.UP, pair)
@@ -208,13 +206,11 @@ class FaultProxy:
     async def _clear(self, direction: Direction, pair: _Pair) -> bool:
         """Wait while the line stalls; false if what was read is lost."""
         while direction in self._line.stalled:
-            async with self._changed:
-                await self._changed.wait()
+            await self._changed.wait()
         if self._line.swallowing:
             pair.spoilt = True
-            if pair.far is None:
+            while pair.far is None and self._line.swallowing:
                 # A connect into the void: nothing comes back until the line is well.
-                async with self._changed:
-                    await self._changed.wait_for(lambda: not self._line.swallowing)
+                await self._changed.wait()
             return False
         return True

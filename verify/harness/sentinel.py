@@ -13,8 +13,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from realtime.errors import StartError
 from realtime.redis.valkey_process import valkey_binary
-from realtime.start_error import StartError
 from realtime.tasks import end_task
 from verify.harness.process import ChildProcess, until
 from verify.harness.valkey import LAZY, Valkey, free_ports
@@ -176,45 +176,31 @@ class SentinelGroup:
         await sentinel.execute_command("SENTINEL", "FAILOVER", SERVICE)
 
     async def promoted(self, former: int) -> float:
-        """Wait until the Sentinels name another primary; return when they did.
-
-        Raises:
-            StartError: They do not in time.
-        """
+        """Wait until the Sentinels name another primary; return when they did."""
 
         async def another() -> bool:
             self.primary = await self._ask_primary() or former
             return self.primary != former
 
-        await self._until(another, "no replica was promoted")
-        return time.monotonic()
+        return await self._until(another, "no replica was promoted")
 
     async def demoted(self, former: int) -> float:
-        """Wait until a former primary is none any more; return when it was so.
-
-        Raises:
-            StartError: It is not in time.
-        """
+        """Wait until a former primary is none any more; return when it was so."""
 
         async def is_replica() -> bool:
             info: Any = await self._clients[former].info("replication")
             return bool(info.get("role") == "slave")
 
-        await self._until(is_replica, "the former primary is no replica")
-        return time.monotonic()
+        return await self._until(is_replica, "the former primary is no replica")
 
-    async def whole(self) -> None:
-        """Wait until both replicas follow the primary and all Sentinels see that.
-
-        Raises:
-            StartError: They do not in time.
-        """
+    async def whole(self) -> float:
+        """Wait until both replicas follow the primary and all Sentinels see that."""
 
         async def is_whole() -> bool:
             self.primary = await self._ask_primary() or self.primary
             return await self._synced() and await self._watched()
 
-        await self._until(is_whole, "the Sentinels' group is not whole")
+        return await self._until(is_whole, "it is not whole")
 
     async def _watch(self) -> None:
         """Note each change of the primary."""
@@ -262,7 +248,13 @@ class SentinelGroup:
             return None
         return int(state["config-epoch"]), int(address[1])
 
-    async def _until(self, condition: Callable[[], Awaitable[bool]], why: str) -> None:
+    async def _until(self, condition: Callable[[], Awaitable[bool]], why: str) -> float:
+        """Return when it was so.
+
+        Raises:
+            StartError: It was not in time.
+        """
+
         async def holds() -> bool:
             try:
                 return await condition()
@@ -271,7 +263,8 @@ class SentinelGroup:
                 return False
 
         if not await until(holds, WHOLE_SECONDS):
-            raise StartError(f"Sentinel: {why}.")
+            raise StartError(f"The Sentinels' group: {why}.")
+        return time.monotonic()
 
 
 def sentinel_url(ports: Sequence[int]) -> str:
