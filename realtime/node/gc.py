@@ -4,14 +4,13 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
-from realtime.errors import ChatError
+from realtime.errors import ChatError, StartError
 from realtime.node.from_settings import make_image_store, make_image_uses
 from realtime.node.settings import MIB, Settings
 from realtime.redis.check import check_redis
 from realtime.redis.client import RedisClient
 from realtime.redis.embedded import EmbeddedValkey
 from realtime.redis.url import connection_factory
-from realtime.start_error import StartError
 from realtime.store import scripts
 from realtime.store.image_gc import Garbage, delete_garbage, find_garbage
 from realtime.store.image_sweep import ImageSweep
