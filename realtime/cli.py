@@ -81,6 +81,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     settings.set_defaults(run=_settings)
 
+    garbage = commands.add_parser(
+        "gc", help="show the images that no message shows, or delete them"
+    )
+    for name in ("redis_url", "data_dir"):
+        flag = "--" + name.replace("_", "-")
+        garbage.add_argument(flag, help=f"as of serve: {SERVE_FLAGS[name]}")
+    garbage.add_argument("--delete", action="store_true", help="delete them")
+    garbage.set_defaults(run=_gc)
+
     verify = commands.add_parser(
         "verify", help="prove by trial, with faults, that nothing gets lost"
     )
@@ -107,6 +116,17 @@ def _serve(given: argparse.Namespace) -> None:
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(serve(settings, announce=lambda url: _announce(settings, url)))
+
+
+def _gc(given: argparse.Namespace) -> None:
+    flags = {name: getattr(given, name) for name in ("redis_url", "data_dir")}
+    settings = load_settings(
+        os.environ, {name: text for name, text in flags.items() if text is not None}
+    )
+    # Here, because the other commands need none of it and answer sooner.
+    from realtime.node.gc import collect
+
+    asyncio.run(collect(settings, delete=given.delete, say=partial(print, flush=True)))
 
 
 def _announce(settings: Settings, url: str) -> None:

@@ -16,6 +16,8 @@ pytest_plugins = ("tests.kit.node_fixtures", "tests.kit.store_fixtures")
 # Keys that may stay without an expiry, by what they end with: what rooms and users
 # are, and what a killed node leaves for the others to sweep.
 KEPT_KEYS = (":log", ":messages", ":meta", ":lastRead", ":members", ":rooms")
+# What is known of images goes with the last message that shows them.
+IMAGE_KEYS = (":uses", ":due", ":bytes")
 SWEPT_KEYS = (":sessions", ":online", ":nodes", ":secret", ":durable")
 
 # Alike in every run and everywhere, and without a clock: a busy machine is no defect.
@@ -62,7 +64,7 @@ def redis_server(_worker_redis: RedisServer) -> Iterator[RedisServer]:
     leaked = [
         key
         for key in _worker_redis.keys_without_expiry()
-        if not key.endswith(KEPT_KEYS + SWEPT_KEYS)
+        if not key.endswith(KEPT_KEYS + IMAGE_KEYS + SWEPT_KEYS)
     ]
     assert not leaked, f"keys without an expiry were left: {leaked}"
 

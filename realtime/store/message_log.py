@@ -111,6 +111,18 @@ class MessageLog:
             raise ForbiddenError("You are not a member of this room.")
         return appended
 
+    async def repeated(
+        self, *, room: str, user: str, client_id: str
+    ) -> Appended | None:
+        """Return what became of a send before; it is as safe as :meth:`append` says.
+
+        Raises:
+            UnavailableError: Nobody knows.
+            OutcomeUnknownError: It was stored, and is not yet as safe as is demanded.
+        """
+        sent = keys.sent(room, user, client_id)
+        return await scripts.message_log_repeated(self._writer, sent=sent)
+
     async def read(
         self,
         room: str,
