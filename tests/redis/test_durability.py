@@ -13,6 +13,7 @@ from realtime.redis.url import connection_factory
 from realtime.store import scripts
 from realtime.store.membership import Memberships
 from realtime.store.scripts import Appended
+from realtime.tasks import TaskStack
 from tests.kit.redis_server import RedisServer
 from tests.kit.store_fixtures import make_log
 from tests.kit.waiting import MS, wait_until
@@ -30,20 +31,19 @@ async def append(
     link: RedisClient, rooms: Memberships, redis_server: RedisServer
 ) -> AsyncIterator[Append]:
     """Append a message at a level."""
-    made: list[Durability] = []
+    made: dict[str, Durability] = {}
     await rooms.admit("42", "ann")
 
     async def append(level: str, client_id: str = "c") -> Appended:
-        durability = next((each for each in made if each.level.name == level), None)
+        durability = made.get(level)
         if durability is None:
-            durability = Durability(
+            durability = made[level] = Durability(
                 connection_factory(redis_server.url, timeout_seconds=5_000 * MS),
                 level=parse_level(level),
                 timeout_seconds=FSYNC_SECONDS if level == "fsync" else TIMEOUT_SECONDS,
                 scripts=scripts.ALL,
             )
-            durability.start()
-            made.append(durability)
+            tasks.start(durability.run(), level)
         log = make_log(link, durability=durability)
         assert log.durability == level
         content = {"type": "text", "text": "hello"}
@@ -51,9 +51,9 @@ async def append(
             room="42", user="ann", client_id=client_id, content=content
         )
 
-    yield append
-    for each in made:
-        await each.aclose()
+    async with TaskStack() as tasks:
+        yield append
+    assert not tasks.failed
 
 
 async def test_fsync_is_reached_with_an_append_only_file(append: Append) -> None:
