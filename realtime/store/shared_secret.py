@@ -48,7 +48,8 @@ class SharedSecret:
         """
         own = self._value or secrets.token_bytes(SECRET_BYTES)
         await self._redis.call("SET", keys.SHARED_SECRET, own, "NX")
-        self._value = await self._redis.call("GET", keys.SHARED_SECRET)
+        # Lost between the two, it is put back by the next look.
+        self._value = await self._redis.call("GET", keys.SHARED_SECRET) or own
 
     async def run(self) -> None:
         """See to it until cancelled that Redis has the secret."""

@@ -1,5 +1,7 @@
 """The secret that nodes share: one for all of them, whatever Redis forgets."""
 
+from typing import Any
+
 import pytest
 from redis.asyncio import Redis
 
@@ -22,6 +24,27 @@ async def test_all_nodes_have_the_one_that_the_first_made(link: RedisClient) -> 
     await second.fetch()
     assert first.value == second.value
     assert len(first.value) == SECRET_BYTES
+
+
+async def test_one_that_is_lost_while_it_is_looked_at_stays_known(
+    link: RedisClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the next look would make another one, and end all addresses."""
+    secret = SharedSecret(link)
+    await secret.fetch()
+    known = secret.value
+    call = link.call
+
+    def lose(*command: Any) -> Any:
+        if command[0] == "GET":
+            _gone = call("DEL", SHARED_SECRET)
+        return call(*command)
+
+    monkeypatch.setattr(link, "call", lose)
+    await secret.fetch()
+    monkeypatch.undo()
+    await secret.fetch()
+    assert secret.value == known
 
 
 async def test_one_that_redis_lost_is_put_back(
