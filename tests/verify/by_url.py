@@ -25,6 +25,7 @@ MOST_RUNS = 4
 
 SEEN_BY_CLIENTS = {
     "deduplication_off": "once",
+    "late_ones_first": "sent order",
     "numbers_outside_the_script": "contiguous",
     "publish_before_store": "shown",
     "reads_go_backwards": "reads",
