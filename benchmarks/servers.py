@@ -90,7 +90,7 @@ def chatroom_environment(redis_url: str, data_dir: Path) -> dict[str, str]:
     }
 
 
-SERVERS = (
+SERVERS: tuple[Server, ...] = (
     Server(
         name="raw",
         title="raw C, one send() a delivery, no Redis",
@@ -149,7 +149,7 @@ if before := os.environ.get("BENCH_BEFORE"):
             title="this server, an earlier version",
             # Not from this folder, where `realtime` is this version.
             command=lambda start: [
-                *(f"{before}/.venv/bin/python", "-P", "-m", "realtime", "serve"),
+                *(f"{before}/.venv/bin/python", "-P", *CHATROOM[1:]),
                 *("--port", str(start.port)),
             ],
         ),
