@@ -15,6 +15,7 @@ from tests.images.made_pictures import heic
 from tests.kit.nodes import NAMESPACE, run_nodes
 from tests.kit.pictures import picture
 from tests.kit.recording import recording
+from tests.kit.waiting import DEADLINE_SECONDS
 
 SIDE = 2890
 """Of a square of incompressible grey pixels, a byte each: a little less than 8 MiB."""
@@ -44,7 +45,7 @@ async def test_the_largest_image_can_be_sent(redis_url: str, transport: str) -> 
         try:
             await sio.call("join", {"room": "42"}, namespace=NAMESPACE)
             sent = asyncio.create_task(
-                sio.call("send", message, namespace=NAMESPACE, timeout=30)
+                sio.call("send", message, namespace=NAMESPACE, timeout=DEADLINE_SECONDS)
             )
             await asyncio.wait([sent, ended], return_when=asyncio.FIRST_COMPLETED)
             assert not ended.done(), ended.result()

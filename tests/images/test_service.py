@@ -26,7 +26,7 @@ from realtime.images.service import File, Images, Upload
 from realtime.images.signed_urls import ImageLinks
 from realtime.images.store import ImageStore
 from tests.kit.pictures import picture
-from tests.kit.waiting import wait_until
+from tests.kit.waiting import MS, wait_until
 
 LIMIT_BYTES = 100_000
 LIMIT_PIXELS = 1_000_000
@@ -294,7 +294,7 @@ async def test_an_image_that_takes_too_long_is_given_up(
     images: Images, busy: Busy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sender gets an answer; its decoder and its place are free at once."""
-    monkeypatch.setattr(images_module, "DECODE_SECONDS", 0.05)
+    monkeypatch.setattr(images_module, "DECODE_SECONDS", 50 * MS)
     senders = [accept(images, b"x", owner=owner) for owner in ("ann", "ann", "bob")]
     answers = await asyncio.gather(*senders, return_exceptions=True)
     assert [type(answer) for answer in answers] == [UnavailableError] * 3

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 import pytest
 from aiohttp import web
 
+from tests.kit.waiting import MS
+
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-LOOK_SECONDS = 25.0
+LOOK_SECONDS = 25_000 * MS
 SIDE = 16
 """Pixels a side to which a picture is brought, to be compared with another."""
 PAGE = """<!doctype html><script type="module">

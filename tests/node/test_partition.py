@@ -13,13 +13,13 @@ from socketio import AsyncClient
 
 from tests.kit.nodes import NAMESPACE, Node, client, run_nodes
 from tests.kit.redis_server import RedisServer
-from tests.kit.waiting import wait_until
+from tests.kit.waiting import MS, wait_until
 from verify.harness.proxy import FaultProxy, Line
 
 ROOM = "partition"
 # What is promised to users and operators; see docs/reliability.md.
-NOTICED_SECONDS = 3.0
-ANSWERED_SECONDS = 5.0
+NOTICED_SECONDS = 3_000 * MS
+ANSWERED_SECONDS = 5_000 * MS
 
 
 @asynccontextmanager
