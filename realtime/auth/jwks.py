@@ -141,7 +141,8 @@ class JwksKeys:
 
     async def _download(self) -> bytes:
         async with (
-            aiohttp.ClientSession() as http,
+            # By HTTPS_PROXY and NO_PROXY: the only way out of some networks.
+            aiohttp.ClientSession(trust_env=True) as http,
             http.get(self._url, max_redirects=3) as response,
         ):
             response.raise_for_status()

@@ -195,11 +195,25 @@ async def test_claims_that_are_demanded_must_hold(
 
 
 @pytest.mark.parametrize(
-    "sub", ["", "x" * 129, "a\nb", "a\x00", 5, None, ["ann"], True]
+    "sub", ["", "x" * 129, "a\nb", "a\x00", 1.5, 10**200, None, ["ann"], True]
 )
 async def test_a_subject_is_a_user_id(sub: object) -> None:
     """A `sub` that is no user id of ours is refused, with the reason."""
     assert (await refused(by_secret(), {"token": token(sub=sub)}))[0] == "token_invalid"
+
+
+async def test_a_number_as_subject_is_its_digits() -> None:
+    """Some issuers have rows' numbers for users: 5 and "5" are the same one."""
+    for sub in (5, "5", 2**70):
+        assert (await accepted(by_secret(), token(sub=sub))).user == str(sub)
+
+
+async def test_an_expiry_of_any_length_is_an_expiry() -> None:
+    """Four hundred digits are the far future, not a failure of the server."""
+    for exp in (10**400, 10**12, str(10**12)):
+        until = (await accepted(by_secret(), token(exp=exp))).expires_at
+        assert until is not None
+        assert until > 10**11
 
 
 async def test_a_token_without_subject_is_refused() -> None:

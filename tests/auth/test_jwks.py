@@ -287,3 +287,21 @@ async def test_a_node_that_goes_waits_for_no_key_server(server: KeyServer) -> No
     with pytest.raises((UnavailableError, asyncio.CancelledError)):
         await asking
     server.free.set()
+
+
+async def test_a_key_server_is_reached_through_the_proxy_of_the_network(
+    server: KeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HTTP_PROXY and HTTPS_PROXY count, as for every other program of the machine."""
+    proxy = server.url.removesuffix("/jwks")
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, proxy)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    # Nobody but the proxy knows the name.
+    auth = Authenticator(JwksKeys("http://keys.invalid/jwks"))
+    try:
+        assert (await auth.authenticate(ANN)).user == "ann"
+        assert server.fetches == 1
+    finally:
+        await auth.aclose()
