@@ -24,6 +24,7 @@ LIMITS: Final[Mapping[str, str]] = {
     "images_waiting": "Images that wait to be checked.",
     "jwks_stale_seconds": "Age of a key set that cannot be fetched anew.",
     "log_lines": "Lines that wait to be written to the log.",
+    "log_repeats": "Lines of one kind in the log, by time.",
     "node_recent_bytes": "Bytes of recent events in a node's memory.",
     "node_sessions": "Sessions of a node.",
     "node_unauthenticated": "Connections of a node that are nobody's yet.",

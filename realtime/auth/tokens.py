@@ -85,8 +85,8 @@ def verify_token(token: str, key: VerifyKey, rules: TokenRules) -> dict[str, Any
     """Return the claims of a token that the key signed and that is valid now.
 
     ``sub`` is a user id; a whole number, as some issuers have it (against RFC 7519,
-    section 4.1.2), is its decimal digits. ``exp`` and ``nbf`` are held against the clock with
-    :data:`LEEWAY_SECONDS`.
+    section 4.1.2), is its decimal digits. ``exp`` and ``nbf`` are held against the
+    clock with :data:`LEEWAY_SECONDS`.
 
     Raises:
         TokenError: for every other token.

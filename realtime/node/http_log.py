@@ -1,13 +1,21 @@
 """Keeps strangers from filling the log through the HTTP server."""
 
+import asyncio
+import errno
 import logging
-from typing import Final
+from typing import Any, Final
 
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web import RequestPayloadError
 
 TO_BLAME: Final = (HttpProcessingError, RequestPayloadError)
 """What is no HTTP, and a body that is not in the encoding that its header names."""
+
+
+EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""Errors of ``accept`` after which asyncio waits a second and tries again."""
+
+_logger = logging.getLogger(__name__)
 
 
 class BadRequestFilter(logging.Filter):
@@ -40,3 +48,21 @@ def quiet_bad_requests() -> None:
     logger = logging.getLogger("aiohttp.server")
     if not any(isinstance(each, BadRequestFilter) for each in logger.filters):
         logger.addFilter(BadRequestFilter())
+
+
+def tell_of_loop_trouble(
+    loop: asyncio.AbstractEventLoop, context: dict[str, Any]
+) -> None:
+    """Say in a line that no connection can be taken; all else as asyncio does it.
+
+    asyncio tells of each try, with a traceback: dozens a second while it lasts.
+    """
+    error = context.get("exception")
+    if (
+        isinstance(error, OSError)
+        and error.errno in EXHAUSTED
+        and "socket.accept" in context.get("message", "")
+    ):
+        _logger.error("No connection can be taken: %s.", error.strerror)
+    else:
+        loop.default_exception_handler(context)

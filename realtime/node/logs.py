@@ -32,7 +32,8 @@ class LogWriter(QueueHandler):
         limit: Lines that may wait.
 
     Attributes:
-        limited: Counts the lines left out, as ``log_lines``.
+        limited: Counts the lines left out, as ``log_lines``, and those of
+            :meth:`count_repeat`, as ``log_repeats``.
     """
 
     def __init__(self, target: logging.Handler, *, limit: int = LINES_WAITING) -> None:
@@ -59,6 +60,10 @@ class LogWriter(QueueHandler):
         """Write what comes until the end of it, which is None. Run by the thread."""
         while (record := self._lines.get()) is not None:
             self._target.handle(record)
+
+    def count_repeat(self) -> None:
+        """Count a line that is one too many of its kind."""
+        self.limited["log_repeats"] += 1
 
     def enqueue(self, record: logging.LogRecord) -> None:
         """Take a record, or count it if there is no place."""

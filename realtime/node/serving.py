@@ -15,9 +15,11 @@ from aiohttp import web
 from realtime.errors import ChatError, StartError
 from realtime.node.app import NODE, create_app
 from realtime.node.garbage import GarbageCollection
-from realtime.node.http_log import quiet_bad_requests
+from realtime.node.http_log import quiet_bad_requests, tell_of_loop_trouble
+from realtime.node.log_repeats import RepeatFilter
 from realtime.node.logs import LineHandler, LogWriter
 from realtime.node.settings import Settings
+from realtime.node.start_warnings import start_warnings
 from realtime.redis.check import check_redis
 from realtime.redis.embedded import EmbeddedValkey
 
@@ -51,6 +53,9 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     """
     with _logging(settings.log_level) as writer:
         _cancel_on_signals()
+        asyncio.get_running_loop().set_exception_handler(tell_of_loop_trouble)
+        for warning in start_warnings(settings):
+            log.warning("%s", warning)
         try:
             async with AsyncExitStack() as stack:
                 garbage = GarbageCollection()
@@ -113,6 +118,7 @@ def _logging(level: str) -> Iterator[LogWriter]:
     target.setFormatter(logging.Formatter(LOG_FORMAT))
     root = logging.getLogger()
     with LogWriter(target) as writer:
+        writer.addFilter(RepeatFilter(writer.count_repeat))
         root.addHandler(writer)
         root.setLevel(level.upper())
         for name in CHATTY_LOGGERS:

@@ -9,6 +9,7 @@ from marshmallow import Schema, ValidationError
 
 from realtime.errors import StartError
 from realtime.node.settings import Option, Settings, options
+from realtime.node.settings_fields import PathText
 from realtime.redis.url import mask_url
 
 PREFIX = "CHATROOM_"
@@ -19,11 +20,18 @@ MARKDOWN_HEAD = (
     "",
     "Every setting is an environment variable. `serve` also takes `--host`, `--port`,",
     "`--redis-url` and `--data-dir`, which win over their variables. All problems are",
-    "listed at once at the start, unknown `CHATROOM_*` names included. `chatroom",
+    "listed at once at the start, unknown `CHATROOM_*` names included; a line end",
+    "behind a value is left out, but for secrets, where it is a problem. `chatroom",
     "settings` shows the values in effect, with secrets masked.",
     "",
     "| variable | default | meaning |",
     "|---|---|---|",
+)
+REDIS = PREFIX + "REDIS_URL"
+# Others read the same file, and may or may not take the line end for a part of it.
+BLANK_ENDS = (
+    "It begins or ends with a line end or a blank, which would be part of the secret"
+    " (`printf %s` writes none, `echo` does); leave it out, here and where it is used."
 )
 KEYS = tuple(
     PREFIX + name for name in ("JWT_SECRET", "JWT_PUBLIC_KEY_FILE", "JWKS_URL")
@@ -75,6 +83,13 @@ def load_settings(
     problems = [
         _unknown(name, list(table)) for name in sorted(given) if name not in table
     ]
+    for name in sorted(given.keys() & table.keys()):
+        bare = given[name].strip()
+        if table[name].secret and table[name].variable != REDIS and bare != given[name]:
+            problems.append(f"{name}: {BLANK_ENDS}")
+        # A folder's name may end in a blank; nothing else that is meant does.
+        is_path = isinstance(table[name].parser, PathText)
+        given[name] = given[name].strip("\r\n") if is_path else bare
     schema = Schema.from_dict({name: each.parser for name, each in table.items()})
     try:
         parsed = schema().load({name: given[name] for name in given if name in table})

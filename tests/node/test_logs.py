@@ -4,16 +4,24 @@ import asyncio
 import logging
 import os
 import re
+import resource
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from pathlib import Path
 from select import select
 
 import pytest
 
+from realtime.node.log_repeats import (
+    LINES_A_PERIOD,
+    PERIOD_SECONDS,
+    RepeatFilter,
+)
 from realtime.node.logs import LineHandler, LogWriter
 from realtime.redis.valkey_process import die_with_parent
+from tests.kit.clock import Clock
 from tests.kit.metrics import scrape
 from tests.kit.nodes import run_process
 from tests.kit.waiting import DEADLINE_SECONDS, wait_until
@@ -117,7 +125,8 @@ async def test_a_node_writes_its_log(tmp_path: Path, redis_url: str) -> None:
 
 
 SMALL_LOG = (
-    "from realtime.node import logs\n"
+    "from realtime.node import log_repeats, logs\n"
+    "log_repeats.LINES_A_PERIOD = 1_000_000\n"
     "logs.LogWriter.__init__.__kwdefaults__['limit'] = 50\n"
     "from realtime.cli import main\n"
     "raise SystemExit(main())\n"
@@ -159,6 +168,75 @@ async def test_a_node_whose_log_is_not_read_serves_on_and_ends(
             await process.wait()
 
 
+def test_lines_of_one_kind_are_shown_a_few_times_and_counted(
+    pipe: tuple[int, int],
+) -> None:
+    """Strangers cannot fill the log; other lines are shown, and nothing goes untold."""
+    reader, end = pipe
+    clock = Clock()
+    with LogWriter(LineHandler(end)) as writer:
+        writer.addFilter(RepeatFilter(writer.count_repeat, clock))
+        logger = logger_to(writer)
+
+        def refuse(number: int) -> None:
+            logger.warning("refused %d", number)
+
+        for number in range(1_000):
+            refuse(number)
+        logger.warning("something else")
+        clock.now += PERIOD_SECONDS
+        refuse(1_000)
+        refuse(1_001)
+    lines = os.read(reader, PIPE_BYTES).decode().splitlines()
+    assert lines == [
+        *(f"refused {number}" for number in range(LINES_A_PERIOD)),
+        "something else",
+        f"refused 1000 ({1_000 - LINES_A_PERIOD} more lines like this one)",
+        "refused 1001",
+    ]
+    assert writer.limited["log_repeats"] == 1_000 - LINES_A_PERIOD
+
+
+async def test_a_flood_of_strangers_costs_a_few_lines(redis_url: str) -> None:
+    """Malformed requests are told of, a handful of times."""
+    async with run_process("--redis-url", redis_url) as node:
+        for _ in range(100):
+            await _say(node.port, b"GET / HTTP/1.1\r\nno header\r\n\r\n")
+        _, numbers = await scrape(node.url)
+        assert numbers['chatroom_limited_total{limit="log_repeats"}'] == 90
+        node.terminate()
+        await node.ended()
+        assert node.output.count("Malformed HTTP request") == 10
+
+
+async def test_a_node_without_descriptors_says_so_in_a_line(redis_url: str) -> None:
+    """At the start what the settings would need; then that nobody can be let in."""
+    async with run_process("--redis-url", redis_url) as node, AsyncExitStack() as stack:
+        assert "files open, and the settings allow connections that need" in node.output
+        resource.prlimit(node.pid, resource.RLIMIT_NOFILE, (60, 60))
+        for _ in range(100):
+            _reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
+            stack.callback(writer.close)
+        await wait_until(
+            lambda: "No connection can be taken: Too many open files" in node.output,
+            "the log says so",
+        )
+        assert "Traceback" not in node.output
+
+
+async def test_key_sets_without_an_audience_are_warned_of(redis_url: str) -> None:
+    """Whoever has an account at the same provider would be let in without a word."""
+    url = "https://keys.invalid/jwks.json"
+    said = "CHATROOM_JWKS_URL is set without CHATROOM_JWT_AUDIENCE"
+    arguments = ("--redis-url", redis_url)
+    async with run_process(*arguments, CHATROOM_JWKS_URL=url) as node:
+        assert node.output.count(said) == 1
+    async with run_process(
+        *arguments, CHATROOM_JWKS_URL=url, CHATROOM_JWT_AUDIENCE="chat"
+    ) as node:
+        assert said not in node.output
+
+
 async def _line_of(process: asyncio.subprocess.Process) -> str:
     assert process.stdout is not None
     return (await process.stdout.readline()).decode()
@@ -167,7 +245,12 @@ async def _line_of(process: asyncio.subprocess.Process) -> str:
 async def _log_something(port: int) -> None:
     """Bring connections that are no HTTP: a line each, at ``debug`` and ``info``."""
     for _ in range(20):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"NO HTTP\r\n\r\n")
-        await reader.read()
-        writer.close()
+        await _say(port, b"NO HTTP\r\n\r\n")
+
+
+async def _say(port: int, raw: bytes) -> None:
+    """Send bytes on a connection of their own, and wait for its end."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(raw)
+    await reader.read()
+    writer.close()

@@ -137,6 +137,35 @@ def test_secrets_are_never_shown() -> None:
     assert "pass-word" not in text
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", " "])
+def test_a_line_end_behind_a_value_is_no_part_of_it(end: str) -> None:
+    """Files and ``echo`` end in one: every token would be refused without a hint."""
+    settings = load_settings(
+        {
+            "CHATROOM_JWT_ISSUER": f"https://id.example/{end}",
+            "CHATROOM_JWT_AUDIENCE": f"chat{end}",
+            "CHATROOM_JWKS_URL": f"https://id.example/jwks.json{end}",
+            "CHATROOM_REDIS_URL": f"redis://127.0.0.1:6379/0{end}",
+            "CHATROOM_PORT": f"7000{end}",
+        }
+    )
+
+    assert settings.jwt_issuer == "https://id.example/"
+    assert settings.jwt_audience == "chat"
+    assert settings.jwks_url == "https://id.example/jwks.json"
+    assert settings.redis_url == "redis://127.0.0.1:6379/0"
+    assert settings.port == 7000
+
+
+@pytest.mark.parametrize("name", ["JWT_SECRET", "IMAGE_URL_SECRET", "METRICS_TOKEN"])
+def test_a_line_end_behind_a_secret_is_named(name: str) -> None:
+    """Whoever else reads the secret may count it in, so nobody can guess what to do."""
+    text = _problems({f"CHATROOM_{name}": SECRET + "\n"})
+
+    assert f"CHATROOM_{name}: It begins or ends with a line end" in text
+    assert SECRET not in text
+
+
 def test_every_setting_says_what_it_is() -> None:
     """Each has a sentence, and times and sizes carry their unit in the name."""
     for each in options():
