@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from typing import Final
 
 from aiohttp import hdrs, web
 
@@ -16,9 +17,13 @@ from realtime.node.outage import OutageWatch
 from realtime.node.process_metrics import ProcessMetrics, count_tasks
 from realtime.node.settings import Settings
 from realtime.node.shutdown import Drain
+from realtime.node.unread import UnreadWatch
 from realtime.node.wiring import Parts
 from realtime.tasks import TaskStack
 from schemas.catalog import NAMESPACE
+
+FLUSH_SECONDS: Final = 1.0
+"""Time to take the last answers when the node goes, the farewell among them."""
 
 
 class Node:
@@ -30,11 +35,18 @@ class Node:
     Attributes:
         parts: What it consists of.
         settings: What it runs with.
+        doors: What holds for its HTTP connections, once it guards a server.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.parts = parts = Parts(settings)
         self.settings = settings
+        self.doors = HttpDoors(
+            parts.addresses.peer_name,
+            at_most=settings.address_sessions + settings.address_unauthenticated,
+            refused=lambda: parts.limited.update(("address_connections",)),
+            unread=UnreadWatch(lambda: parts.limited.update(("answer_seconds",))),
+        )
         self._lag = LoopLag()
         self._log = LogCounts()
         self._tasks = TaskStack()
@@ -57,19 +69,6 @@ class Node:
         )
         self._process = ProcessMetrics(
             self._lag, objects=lambda: {**count_tasks(), **parts.held()}
-        )
-
-    def http_doors(self) -> HttpDoors:
-        """Return what keeps one address from holding any number of connections."""
-        settings = self.settings
-
-        def refused() -> None:
-            self.parts.limited["address_connections"] += 1
-
-        return HttpDoors(
-            self.parts.addresses.peer_name,
-            at_most=settings.address_sessions + settings.address_unauthenticated,
-            refused=refused,
         )
 
     def not_ready(self) -> list[str]:
@@ -111,6 +110,7 @@ class Node:
                 clock=time.monotonic,
             )
             tasks.start(outage.run(), "outage-watch")
+            tasks.start(self.doors.unread.run(), "unread-watch")
             yield
 
     async def drain(self) -> None:
@@ -127,6 +127,7 @@ class Node:
             seconds=self.settings.drain_seconds,
         )
         await drain.run()
+        await self.doors.unread.flush(FLUSH_SECONDS)
 
 
 NODE = web.AppKey("node", Node)

@@ -1,20 +1,30 @@
-"""A bound on the HTTP connections of one address, whatever they ask or do not ask."""
+"""What holds for every HTTP connection, whatever it asks or does not ask.
 
+A bound on those of one address, on the head of a request, and on the time to take an
+answer.
+"""
+
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 
 from aiohttp import web
 
+from realtime.node.http_heads import bound_head
+from realtime.node.unread import UnreadWatch
+
 
 class HttpDoors:
     """Counts a server's HTTP connections by address, and hangs up on too many.
 
-    A connection that became a WebSocket is HTTP's no more: its session counts.
+    A connection that became a WebSocket is HTTP's no more: its session counts. Answers
+    that nobody takes are cut off by :attr:`unread`, which the node runs.
 
     Args:
         name_of: The address to count a peer under; empty: it is not limited.
         at_most: Connections of one address.
         refused: Called for each one too many.
+        unread: Watches what clients have not taken yet.
     """
 
     def __init__(
@@ -23,12 +33,15 @@ class HttpDoors:
         *,
         at_most: int,
         refused: Callable[[], None],
+        unread: UnreadWatch,
     ) -> None:
         self._name_of = name_of
         self._at_most = at_most
         self._refused = refused
+        self.unread = unread
         self._held: Counter[str] = Counter()
         self._names: dict[object, str] = {}
+        self._transports: dict[object, asyncio.Transport] = {}
 
     def __len__(self) -> int:
         return len(self._names)
@@ -39,6 +52,9 @@ class HttpDoors:
 
         def connection_made(handler, transport):  # type: ignore[no-untyped-def]
             made(handler, transport)
+            bound_head(handler)
+            self._transports[handler] = transport
+            self.unread.add(transport)
             peer = transport.get_extra_info("peername")
             name = self._name_of(str(peer[0])) if isinstance(peer, tuple) else ""
             if not name:
@@ -51,6 +67,9 @@ class HttpDoors:
 
         def connection_lost(handler, exc=None):  # type: ignore[no-untyped-def]
             lost(handler, exc)
+            transport = self._transports.pop(handler, None)
+            if transport is not None:
+                self.unread.discard(transport)
             name = self._names.pop(handler, "")
             if name:
                 self._held[name] -= 1

@@ -1,13 +1,10 @@
 """Runs one node from its start to a stop in good order."""
 
 import asyncio
-import errno
-import ipaddress
 import logging
 import signal
-import socket
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 
 from aiohttp import web
@@ -15,7 +12,9 @@ from aiohttp import web
 from realtime.errors import ChatError, StartError
 from realtime.node.app import NODE, create_app
 from realtime.node.garbage import GarbageCollection
+from realtime.node.http_heads import HEAD_LIMIT_BYTES
 from realtime.node.http_log import quiet_bad_requests, tell_of_loop_trouble
+from realtime.node.listening import bind, listen, page_address
 from realtime.node.log_repeats import RepeatFilter
 from realtime.node.logs import LineHandler, LogWriter
 from realtime.node.settings import Settings
@@ -23,15 +22,6 @@ from realtime.node.start_warnings import start_warnings
 from realtime.redis.check import check_redis
 from realtime.redis.embedded import EmbeddedValkey
 
-# How long a connection may be idle, or take for the head of its request: longer than
-# proxies keep theirs (60 s), so that it is they who close. aiohttp allows an hour.
-KEEPALIVE_SECONDS = 75.0
-# Connections that may wait to be taken. When a node dies, thousands come to the others
-# within a second; what does not find a place tries again after one second, then three.
-LISTEN_BACKLOG = 4096
-# Connections taken in one turn of the event loop, each some 0.2 ms of work with its
-# request: whoever is connected already is served between them.
-ACCEPTS_A_TURN = 16
 STANDARD_ERROR = 2
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 # Libraries that log each packet at "info", or at "debug" what is in a photo: where it
@@ -58,14 +48,18 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
             log.warning("%s", warning)
         try:
             async with AsyncExitStack() as stack:
+                # First: what cannot be listened on is said before anything is made.
+                sockets = await bind(settings.host, settings.port)
+                for each in sockets:
+                    stack.callback(each.close)
                 garbage = GarbageCollection()
                 garbage.start()
                 stack.callback(garbage.close)
                 runner = await _assemble(await _with_redis(settings, stack), stack)
                 writer.limited = runner.app[NODE].parts.limited
                 stack.push_async_callback(runner.app[NODE].drain)
-                await _listen(runner, settings)
-                announce(_address(settings.host, runner.addresses[0][1]))
+                await listen(runner, sockets, settings.host)
+                announce(page_address(settings.host, sockets[0].getsockname()[1]))
                 await asyncio.Event().wait()
         except asyncio.CancelledError:
             log.info("Stopped.")
@@ -97,13 +91,16 @@ async def _assemble(settings: Settings, stack: AsyncExitStack) -> web.AppRunner:
         runner = web.AppRunner(
             create_app(settings),
             access_log=None,
-            shutdown_timeout=settings.shutdown_seconds,
-            keepalive_timeout=KEEPALIVE_SECONDS,
+            # aiohttp waits that long for a handler, then as long again.
+            shutdown_timeout=settings.shutdown_seconds / 2,
+            keepalive_timeout=settings.keepalive_seconds,
+            max_line_size=HEAD_LIMIT_BYTES,
+            max_field_size=HEAD_LIMIT_BYTES,
         )
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
         if runner.server is not None:
-            runner.app[NODE].http_doors().guard(runner.server)
+            runner.app[NODE].doors.guard(runner.server)
     except (ValueError, OSError, ChatError) as error:
         # What a part says of a key, a file or an address that it cannot use.
         log.debug("A part does not start.", exc_info=True)
@@ -153,56 +150,3 @@ def _cancel_on_signals() -> None:
 
     loop.add_signal_handler(signal.SIGTERM, stop)
     loop.add_signal_handler(signal.SIGINT, interrupt)
-
-
-async def _listen(runner: web.AppRunner, settings: Settings) -> None:
-    try:
-        for made in await _sockets(settings.host, settings.port):
-            await web.SockSite(runner, made, backlog=ACCEPTS_A_TURN).start()
-            # asyncio takes the one number for both: what waits, and what it takes.
-            made.listen(LISTEN_BACKLOG)
-    except OSError as error:
-        where = f"{settings.host}:{settings.port}"
-        if error.errno == errno.EADDRINUSE:
-            raise StartError(
-                f"{where} is in use by another program; choose another --port."
-            ) from error
-        raise StartError(f"{where} cannot be listened on: {error}") from error
-
-
-async def _sockets(host: str, port: int) -> list[socket.socket]:
-    """Return a bound socket for each address of a host.
-
-    Raises:
-        OSError: One of them cannot be had; those before it are closed.
-    """
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(
-        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
-    with ExitStack() as stack:
-        made = []
-        for family, kind, protocol, _name, address in dict.fromkeys(found):
-            one = stack.enter_context(socket.socket(family, kind, protocol))
-            one.setblocking(False)
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                # The addresses of IPv4 have a socket of their own.
-                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            one.bind(address)
-            made.append(one)
-        stack.pop_all()
-    return made
-
-
-def _address(host: str, port: int) -> str:
-    """Return what to type into a browser on this machine."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return f"http://{host}:{port}"
-    if address.is_unspecified or address.is_loopback:
-        host = "localhost"
-    elif address.version == 6:
-        host = f"[{host}]"
-    return f"http://{host}:{port}"

@@ -156,6 +156,13 @@ class Settings:
         " reads more slowly is closed and recovers when it comes back.",
         parsers.Integer(validate=validate.Range(min=64 * KIB)),
     )
+    keepalive_seconds: float = option(
+        75.0,
+        "Time for which an HTTP connection may be idle, or take for the head of its"
+        " request. More than a proxy in front keeps its own (nginx 60 s, cloud"
+        " balancers up to 600 s), so that it is the proxy that closes.",
+        positive(),
+    )
     drain_seconds: float = option(
         10.0,
         "Time to finish what is under way and to close all connections when the"

@@ -13,6 +13,7 @@ import logging
 import os
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 from realtime.errors import StartError
 from realtime.redis.valkey_process import (
@@ -62,7 +63,8 @@ class EmbeddedValkey:
     @property
     def url(self) -> str:
         """The address for clients; valid after :meth:`start`."""
-        return f"unix://{self._socket}"
+        # A folder may have any name: # and ? would end the path, % would be decoded.
+        return f"unix://{quote(str(self._socket))}"
 
     @property
     def owner(self) -> bool:

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from realtime.addresses import Addresses, parse_networks
 from realtime.node.connection_limit import HttpDoors
+from realtime.node.unread import UnreadWatch
 from tests.kit.waiting import wait_until
 
 
@@ -20,7 +21,10 @@ async def test_one_too_many_is_hung_up_on() -> None:
     refused: list[None] = []
     names = {"127.0.0.1": "stranger", "127.0.0.2": ""}
     doors = HttpDoors(
-        lambda peer: names[peer], at_most=3, refused=lambda: refused.append(None)
+        lambda peer: names[peer],
+        at_most=3,
+        refused=lambda: refused.append(None),
+        unread=UnreadWatch(lambda: None),
     )
     app = web.Application()
     app.router.add_get("/", hello)

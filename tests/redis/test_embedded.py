@@ -15,8 +15,9 @@ from redis.exceptions import RedisError
 
 from realtime.errors import StartError
 from realtime.redis.embedded import LOCK_NAME, LOG_LIMIT_BYTES, EmbeddedValkey
+from realtime.redis.url import connection_factory
 from realtime.redis.valkey_process import LOG_NAME, SOCKET_NAME, die_with_parent
-from tests.kit.waiting import wait_until
+from tests.kit.waiting import MS, wait_until
 
 # A process that starts or joins the Valkey of a folder and then does nothing else.
 HOLDER = """
@@ -215,6 +216,23 @@ async def test_a_path_too_long_for_a_socket_is_no_obstacle(tmp_path: Path) -> No
         await second.aclose()
         await first.aclose()
     assert not _folder_of_socket(second).exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["a#b", "a?b=c", "a%41", "with blanks ", "채팅방", "'\"&$(x)", "--dir"]
+)
+async def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    """Clients find the Valkey of it, and the files are where they were wanted."""
+    folder = tmp_path / name
+    valkey = EmbeddedValkey(folder)
+    await valkey.start()
+    try:
+        connection = connection_factory(valkey.url, timeout_seconds=3_000 * MS)()
+        await connection.connect()
+        await connection.disconnect()
+        assert (folder / "appendonlydir").is_dir()
+    finally:
+        await valkey.aclose()
 
 
 async def test_an_unusable_folder_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,89 @@
+"""A deadline for reading answers: a client that does not take them is cut off.
+
+aiohttp writes an answer and waits for ever until it is taken, even while the server
+stops.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+LOOK_SECONDS: Final = 5.0
+"""Between two looks at a connection."""
+
+STALL_SECONDS: Final = 30.0
+"""Time in which a client takes not one byte of what waits for it."""
+
+ANSWER_SECONDS: Final = 300.0
+"""Time in which something waits for a client all along: an image of 8 MiB takes that
+long at 28 KB/s, a poor mobile connection."""
+
+SLICE: Final = 1_000
+"""Connections looked at in one turn of the event loop: 0.3 ms."""
+
+FLUSH_LOOK_SECONDS: Final = 0.05
+"""Between two looks when the server stops."""
+
+
+class UnreadWatch:
+    """Watches what waits to be taken by the clients of HTTP connections.
+
+    Args:
+        cut_off: Called for each connection that is given up.
+    """
+
+    def __init__(self, cut_off: Callable[[], None]) -> None:
+        self._cut_off = cut_off
+        self._transports: set[asyncio.Transport] = set()
+        # What waits: bytes, since when so many, since when any.
+        self._waiting: dict[asyncio.Transport, tuple[int, float, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._transports)
+
+    def add(self, transport: asyncio.Transport) -> None:
+        """Watch a connection."""
+        self._transports.add(transport)
+
+    def discard(self, transport: asyncio.Transport) -> None:
+        """Watch a connection no more: it has ended, or is a WebSocket now."""
+        self._transports.discard(transport)
+        self._waiting.pop(transport, None)
+
+    async def run(self) -> None:
+        """Look at the connections until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            seen = list(self._transports)
+            for start in range(0, len(seen), SLICE):
+                now = asyncio.get_running_loop().time()
+                for transport in seen[start : start + SLICE]:
+                    self.look(transport, now)
+                await asyncio.sleep(0)
+
+    def look(self, transport: asyncio.Transport, now: float) -> None:
+        """Look at one connection, and cut it off if its client has had its time."""
+        if transport not in self._transports:
+            return
+        size = transport.get_write_buffer_size()
+        if not size:
+            self._waiting.pop(transport, None)
+            return
+        before, stalled_at, began_at = self._waiting.get(transport, (-1, now, now))
+        if size != before:
+            stalled_at = now
+        self._waiting[transport] = (size, stalled_at, began_at)
+        if now - stalled_at >= STALL_SECONDS or now - began_at >= ANSWER_SECONDS:
+            self._cut_off()
+            transport.abort()
+
+    async def flush(self, seconds: float) -> None:
+        """Let clients take what waits for them, and cut off who has not in time."""
+        end = asyncio.get_running_loop().time() + seconds
+        while late := [t for t in self._transports if t.get_write_buffer_size()]:
+            if asyncio.get_running_loop().time() >= end:
+                for transport in late:
+                    self._cut_off()
+                    transport.abort()
+                return
+            await asyncio.sleep(FLUSH_LOOK_SECONDS)
