@@ -95,7 +95,7 @@ endif
 
 $(WEB)/node_modules/.installed: $(WEB)/package.json $(WEB)/package-lock.json
 	@echo "Installing the demo page's packages ..."
-	@cd $(WEB) && npm ci
+	@cd $(WEB) && npm ci --ignore-scripts
 	@touch $@
 
 $(WEB)/dist/index.html: $(WEB)/node_modules/.installed $(WEB)/build.mjs $(shell find $(WEB)/src -type f)

@@ -1,12 +1,16 @@
 """The plain HTTP routes: health for machines, the demo page for people."""
 
 import hmac
-import re
+import ipaddress
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from handlers.hosts import Hosts
+from handlers.page import ASSET, Page
 
 # Prometheus's text format, as its documentation names it.
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -16,42 +20,6 @@ MetricsText = Callable[[], bytes]
 # Returns why the node cannot serve right now, one sentence a reason; empty: it can.
 Readiness = Callable[[], Sequence[str]]
 
-LOCAL: Final = frozenset({"127.0.0.1", "::1"})
-
-# One level of plain names: nothing outside the folder can be asked for, and no name
-# that a file system refuses as too long (255 bytes).
-ASSET: Final = r"/assets/{name:[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}}"
-
-HOST: Final = re.compile(r"[A-Za-z0-9.\-]+(:\d+)?|\[[0-9A-Fa-f:]+\](:\d+)?")
-
-POLICY: Final = (
-    "default-src 'none'",
-    "script-src 'self'",
-    "style-src 'self'",
-    "img-src 'self' blob: data:",
-    "manifest-src 'self'",
-    "base-uri 'none'",
-    "form-action 'self'",
-    "frame-ancestors 'none'",
-    "require-trusted-types-for 'script'",
-)
-
-SAFE_HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-    # Asked for each time, answered with 304 while it is the same: a new build is
-    # seen at the next reload.
-    "Cache-Control": "no-cache",
-}
-
-NOT_BUILT: Final = (
-    "The chatroom server runs. The demo page is not built: run `make page` (needs npm)."
-    "\n"
-)
-
 
 def add_routes(
     app: web.Application,
@@ -60,8 +28,12 @@ def add_routes(
     not_ready: Readiness,
     metrics: MetricsText,
     metrics_token: str | None,
+    hosts: Hosts,
+    prefix: str = "",
 ) -> None:
     """Add ``/healthz``, ``/readyz``, ``/metrics`` and the page at ``/``.
+
+    With a slash at the end they lead to the same without it.
 
     Args:
         app: Where to add them.
@@ -71,13 +43,32 @@ def add_routes(
         metrics: Returns the node's numbers in Prometheus's text format.
         metrics_token: What a scraper must bring; None: ``/metrics`` answers this
             machine only.
+        hosts: The names that this machine may be called by for that.
+        prefix: Path before all of them, without a slash at its end.
     """
-    page = _Page(page_dir)
-    app.router.add_get("/healthz", _healthz)
-    app.router.add_get("/readyz", _Readyz(not_ready).get)
-    app.router.add_get("/metrics", _Metrics(metrics, metrics_token).get)
-    app.router.add_get("/", page.index)
-    app.router.add_get(ASSET, page.asset)
+    page = Page(page_dir)
+    routes: dict[str, Handler] = {
+        "/healthz": _healthz,
+        "/readyz": _Readyz(not_ready).get,
+        "/metrics": _Metrics(metrics, metrics_token, hosts).get,
+    }
+    for path, handler in routes.items():
+        app.router.add_get(prefix + path, handler)
+        app.router.add_get(f"{prefix}{path}/", _redirect(f"..{path}"))
+    app.router.add_get(f"{prefix}/", page.index)
+    app.router.add_get(prefix + ASSET, page.asset)
+    if prefix:
+        # The page's own addresses begin where it is.
+        app.router.add_get(prefix, _redirect(f".{prefix[prefix.rindex('/') :]}/"))
+
+
+def _redirect(to: str) -> Handler:
+    """Return a handler that leads to a relative address, whatever stands before it."""
+
+    async def lead(_request: web.Request) -> web.StreamResponse:
+        raise web.HTTPPermanentRedirect(to)
+
+    return lead
 
 
 async def _healthz(_request: web.Request) -> web.Response:
@@ -102,9 +93,10 @@ class _Readyz:
 class _Metrics:
     """Numbers for whoever may see them: they tell how busy the server is."""
 
-    def __init__(self, text: MetricsText, token: str | None) -> None:
+    def __init__(self, text: MetricsText, token: str | None, hosts: Hosts) -> None:
         self._text = text
         self._token = token
+        self._hosts = hosts
 
     async def get(self, request: web.Request) -> web.Response:
         """Answer the numbers, or 403."""
@@ -127,41 +119,19 @@ class _Metrics:
         forwarded = "X-Forwarded-For" in request.headers or (
             "Forwarded" in request.headers
         )
-        return request.remote in LOCAL and not forwarded
+        # And a page of a foreign name that leads to this machine is in its browser.
+        named = self._hosts.allow(request.headers.get(hdrs.HOST))
+        return named and not forwarded and _is_this_machine(request.remote)
+
+
+def _is_this_machine(address: str | None) -> bool:
+    if not address:
+        return False
+    found = ipaddress.ip_address(address)
+    # Over a socket for both kinds 127.0.0.1 is ::ffff:127.0.0.1.
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return (mapped or found).is_loopback
 
 
 def _status(body: dict[str, object], status: int) -> web.Response:
     return web.json_response(body, status=status, headers={"Cache-Control": "no-store"})
-
-
-class _Page:
-    """The built demo page."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    async def index(self, request: web.Request) -> web.StreamResponse:
-        """Answer the page, or one line that says how to build it."""
-        path = self._folder / "index.html"
-        if not path.is_file():
-            return web.Response(text=NOT_BUILT, headers=SAFE_HEADERS)
-        headers = {**SAFE_HEADERS, "Content-Security-Policy": _policy(request.host)}
-        return web.FileResponse(path, headers=headers)
-
-    async def asset(self, request: web.Request) -> web.StreamResponse:
-        """Answer a script, a style sheet or a picture of the page."""
-        path = self._folder / "assets" / request.match_info["name"]
-        if not path.is_file():
-            raise web.HTTPNotFound
-        return web.FileResponse(path, headers=SAFE_HEADERS)
-
-
-def _policy(host: str) -> str:
-    """Return the Content-Security-Policy of the page, reached as ``host``.
-
-    Not every browser counts a WebSocket to the page's own host as ``'self'``.
-    """
-    sources = "'self'"
-    if HOST.fullmatch(host):
-        sources += f" ws://{host} wss://{host}"
-    return "; ".join((*POLICY, f"connect-src {sources}"))

@@ -1,11 +1,11 @@
 """``GET /images/<sha256>.<ext>?expires=…&signature=…``."""
 
 import asyncio
-from collections.abc import Collection
 from typing import Final
 
 from aiohttp import web
 
+from realtime.engineio.origin_names import OriginSet
 from realtime.errors import ChatError, ForbiddenError, NotFoundError
 from realtime.images.decode import EXTENSIONS
 from realtime.images.service import Image, Images
@@ -18,20 +18,21 @@ _MIMES: Final = {extension: mime for mime, extension in EXTENSIONS.items()}
 
 
 def image_routes(
-    images: Images, *, origins: Collection[str] = ()
+    images: Images, *, prefix: str = "", origins: OriginSet | None = None
 ) -> list[web.RouteDef]:
     """Return the routes that serve images to whoever holds a valid address.
 
     Args:
         images: They are read from here.
-        origins: Those of other pages whose scripts may read the bytes; ``*`` for all.
+        prefix: Path before all of them, without a slash at its end.
+        origins: Those of other pages whose scripts may read the bytes.
     """
 
     async def get(request: web.Request) -> web.StreamResponse:
         shared = _shared_headers(request.headers.get("Origin"), origins)
         return await _get(request, images, shared)
 
-    return [web.get(f"/images/{{name:{NAME_PATTERN}}}", get)]
+    return [web.get(f"{prefix}/images/{{name:{NAME_PATTERN}}}", get)]
 
 
 async def _get(
@@ -49,16 +50,16 @@ async def _get(
         return _refuse(error, shared)
 
 
-def _shared_headers(origin: str | None, origins: Collection[str]) -> dict[str, str]:
+def _shared_headers(origin: str | None, origins: OriginSet | None) -> dict[str, str]:
     """Return what lets a page of another origin read the bytes: canvas, ``fetch``.
 
     Not what lets it show them: that needs the address only.
     """
-    if not origins:
+    if origins is None:
         return {}
     # Caches must not give one page the answer that another one got.
     headers = {"Vary": "Origin"}
-    if origin and ("*" in origins or origin in origins):
+    if origin and origin in origins:
         headers["Access-Control-Allow-Origin"] = origin
     return headers
 

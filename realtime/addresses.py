@@ -60,7 +60,7 @@ class Addresses:
     names it: it may be a proxy, or a container's gateway, with everybody behind it.
 
     Args:
-        trusted: Proxies whose ``X-Forwarded-For`` is believed.
+        trusted: Proxies whose ``X-Forwarded-…`` headers are believed.
     """
 
     def __init__(self, trusted: Sequence[Network] = ()) -> None:
@@ -90,6 +90,11 @@ class Addresses:
         """
         hop = _parse(peer)
         return "" if hop is None or self._trusts(hop) else self._name(peer, ())
+
+    def is_trusted(self, peer: str) -> bool:
+        """Return whether a peer is a proxy whose forwarding headers are believed."""
+        hop = _parse(peer)
+        return hop is not None and self._trusts(hop)
 
     def add(self, address: Address) -> None:
         """Count a connection that is not authenticated yet."""

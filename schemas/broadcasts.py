@@ -24,7 +24,7 @@ from schemas.field_types import (
 
 SHA256_HEX: Final = r"[0-9a-f]{64}"
 IMAGE_URL_PATTERN: Final = re.compile(
-    rf"/images/{SHA256_HEX}\.(png|jpg|webp|gif)\?expires=\d+&signature=[\w-]+"
+    rf"(/[\w.~-]+)*/images/{SHA256_HEX}\.(png|jpg|webp|gif)\?expires=\d+&signature=[\w-]+"
 )
 
 

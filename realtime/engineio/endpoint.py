@@ -28,13 +28,15 @@ class Endpoint:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._origins = engine.origins
+        self._trusts = engine.admission.addresses.is_trusted
         self._transports = engine.options.transports
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Return the answer to any request."""
-        environ = read_environ(request)
-        if not self._origins.admits(environ):
-            return refuse(responses.FORBIDDEN_ORIGIN)
+        environ = read_environ(request, self._trusts)
+        why = self._origins.refusal(environ)
+        if why:
+            return refuse(responses.FORBIDDEN_ORIGIN._replace(message=why))
         response = await self._route(request, environ)
         if not isinstance(response, Detached):
             response.headers.update(self._origins.headers(environ))

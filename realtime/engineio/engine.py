@@ -52,7 +52,9 @@ class Engine:
         self.tasks = HandlerTasks()
         self.admission = Admission(options, addresses, limited)
         self.origins = OriginPolicy(
-            options.cors_allowed_origins, credentials=options.cors_credentials
+            options.cors_allowed_origins,
+            credentials=options.cors_credentials,
+            trusts=addresses.is_trusted,
         )
         self.dispatcher = Dispatcher(
             self.tasks,

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
 from aiohttp import web
@@ -71,11 +71,15 @@ class Environ(MutableMapping[str, Any]):
         return len(self._unpacked())
 
 
-def read_environ(request: web.Request) -> Environ:
+def read_environ(request: web.Request, trusts: Callable[[str], bool]) -> Environ:
     """Return the environment of a request, with python-engineio's names.
 
     ``REMOTE_ADDR`` is the peer's address as aiohttp knows it; python-engineio's driver
     says 127.0.0.1 of everybody.
+
+    Args:
+        request: From a client.
+        trusts: Whether the proxy with an address is believed what scheme it saw.
     """
     version = request.version
     values: dict[str, Any] = {
@@ -95,7 +99,10 @@ def read_environ(request: web.Request) -> Environ:
         upper = name.upper()
         key = _PLAIN_HEADERS.get(upper) or "HTTP_" + upper.replace("-", "_")
         values[key] = f"{values[key]},{value}" if key in values else value
-    values["wsgi.url_scheme"] = values.get("HTTP_X_FORWARDED_PROTO", request.scheme)
+    values["wsgi.url_scheme"] = request.scheme
+    said = values.get("HTTP_X_FORWARDED_PROTO")
+    if said and trusts(values["REMOTE_ADDR"]):
+        values["wsgi.url_scheme"] = said
     return Environ(values)
 
 

@@ -28,6 +28,7 @@ class ImageLinks:
         secret: Returns what signs, the same on every node: 32 bytes or more.
         valid_seconds: The longest life of an address; the shortest is three quarters.
         clock: Returns Unix seconds.
+        prefix: Path before all addresses, without a slash at its end.
     """
 
     def __init__(
@@ -36,18 +37,21 @@ class ImageLinks:
         *,
         valid_seconds: int,
         clock: Callable[[], float] = time.time,
+        prefix: str = "",
     ) -> None:
         self._secret = secret
         self._valid_seconds = valid_seconds
         self._step_seconds = max(1, valid_seconds // STEPS)
         self._clock = clock
+        self._prefix = prefix
 
     def address(self, name: str) -> str:
         """Return a fresh address, ``/images/<name>?expires=…&signature=…``."""
         now = int(self._clock())
         expires = now - now % self._step_seconds + self._valid_seconds
         signature = self._sign(name, str(expires))
-        return f"/images/{name}?expires={expires}&signature={signature}"
+        query = f"expires={expires}&signature={signature}"
+        return f"{self._prefix}/images/{name}?{query}"
 
     def check(self, name: str, expires: str, signature: str) -> int:
         """Return the seconds for which an address is still valid.

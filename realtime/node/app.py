@@ -3,12 +3,13 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from typing import Final
 
 from aiohttp import hdrs, web
 
+from handlers.hosts import Hosts, refuse_other_hosts
 from handlers.http import add_routes
 from handlers.images import image_routes
+from realtime.engineio.origin_names import OriginSet
 from realtime.node.connection_limit import HttpDoors
 from realtime.node.log_counts import LogCounts
 from realtime.node.loop_lag import LoopLag
@@ -21,9 +22,6 @@ from realtime.node.unread import UnreadWatch
 from realtime.node.wiring import Parts
 from realtime.tasks import TaskStack
 from schemas.catalog import NAMESPACE
-
-FLUSH_SECONDS: Final = 1.0
-"""Time to take the last answers when the node goes, the farewell among them."""
 
 
 class Node:
@@ -127,7 +125,7 @@ class Node:
             seconds=self.settings.drain_seconds,
         )
         await drain.run()
-        await self.doors.unread.flush(FLUSH_SECONDS)
+        self.doors.unread.hurry()
 
 
 NODE = web.AppKey("node", Node)
@@ -143,17 +141,30 @@ def create_app(settings: Settings) -> web.Application:
         ValueError: A key or an address cannot be used.
     """
     node = Node(settings)
-    app = web.Application()
+    hosts = Hosts({settings.host.lower(), *settings.allowed_hosts})
+    # Where names are proven by tokens, a page gains nothing by another host's name.
+    middlewares = [refuse_other_hosts(hosts)] if settings.development else []
+    app = web.Application(middlewares=middlewares)
     app[NODE] = node
-    node.parts.server.attach(app)
-    add_routes(
-        app,
-        page_dir=settings.page_folder,
-        not_ready=node.not_ready,
-        metrics=node.metrics_text,
-        metrics_token=settings.metrics_token,
-    )
-    app.add_routes(image_routes(node.parts.images, origins=settings.allowed_origins))
+    origins = OriginSet(settings.allowed_origins) if settings.allowed_origins else None
+    server = node.parts.server
+    server.attach(app)
+    # A proxy may strip the path or pass it on; health checks come without it.
+    for prefix in dict.fromkeys(("", settings.public_path)):
+        for path in ("/socket.io", "/socket.io/"):
+            if prefix or not path.endswith("/"):
+                app.router.add_route("*", prefix + path, server.eio.handle_request)
+        add_routes(
+            app,
+            page_dir=settings.page_folder,
+            not_ready=node.not_ready,
+            metrics=node.metrics_text,
+            metrics_token=settings.metrics_token,
+            hosts=hosts,
+            prefix=prefix,
+        )
+        images = image_routes(node.parts.images, prefix=prefix, origins=origins)
+        app.add_routes(images)
     app.on_response_prepare.append(_hide_versions)
     app.cleanup_ctx.append(node.run)
     return app

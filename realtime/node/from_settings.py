@@ -78,6 +78,7 @@ def make_images(settings: Settings, shared: SharedSecret) -> Images:
         ImageLinks(
             (lambda: shared.value) if own is None else own.encode,
             valid_seconds=settings.image_url_seconds,
+            prefix=settings.public_path,
         ),
         Limits(
             settings.image_limit_bytes,

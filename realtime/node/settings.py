@@ -14,11 +14,13 @@ from marshmallow import fields as parsers
 from marshmallow import validate
 
 from realtime.node.settings_fields import (
+    HostNames,
     Networks,
     Origins,
     PathText,
     RatesText,
     RedisUrl,
+    UrlPath,
     positive,
 )
 from realtime.rates import (
@@ -132,9 +134,23 @@ class Settings:
     )
     allowed_origins: tuple[str, ...] = option(
         (),
-        "Origins of pages that may connect, separated by commas; `*` for any."
-        " Unset: pages of this server only.",
+        "Origins of pages that may connect, separated by commas; `*` for any,"
+        " `https://*.example.org` for all names below one. Unset: pages of this server"
+        " only.",
         Origins(),
+    )
+    allowed_hosts: tuple[str, ...] = option(
+        (),
+        "Names by which a server in development mode, or `/metrics` without a token,"
+        " may be called besides localhost, addresses and `CHATROOM_HOST`, separated by"
+        " commas; `*` for any. Other names may be made to lead here by a foreign page.",
+        HostNames(),
+    )
+    public_path: str = option(
+        "",
+        "Path under which a proxy shows this server, as `/chat`, whether it strips it"
+        " or passes it on. Unset: the root.",
+        UrlPath(),
     )
 
     # Connections.
@@ -229,8 +245,8 @@ class Settings:
     )
     trusted_proxies: str = option(
         "127.0.0.1, ::1",
-        "Proxies whose `X-Forwarded-For` is believed: addresses and networks, separated"
-        " by commas; `none` for none.",
+        "Proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed: addresses"
+        " and networks, separated by commas; `none` for none.",
         Networks(),
     )
 

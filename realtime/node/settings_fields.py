@@ -6,6 +6,7 @@ from pathlib import Path
 from marshmallow import ValidationError, fields, validate
 
 from realtime.addresses import parse_networks
+from realtime.engineio.origin_names import parse_allowed
 from realtime.rates import parse_rates
 from realtime.redis.url import connection_factory
 
@@ -44,15 +45,44 @@ class Origins(fields.Field[tuple[str, ...]]):
     def _deserialize(self, value: object, *_: object, **__: object) -> tuple[str, ...]:
         if not isinstance(value, str):
             raise ValidationError("Not a list of texts.")
-        origins = tuple(part.strip() for part in value.split(",") if part.strip())
-        for origin in origins:
+        parts = [part.strip() for part in value.split(",")]
+        try:
             # Anything else equals no origin, and would keep everybody out.
-            if not re.fullmatch(r"\*|null|[a-z][a-z0-9+.-]*://[^/?#@\sA-Z]+", origin):
+            return tuple(parse_allowed(part) for part in parts if part)
+        except ValueError as error:
+            raise ValidationError(f"{error}.") from None
+
+
+class HostNames(fields.Field[tuple[str, ...]]):
+    """Host names separated by commas, without ports; ``*`` stands for all."""
+
+    def _deserialize(self, value: object, *_: object, **__: object) -> tuple[str, ...]:
+        if not isinstance(value, str):
+            raise ValidationError("Not a list of texts.")
+        names = tuple(part.strip().lower() for part in value.split(",") if part.strip())
+        for name in names:
+            if not re.fullmatch(r"\*|[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?", name):
                 raise ValidationError(
-                    f"{origin!r} is no origin: scheme://host or scheme://host:port, in"
-                    " lower case, without a slash at the end."
+                    f"{name!r} is no host name: chat.example.org, without scheme, port"
+                    " and path."
                 )
-        return origins
+        return names
+
+
+class UrlPath(fields.Field[str]):
+    """The path part of an address, kept without a slash at its end."""
+
+    def _deserialize(self, value: object, *_: object, **__: object) -> str:
+        if not isinstance(value, str):
+            raise ValidationError("Not a path.")
+        path = value.rstrip("/")
+        # The characters that need no encoding (RFC 3986, 2.3), and no "." and "..".
+        if not re.fullmatch(r"(/(?!\.{1,2}(/|\Z))[A-Za-z0-9._~-]+)*", path):
+            raise ValidationError(
+                f"{value!r} is no path: it begins with a slash and has letters, digits"
+                " and . _ ~ - between slashes, as /chat or /apps/chat."
+            )
+        return path
 
 
 class RedisUrl(fields.Field[str]):

@@ -6,6 +6,7 @@ stops.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 LOOK_SECONDS: Final = 5.0
@@ -21,8 +22,11 @@ long at 28 KB/s, a poor mobile connection."""
 SLICE: Final = 1_000
 """Connections looked at in one turn of the event loop: 0.3 ms."""
 
-FLUSH_LOOK_SECONDS: Final = 0.05
-"""Between two looks when the server stops."""
+LAST_SECONDS: Final = 1.0
+"""Time to take the last answers when the server stops."""
+
+LAST_LOOK_SECONDS: Final = 0.05
+"""Between two looks then."""
 
 
 class UnreadWatch:
@@ -37,6 +41,7 @@ class UnreadWatch:
         self._transports: set[asyncio.Transport] = set()
         # What waits: bytes, since when so many, since when any.
         self._waiting: dict[asyncio.Transport, tuple[int, float, float]] = {}
+        self._stopping = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._transports)
@@ -50,10 +55,20 @@ class UnreadWatch:
         self._transports.discard(transport)
         self._waiting.pop(transport, None)
 
+    def hurry(self) -> None:
+        """Give clients :data:`LAST_SECONDS` from now on: the server stops."""
+        self._waiting.clear()
+        self._stopping.set()
+
     async def run(self) -> None:
         """Look at the connections until cancelled."""
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            if self._stopping.is_set():
+                await asyncio.sleep(LAST_LOOK_SECONDS)
+            else:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await self._stopping.wait()
             seen = list(self._transports)
             for start in range(0, len(seen), SLICE):
                 now = asyncio.get_running_loop().time()
@@ -73,17 +88,7 @@ class UnreadWatch:
         if size != before:
             stalled_at = now
         self._waiting[transport] = (size, stalled_at, began_at)
-        if now - stalled_at >= STALL_SECONDS or now - began_at >= ANSWER_SECONDS:
+        at_most = LAST_SECONDS if self._stopping.is_set() else ANSWER_SECONDS
+        if now - stalled_at >= STALL_SECONDS or now - began_at >= at_most:
             self._cut_off()
             transport.abort()
-
-    async def flush(self, seconds: float) -> None:
-        """Let clients take what waits for them, and cut off who has not in time."""
-        end = asyncio.get_running_loop().time() + seconds
-        while late := [t for t in self._transports if t.get_write_buffer_size()]:
-            if asyncio.get_running_loop().time() >= end:
-                for transport in late:
-                    self._cut_off()
-                    transport.abort()
-                return
-            await asyncio.sleep(FLUSH_LOOK_SECONDS)

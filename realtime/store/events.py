@@ -43,7 +43,7 @@ _LOG_EVENT: Final = re.compile(
 )
 _IMAGE_MARK: Final = b'"type":"image"'
 _IMAGE_URL: Final = re.compile(
-    rb'"url":"\\?/images\\?/('
+    rb'"url":"(?:\\?/[\w.~-]+)*\\?/images\\?/('
     + NAME_PATTERN.encode()
     + rb')\?expires=\d+&signature=[\w-]+"'
 )

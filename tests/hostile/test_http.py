@@ -79,7 +79,7 @@ HEADERS = (
     b"Sec-WebSocket-Key: \xff\r\n",
     b"Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AA\r\n",
 )
-HOSTS = (b"127.0.0.1", b"", b"[::1", b"a b", b"\xff", b"evil.example:99999", b"a,b")
+HOSTS = (b"127.0.0.1", b"localhost", b"", b"[::1", b"a b", b"\xff", b"evil.example:99999", b"a,b")
 BODIES = (b"", b"4", b"\x1f\x8b\x08junk", b"\xff" * 100)
 
 
@@ -155,7 +155,7 @@ async def test_any_header_on_every_route(scene: Scene) -> None:
     for headers in HEADERS:
         for path in ("/", "/metrics", "/healthz", "/readyz", POLL, *PATHS[5:9]):
             for method in ("GET", "OPTIONS"):
-                raw = f"{method} {path} HTTP/1.1\r\nHost: a\r\n".encode()
+                raw = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n".encode()
                 raw += headers + b"Connection: close\r\n\r\n"
                 head = await request(scene.node, raw)
                 assert not head or fits(int(head.split()[1]), raw), (raw, head)

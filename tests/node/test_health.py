@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from handlers.hosts import Hosts
 from handlers.http import add_routes
 from realtime.store.shared_secret import SharedSecret
 from tests.kit.nodes import run_nodes
@@ -41,6 +42,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         not_ready=lambda: reasons,
         metrics=lambda: b"chatroom_sessions 1.0\n",
         metrics_token=None,
+        hosts=Hosts(),
     )
     async with TestClient(TestServer(app)) as client:
         yield Site(client, tmp_path, reasons)

@@ -101,6 +101,25 @@ def test_without_a_key_only_loopback_is_served() -> None:
         assert load_settings({"CHATROOM_HOST": host}).development
 
 
+def test_paths_and_names_are_taken_in_the_form_that_is_used() -> None:
+    """A slash at the end, capitals and blanks are no mistake; what cannot be is one."""
+    settings = load_settings(
+        {
+            "CHATROOM_PUBLIC_PATH": "/apps/chat/",
+            "CHATROOM_ALLOWED_HOSTS": "Chat.lan, node_1",
+            "CHATROOM_ALLOWED_ORIGINS": "https://x.example:443, https://*.Example.org",
+        }
+    )
+    assert settings.public_path == "/apps/chat"
+    assert settings.allowed_hosts == ("chat.lan", "node_1")
+    assert settings.allowed_origins == ("https://x.example", "https://*.example.org")
+    assert load_settings({"CHATROOM_PUBLIC_PATH": "/"}).public_path == ""
+    for path in ("chat", "/a//b", "/../a", "/a b", "/a?b", "https://x.example/chat"):
+        assert "is no path" in _problems({"CHATROOM_PUBLIC_PATH": path})
+    for name in ("http://x", "x:5000", "x/", "[::1]"):
+        assert "is no host name" in _problems({"CHATROOM_ALLOWED_HOSTS": name})
+
+
 def test_a_key_or_force_opens_the_server_to_the_network() -> None:
     """With a key names are proven; with force the operator has decided."""
     public = {"CHATROOM_HOST": "0.0.0.0"}

@@ -37,7 +37,9 @@ export class ChatPage {
    * @param {(reason: string | null) => void} signedOut
    */
   constructor(auth, signedOut) {
-    this.client = new ChatroomClient({ auth });
+    // Under the page's own path: a proxy may show the server below one of a site.
+    const path = new URL("socket.io/", document.baseURI).pathname;
+    this.client = new ChatroomClient({ auth, socketOptions: { path } });
     this.hasToken = "token" in auth;
     this.signedOut = signedOut;
     const { user } = this.client;

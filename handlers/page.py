@@ -1,0 +1,106 @@
+"""The demo page: its document and its files, compressed where the browser likes it."""
+
+import re
+from pathlib import Path
+from typing import IO, Any, Final
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+
+ASSET: Final = r"/assets/{name:[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}}"
+"""One level of plain names: nothing outside the folder can be asked for, and no name
+that a file system refuses as too long (255 bytes)."""
+
+HASHED: Final = re.compile(r".+-[A-Z0-9]{8}(\.[a-z0-9]+)+")
+"""Names with a hash of the content, as the build makes them."""
+
+HOST: Final = re.compile(r"[A-Za-z0-9.\-]+(:\d+)?|\[[0-9A-Fa-f:]+\](:\d+)?")
+
+POLICY: Final = (
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' blob: data:",
+    "manifest-src 'self'",
+    "base-uri 'none'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+)
+
+SAFE_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    # Asked for each time, answered with 304 while it is the same: a new build is
+    # seen at the next reload.
+    "Cache-Control": "no-cache",
+}
+
+FOR_EVER: Final = "public, max-age=31536000, immutable"
+"""A year. What has another content has another name."""
+
+NOT_BUILT: Final = (
+    "The chatroom server runs. The demo page is not built: run `make page` (needs npm)."
+    "\n"
+)
+
+
+class Page:
+    """The built demo page.
+
+    Args:
+        folder: With ``index.html`` and ``assets/``. Beside a file its compressed forms
+            may lie, as ``.br`` and ``.gz``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def index(self, request: web.Request) -> web.StreamResponse:
+        """Answer the page, or one line that says how to build it."""
+        path = self._folder / "index.html"
+        if not path.is_file():
+            return web.Response(text=NOT_BUILT, headers=SAFE_HEADERS)
+        headers = {**SAFE_HEADERS, "Content-Security-Policy": _policy(request.host)}
+        return _File(path, headers=headers)
+
+    async def asset(self, request: web.Request) -> web.StreamResponse:
+        """Answer a script, a style sheet or a picture of the page."""
+        name = request.match_info["name"]
+        path = self._folder / "assets" / name
+        if not path.is_file():
+            raise web.HTTPNotFound
+        headers = {**SAFE_HEADERS, "Vary": "Accept-Encoding"}
+        if HASHED.fullmatch(name):
+            headers["Cache-Control"] = FOR_EVER
+        return _File(path, headers=headers)
+
+
+class _File(web.FileResponse):
+    """A file, sent in pieces through the buffer of its connection.
+
+    By ``sendfile`` it would go past the buffer, where it is noticed that a client does
+    not read. The private name of aiohttp in use is this method's.
+    """
+
+    async def _sendfile(
+        self, request: web.BaseRequest, fobj: IO[Any], offset: int, count: int
+    ) -> AbstractStreamWriter:
+        writer = await web.StreamResponse.prepare(self, request)
+        if writer is None:
+            raise ConnectionResetError("the client is gone")
+        return await self._sendfile_fallback(writer, fobj, offset, count)
+
+
+def _policy(host: str) -> str:
+    """Return the Content-Security-Policy of the page, reached as ``host``.
+
+    Not every browser counts a WebSocket to the page's own host as ``'self'``.
+    """
+    sources = "'self'"
+    if HOST.fullmatch(host):
+        sources += f" ws://{host} wss://{host}"
+    return "; ".join((*POLICY, f"connect-src {sources}"))
