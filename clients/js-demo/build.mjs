@@ -2,6 +2,7 @@
 
 import { build } from "esbuild";
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 
@@ -16,10 +17,10 @@ await rm(to, { recursive: true, force: true });
 await mkdir(assets, { recursive: true });
 const { metafile } = await build({
   entryPoints: {
-    app: new URL("page/main.js", from).pathname,
-    "app-style": new URL("styles/app.css", from).pathname,
+    app: fileURLToPath(new URL("page/main.js", from)),
+    "app-style": fileURLToPath(new URL("styles/app.css", from)),
   },
-  outdir: assets.pathname,
+  outdir: fileURLToPath(assets),
   // What has another content has another name, so browsers may keep it for ever.
   entryNames: "[name]-[hash]",
   metafile: true,
@@ -76,9 +77,10 @@ async function licenses(files) {
  * @param {URL} file
  */
 async function compress(file) {
-  const content = await readFile(file);
+  const path = fileURLToPath(file);
+  const content = await readFile(path);
   if (content.length < COMPRESSED_BYTES) return;
   const quality = { params: { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY } };
-  await writeFile(`${file.pathname}.br`, await promisify(brotliCompress)(content, quality));
-  await writeFile(`${file.pathname}.gz`, await promisify(gzip)(content, { level: 9 }));
+  await writeFile(`${path}.br`, await promisify(brotliCompress)(content, quality));
+  await writeFile(`${path}.gz`, await promisify(gzip)(content, { level: 9 }));
 }

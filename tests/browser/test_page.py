@@ -83,3 +83,18 @@ async def test_page(redis_url: str, scenario: str) -> None:
         async with run_program(script, json.dumps(settings)) as program:
             code = await program.ended(SCENARIO_SECONDS)
             assert code == 0, f"{SCENARIOS[scenario]}:\n{program.errors}"
+
+
+async def test_the_page_under_a_path_of_a_site(redis_url: str) -> None:
+    """A chat with images, shown under ``/apps/chat`` of somebody's site."""
+    chromium = page_browser()
+    path = "/apps/chat"
+    start = ("--redis-url", redis_url)
+    async with (
+        run_process(*start, CHATROOM_PUBLIC_PATH=path) as one,
+        run_process(*start, CHATROOM_PUBLIC_PATH=path) as two,
+    ):
+        urls = [f"{node.url}{path}" for node in (one, two)]
+        settings = {"urls": urls, "executablePath": chromium}
+        async with run_program(HERE / "chat.mjs", json.dumps(settings)) as program:
+            assert await program.ended(SCENARIO_SECONDS) == 0, program.errors

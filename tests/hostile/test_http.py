@@ -79,7 +79,16 @@ HEADERS = (
     b"Sec-WebSocket-Key: \xff\r\n",
     b"Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AA\r\n",
 )
-HOSTS = (b"127.0.0.1", b"localhost", b"", b"[::1", b"a b", b"\xff", b"evil.example:99999", b"a,b")
+HOSTS = (
+    b"127.0.0.1",
+    b"localhost",
+    b"",
+    b"[::1",
+    b"a b",
+    b"\xff",
+    b"evil.example:99999",
+    b"a,b",
+)
 BODIES = (b"", b"4", b"\x1f\x8b\x08junk", b"\xff" * 100)
 
 

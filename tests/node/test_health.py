@@ -121,6 +121,41 @@ async def test_assets_are_served_and_asked_for_again_only_when_changed(
     assert first.headers["Cache-Control"] == "no-cache"
 
 
+async def test_files_with_a_hash_in_their_name_are_kept(site: Site) -> None:
+    """They never change, so no browser asks for them again; nor do caches mix forms."""
+    site.build_page()
+    name = "app-NYDIY7CU.js"
+    (site.folder / "assets" / name).write_text("export {}")
+
+    answer = await site.client.get(f"/assets/{name}")
+
+    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["Vary"] == "Accept-Encoding"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "sent"),
+    [("gzip, deflate, br", "br"), ("gzip", "gzip"), ("identity", None)],
+)
+async def test_files_are_sent_compressed(
+    site: Site, accepted: str, sent: str | None
+) -> None:
+    """In the form that lies beside them and that the browser takes; of its own type."""
+    site.build_page()
+    for end in ("", ".br", ".gz"):
+        (site.folder / "assets" / f"a.js{end}").write_text(f"form{end}")
+    headers = {"Accept-Encoding": accepted}
+
+    async with (
+        aiohttp.ClientSession(auto_decompress=False) as http,
+        http.get(site.client.make_url("/assets/a.js"), headers=headers) as answer,
+    ):
+        assert answer.headers.get("Content-Encoding") == sent
+        assert answer.content_type in ("text/javascript", "application/javascript")
+        body = (await answer.read()).decode()
+    assert body == {"br": "form.br", "gzip": "form.gz", None: "form"}[sent]
+
+
 @pytest.mark.parametrize(
     "path",
     [

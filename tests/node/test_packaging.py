@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.kit.javascript import WEB, cannot_run
+
 ROOT = Path(__file__).parents[2]
 SHIPPED = ("realtime", "handlers", "schemas", "verify")
 
@@ -47,3 +49,27 @@ def test_what_is_deprecated_fails_in_other_processes_too() -> None:
 
     assert ended.returncode == 1
     assert b"DeprecationWarning: old" in ended.stderr
+
+
+def test_the_page_brings_the_notices_of_what_is_in_it() -> None:
+    """socket.io-client's licence wants its notice to go with every copy."""
+    assets = WEB / "dist" / "assets"
+    if not assets.is_dir():
+        cannot_run("the page is not built: run `make page`")
+    text = (assets / "licenses.txt").read_text()
+
+    for package in ("socket.io-client", "engine.io-client", "socket.io-parser"):
+        assert f"{package} " in text
+    assert text.count("Permission is hereby granted") == text.count("---\n\n") + 1
+    [script] = assets.glob("app-*.js")
+    assert script.read_text().startswith("/*! Licences: licenses.txt */")
+    assert f'src="./assets/{script.name}"' in (WEB / "dist/index.html").read_text()
+
+
+def test_installing_runs_no_code_of_packages_and_nothing_as_root() -> None:
+    """Install scripts are off; Debian's packages are named, and installed in CI alone."""
+    makefile = (ROOT / "Makefile").read_text()
+    assert "npm ci" in makefile
+    assert "npm ci\n" not in makefile.replace("npm ci --ignore-scripts\n", "")
+    for script in ("make-venv", "install-browser"):
+        assert '"${CI:-}"' in (ROOT / ".ci" / script).read_text()
