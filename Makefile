@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 WEB := clients/js-demo
 PEERS := benchmarks/peers
 LOCK := requirements.lock
+DEV_LOCK := requirements-dev.lock
 NPM := $(shell command -v npm 2>/dev/null)
 # Names under which Debian, Ubuntu and others install it.
 BROWSER := $(shell command -v chromium chromium-browser google-chrome 2>/dev/null | head -n 1)
@@ -64,26 +65,37 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Writes down the versions that are installed now, to be used everywhere.
-# async-timeout is kept by hand: redis needs it on Python before 3.11.3 only.
-lock: $(VENV)/.dev
-	{ $(BIN)/pip freeze --exclude-editable; grep async-timeout $(LOCK); } | sort -fu > $(LOCK).new
-	mv $(LOCK).new $(LOCK)
+# Pins what pyproject.toml asks for, with the hash of every file that an index may give.
+# Versions that are pinned stay, but for ARGS="--upgrade" or "--upgrade-package NAME".
+COMPILE = $(VENV)/lock/bin/pip-compile -q --generate-hashes --allow-unsafe --strip-extras \
+	--no-header --no-annotate --no-emit-index-url --no-emit-find-links $(ARGS)
+
+lock:
+	$(PYTHON) -m venv $(VENV)/lock
+	$(VENV)/lock/bin/pip install --disable-pip-version-check -q pip-tools
+	$(COMPILE) -o $(LOCK) pyproject.toml .ci/lock.in
+	$(COMPILE) --extra dev -c $(LOCK) -o $(DEV_LOCK) pyproject.toml .ci/lock.in
 
 install: $(VENV)/.run
 
 $(VENV)/bin/pip:
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" bash .ci/make-venv
 
+PIP_INSTALL = $(BIN)/pip install --disable-pip-version-check
+# The checkout itself has no hash; what builds it is in the lock.
+INSTALL_SELF = $(PIP_INSTALL) --no-deps --no-build-isolation -e .
+
 # The stamps are touched last: an install that was broken off is done again.
 $(VENV)/.run: $(VENV)/bin/pip pyproject.toml setup.cfg $(LOCK)
 	@echo "Installing the server's Python packages ..."
-	@$(BIN)/pip install --disable-pip-version-check -c $(LOCK) -e .
+	@$(PIP_INSTALL) --require-hashes -r $(LOCK)
+	@$(INSTALL_SELF)
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/bin/pip pyproject.toml setup.cfg $(LOCK)
+$(VENV)/.dev: $(VENV)/bin/pip pyproject.toml setup.cfg $(DEV_LOCK)
 	@echo "Installing the server's Python packages and the tools for tests and checks ..."
-	@$(BIN)/pip install --disable-pip-version-check -c $(LOCK) -e ".[dev]"
+	@$(PIP_INSTALL) --require-hashes -r $(DEV_LOCK)
+	@$(INSTALL_SELF)
 	@touch $(VENV)/.run $@
 
 ifeq ($(NPM),)

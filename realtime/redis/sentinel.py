@@ -5,10 +5,10 @@ there is to connect: the machine that fails takes its Sentinel along.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from redis.asyncio.connection import Connection
+from redis.asyncio.connection import Connection, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -41,7 +41,9 @@ class Sentinels:
         hosts: Their addresses.
         service: Name of the service.
         timeout_seconds: Deadline of each step with one of them.
-        password: Of the Sentinels, if they have one.
+        username: At the Sentinels, if they have users.
+        password: At the Sentinels, if they have one.
+        tls: The options of TLS to the Sentinels; None: without TLS.
     """
 
     def __init__(
@@ -50,7 +52,9 @@ class Sentinels:
         service: str,
         *,
         timeout_seconds: float,
+        username: str | None = None,
         password: str | None = None,
+        tls: Mapping[str, Any] | None = None,
     ) -> None:
         self.hosts = tuple(hosts)
         self.service = service
@@ -59,8 +63,11 @@ class Sentinels:
             "socket_timeout": timeout_seconds,
             "socket_connect_timeout": timeout_seconds,
             "retry": Retry(NoBackoff(), 0),
+            "username": username,
             "password": password,
+            **(tls or {}),
         }
+        self.kind = Connection if tls is None else SSLConnection
         self._looking = asyncio.Lock()
         self._looked_at = 0.0
         self._seen: Primary | None = None
@@ -118,7 +125,7 @@ class Sentinels:
         Raises:
             KeyError, ValueError: It is no Sentinel.
         """
-        sentinel = Connection(host=host, port=port, **self.options)
+        sentinel = self.kind(host=host, port=port, **self.options)
         try:
             await sentinel.connect()
             await sentinel.send_command("SENTINEL", "MASTER", self.service)

@@ -7,8 +7,9 @@ happens on it afterwards is ours, in :mod:`realtime.redis.connection`.
 import re
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection
@@ -19,6 +20,15 @@ ConnectionFactory = Callable[[], AbstractConnection]
 
 DEFAULT_SENTINEL_PORT = 26379
 SENTINEL_SCHEMES = frozenset({"sentinel", "redis+sentinel", "rediss+sentinel"})
+TLS_SCHEMES = frozenset({"rediss", "rediss+sentinel"})
+# What may stand behind the question mark.
+LOGIN_OPTIONS = frozenset({"username", "password", "db"})
+TLS_FILES = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
+TLS_OPTIONS = TLS_FILES | {
+    *("ssl_ca_path", "ssl_password", "ssl_cert_reqs", "ssl_check_hostname"),
+}
+SENTINEL_OPTIONS = frozenset({"sentinel_username", "sentinel_password", "sentinel_tls"})
+BOOLEANS = {"true": True, "false": False}
 PLAIN_SCHEMES = frozenset({"redis", "rediss", "unix"})
 ENCODED = "in a password, / ? # [ ] and % must be percent-encoded (/ is %2F, # is %23)"
 
@@ -28,8 +38,9 @@ def connection_factory(url: str, *, timeout_seconds: float) -> ConnectionFactory
 
     Understands ``redis://``, ``rediss://``, ``unix://`` and
     ``sentinel://[user:password@]host:port,host:port/<db>/<service>`` (also spelt
-    ``redis+sentinel://``; ``rediss+sentinel://`` with TLS to the primary). A Sentinel
-    connection asks for the present primary each time it connects.
+    ``redis+sentinel://``; ``rediss+sentinel://`` with TLS to the primary and, but for
+    ``?sentinel_tls=false``, to the Sentinels). A Sentinel connection asks for the
+    present primary each time it connects.
 
     Args:
         url: The address; credentials are percent-decoded.
@@ -45,17 +56,18 @@ def connection_factory(url: str, *, timeout_seconds: float) -> ConnectionFactory
         "socket_keepalive": True,
         "protocol": 2,
     }
-    scheme = urlsplit(url).scheme
-    if scheme in SENTINEL_SCHEMES:
-        return _sentinel_factory(url, common)
-    if scheme not in PLAIN_SCHEMES:
+    scheme = url.partition("://")[0] if "://" in url else ""
+    if scheme not in PLAIN_SCHEMES | SENTINEL_SCHEMES:
         known = ", ".join(sorted(PLAIN_SCHEMES | SENTINEL_SCHEMES))
         raise ValueError(f"scheme {scheme!r} is none of {known}")
+    options = _options(url, scheme)
+    if scheme in SENTINEL_SCHEMES:
+        return _sentinel_factory(url, common, options)
     if scheme == "unix":
         common.pop("socket_keepalive")
     else:
         _check_place(url)
-    pool = ConnectionPool.from_url(url, **common)
+    pool = ConnectionPool.from_url(url.partition("?")[0], **common, **options)
     return pool.make_connection
 
 
@@ -87,28 +99,90 @@ def _check_place(url: str) -> None:
         raise ValueError("it ends with a database's number: redis://host:6379/0")
 
 
-def _sentinel_factory(url: str, common: dict[str, Any]) -> ConnectionFactory:
-    parts = urlsplit(url)
-    path = parts.path.strip("/").split("/")
-    if len(path) != 2 or not path[0].isdigit() or not path[1]:
-        raise ValueError("a Sentinel URL ends with /<db>/<service name>")
-    query = parse_qs(parts.query)
-    primary = dict(common, db=int(path[0]))
-    if parts.username:
-        primary["username"] = unquote(parts.username)
-    if parts.password:
-        primary["password"] = unquote(parts.password)
-    kind = PrimaryConnection
-    if parts.scheme.startswith("rediss"):
-        kind = _SecurePrimaryConnection
+def _options(url: str, scheme: str) -> dict[str, Any]:
+    """Return what stands behind the question mark.
+
+    Raises:
+        ValueError: Something there is not known, or cannot be used.
+    """
+    known = set(LOGIN_OPTIONS)
+    if scheme in TLS_SCHEMES | SENTINEL_SCHEMES:
+        known |= TLS_OPTIONS
+    if scheme in SENTINEL_SCHEMES:
+        known = (known - {"db"}) | SENTINEL_OPTIONS
+    query = url.partition("?")[2]
+    if "@" in query:
+        # The question mark stands in a password.
+        raise ValueError(ENCODED)
+    found: dict[str, Any] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name not in known:
+            raise ValueError(
+                f"{name!r} is no option of {scheme}:// addresses; known are"
+                f" {', '.join(sorted(known))}"
+            )
+        found[name] = _option(name, value)
+    has_tls = scheme in TLS_SCHEMES or found.get("sentinel_tls", False)
+    unused = sorted(TLS_OPTIONS & found.keys())
+    if unused and not has_tls:
+        raise ValueError(f"{unused[0]} is for TLS: rediss+sentinel:// or sentinel_tls")
+    return found
+
+
+def _option(name: str, value: str) -> object:
+    if name in ("ssl_check_hostname", "sentinel_tls"):
+        if value.lower() not in BOOLEANS:
+            raise ValueError(f"{name} is true or false")
+        return BOOLEANS[value.lower()]
+    if name == "db":
+        if not value.isdigit():
+            raise ValueError("db is a number")
+        return int(value)
+    if name == "ssl_cert_reqs" and value not in ("none", "optional", "required"):
+        raise ValueError("ssl_cert_reqs is none, optional or required")
+    if name in TLS_FILES and not Path(value).is_file():
+        raise ValueError(f"{name}: there is no file {value}")
+    if name == "ssl_ca_path" and not Path(value).is_dir():
+        raise ValueError(f"{name}: there is no folder {value}")
+    return value
+
+
+def _sentinel_factory(
+    url: str, common: dict[str, Any], options: dict[str, Any]
+) -> ConnectionFactory:
+    found = SENTINEL_URL.fullmatch(url)
+    if found is None:
+        raise ValueError(
+            "a Sentinel URL is redis+sentinel://host:port,host:port/<db>/<service name>;"
+            f" {ENCODED}"
+        )
+    tls = {name: value for name, value in options.items() if name in TLS_OPTIONS}
+    is_secure = url.startswith("rediss")
+    primary = {**common, **(tls if is_secure else {}), "db": int(found["db"])}
+    user, _, password = (found["login"] or "").partition(":")
+    for name, given in (("username", user), ("password", password)):
+        value = unquote(given) or options.get(name)
+        if value:
+            primary[name] = value
     sentinels = Sentinels(
-        _sentinel_hosts(parts.netloc),
-        path[1],
+        _sentinel_hosts(found["hosts"]),
+        unquote(found["service"]),
         # One step of three; the others are the connection to the primary.
         timeout_seconds=common["socket_timeout"] / 3,
-        password=query.get("sentinel_password", [None])[0],
+        username=options.get("sentinel_username"),
+        password=options.get("sentinel_password"),
+        tls=tls if options.get("sentinel_tls", is_secure) else None,
     )
+    kind = _SecurePrimaryConnection if is_secure else PrimaryConnection
     return partial(kind, sentinels=sentinels, **primary)
+
+
+# By hand, because urlsplit takes the brackets of IPv6 for those of a single host.
+SENTINEL_URL = re.compile(
+    r"[a-z+]+://(?:(?P<login>[^/?#@]*)@)?(?P<hosts>[^/?#@]+)"
+    r"/(?P<db>[0-9]+)/(?P<service>[^/?#]+)/?(?:\?[^#]*)?"
+)
+SENTINEL_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:\s]+))(?::([0-9]{1,5}))?")
 
 
 class PrimaryConnection(Connection):
@@ -137,11 +211,14 @@ class _SecurePrimaryConnection(PrimaryConnection, SSLConnection):
     """The same with TLS to the primary."""
 
 
-def _sentinel_hosts(netloc: str) -> list[tuple[str, int]]:
+def _sentinel_hosts(text: str) -> list[tuple[str, int]]:
     hosts = []
-    for address in netloc.rpartition("@")[2].split(","):
-        host, _, port = address.partition(":")
-        if not host or (port and not port.isdigit()):
-            raise ValueError("a Sentinel URL lists host:port,host:port")
-        hosts.append((host, int(port or DEFAULT_SENTINEL_PORT)))
+    for address in text.split(","):
+        found = SENTINEL_HOST.fullmatch(address)
+        if found is None or not 0 < int(found[3] or DEFAULT_SENTINEL_PORT) <= 65_535:
+            raise ValueError(
+                "a Sentinel URL lists host:port,host:port; an IPv6 address is in"
+                " brackets: [::1]:26379"
+            )
+        hosts.append((found[1] or found[2], int(found[3] or DEFAULT_SENTINEL_PORT)))
     return hosts

@@ -1,9 +1,12 @@
 """What an installed server consists of, as ``setup.cfg`` declares it."""
 
 import configparser
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.kit.javascript import WEB, cannot_run
 
@@ -34,12 +37,24 @@ def test_the_scripts_for_redis_are_installed() -> None:
     assert list((ROOT / "realtime" / "store" / "scripts").glob("*.lua"))
 
 
-def test_the_lock_names_no_registry() -> None:
-    """Any index or mirror can serve the install."""
-    lines = (ROOT / "requirements.lock").read_text().splitlines()
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_the_lock_pins_by_hash_and_names_no_registry(name: str) -> None:
+    """Any index or mirror can serve the install, but no other files than were meant."""
+    text = re.sub(r"^(#.*)?\n", "", (ROOT / name).read_text(), flags=re.MULTILINE)
+    entries = re.split(r"\n(?=\S)", text.strip())
 
-    assert lines
-    assert all("==" in line and "://" not in line for line in lines)
+    assert entries
+    for entry in entries:
+        assert re.fullmatch(r"[a-z0-9.-]+==\S+( \\\n    --hash=sha256:\w{64})+", entry)
+
+
+def test_the_locks_agree() -> None:
+    """Tests run with the versions that are served."""
+    served, tested = (
+        set(re.findall(r"^\S+==\S+", (ROOT / name).read_text(), re.MULTILINE))
+        for name in ("requirements.lock", "requirements-dev.lock")
+    )
+    assert served < tested
 
 
 def test_what_is_deprecated_fails_in_other_processes_too() -> None:
@@ -67,7 +82,7 @@ def test_the_page_brings_the_notices_of_what_is_in_it() -> None:
 
 
 def test_installing_runs_no_code_of_packages_and_nothing_as_root() -> None:
-    """Install scripts are off; Debian's packages are named, and installed in CI alone."""
+    """Install scripts are off; what Debian lacks is named, and installed in CI."""
     makefile = (ROOT / "Makefile").read_text()
     assert "npm ci" in makefile
     assert "npm ci\n" not in makefile.replace("npm ci --ignore-scripts\n", "")

@@ -1,10 +1,12 @@
 """Redis addresses: what they mean, and that an error never tells a password."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from realtime.redis.url import connection_factory
+from tests.kit.tls import certificate
 
 TIMEOUT_SECONDS = 1.5
 
@@ -80,6 +82,60 @@ def test_a_sentinel_address_with_tls_to_the_primary() -> None:
     """``rediss+sentinel`` encrypts what matters: the way to the data."""
     connection = made("rediss+sentinel://one:1001/0/main")
     assert connection.ssl_context is not None
+
+
+def test_sentinels_with_tls_users_and_ipv6(tmp_path: Path) -> None:
+    """All that a deployment with TLS has: its own CA, a login at the Sentinels."""
+    authority = certificate(tmp_path)
+    connection = made(
+        f"rediss+sentinel://ann:x@[::1]:1001,[fd00::2],two/0/main%20one"
+        f"?ssl_ca_certs={authority}&ssl_check_hostname=false"
+        "&sentinel_username=guard&sentinel_password=s%26x"
+    )
+    sentinels = connection.sentinels
+    assert sentinels.hosts == (("::1", 1001), ("fd00::2", 26379), ("two", 26379))
+    assert sentinels.service == "main one"
+    for asked in (sentinels.kind(host="x", **sentinels.options), connection):
+        context = asked.ssl_context
+        assert (context.ca_certs, context.check_hostname) == (str(authority), False)
+    assert sentinels.options["username"] == "guard"
+    assert sentinels.options["password"] == "s&x"
+
+
+def test_sentinels_without_tls_beside_a_primary_with_it() -> None:
+    """``sentinel_tls`` says when the two differ, in both directions."""
+    mixed = made("rediss+sentinel://one/0/main?sentinel_tls=false")
+    assert mixed.ssl_context is not None
+    assert not hasattr(mixed.sentinels.kind(host="x"), "ssl_context")
+    assert made("rediss+sentinel://one/0/main").sentinels.kind(host="x").ssl_context
+    plain = made("redis+sentinel://one/0/main?sentinel_tls=true").sentinels
+    assert plain.kind(host="x", **plain.options).ssl_context
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("redis://one?foo=1", "'foo' is no option of redis:// addresses; known are db"),
+        ("redis://one?socket_timeout=1", "'socket_timeout' is no option"),
+        ("redis://one?ssl_ca_certs=/x", "'ssl_ca_certs' is no option of redis://"),
+        ("rediss://one?ssl_cert_req=none", "'ssl_cert_req' is no option of rediss://"),
+        ("rediss://one?ssl_ca_certs=/no/such.pem", "there is no file /no/such.pem"),
+        ("rediss://one?ssl_cert_reqs=no", "ssl_cert_reqs is none, optional or req"),
+        ("rediss://one?ssl_check_hostname=x", "ssl_check_hostname is true or false"),
+        ("unix:///s.sock?db=x", "db is a number"),
+        ("redis+sentinel://one/0/main?sentinel_user=x", "'sentinel_user' is no option"),
+        ("redis+sentinel://one/0/main?ssl_cert_reqs=none", "ssl_cert_reqs is for TLS"),
+        ("redis+sentinel://one/0/main?db=1", "'db' is no option of redis+sentinel://"),
+        ("redis+sentinel://::1:26379/0/main", "in brackets: [::1]:26379"),
+        ("redis+sentinel://one:0/0/main", "host:port,host:port"),
+        ("redis+sentinel://one:70000/0/main", "host:port,host:port"),
+    ],
+)
+def test_what_an_address_cannot_mean_is_named(url: str, said: str) -> None:
+    """In one sentence, at the start: an option that is ignored protects nothing."""
+    with pytest.raises(ValueError) as raised:  # noqa: PT011 - the text is looked at
+        made(url)
+    assert said in str(raised.value)
 
 
 @pytest.mark.parametrize(
