@@ -1,0 +1,71 @@
+"""Two rolling restarts in a row behind the documented nginx, under load."""
+
+import asyncio
+import socket
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.client.test_rolling_restart import Fleet, talker
+from tests.kit.metrics import scrape
+from tests.kit.nginx import nginx
+from tests.kit.nodes import HOST
+from tests.kit.waiting import MS, wait_until
+
+pytestmark = pytest.mark.timeout(180)
+
+PEOPLE = 60
+"""Clients that speak WebSocket alone: whoever is refused once has to come again."""
+
+BACK_SECONDS = 10_000 * MS
+"""Time for all of them to be back at the other node."""
+
+
+def free_port() -> int:
+    with socket.create_server((HOST, 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def test_two_rolling_restarts_in_a_row(redis_url: str, tmp_path: Path) -> None:
+    """Everybody is back within seconds, each time, and no message fails.
+
+    With nginx's defaults a node that goes counts as failed for ten seconds; when the
+    other one goes then, there is none, and everybody is answered 502.
+    """
+    async with AsyncExitStack() as stack:
+        fleet = await stack.enter_async_context(Fleet(redis_url).running(2))
+        ports = [node.port for node in fleet.nodes]
+        url = await stack.enter_async_context(nginx(tmp_path, ports, free_port()))
+        crowd = [
+            await stack.enter_async_context(talker(url, f"u{number}"))
+            for number in range(PEOPLE)
+        ]
+        over = asyncio.Event()
+        speaking = crowd[:3]
+        async with asyncio.TaskGroup() as talking:
+            for each in speaking:
+                talking.create_task(each.talk(over))
+            for _round in range(2):
+                for index in range(2):
+                    await fleet.restart(index)
+                    await wait_until(
+                        lambda: all(each.sio.connected for each in crowd),
+                        "everybody is back",
+                        seconds=BACK_SECONDS,
+                    )
+            over.set()
+        for each in crowd:
+            assert not each.refusals, each.refusals
+        counts = [
+            (await scrape(node.url))[1]["chatroom_sessions"] for node in fleet.nodes
+        ]
+        assert sum(counts) == PEOPLE
+        texts = [text for each in speaking for text in each.sent]
+        assert len(texts) > 10
+        for each in crowd:
+            await wait_until(
+                lambda each=each: len(each.texts()) == len(texts), "all is seen"
+            )
+            assert sorted(each.texts()) == sorted(texts)
