@@ -96,6 +96,8 @@ def make_image_store(settings: Settings) -> ImageStore:
     """
     folder = settings.data_dir / "images"
     with _named("CHATROOM_IMAGES_URL" if settings.images_url else f"{folder}"):
+        if settings.images_url is None:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return ImageStore.at(
             settings.images_url,
             folder=folder,

@@ -13,6 +13,7 @@ import logging
 import os
 import time
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import quote
 
 from realtime.errors import StartError
@@ -27,6 +28,8 @@ from realtime.redis.valkey_process import (
 _logger = logging.getLogger(__name__)
 
 LOCK_NAME = "valkey.lock"
+# Valkey's name of the folder with all messages, and the secret of image addresses.
+APPEND_ONLY_NAME = "appendonlydir"
 # How often a joined node tries the lock: one cheap system call, and the largest part
 # of the time that a takeover takes.
 LOCK_LOOK_SECONDS = 0.2
@@ -154,13 +157,18 @@ class EmbeddedValkey:
         self._socket = socket_path(self._data_dir)
         log_path = self._data_dir / LOG_NAME
         _move_aside(log_path)
-        with log_path.open("ab") as output:
+        # A folder that was there may be open to all, as systemd makes it.
+        append_only = self._data_dir / APPEND_ONLY_NAME
+        append_only.mkdir(mode=0o700, exist_ok=True)
+        append_only.chmod(0o700)
+        with _open_private(log_path) as output:
             self._process = await asyncio.create_subprocess_exec(
                 *valkey_command(self._data_dir, self._socket),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 pass_fds=(lock,),
+                umask=0o077,
                 preexec_fn=die_with_parent(),
                 # Ctrl-C reaches the node, which stops Valkey last.
                 start_new_session=True,
@@ -229,6 +237,11 @@ class _Silence:
     def too_long(self) -> bool:
         """Whether it cannot be expected to answer any more."""
         return time.monotonic() - self._since > READY_SECONDS
+
+
+def _open_private(log_path: Path) -> BinaryIO:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    return os.fdopen(os.open(log_path, flags, 0o600), "ab")
 
 
 def _move_aside(log_path: Path) -> None:

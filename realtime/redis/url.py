@@ -153,7 +153,7 @@ def _sentinel_factory(
     found = SENTINEL_URL.fullmatch(url)
     if found is None:
         raise ValueError(
-            "a Sentinel URL is redis+sentinel://host:port,host:port/<db>/<service name>;"
+            "a Sentinel URL is redis+sentinel://host:port,host:port/<db>/<service>;"
             f" {ENCODED}"
         )
     tls = {name: value for name, value in options.items() if name in TLS_OPTIONS}

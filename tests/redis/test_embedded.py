@@ -235,6 +235,20 @@ async def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
         await valkey.aclose()
 
 
+async def test_nobody_else_reads_what_is_kept(valkeys: Valkeys) -> None:
+    """Other users of the machine see no message, wherever the folder is."""
+    valkeys.folder.mkdir(exist_ok=True)
+    valkeys.folder.chmod(0o755)
+    # As a version before left it.
+    (valkeys.folder / "appendonlydir").mkdir(mode=0o755)
+    first = await valkeys.start()
+    await (await valkeys.redis(first)).set("a", "b", ex=1000)
+    await first.aclose()
+
+    for path in valkeys.folder.rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
 async def test_an_unusable_folder_is_named(tmp_path: Path) -> None:
     """The reason is told in words when the data folder cannot be made."""
     (tmp_path / "file").write_text("")
