@@ -62,9 +62,14 @@ def _parser() -> argparse.ArgumentParser:
         serve.add_argument(flag, help=f"{text}; wins over CHATROOM_{name.upper()}")
     serve.set_defaults(run=_serve)
 
-    token = commands.add_parser("token", help="make a token, signed by our secret")
+    token = commands.add_parser(
+        "token",
+        help="make a token, signed with CHATROOM_JWT_SECRET",
+        description="Make a token, signed with CHATROOM_JWT_SECRET; with the aud and"
+        " iss of CHATROOM_JWT_AUDIENCE and CHATROOM_JWT_ISSUER.",
+    )
     token.add_argument("user", help="the user id")
-    token.add_argument("--name", help="the name that others see")
+    token.add_argument("--name", help="the token's name claim")
     token.add_argument(
         "--hours",
         type=_hours,
@@ -99,7 +104,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _hours(text: str) -> float:
-    hours = float(text)
+    try:
+        hours = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
     if not 0 < hours <= MOST_HOURS:
         raise argparse.ArgumentTypeError(f"must be above 0 and at most {MOST_HOURS}")
     return hours

@@ -8,6 +8,7 @@ instead of 8 (``docs/decisions``).
 import asyncio
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -25,6 +26,8 @@ __all__ = (
 
 # RFC 6455 section 1.3.
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+# RFC 9110 section 5.6.2.
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 # RFC 6455 section 4.1: the nonce's length in bytes.
 _KEY_BYTES: Final = 16
 
@@ -106,7 +109,22 @@ def _accept(request: web.Request, headers: Mapping[str, str]) -> bytes:
         "Upgrade: websocket",
         "Connection: Upgrade",
         f"Sec-WebSocket-Accept: {base64.b64encode(digest).decode()}",
+        *_subprotocol(request),
         *(f"{name}: {value}" for name, value in headers.items()),
     ]
     # As aiohttp read them: bytes that are no UTF-8 came in as surrogates.
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
+
+
+def _subprotocol(request: web.Request) -> list[str]:
+    """Return the header that accepts the first subprotocol offered, as in Node.
+
+    A browser that offered some fails the connection unless one is taken (RFC 6455
+    section 4.1); what they are called makes no difference here.
+    """
+    offered = (
+        request.headers.get("Sec-WebSocket-Protocol", "").partition(",")[0].strip()
+    )
+    if not _TOKEN.fullmatch(offered):
+        return []
+    return [f"Sec-WebSocket-Protocol: {offered}"]

@@ -55,8 +55,8 @@ class RedisConnection(asyncio.Protocol):
 
     def __init__(self, connection: AbstractConnection) -> None:
         self._connection = connection
-        # redis-py has no public way to its transport: the one private name of it that
-        # is used. tests/redis/test_connection.py notices when it changes.
+        # redis-py has no public way to its transport, but for this private name.
+        # tests/redis/test_connection.py notices when it changes.
         writer = connection._writer
         if writer is None:
             raise ConnectionLostError("the connection closed while it was being made")

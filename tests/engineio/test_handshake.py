@@ -103,6 +103,21 @@ async def test_bad_websocket_handshakes(headers: dict[str, str]) -> None:
         assert not served.began
 
 
+@pytest.mark.parametrize(
+    ("offered", "taken"),
+    [("chat", "chat"), ("v2.chat, chat", "v2.chat"), ("", None), ("a b", None)],
+)
+async def test_a_subprotocol_is_accepted(offered: str, taken: str | None) -> None:
+    """Clients with the option ``protocols`` connect; browsers want one to be taken."""
+    headers = {**UPGRADE, "Sec-WebSocket-Protocol": offered}
+    async with (
+        serve() as served,
+        served.http.get(served.url("websocket"), headers=headers) as response,
+    ):
+        assert response.status == 101
+        assert response.headers.get("Sec-WebSocket-Protocol") == taken
+
+
 @pytest.mark.parametrize("transport", ["polling", "websocket"])
 async def test_a_refused_client_leaves_nothing(transport: str) -> None:
     """What the connect handler answers is sent with 401, and no end is told."""

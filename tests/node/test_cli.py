@@ -176,6 +176,17 @@ async def test_token_is_one_that_the_server_accepts(redis_url: str) -> None:
     assert claims["exp"] - claims["iat"] == 3600
 
 
+async def test_token_says_what_it_takes() -> None:
+    """Its help names its variables; what is no time is called that."""
+    code, output, _errors = await _chatroom("token", "--help")
+    assert code == 0
+    assert "CHATROOM_JWT_SECRET" in output
+    for hours, said in (("abc", "'abc' is no number"), ("nan", "must be above 0")):
+        code, _output, errors = await _chatroom("token", "alice", "--hours", hours)
+        assert code == 2
+        assert f"argument --hours: {said}" in errors
+
+
 async def test_token_without_a_secret_says_why() -> None:
     """In development mode there is nothing to sign with, and no need to."""
     code, output, errors = await _chatroom("token", "alice")
