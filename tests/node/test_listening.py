@@ -8,8 +8,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from realtime.node.listening import bind, page_address
 from realtime.errors import StartError
+from realtime.node.listening import bind, page_address
 from tests.kit.nodes import run_process, start_process
 
 ABSENT = "192.0.2.1"

@@ -213,7 +213,7 @@ async def test_a_node_without_descriptors_says_so_in_a_line(redis_url: str) -> N
     """At the start what the settings would need; then that nobody can be let in."""
     async with run_process("--redis-url", redis_url) as node, AsyncExitStack() as stack:
         assert "files open, and the settings allow connections that need" in node.output
-        resource.prlimit(node.pid, resource.RLIMIT_NOFILE, (60, 60))
+        resource.prlimit(node.process.pid, resource.RLIMIT_NOFILE, (60, 60))
         for _ in range(100):
             _reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
             stack.callback(writer.close)

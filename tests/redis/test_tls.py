@@ -14,7 +14,7 @@ from tests.kit.nodes import NAMESPACE, client, run_process, start_process
 from tests.kit.redis_server import RedisServer
 from tests.kit.tls import certificate
 from tests.kit.waiting import MS
-from verify.sentinel_group import SentinelGroup
+from verify.harness.sentinel import SentinelGroup
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -87,9 +87,7 @@ async def test_a_node_over_tls(redis_server: RedisServer, tmp_path: Path) -> Non
 async def test_sentinels_over_tls(tmp_path: Path) -> None:
     """They are asked over TLS; the primary that they name answers."""
     (tmp_path / "group").mkdir()
-    group = SentinelGroup(tmp_path / "group")
-    try:
-        await group.start()
+    async with SentinelGroup(tmp_path / "group") as group:
         [plain, *_others] = group.sentinel_ports
         async with tls_before(
             tmp_path, lambda: asyncio.open_connection("127.0.0.1", plain)
@@ -101,5 +99,3 @@ async def test_sentinels_over_tls(tmp_path: Path) -> None:
             )
             wire = await RedisConnection.connect(factory, timeout_seconds=3_000 * MS)
             await wire.close()
-    finally:
-        await group.aclose()
