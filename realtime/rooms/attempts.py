@@ -1,7 +1,7 @@
 """Joins that are on their way, from their request to their ack: the last one counts."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from realtime.errors import TooLargeError
@@ -15,21 +15,31 @@ class JoinAttempt:
     Attributes:
         attended: Whether it attended before: a join does not interrupt that.
         entry: Collects what passes, once the user's admission was sent to Redis.
+        resume: Puts the session back where it attended, with what passed since; None:
+            it was not taken out.
         since: The :meth:`JoinAttempts.tick` of its beginning, or of that admission.
         superseded: Whether a later join or leave of the session took its place.
     """
 
-    __slots__ = ("attended", "entry", "since", "superseded")
+    __slots__ = ("attended", "entry", "resume", "since", "superseded")
 
     def __init__(self, *, attended: bool, since: int) -> None:
         self.attended = attended
         self.entry: Entry | None = None
+        self.resume: Callable[[], None] | None = None
         self.since = since
         self.superseded = False
+
+    def give_back(self) -> None:
+        """Put the session back where it attended, once at most."""
+        resume, self.resume = self.resume, None
+        if resume is not None:
+            resume()
 
     def supersede(self) -> None:
         """Let something later take its place."""
         self.superseded = True
+        self.resume = None
         if self.entry is not None:
             self.entry.broken = True
 
@@ -66,7 +76,7 @@ class JoinAttempts:
 
     def begin(self, sid: str, room: str, *, attended: bool) -> JoinAttempt:
         """Return a new attempt; an earlier one for the room is superseded."""
-        self.supersede(sid, room)
+        self.supersede(sid, room, give_back=True)
         attempt = JoinAttempt(attended=attended, since=self.tick())
         self._attempts[sid, room] = attempt
         return attempt
@@ -76,10 +86,18 @@ class JoinAttempts:
         attempt.entry = entry
         attempt.since = self.tick()
 
-    def supersede(self, sid: str, room: str) -> None:
-        """End a session's attempt to enter a room, if there is one."""
+    def supersede(self, sid: str, room: str, *, give_back: bool = False) -> None:
+        """End a session's attempt to enter a room, if there is one.
+
+        Args:
+            sid: The session.
+            room: The room.
+            give_back: Whether it attends as before, if the attempt interrupted that.
+        """
         attempt = self._attempts.pop((sid, room), None)
         if attempt is not None:
+            if give_back:
+                attempt.give_back()
             attempt.supersede()
 
     def end(self, sid: str, room: str, attempt: JoinAttempt) -> None:

@@ -1,9 +1,12 @@
 """Attendance: which of this node's sessions receive a room's events, and its end."""
 
+from collections.abc import Callable
+
 from realtime.presence.roster import AttendingSession, Roster
 from realtime.rooms.attempts import JoinAttempts
+from realtime.rooms.feed import Entry
 from realtime.socketio.manager import ChatroomManager
-from realtime.store import keys
+from realtime.store import events, keys
 
 
 class Attendance:
@@ -47,6 +50,34 @@ class Attendance:
     def suspend(self, session: AttendingSession, room: str) -> None:
         """Take a session out of a room's fan-out and leave it on the room's list."""
         self._manager.basic_leave_room(session.sid, self._namespace, keys.channel(room))
+
+    def interrupt(
+        self, session: AttendingSession, room: str, entry: Entry
+    ) -> Callable[[], None] | None:
+        """Take a session that joins again out of a room's fan-out.
+
+        Returns:
+            What puts it back and tells it what has passed since, if the join fails;
+            None if it was not there.
+        """
+        channel = keys.channel(room)
+        if not self.receives(session.sid, room):
+            return None
+        # What still waits in the fan-out does not reach it any more.
+        is_whole = not self._manager.backlog(channel)
+        self.suspend(session, room)
+
+        def resume() -> None:
+            if session.ended:
+                return
+            self.enter(session, room)
+            if is_whole and not entry.broken:
+                passed = [*entry.tail, *entry.notices]
+                self._manager.send_events(session.sid, passed)
+            else:
+                self._manager.tell(session.sid, events.RELOAD, {"room": room})
+
+        return resume
 
     async def leave(self, session: AttendingSession, room: str) -> None:
         """End a session's attendance; repeating it is fine."""

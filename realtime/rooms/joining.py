@@ -9,7 +9,12 @@ from typing import NamedTuple
 
 import orjson
 
-from realtime.errors import NotAttendingError, UnavailableError
+from realtime.errors import (
+    ForbiddenError,
+    NotAttendingError,
+    TooLargeError,
+    UnavailableError,
+)
 from realtime.pacing import Turnstile
 from realtime.presence.roster import AttendingSession, Roster
 from realtime.rooms.attempts import JoinAttempt, JoinAttempts
@@ -92,7 +97,8 @@ class Joining:
         one's ``finish`` raises.
 
         Raises:
-            UnavailableError, OutcomeUnknownError: Redis is away; ask again.
+            UnavailableError, OutcomeUnknownError: Redis is away; ask again. A session
+                that attended still does.
             NotAttendingError: The session ended meanwhile.
             TooLargeError: The session attends too many rooms.
             ForbiddenError: The user quit the room and comes back to it by a cursor.
@@ -115,25 +121,30 @@ class Joining:
             self._forget_if_out(session, room)
             raise
         # A session that joins again gets what it missed by its cursor, not twice.
-        self._attendance.suspend(session, room)
         entry = feed.begin_entry()
+        attempt.resume = self._attendance.interrupt(session, room, entry)
         self._attempts.admit(attempt, entry)
 
         def close() -> None:
             feed.end_entry(entry)
             self._attempts.end(sid, room, attempt)
+            attempt.give_back()
             self._feeds.release(channel)
             self._forget_if_out(session, room)
 
         def enter() -> None:
             _require_live(session)
             self._attendance.enter(session, room)
+            attempt.resume = None
 
         try:
             _require_live(session)
             answers = await self._ask(session, feed, entry, cursor)
             _require_live(session)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, ForbiddenError | TooLargeError):
+                # The user is no member.
+                attempt.resume = None
             close()
             raise
         return PendingJoin(

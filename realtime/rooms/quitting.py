@@ -64,7 +64,7 @@ class Quitting:
             OutcomeUnknownError: Ask again. If the membership has ended, all sessions
                 are told, this one as well.
         """
-        self._attempts.supersede(session.sid, room)
+        self._attempts.supersede(session.sid, room, give_back=True)
         asked = self._attempts.tick()
         await self._memberships.quit(room, session.user)
         gone = self._attendance.expel(session, room, since=asked)

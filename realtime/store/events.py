@@ -30,6 +30,7 @@ from realtime.store.position import Position
 MESSAGE: Final = "message"
 READ: Final = "read"
 PRESENCE: Final = "presence"
+RELOAD: Final = "reload"
 
 # The method of the control message by which nodes are told that somebody quit.
 QUIT: Final = "quit"
@@ -170,7 +171,7 @@ def decode(events: Iterable[bytes]) -> Iterable[tuple[str, dict[str, Any]]]:
 
 def reload(room: str) -> bytes:
     """Return the event that tells clients that the room's log lost its past."""
-    return orjson.dumps(["reload", {"room": room}])
+    return orjson.dumps([RELOAD, {"room": room}])
 
 
 def read(room: str, user: str) -> Template:
