@@ -76,7 +76,7 @@ class Presence:
             sid=sid,
             user=user,
             entry=orjson.dumps(entry),
-            channel=keys.channel(room),
+            channel=keys.wire_channel(room, self._redis.database),
             announce_users=self._announce_users,
             event=events.user_came(room, user),
         )
@@ -135,7 +135,7 @@ class Presence:
             sessions=keys.sessions(room),
             online=keys.online(room),
             sid=sid,
-            channel=keys.channel(room),
+            channel=keys.wire_channel(room, self._redis.database),
             announce_users=self._announce_users,
             head=event.head,
             tail=event.tail,

@@ -164,7 +164,7 @@ class Memberships:
             quits=keys.quits(room),
             user=user,
             keep_seconds=QUITS_KEPT_SECONDS,
-            channel=keys.channel(room),
+            channel=keys.wire_channel(room, self._redis.database),
             control=events.quit_message(room, user),
         )
 

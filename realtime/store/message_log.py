@@ -60,6 +60,7 @@ class MessageLog:
         self._log_limit = log_limit
         self._log_age_ms = log_age_ms
         self._history_limit = history_limit
+        self._database = redis.database
         self._uids = Uids()
 
     @classmethod
@@ -89,7 +90,7 @@ class MessageLog:
             OutcomeUnknownError: It may have been stored, or it was and is not yet as
                 safe as is demanded; repeat with this client_id.
         """
-        names = keys.append_keys(room, user)
+        names = keys.append_keys(room, user, self._database)
         appended = await scripts.message_log_append(
             self._writer,
             log=names.log,
