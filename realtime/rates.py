@@ -16,6 +16,9 @@ CONNECTION: Final = "connection"
 # The rate of messages of one user, over all connections and nodes.
 USER: Final = "user"
 
+# The rate at which a user becomes a member of rooms, over all nodes.
+NEW_ROOMS: Final = "new_rooms"
+
 # The rate of all requests of one user at a node; each room of a ``sync`` is one.
 USER_REQUESTS: Final = "user_requests"
 

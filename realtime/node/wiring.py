@@ -20,7 +20,7 @@ from realtime.presence.presence import Presence
 from realtime.presence.presence_counts import PresenceCounts
 from realtime.presence.roster import Roster
 from realtime.presence.sessions import Sessions
-from realtime.rates import USER, RequestRates, parse_rates
+from realtime.rates import NEW_ROOMS, USER, RequestRates, parse_rates
 from realtime.redis.client import RedisClient
 from realtime.redis.durability import Durability, parse_level
 from realtime.redis.pubsub import Subscriber
@@ -100,7 +100,12 @@ class Parts:
             history_limit=settings.history_messages,
             durability=self.durability,
         )
-        memberships = Memberships(self.redis, user_rooms_limit=settings.user_rooms)
+        memberships = Memberships(
+            self.redis,
+            user_rooms_limit=settings.user_rooms,
+            empty_room_seconds=settings.empty_room_seconds,
+            new_rooms=self.rates.get(NEW_ROOMS),
+        )
         snapshots = RoomSnapshots(self.redis, announce_members=announce)
         self.secret = SharedSecret(self.redis)
         self.user_rates = UserRates(

@@ -122,6 +122,11 @@ def user_rooms(user: str) -> str:
     return f"{{user-{quote(user, safe='')}}}:rooms"
 
 
+def user_new_rooms(user: str) -> str:
+    """String with a TTL: how many rooms a user has put on their list lately."""
+    return f"{{user-{quote(user, safe='')}}}:newRooms"
+
+
 def user_rate(user: str) -> str:
     """String with a TTL: how much of their rate a user has taken, over all nodes."""
     return f"{{user-{quote(user, safe='')}}}:rate"

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from realtime.errors import (
+    ChatError,
     ForbiddenError,
     OutcomeUnknownError,
     TooLargeError,
     UnavailableError,
 )
+from realtime.rates import Rate, too_many
 from realtime.redis.client import RedisClient
 from realtime.redis.connection import ReplyError
 from realtime.store import events, keys, scripts
@@ -56,7 +58,9 @@ class Memberships:
 
     Args:
         redis: The client that carries commands out.
-        user_rooms_limit: Memberships that a user may be a member of.
+        user_rooms_limit: Rooms that a user may be a member of.
+        empty_room_seconds: Time after which a room without members ends.
+        new_rooms: How fast a user may become a member of rooms; None: at any rate.
     """
 
     def __init__(
@@ -64,9 +68,16 @@ class Memberships:
         redis: RedisClient,
         *,
         user_rooms_limit: int,
+        empty_room_seconds: int,
+        new_rooms: Rate | None = None,
     ) -> None:
         self._redis = redis
         self._user_rooms_limit = user_rooms_limit
+        self._empty_room_seconds = empty_room_seconds
+        self._each_ms = self._burst_ms = 0
+        if new_rooms is not None:
+            self._each_ms = max(1, round(1000 / new_rooms.per_second))
+            self._burst_ms = round(1000 * new_rooms.burst / new_rooms.per_second)
 
     async def claim(self, room: str, user: str) -> None:
         """Put a room on a user's list; :meth:`admit` makes them a member next.
@@ -76,9 +87,11 @@ class Memberships:
 
         Raises:
             TooLargeError: The user is a member of too many rooms.
+            RateLimitedError: They became a member of too many lately, quit or not.
         """
-        if not await self._list(room, user):
-            raise self._too_many()
+        claim = await self._list(room, user)
+        if not claim.listed:
+            raise self._refusal(claim)
 
     def admit(
         self, room: str, user: str, *, returning: bool = False
@@ -107,9 +120,12 @@ class Memberships:
                 last_read=keys.last_read(room),
                 meta=keys.meta(room),
                 quits=keys.quits(room),
+                log=keys.log(room),
+                messages=keys.messages(room),
                 user=user,
                 role=MEMBER,
                 returning=returning,
+                keep_seconds=QUITS_KEPT_SECONDS,
             ),
         )
 
@@ -133,16 +149,16 @@ class Memberships:
         Its own claim is due only where the user was no member: a join that comes back
         to a room costs no call more.
         """
-        listed, member = await gather_started(
+        claim, member = await gather_started(
             self._list(room, user), self._is_member(room, user)
         )
-        if listed and member:
+        if claim.listed and member:
             return
         if member:
             await self.quit(room, user)
         await self.unlist(room, user)
-        if not listed:
-            raise self._too_many()
+        if not claim.listed:
+            raise self._refusal(claim)
 
     async def is_member(self, room: str, user: str) -> bool:
         """Tell whether a user belongs to a room."""
@@ -150,6 +166,8 @@ class Memberships:
 
     async def quit(self, room: str, user: str) -> None:
         """End a user's membership and tell all nodes, in one step; repeating is fine.
+
+        Without members the room ends after a while, unless somebody joins it.
 
         :meth:`unlist` comes next. A crash in between leaves a room on the list.
 
@@ -162,10 +180,16 @@ class Memberships:
             members=keys.members(room),
             last_read=keys.last_read(room),
             quits=keys.quits(room),
+            meta=keys.meta(room),
+            log=keys.log(room),
+            messages=keys.messages(room),
+            sessions=keys.sessions(room),
+            online=keys.online(room),
             user=user,
             keep_seconds=QUITS_KEPT_SECONDS,
             channel=keys.wire_channel(room, self._redis.database),
             control=events.quit_message(room, user),
+            empty_seconds=self._empty_room_seconds,
         )
 
     async def unlist(self, room: str, user: str) -> None:
@@ -183,18 +207,23 @@ class Memberships:
                 # Who becomes a member after this was looked up lists the room then.
                 await self._redis.call("SADD", keys.user_rooms(user), room)
 
-    def _list(self, room: str, user: str) -> Awaitable[bool]:
+    def _list(self, room: str, user: str) -> Awaitable[scripts.Claim]:
         return scripts.membership_claim(
             self._redis,
             user_rooms=keys.user_rooms(user),
+            new_rooms=keys.user_new_rooms(user),
             room=room,
             limit=self._user_rooms_limit,
+            each_ms=self._each_ms,
+            burst_ms=self._burst_ms,
         )
 
     def _is_member(self, room: str, user: str) -> Awaitable[Any]:
         return self._redis.call("HEXISTS", keys.members(room), user)
 
-    def _too_many(self) -> TooLargeError:
+    def _refusal(self, claim: scripts.Claim) -> ChatError:
+        if claim.wait_ms:
+            return too_many(claim.wait_ms / 1000, "rate_new_rooms")
         return TooLargeError(
             f"You may be a member of {self._user_rooms_limit} rooms; quit one.",
             limit="user_rooms",

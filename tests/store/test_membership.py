@@ -157,7 +157,7 @@ async def test_joins_and_quits_at_once_leave_both_sides_the_same(
     order = random.Random(7)
 
     async def device(link: RedisClient, room: str) -> None:
-        rooms = Memberships(link, user_rooms_limit=1000)
+        rooms = Memberships(link, user_rooms_limit=1000, empty_room_seconds=3600)
         for _ in range(5):
             await order.choice((join, rooms_admit, quit_room))(rooms, room, "ann")
 

@@ -75,27 +75,46 @@ def membership_admit(
     last_read: str,
     meta: str,
     quits: str,
+    log: str,
+    messages: str,
     user: str,
     role: str,
     returning: bool,
+    keep_seconds: int,
 ) -> Coroutine[Any, Any, Admission | None]:
     """Make a user a member, if not one yet; None: they come back and had quit."""
     reply = redis.run_script(
         MEMBERSHIP_ADMIT,
-        (members, last_read, meta, quits),
-        (user, role, int(returning)),
+        (members, last_read, meta, quits, log, messages),
+        (user, role, int(returning), keep_seconds),
     )
     return _parsed(
         reply, lambda said: None if said[0] < 0 else Admission(said[0] == 1, *said[1:])
     )
 
 
+class Claim(NamedTuple):
+    """Whether a room is on a user's list; if not, 0 ms to wait say that it is full."""
+
+    listed: bool
+    wait_ms: int
+
+
 def membership_claim(
-    redis: ScriptRunner, *, user_rooms: str, room: str, limit: int
-) -> Coroutine[Any, Any, bool]:
-    """Put a room on a user's list; false if the list is full."""
-    reply = redis.run_script(MEMBERSHIP_CLAIM, (user_rooms,), (room, limit))
-    return _parsed(reply, bool)
+    redis: ScriptRunner,
+    *,
+    user_rooms: str,
+    new_rooms: str,
+    room: str,
+    limit: int,
+    each_ms: int,
+    burst_ms: int,
+) -> Coroutine[Any, Any, Claim]:
+    """Put a room on a user's list, by their limit and rate."""
+    reply = redis.run_script(
+        MEMBERSHIP_CLAIM, (user_rooms, new_rooms), (room, limit, each_ms, burst_ms)
+    )
+    return _parsed(reply, lambda said: Claim(said[0] == 1, said[1]))
 
 
 def membership_quit(
@@ -104,16 +123,22 @@ def membership_quit(
     members: str,
     last_read: str,
     quits: str,
+    meta: str,
+    log: str,
+    messages: str,
+    sessions: str,
+    online: str,
     user: str,
     keep_seconds: int,
     channel: str,
     control: bytes,
+    empty_seconds: int,
 ) -> Coroutine[Any, Any, bool]:
     """End a membership and tell all nodes; false if the user was no member."""
     reply = redis.run_script(
         MEMBERSHIP_QUIT,
-        (members, last_read, quits),
-        (user, keep_seconds, channel, redis.publish_command, control),
+        (members, last_read, quits, meta, log, messages, sessions, online),
+        (user, keep_seconds, channel, redis.publish_command, control, empty_seconds),
     )
     return _parsed(reply, bool)
 
