@@ -1,13 +1,11 @@
 """The ``/chat`` namespace: one short method for each event of the catalogue."""
 
 import time
-from collections.abc import Callable
-from functools import partial
+from itertools import takewhile
 from typing import Any, Final
 
 import orjson
 
-from handlers.answers import allow_to
 from handlers.connecting import SessionNamespace
 from handlers.guard import Answer, Payload, error_answer, guarded
 from handlers.send_order import SendOrder
@@ -21,6 +19,7 @@ from realtime.errors import (
 )
 from realtime.pacing import Turnstile
 from realtime.presence.sessions import ChatSession
+from realtime.rooms.allowance import Allowance
 from realtime.services import Services
 from realtime.socketio.deferred_ack import DeferredAck
 from realtime.store import events, keys
@@ -86,13 +85,15 @@ class ChatNamespace(SessionNamespace):
     async def on_join(self, session: ChatSession, payload: Payload) -> Answer:
         """``{room, cursor?}`` → where the room stands and what was missed.
 
-        The session attends from the moment of the ack on. Broadcasts ``presence``.
+        The session attends from the moment of the ack on. If what was missed is too
+        much for one answer, ``more`` says so: it joins again first. Broadcasts
+        ``presence``.
         Errors: ``forbidden``, ``unavailable``.
         """
         pending = await self.services.joining.join(
-            session, payload["room"], payload.get("cursor")
+            session, payload["room"], payload.get("cursor"), self._allowance(session)
         )
-        return DeferredAck(partial(pending.finish, self._allow_to(session)))
+        return DeferredAck(pending.finish)
 
     @guarded
     async def on_sync(self, session: ChatSession, payload: Payload) -> Answer:
@@ -108,7 +109,7 @@ class ChatNamespace(SessionNamespace):
             services.joining,
             session,
             rooms,
-            allow=self._allow_to(session),
+            allowance=self._allowance(session),
             count=lambda error: self.count("sync", error),
         )
 
@@ -180,23 +181,40 @@ class ChatNamespace(SessionNamespace):
     @guarded
     async def on_history(self, session: ChatSession, payload: Payload) -> Answer:
         """``{room, before? | after?, limit?}`` → ``messages, more, firstAvailable``."""
+        after, allowance = payload.get("after"), self._allowance(session)
         page = await self.services.log.history(
             room=payload["room"],
             before=payload.get("before"),
-            after=payload.get("after"),
+            after=after,
             limit=payload["limit"],
         )
-        self._allow_to(session)(sum(map(len, page.messages)))
+        # The end nearest to what the client has: the others come with the next page.
+        messages = page.messages if after is not None else page.messages[::-1]
+        told = messages
+        if not allowance.fits(sum(map(len, messages))):
+            allowance.require_line()
+            told = list(takewhile(lambda raw: allowance.fits(len(raw)), messages))
         return {
-            "messages": [self._encoded(raw) for raw in page.messages],
-            "more": page.more,
+            "messages": [
+                self._encoded(raw)
+                for raw in (told if after is not None else told[::-1])
+            ],
+            "more": page.more or len(told) < len(messages),
             "firstAvailable": page.first_available,
         }
 
     @guarded
     async def on_rooms(self, session: ChatSession, payload: Payload) -> Answer:
-        """Nothing → ``rooms``: the user's rooms with what is unread in each."""
-        found = await self.services.memberships.of_user(session.user)
+        """``{after?, limit?}`` → ``rooms, more``: with what is unread in each."""
+        allowance = self._allowance(session)
+        page = await self.services.memberships.of_user(
+            session.user,
+            after=payload.get("after"),
+            limit=payload["limit"],
+            fits=allowance.fits,
+        )
+        if page.more and not page.rooms:
+            raise allowance.full()
         return {
             "rooms": [
                 {
@@ -207,8 +225,9 @@ class ChatNamespace(SessionNamespace):
                     "unread": each.unread,
                     "newest": each.newest and self._encoded(each.newest),
                 }
-                for each in found
-            ]
+                for each in page.rooms
+            ],
+            "more": page.more,
         }
 
     @guarded
@@ -227,9 +246,10 @@ class ChatNamespace(SessionNamespace):
         ends = identity.expires_at
         return {"expiresAt": None if ends is None else int(ends * 1000)}
 
-    def _allow_to(self, session: ChatSession) -> Callable[[int], None]:
-        """Return what keeps long answers to a session from adding up."""
-        return allow_to(self._connection(session.sid))
+    def _allowance(self, session: ChatSession) -> Allowance:
+        """Return what bounds one answer to a session, and keeps them from adding up."""
+        limit = self.services.limits.answer_bytes
+        return Allowance(self._connection(session.sid), limit)
 
     async def _stored(self, session: ChatSession, data: bytes) -> dict[str, object]:
         """Check and store an image; return what its message tells of it."""

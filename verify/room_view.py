@@ -72,7 +72,8 @@ class RoomView:
             self.acked_offset = 0
         self._reload = False
         self._asked = False
-        self.attended = True
+        # Else what was missed is more than one answer holds: ask again from its end.
+        self.attended = not ack.get("more")
         for name, payload in ack["events"]:
             self._show(name, payload)
         self.cursor = ack["cursor"]

@@ -212,6 +212,7 @@ class Parts:
                 user_sessions=settings.user_sessions,
                 address_sessions=settings.address_sessions,
                 node_sessions=settings.node_sessions,
+                answer_bytes=settings.write_buffer_bytes,
             ),
             limited=self.limited,
         )

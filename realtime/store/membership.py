@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -30,6 +30,9 @@ MEMBER = "member"
 # others ask of Redis.
 LISTED_TOGETHER = 100
 
+# Names and numbers of a room in an answer, beside its own name and newest message.
+SUMMARY_BYTES = 200
+
 # How long it is noted that somebody quit: a device of theirs that was away for as long
 # does not bring the membership back.
 QUITS_KEPT_SECONDS = 30 * 24 * 3_600
@@ -48,6 +51,18 @@ class RoomSummary(NamedTuple):
     last_read_message: int
     unread: int
     newest: bytes | None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in an answer, roughly."""
+        return SUMMARY_BYTES + len(self.room) + len(self.name) + len(self.newest or b"")
+
+
+class RoomsPage(NamedTuple):
+    """A part of a user's rooms, by id; ``more``: there are others behind it."""
+
+    rooms: list[RoomSummary]
+    more: bool
 
 
 class Memberships:
@@ -236,28 +251,51 @@ class Memberships:
         found = await self._redis.call("ZRANGEBYSCORE", keys.quits(room), since, "+inf")
         return {user.decode() for user in found}
 
-    async def of_user(self, user: str) -> list[RoomSummary]:
-        """Return the user's rooms by id, with what is unread in each.
+    async def of_user(
+        self,
+        user: str,
+        *,
+        after: str | None = None,
+        limit: int = LISTED_TOGETHER,
+        fits: Callable[[int], bool] = lambda _size: True,
+    ) -> RoomsPage:
+        """Return a page of the user's rooms by id, with what is unread in each.
 
         A room that cannot be read is left out, and told in the log.
+
+        Args:
+            user: Whose rooms.
+            after: Only rooms with higher ids.
+            limit: Most rooms returned.
+            fits: Given the bytes of each; the page ends before one that does not,
+                if it is the first one as well.
         """
         found = await self._redis.call("SMEMBERS", keys.user_rooms(user))
-        rooms = sorted(room.decode() for room in found)
-        summaries: list[RoomSummary] = []
+        rooms = sorted(
+            name for room in found if (name := room.decode()) > (after or "")
+        )
+        page: list[RoomSummary] = []
         for start in range(0, len(rooms), LISTED_TOGETHER):
             together = rooms[start : start + LISTED_TOGETHER]
-            found = await asyncio.gather(
-                *(self._summary(each, user) for each in together),
-                return_exceptions=True,
-            )
-            for each, summary in zip(together, found, strict=True):
-                if isinstance(summary, ReplyError):
-                    # What is wrong with one room must not hide the others.
-                    _logger.error("Room %s cannot be listed", each, exc_info=summary)
-                elif isinstance(summary, BaseException):
-                    raise summary
-                elif summary is not None:
-                    summaries.append(summary)
+            for summary in await self._summaries(together, user):
+                if len(page) == limit or not fits(summary.size):
+                    return RoomsPage(page, more=True)
+                page.append(summary)
+        return RoomsPage(page, more=False)
+
+    async def _summaries(self, rooms: list[str], user: str) -> list[RoomSummary]:
+        found = await asyncio.gather(
+            *(self._summary(each, user) for each in rooms), return_exceptions=True
+        )
+        summaries: list[RoomSummary] = []
+        for each, summary in zip(rooms, found, strict=True):
+            if isinstance(summary, ReplyError):
+                # What is wrong with one room must not hide the others.
+                _logger.error("Room %s cannot be listed", each, exc_info=summary)
+            elif isinstance(summary, BaseException):
+                raise summary
+            elif summary is not None:
+                summaries.append(summary)
         return summaries
 
     async def _summary(self, room: str, user: str) -> RoomSummary | None:

@@ -11,6 +11,9 @@ from realtime.store import events, keys, scripts
 from realtime.store.position import START, Position, Uids
 from realtime.store.scripts import Appended, LogPage
 
+READ_BYTES = 1024 * 1024
+"""Bytes of events read from a log in one go: what one answer of Redis blocks for."""
+
 
 class HistoryPage(NamedTuple):
     """Messages in their present state, ascending, as encoded JSON objects.
@@ -119,6 +122,7 @@ class MessageLog:
         *,
         upto: int | None = None,
         limit: int,
+        limit_bytes: int = READ_BYTES,
     ) -> LogPage:
         """Return the events after a position, in order, if the log proves it.
 
@@ -127,6 +131,7 @@ class MessageLog:
             after: The last event that is known.
             upto: Highest offset wanted; None for the top.
             limit: Most events returned.
+            limit_bytes: With so many bytes of events the page ends.
         """
         return await scripts.message_log_read(
             self._redis,
@@ -136,6 +141,7 @@ class MessageLog:
             uid=after.uid,
             upto="+" if upto is None else upto,
             limit=limit,
+            limit_bytes=limit_bytes,
         )
 
     async def top(self, room: str) -> Position:

@@ -261,11 +261,11 @@ async def test_a_join_that_was_overtaken_leaves_nobody_listed(
         past = Recovery.past
 
         def overtaken(
-            recovery: Recovery, feed: RoomFeed, entry: Entry, cursor: str | None
+            recovery: Recovery, feed: RoomFeed, entry: Entry, *asked: Any
         ) -> object:
             # As more than 1,000 events do it.
             entry.broken = True
-            return past(recovery, feed, entry, cursor)
+            return past(recovery, feed, entry, *asked)
 
         monkeypatch.setattr(Recovery, "past", overtaken)
         assert (await ann.join())["error"]["code"] == "unavailable"
@@ -311,10 +311,10 @@ async def test_a_second_join_that_was_overtaken_is_told_to_reload(
         past = Recovery.past
 
         def overtaken(
-            recovery: Recovery, feed: RoomFeed, entry: Entry, cursor: str | None
+            recovery: Recovery, feed: RoomFeed, entry: Entry, *asked: Any
         ) -> object:
             entry.broken = True
-            return past(recovery, feed, entry, cursor)
+            return past(recovery, feed, entry, *asked)
 
         monkeypatch.setattr(Recovery, "past", overtaken)
         assert (await ann.join())["error"]["code"] == "unavailable"

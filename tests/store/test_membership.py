@@ -47,7 +47,7 @@ async def test_a_user_s_list_is_bounded(rooms: Memberships) -> None:
         await rooms.claim("4", "ann")
     await quit_room(rooms, "2", "ann")
     await join(rooms, "4", "ann")
-    assert [each.room for each in await rooms.of_user("ann")] == ["1", "3", "4"]
+    assert [each.room for each in (await rooms.of_user("ann")).rooms] == ["1", "3", "4"]
 
 
 async def test_one_broken_room_hides_no_other(
@@ -58,7 +58,7 @@ async def test_one_broken_room_hides_no_other(
         await join(rooms, room, "ann")
     await redis_client.delete(keys.last_read("2"))
     await redis_client.set(keys.last_read("2"), "not a hash")
-    assert [each.room for each in await rooms.of_user("ann")] == ["1", "3"]
+    assert [each.room for each in (await rooms.of_user("ann")).rooms] == ["1", "3"]
     assert "Room 2 cannot be listed" in caplog.text
 
 
@@ -95,7 +95,7 @@ async def test_quitting_ends_it_on_both_sides(
     await quit_room(rooms, "42", "ann")
     await quit_room(rooms, "42", "ann")
     assert not await rooms.is_member("42", "ann")
-    assert await rooms.of_user("ann") == []
+    assert (await rooms.of_user("ann")).rooms == []
     assert await redis_client.keys("*") == [keys.quits("42")]
 
 
@@ -122,7 +122,7 @@ async def test_a_quit_between_claim_and_admission(rooms: Memberships) -> None:
     await rooms.claim("42", "ann")
     await quit_room(rooms, "42", "ann")
     assert (await rooms.admit("42", "ann")).new
-    assert [each.room for each in await rooms.of_user("ann")] == ["42"]
+    assert [each.room for each in (await rooms.of_user("ann")).rooms] == ["42"]
 
 
 async def test_who_joins_before_a_quit_is_through_stays_listed(
@@ -133,7 +133,7 @@ async def test_who_joins_before_a_quit_is_through_stays_listed(
     await rooms.quit("42", "ann")
     await join(rooms, "42", "ann")
     await rooms.unlist("42", "ann")
-    assert [each.room for each in await rooms.of_user("ann")] == ["42"]
+    assert [each.room for each in (await rooms.of_user("ann")).rooms] == ["42"]
 
 
 async def test_a_list_that_was_filled_meanwhile(
@@ -222,7 +222,7 @@ async def test_a_user_s_rooms(
         await send(f"a{number}", room="a")
     await send("b0", room="b", user="bob")
     await ReadMarks(link, announce_members=10).mark(room="a", user="bob", message=1)
-    found = {each.room: each for each in await rooms.of_user("bob")}
+    found = {each.room: each for each in (await rooms.of_user("bob")).rooms}
     assert list(found) == ["a", "b", "empty"]
     assert (found["a"].last_message, found["a"].unread) == (3, 2)
     assert json.loads(found["a"].newest or b"")["text"] == "a2"
@@ -245,6 +245,6 @@ async def test_a_half_made_membership_is_not_listed(
 ) -> None:
     """A node died between the two sides; the next join completes it."""
     await redis_client.sadd(keys.user_rooms("ann"), "42")
-    assert await rooms.of_user("ann") == []
+    assert (await rooms.of_user("ann")).rooms == []
     await join(rooms, "42", "ann")
-    assert [each.room for each in await rooms.of_user("ann")] == ["42"]
+    assert [each.room for each in (await rooms.of_user("ann")).rooms] == ["42"]

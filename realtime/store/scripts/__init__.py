@@ -217,9 +217,12 @@ def message_log_read(
     uid: str,
     upto: int | str,
     limit: int,
+    limit_bytes: int,
 ) -> Coroutine[Any, Any, LogPage]:
     """Read the events after a position, if the log proves it."""
-    reply = redis.run_script(MESSAGE_LOG_READ, (log, meta), (offset, uid, upto, limit))
+    reply = redis.run_script(
+        MESSAGE_LOG_READ, (log, meta), (offset, uid, upto, limit, limit_bytes)
+    )
     return _parsed(
         reply,
         lambda said: LogPage(
