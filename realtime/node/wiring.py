@@ -123,7 +123,6 @@ class Parts:
         self.roster = Roster(presence)
         self.lease = NodeLease(
             self.redis,
-            node=self.id,
             presence=presence,
             relist=self.roster.relist,
             reconcile=self.roster.reconcile,

@@ -44,17 +44,25 @@ async def _parsed(reply: Awaitable[Any], parse: Callable[[Any], _Result]) -> _Re
 
 
 class Lease(NamedTuple):
-    """Whether a node's lease was still held, and nodes whose lease has run out."""
+    """Whether a life's lease is held, and lives of nodes that are to be swept."""
 
     held: bool
-    expired: list[str]
+    dead: list[str]
 
 
 def leases_renew(
-    redis: ScriptRunner, *, nodes: str, node: str, lease_ms: int
+    redis: ScriptRunner,
+    *,
+    nodes: str,
+    node: str,
+    lease_ms: int,
+    begins: bool,
+    former: str,
 ) -> Coroutine[Any, Any, Lease]:
-    """Renew a node's lease and list a few nodes whose lease has run out."""
-    reply = redis.run_script(LEASES_RENEW, (nodes,), (node, lease_ms))
+    """Renew the lease of a node's life, or begin one; list a few that are dead."""
+    reply = redis.run_script(
+        LEASES_RENEW, (nodes,), (node, lease_ms, int(begins), former)
+    )
     return _parsed(
         reply, lambda said: Lease(said[0] == 1, [each.decode() for each in said[1]])
     )
@@ -280,6 +288,7 @@ def presence_leave(
     sessions: str,
     online: str,
     sid: str,
+    node: str,
     channel: str,
     announce_users: int,
     head: bytes,
@@ -289,7 +298,7 @@ def presence_leave(
     reply = redis.run_script(
         PRESENCE_LEAVE,
         (sessions, online),
-        (sid, channel, redis.publish_command, announce_users, head, tail),
+        (sid, node, channel, redis.publish_command, announce_users, head, tail),
     )
     return _parsed(reply, _presence_change)
 
