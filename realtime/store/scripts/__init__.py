@@ -28,6 +28,7 @@ MEMBERSHIP_ADMIT = _load("membership_admit")
 MEMBERSHIP_CLAIM = _load("membership_claim")
 MEMBERSHIP_QUIT = _load("membership_quit")
 MESSAGE_LOG_APPEND = _load("message_log_append")
+MESSAGE_LOG_MEND = _load("message_log_mend")
 MESSAGE_LOG_READ = _load("message_log_read")
 PRESENCE_COUNT = _load("presence_count")
 PRESENCE_ENTER = _load("presence_enter")
@@ -181,6 +182,8 @@ async def message_log_append(
 ) -> Appended | None:
     """Store a message and publish it; None: the user is no member.
 
+    Without a number it was not stored: the log is to be mended before.
+
     The only one that is sent when it is awaited, one call less for each message.
     """
     reply = await redis.run_script(
@@ -199,9 +202,17 @@ async def message_log_append(
         ),
     )
     if reply[0] < 0:
-        return None
+        return None if reply[0] == -1 else Appended(0, 0, "", 0, False)
     duplicate, message, offset, stored_uid, at = reply
     return Appended(message, offset, stored_uid.decode(), at, duplicate == 1)
+
+
+def message_log_mend(
+    redis: ScriptRunner, *, log: str, messages: str, meta: str
+) -> Coroutine[Any, Any, Position]:
+    """Make a meta hash that was lost anew; return the log's top."""
+    reply = redis.run_script(MESSAGE_LOG_MEND, (log, messages, meta), ())
+    return _parsed(reply, lambda said: Position(said[0], said[1].decode()))
 
 
 class LogPage(NamedTuple):
