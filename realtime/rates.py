@@ -120,6 +120,10 @@ class Buckets:
         """Return how many have been taken and not been filled up again."""
         return max(0.0, self._full_at.get(name, now) - now) * rate.per_second
 
+    def empty(self, name: Hashable, rate: Rate, until: float) -> None:
+        """Have a bucket hold nothing until a time, and fill up from then on."""
+        self._full_at[name] = until + rate.burst / rate.per_second
+
     def drop(self, name: Hashable) -> None:
         """Forget a bucket that nobody will take from any more."""
         self._full_at.pop(name, None)

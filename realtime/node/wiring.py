@@ -34,6 +34,7 @@ from realtime.rooms.position_check import PositionCheck
 from realtime.rooms.quitting import Quitting
 from realtime.rooms.recovery import Recovery
 from realtime.rooms.replay_buffer import RecentMemory
+from realtime.rooms.room_states import RoomStates
 from realtime.rooms.router import Router
 from realtime.services import Limits, Services
 from realtime.socketio.manager import ChatroomManager
@@ -169,11 +170,13 @@ class Parts:
             attempts=attempts,
             present=partial(events.resign_images, address=self.images.address),
         )
+        self.room_states = RoomStates(
+            self.manager, self.feeds, snapshots, namespace=NAMESPACE
+        )
         self.quitting = Quitting(
             manager=self.manager,
-            feeds=self.feeds,
+            states=self.room_states,
             memberships=memberships,
-            snapshots=snapshots,
             roster=self.roster,
             attendance=attendance,
             attempts=attempts,
@@ -228,6 +231,7 @@ class Parts:
             ("remote-calls", self.remote.run({events.QUIT: self.quitting.heard})),
             ("catch-up", self.catch_up.run(self.router)),
             ("subscriber", self.subscriber.run(self.router)),
+            ("room-states", self.room_states.run()),
             ("position-check", self.position_check.run()),
             ("presence-counts", self.presence_counts.run()),
             ("user-rates", self.user_rates.run()),
@@ -256,6 +260,7 @@ class Parts:
             "request_buckets": len(self.request_rates),
             **self.user_rates.held(),
             "presence_counts": len(self.presence_counts),
+            "room_states": len(self.room_states),
             "image_slots": self.images.slots_taken,
             "durable_writes": len(self.durability),
         }

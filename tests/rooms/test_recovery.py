@@ -91,3 +91,28 @@ async def test_nobody_waits_for_a_row_of_others_while_redis_is_away(
         async with asyncio.timeout(ANSWERED_SECONDS):
             ends = await asyncio.gather(*waiting, return_exceptions=True)
         assert all(isinstance(each, ChatError) for each in ends), ends
+
+
+async def test_who_asks_again_and_again_waits_behind_themselves(
+    log: MessageLog, rooms: Memberships, send: Send
+) -> None:
+    """Fifty sessions of one user read the log: somebody else has the next turn."""
+    await rooms.admit("42", "ann")
+    # More than the node's memory takes, so that each one reads the log.
+    sent = [await send("x" * 4_000) for _ in range(30)]
+    cursor = Position(sent[0].offset, sent[0].uid)
+    feed = RoomFeed("42")
+    feed.restart(Position(sent[-1].offset, sent[-1].uid))
+    recovery = Recovery(log)
+    ended: list[str] = []
+
+    async def ask(user: str) -> None:
+        asking = Asking(user, Allowance(None, 1024 * 1024))
+        await recovery.past(feed, feed.begin_entry(), str(cursor), asking)
+        ended.append(user)
+
+    many = [asyncio.ensure_future(ask("ann")) for _ in range(50)]
+    await asyncio.sleep(0)
+    await ask("bob")
+    await asyncio.gather(*many)
+    assert ended.index("bob") <= 2

@@ -383,9 +383,16 @@ def room_snapshot_read(
     return _parsed(reply, _snapshot)
 
 
+class Wait(NamedTuple):
+    """Milliseconds until a user may take more, and until they may take all."""
+
+    more_ms: int
+    all_ms: int
+
+
 def user_rates_report(
     redis: ScriptRunner, *, rate: str, taken_ms: int, burst_ms: int
-) -> Coroutine[Any, Any, int]:
-    """Add what a user took; return milliseconds until more may be taken."""
+) -> Coroutine[Any, Any, Wait]:
+    """Add what a user took; return how long they have to wait."""
     reply = redis.run_script(USER_RATES_REPORT, (rate,), (taken_ms, burst_ms))
-    return _parsed(reply, int)
+    return _parsed(reply, lambda said: Wait(*said))
