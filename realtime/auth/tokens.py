@@ -105,6 +105,8 @@ def verify_token(token: str, key: VerifyKey, rules: TokenRules) -> dict[str, Any
             },
         )
         _USER_ID.deserialize(claims["sub"])
+        # A whole number of any length passes for a time until it is one.
+        session_end(claims)
     except jwt.ExpiredSignatureError:
         raise TokenError(
             "The token has expired; get a new one.", reason="token_expired"
