@@ -28,6 +28,11 @@ from schemas.catalog import NAMESPACE, REQUESTS
 UNKNOWN: Final = "?"
 """Stands for the names of events that do not exist: they are the client's to choose."""
 
+ROOMS_A_REQUEST: Final = 4
+"""Rooms of a ``sync`` that count as one more request of the user: their work is that of
+one, without the packets. Who comes back with 900 rooms on each of three devices waits
+for nobody; at most 200 rooms a second, 6 % of a core, are read for them then."""
+
 REQUESTS_A_TURN: Final = 2
 """Requests of one user begun in one turn of the event loop, over all connections. A
 hundred connections at once then take no more of a turn than a few others do."""
@@ -103,8 +108,10 @@ class ChatNamespace(SessionNamespace):
         """
         rooms = payload["rooms"]
         services = self.services
-        more = len(rooms) - 1
-        services.rates.take_of_user(session.user, time.monotonic(), count=more)
+        # One was counted, as for each request.
+        services.rates.take_of_user(
+            session.user, time.monotonic(), count=len(rooms) // ROOMS_A_REQUEST
+        )
         return await join_all(
             services.joining,
             session,

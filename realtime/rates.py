@@ -19,7 +19,7 @@ USER: Final = "user"
 # The rate at which a user becomes a member of rooms, over all nodes.
 NEW_ROOMS: Final = "new_rooms"
 
-# The rate of all requests of one user at a node; each room of a ``sync`` is one.
+# The rate of all requests of one user at a node; four rooms of a ``sync`` are one.
 USER_REQUESTS: Final = "user_requests"
 
 # The rate of a user's connects to a node. A refusal is answered after a while:
