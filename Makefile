@@ -13,13 +13,14 @@ BROWSER := $(shell command -v chromium chromium-browser google-chrome 2>/dev/nul
 # One flag of the project's own commands to pass on: make run ARGS="--port 6000"
 ARGS ?=
 
-.PHONY: help run nodes verify test coverage check check-page format lock install page browser bench bench-quick clean
+.PHONY: help run nodes verify test test-pythons coverage check check-page format lock install page browser diagrams bench bench-quick clean
 
 help:
 	@echo "make run      start one node on http://localhost:5000"
 	@echo "make nodes    start two nodes, on ports 5000 and 5001, on one Valkey"
 	@echo "make verify   prove order and no loss under faults, on nodes started for it"
 	@echo "make test     install what the tests need and run them"
+	@echo "make test-pythons  the same on every Python of this machine, without the long runs"
 	@echo "make coverage run them and tell which lines and branches no test reaches"
 	@echo "make check    lint, types and who may import whom"
 	@echo "make format   format the code"
@@ -40,10 +41,13 @@ verify: install page
 test: $(VENV)/.dev page browser
 	$(BIN)/pytest -n auto $(ARGS)
 
+test-pythons: page
+	bash .ci/test-pythons
+
 # Each process of a test writes down what it ran; killed ones cannot.
 coverage: $(VENV)/.dev page browser
 	rm -rf .coverage
-	CHATROOM_TEST_MS_SCALE=2 $(BIN)/coverage run -m pytest -n auto $(ARGS)
+	TEST_MS_SCALE=2 $(BIN)/coverage run -m pytest -n auto $(ARGS)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 
@@ -69,7 +73,7 @@ lock: $(VENV)/.dev
 install: $(VENV)/.run
 
 $(VENV)/bin/pip:
-	@PYTHON=$(PYTHON) VENV=$(VENV) bash .ci/make-venv
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" bash .ci/make-venv
 
 # The stamps are touched last: an install that was broken off is done again.
 $(VENV)/.run: $(VENV)/bin/pip pyproject.toml setup.cfg $(LOCK)
@@ -115,6 +119,10 @@ $(PEERS)/node_modules/.installed: $(PEERS)/package.json $(PEERS)/package-lock.js
 	@echo "Installing the servers to compare with ..."
 	@cd $(PEERS) && npm ci --ignore-scripts
 	@touch $@
+
+# The picture of docs/architecture.md; dot is Debian's package graphviz.
+diagrams:
+	dot -Tsvg docs/message-path.dot -o docs/message-path.svg
 
 clean:
 	rm -rf $(VENV) $(WEB)/node_modules $(PEERS)/node_modules $(WEB)/dist build *.egg-info

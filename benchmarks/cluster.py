@@ -1,6 +1,7 @@
 """Several nodes of this server on one Valkey, each process pinned to a core."""
 
 import contextlib
+import os
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -10,8 +11,9 @@ from pathlib import Path
 from redis import Redis
 
 from benchmarks.machine import LOAD_CORE, SERVER_CORE
-from benchmarks.processes import free_port, running, running_valkey, wait_ready
-from benchmarks.servers import CHATROOM, chatroom_environment
+from benchmarks.processes import running_valkey, wait_ready
+from benchmarks.servers import chatroom_environment
+from verify.harness.nodes import NodeProcess
 
 ANSWER_SECONDS = 5.0
 """Longest wait for Redis's or a node's numbers."""
@@ -19,17 +21,24 @@ ANSWER_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A running node.
+    """A running node."""
 
-    Attributes:
-        port: Where it listens.
-        process: Its process.
-        log: File with what it logged.
-    """
+    started: NodeProcess
 
-    port: int
-    process: subprocess.Popen[str]
-    log: Path
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self.started.port
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """Its process."""
+        return self.started.process
+
+    @property
+    def log(self) -> Path:
+        """File with what it logged."""
+        return self.started.log
 
     def metrics(self) -> str:
         """Return its numbers in Prometheus's text format."""
@@ -50,7 +59,7 @@ class Cluster:
     """
 
     nodes: list[Node]
-    redis: subprocess.Popen[str]
+    redis: subprocess.Popen[bytes]
     redis_port: int
 
     def calls(self) -> dict[str, int]:
@@ -91,21 +100,18 @@ def cluster(
         redis_url = f"redis://127.0.0.1:{redis_port}"
         nodes = []
         for number in range(count):
-            port, log = free_port(), folder / f"node-{number}.log"
-            process = stack.enter_context(
-                running(
-                    CHATROOM,
-                    core=cores[number % len(cores)],
-                    log=log,
-                    environment={
-                        **chatroom_environment(
-                            port, redis_url, folder / f"data-{number}"
-                        ),
-                        **(settings or {}),
-                    },
-                )
+            process = NodeProcess(
+                log=folder / f"node-{number}.log",
+                environment={
+                    **chatroom_environment(redis_url, folder / f"data-{number}"),
+                    **(settings or {}),
+                },
             )
-            nodes.append(Node(port, process, log))
-        for node in nodes:
-            wait_ready(node.process, node.port, "/readyz")
-        yield Cluster(nodes, redis, redis_port)
+            stack.callback(process.kill)
+            process.start()
+            os.sched_setaffinity(process.process.pid, {cores[number % len(cores)]})
+            nodes.append(process)
+        for process in nodes:
+            process.wait_ready()
+            wait_ready(process.process, process.port, "/readyz")
+        yield Cluster([Node(each) for each in nodes], redis, redis_port)

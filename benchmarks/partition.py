@@ -19,9 +19,10 @@ from pathlib import Path
 import aiohttp
 
 from benchmarks.machine import describe
-from verify.connection import Connection
-from verify.deployment import Deployment, NodeSlot
-from verify.proxy import Line
+from verify.client.connection import Connection
+from verify.harness.deployment import deployment
+from verify.harness.proxy import Line
+from verify.harness.site import Place
 
 ROOM = "partition"
 
@@ -35,16 +36,14 @@ CALM_SECONDS = (0.5, 3.0)
 """Before each cut, by chance: cuts must strike every moment of the node's rounds."""
 
 
-async def until_ready(
-    http: aiohttp.ClientSession, slot: NodeSlot, ready: bool
-) -> float:
+async def until_ready(http: aiohttp.ClientSession, place: Place, ready: bool) -> float:
     """Return the seconds until a node is ready, or is not.
 
     Raises:
         TimeoutError: It does not come to it.
     """
     began = time.monotonic()
-    url = f"http://127.0.0.1:{slot.process.port}/readyz"
+    url = f"{place.process.url}/readyz" if place.process else ""
     async with asyncio.timeout(LONGEST_SECONDS):
         while True:
             async with http.get(url) as answer:
@@ -80,38 +79,38 @@ class Found:
 
 async def measure(cuts: int) -> Found:
     """Cut the line so many times."""
-    member = Connection(lambda _name, _payload: None)
+    member = Connection()
     with tempfile.TemporaryDirectory(prefix="chatroom-cut-") as folder:
         async with (
-            Deployment(Path(folder), nodes=1) as site,
+            deployment(Path(folder), nodes=1) as site,
             aiohttp.ClientSession() as http,
         ):
-            (slot,) = site.slots
+            (place,) = site.places
             try:
-                await member.open(slot.url, {"user": "ann"}, ["websocket"])
+                await member.open(place.url, {"user": "ann"}, ["websocket"])
                 await member.request("join", {"room": ROOM}, seconds=LONGEST_SECONDS)
-                return await _cut(http, slot, member, cuts)
+                return await _cut(http, place, member, cuts)
             finally:
                 await member.close()
 
 
 async def _cut(
-    http: aiohttp.ClientSession, slot: NodeSlot, member: Connection, cuts: int
+    http: aiohttp.ClientSession, place: Place, member: Connection, cuts: int
 ) -> Found:
     found = Found()
     rng = random.Random(1)
     for number in range(cuts):
         await asyncio.sleep(rng.uniform(*CALM_SECONDS))
-        await slot.redis_line.set_line(Line(swallowing=True))
+        place.redis_lines[0].set_line(Line(swallowing=True))
         noticed, (answered, code) = await asyncio.gather(
-            until_ready(http, slot, False), send(member, f"in cut {number}")
+            until_ready(http, place, False), send(member, f"in cut {number}")
         )
         found.noticed.append(noticed)
         found.answered.append(answered)
         found.answers[code] += 1
-        await slot.redis_line.set_line(Line())
+        place.redis_lines[0].set_line(Line())
         healed = time.monotonic()
-        found.ready_again.append(await until_ready(http, slot, True))
+        found.ready_again.append(await until_ready(http, place, True))
         while code != "ok":
             # The same clientId, as clients do: it is stored once.
             _seconds, code = await send(member, f"in cut {number}")

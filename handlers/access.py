@@ -12,8 +12,8 @@ from realtime.presence.sessions import ChatSession
 from realtime.services import Services
 from schemas.catalog import Access
 
+# When to try a full node again, in milliseconds: by then a balancer knows.
 FULL_RETRY_MS: Final = 5_000
-"""When to try a full node again, in milliseconds: by then a balancer knows."""
 
 
 def require_place(

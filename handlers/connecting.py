@@ -9,10 +9,10 @@ import socketio
 from socketio.exceptions import ConnectionRefusedError as RefusedError
 
 from handlers.access import require_place
-from handlers.guard import told
+from handlers.guard import as_chat_error
 from realtime.errors import ChatError
 from realtime.presence.sessions import ChatSession
-from realtime.rates import REST_SECONDS
+from realtime.rates import PENALTY_SECONDS
 from realtime.services import Services
 from realtime.store import keys
 
@@ -58,10 +58,10 @@ class SessionNamespace(socketio.AsyncNamespace):
                 address_sessions=self._sessions_of_address(sid),
             )
         except Exception as failure:  # noqa: BLE001 - logged, and answered
-            error = told(failure, "connect", sid)
+            error = as_chat_error(failure, "connect", sid)
             self.count("connect", error)
             if error.limit == "rate_connect":
-                await asyncio.sleep(REST_SECONDS)
+                await asyncio.sleep(PENALTY_SECONDS)
             raise RefusedError(error.message, error.to_wire()) from None
         if self._eio_sid(sid) not in self.server.environ:
             raise RefusedError("The connection was closed meanwhile.")
@@ -98,7 +98,7 @@ class SessionNamespace(socketio.AsyncNamespace):
         if error.limit is not None:
             self.services.limited[error.limit] += 1
 
-    def try_patience(self, sid: str) -> None:
+    def count_refusal(self, sid: str) -> None:
         """Take note of a refusal: whoever goes on is read slowly from then on."""
         services = self.services
         session = services.sessions.find(sid)
@@ -107,7 +107,7 @@ class SessionNamespace(socketio.AsyncNamespace):
         ):
             return
         services.limited["rate_refusals"] += 1
-        self.server.slow_down(sid, self.namespace, REST_SECONDS)
+        self.server.slow_down(sid, self.namespace, PENALTY_SECONDS)
 
     def _sessions_of_address(self, sid: str) -> int:
         connection = self._connection(sid)

@@ -30,11 +30,11 @@ from schemas.catalog import REQUESTS, Access, Request
 Payload = dict[str, Any]
 Answer = dict[str, object] | DeferredAck | None
 
-WEARING: Final = (InvalidError, RateLimitedError)
-"""What a client that keeps to the protocol never gets many of. One that lost its way
-in many rooms at once may get other refusals, and needs them quickly."""
+# What a client that keeps to the protocol never gets many of. One that lost its way in
+# many rooms at once may get other refusals, and needs them quickly.
+COUNTED_REFUSALS: Final = (InvalidError, RateLimitedError)
 
-_LOG: Final = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 class Guarded(Protocol):
@@ -50,7 +50,7 @@ class Guarded(Protocol):
         """Take note of an answer that is an error."""
         ...
 
-    def try_patience(self, sid: str) -> None:
+    def count_refusal(self, sid: str) -> None:
         """Take note that a session was refused something; it may be slowed down."""
         ...
 
@@ -73,7 +73,6 @@ def guarded(handler: Handler) -> Entry:
 
     @functools.wraps(handler)
     async def entry(namespace: Guarded, sid: str, *arguments: object) -> object:
-        answers = _Answers(namespace.count, request.name, sid)
         namespace.under_way += 1
         try:
             session = namespace.services.sessions.find(sid)
@@ -91,14 +90,16 @@ def guarded(handler: Handler) -> Entry:
                 )
             result = await handler(namespace, session, payload)
         except Exception as error:  # noqa: BLE001 - logged, and answered as `internal`
-            if isinstance(error, WEARING):
-                namespace.try_patience(sid)
-            return answers.refuse(error)
+            if isinstance(error, COUNTED_REFUSALS):
+                namespace.count_refusal(sid)
+            return _refused(namespace, request.name, sid, error)
         finally:
             namespace.under_way -= 1
         if isinstance(result, DeferredAck):
-            return DeferredAck(functools.partial(answers.resolve, result))
-        return answers.grant(result)
+            return DeferredAck(
+                functools.partial(_resolved, namespace, request.name, sid, result)
+            )
+        return _granted(result)
 
     return entry
 
@@ -134,37 +135,31 @@ def error_answer(error: ChatError) -> dict[str, object]:
     return {"ok": False, "error": error.to_wire()}
 
 
-def told(error: Exception, event: str, sid: str) -> ChatError:
+def as_chat_error(error: Exception, event: str, sid: str) -> ChatError:
     """Return what a client is told of a failure; a defect is logged, here only."""
     if isinstance(error, ChatError):
         return error
-    _LOG.error("%s of session %s failed", event, sid, exc_info=error)
+    _logger.error("%s of session %s failed", event, sid, exc_info=error)
     return InternalError("The server failed at this; it is in its log.")
 
 
-class _Answers:
-    """Builds the answer to one event, and counts what went wrong."""
+def _granted(result: object) -> dict[str, object]:
+    return {"ok": True, **result} if isinstance(result, dict) else {"ok": True}
 
-    __slots__ = ("_count", "_event", "_sid")
 
-    def __init__(
-        self, count: Callable[[str, ChatError], None], event: str, sid: str
-    ) -> None:
-        self._count = count
-        self._event = event
-        self._sid = sid
+def _refused(
+    namespace: Guarded, event: str, sid: str, error: Exception
+) -> dict[str, object]:
+    refusal = as_chat_error(error, event, sid)
+    namespace.count(event, refusal)
+    return error_answer(refusal)
 
-    def grant(self, result: object) -> dict[str, object]:
-        return {"ok": True, **result} if isinstance(result, dict) else {"ok": True}
 
-    def refuse(self, error: Exception) -> dict[str, object]:
-        refusal = told(error, self._event, self._sid)
-        self._count(self._event, refusal)
-        return error_answer(refusal)
-
-    def resolve(self, deferred: DeferredAck) -> dict[str, object]:
-        """Run the deferred step; it may fail like the handler itself."""
-        try:
-            return self.grant(deferred.resolve())
-        except Exception as error:  # noqa: BLE001 - logged, and answered as `internal`
-            return self.refuse(error)
+def _resolved(
+    namespace: Guarded, event: str, sid: str, deferred: DeferredAck
+) -> dict[str, object]:
+    """Run the deferred step; it may fail like the handler itself."""
+    try:
+        return _granted(deferred.resolve())
+    except Exception as error:  # noqa: BLE001 - logged, and answered as `internal`
+        return _refused(namespace, event, sid, error)

@@ -8,19 +8,19 @@ from typing import Final
 
 from aiohttp import web
 
+# Prometheus's text format, as its documentation names it.
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-"""Prometheus's text format, as its documentation names it."""
 
 MetricsText = Callable[[], bytes]
 
+# Returns why the node cannot serve right now, one sentence a reason; empty: it can.
 Readiness = Callable[[], Sequence[str]]
-"""Returns why the node cannot serve right now, one sentence a reason; empty: it can."""
 
 LOCAL: Final = frozenset({"127.0.0.1", "::1"})
 
+# One level of plain names: nothing outside the folder can be asked for, and no name
+# that a file system refuses as too long (255 bytes).
 ASSET: Final = r"/assets/{name:[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}}"
-"""One level of plain names: nothing outside the folder can be asked for, and no name
-that a file system refuses as too long (255 bytes)."""
 
 HOST: Final = re.compile(r"[A-Za-z0-9.\-]+(:\d+)?|\[[0-9A-Fa-f:]+\](:\d+)?")
 

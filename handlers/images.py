@@ -1,6 +1,7 @@
 """``GET /images/<sha256>.<ext>?expires=…&signature=…``."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Final
 
 from aiohttp import web
@@ -10,37 +11,63 @@ from realtime.images.decode import EXTENSIONS
 from realtime.images.service import Image, Images
 from realtime.images.signed_urls import NAME_PATTERN
 
+# Time for one image: 8 MiB at 28 KB/s, a poor mobile connection.
 SEND_SECONDS: Final = 300.0
-"""Time for one image: 8 MiB at 28 KB/s, a poor mobile connection."""
 
 _MIMES: Final = {extension: mime for mime, extension in EXTENSIONS.items()}
 
 
-def image_routes(images: Images) -> list[web.RouteDef]:
+def image_routes(
+    images: Images, *, origins: Collection[str] = ()
+) -> list[web.RouteDef]:
     """Return the routes that serve images to whoever holds a valid address.
 
     Args:
         images: They are read from here.
+        origins: Those of other pages whose scripts may read the bytes; ``*`` for all.
     """
 
     async def get(request: web.Request) -> web.StreamResponse:
-        name = request.match_info["name"]
-        query = request.query
-        try:
-            async with images.read(
-                name,
-                expires=query.get("expires", ""),
-                signature=query.get("signature", ""),
-            ) as image:
-                return await _send(request, name, image)
-        except ChatError as error:
-            return _refuse(error)
+        shared = _shared_headers(request.headers.get("Origin"), origins)
+        return await _get(request, images, shared)
 
     return [web.get(f"/images/{{name:{NAME_PATTERN}}}", get)]
 
 
-async def _send(request: web.Request, name: str, image: Image) -> web.StreamResponse:
-    response = web.StreamResponse(headers=_headers(name, image.valid_seconds))
+async def _get(
+    request: web.Request, images: Images, shared: dict[str, str]
+) -> web.StreamResponse:
+    name, query = request.match_info["name"], request.query
+    try:
+        async with images.read(
+            name,
+            expires=query.get("expires", ""),
+            signature=query.get("signature", ""),
+        ) as image:
+            return await _send(request, name, image, shared)
+    except ChatError as error:
+        return _refuse(error, shared)
+
+
+def _shared_headers(origin: str | None, origins: Collection[str]) -> dict[str, str]:
+    """Return what lets a page of another origin read the bytes: canvas, ``fetch``.
+
+    Not what lets it show them: that needs the address only.
+    """
+    if not origins:
+        return {}
+    # Caches must not give one page the answer that another one got.
+    headers = {"Vary": "Origin"}
+    if origin and ("*" in origins or origin in origins):
+        headers["Access-Control-Allow-Origin"] = origin
+    return headers
+
+
+async def _send(
+    request: web.Request, name: str, image: Image, shared: dict[str, str]
+) -> web.StreamResponse:
+    headers = _headers(name, image.valid_seconds) | shared
+    response = web.StreamResponse(headers=headers)
     etag = f'"{name}"'
     response.headers["ETag"] = etag
     if request.headers.get("If-None-Match") == etag:
@@ -80,7 +107,7 @@ def _headers(name: str, valid_seconds: int) -> dict[str, str]:
     }
 
 
-def _refuse(error: ChatError) -> web.Response:
+def _refuse(error: ChatError, shared: dict[str, str]) -> web.Response:
     status = 503
     if isinstance(error, ForbiddenError):
         status = 403
@@ -89,5 +116,9 @@ def _refuse(error: ChatError) -> web.Response:
     return web.json_response(
         {"ok": False, "error": error.to_wire()},
         status=status,
-        headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
+        headers={
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            **shared,
+        },
     )

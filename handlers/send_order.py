@@ -11,12 +11,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
+# The longest that a message waits for those before it: an image takes a tenth of a
+# second, and a store that hangs must not cost what follows its answer within 5 s.
 AHEAD_SECONDS: Final = 2.0
-"""The longest that a message waits for those before it: an image takes a tenth of a
-second, and a store that hangs must not cost what follows its answer within 5 s."""
 
+# ChatSession id and room: rooms do not wait for one another.
 Key = tuple[str, str]
-"""ChatSession id and room: rooms do not wait for one another."""
 
 
 class _Place:

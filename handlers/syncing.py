@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from handlers.guard import error_answer, told
+from handlers.guard import as_chat_error, error_answer
 from realtime.errors import ChatError
 from realtime.presence.sessions import ChatSession
 from realtime.rooms.allowance import Allowance
@@ -12,9 +12,9 @@ from realtime.rooms.joining import Joining
 from realtime.rooms.pending_join import PendingJoin
 from realtime.socketio.deferred_ack import DeferredAck
 
+# Rooms of one ``sync`` that are read at the same time, so that a client with 200 rooms
+# does not crowd out the others.
 JOINS_TOGETHER: Final = 16
-"""Rooms of one ``sync`` that are read at the same time, so that a client with 200
-rooms does not crowd out the others."""
 
 
 async def join_all(
@@ -43,7 +43,7 @@ async def join_all(
                     session, item["room"], item.get("cursor"), allowance
                 )
             except Exception as error:  # noqa: BLE001 - logged, answered by room
-                return told(error, "sync", session.sid)
+                return as_chat_error(error, "sync", session.sid)
 
     def answer(room: str, pending: PendingJoin | ChatError) -> dict[str, object]:
         try:
@@ -51,7 +51,7 @@ async def join_all(
                 return {"ok": True, **pending.finish()}
             error = pending
         except Exception as failure:  # noqa: BLE001 - logged, answered by room
-            error = told(failure, "sync", session.sid)
+            error = as_chat_error(failure, "sync", session.sid)
         count(error)
         return {"room": room, **error_answer(error)}
 

@@ -1,8 +1,6 @@
-"""The chatroom server.
+"""The chatroom server: a package for each duty, and modules that all of them may use.
 
-This package imports nothing of its own here: ``handlers`` sits between
-``realtime.node.app`` above it and the stores below it, and an import at this place
-would close that circle.
+Nothing is imported here: ``handlers`` stands between ``node`` and ``rooms``.
 """
 
 __version__ = "0.1.0"

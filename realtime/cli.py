@@ -4,20 +4,16 @@ import argparse
 import asyncio
 import os
 import sys
-import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Final, TextIO
 
-import jwt
-from marshmallow import ValidationError
-
 from realtime import __version__
+from realtime.auth.tokens import make_token
+from realtime.errors import StartError
 from realtime.node.settings import Settings
 from realtime.node.settings_io import describe, load_settings, to_markdown
-from realtime.start_error import StartError
-from schemas.field_types import UserId
-from verify.arguments import add_arguments
+from verify.plan import add_arguments
 
 HOUR_SECONDS: Final = 3600
 # A token made by hand is for trying things out: long enough for a day's work.
@@ -85,6 +81,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     settings.set_defaults(run=_settings)
 
+    garbage = commands.add_parser(
+        "gc", help="show the images that no message shows, or delete them"
+    )
+    for name in ("redis_url", "data_dir"):
+        flag = "--" + name.replace("_", "-")
+        garbage.add_argument(flag, help=f"as of serve: {SERVE_FLAGS[name]}")
+    garbage.add_argument("--delete", action="store_true", help="delete them")
+    garbage.set_defaults(run=_gc)
+
     verify = commands.add_parser(
         "verify", help="prove by trial, with faults, that nothing gets lost"
     )
@@ -111,6 +116,17 @@ def _serve(given: argparse.Namespace) -> None:
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(serve(settings, announce=lambda url: _announce(settings, url)))
+
+
+def _gc(given: argparse.Namespace) -> None:
+    flags = {name: getattr(given, name) for name in ("redis_url", "data_dir")}
+    settings = load_settings(
+        os.environ, {name: text for name, text in flags.items() if text is not None}
+    )
+    # Here, because the other commands need none of it and answer sooner.
+    from realtime.node.gc import collect
+
+    asyncio.run(collect(settings, delete=given.delete, say=partial(print, flush=True)))
 
 
 def _announce(settings: Settings, url: str) -> None:
@@ -142,23 +158,22 @@ def _token(given: argparse.Namespace) -> None:
             " In development mode clients connect with auth {user} and need none."
         )
     try:
-        claims = {"sub": UserId().deserialize(given.user)}
-    except ValidationError as error:
-        raise StartError(f"the user id: {' '.join(error.messages)}") from None
-    now = int(time.time())
-    claims |= {"iat": now, "exp": now + round(given.hours * HOUR_SECONDS)}
-    optional = {
-        "name": given.name,
-        "aud": settings.jwt_audience,
-        "iss": settings.jwt_issuer,
-    }
-    claims |= {name: value for name, value in optional.items() if value is not None}
-    print(jwt.encode(claims, settings.jwt_secret, algorithm="HS256"))
+        token = make_token(
+            given.user,
+            secret=settings.jwt_secret,
+            name=given.name,
+            lifetime_seconds=given.hours * HOUR_SECONDS,
+            issuer=settings.jwt_issuer,
+            audience=settings.jwt_audience,
+        )
+    except ValueError as error:
+        raise StartError(f"the user id: {error}") from None
+    print(token)
 
 
 def _verify(given: argparse.Namespace) -> None:
     # Here, because the other commands need none of it and answer sooner.
-    from verify.command import run
+    from verify.cli import run
 
     if not run(given, load_settings(os.environ), partial(print, flush=True)):
         raise SystemExit(BROKEN_EXIT)

@@ -137,3 +137,11 @@ class InternalError(ChatError):
     """A defect of the server; its log has the traceback."""
 
     code = "internal"
+
+
+class StartError(Exception):
+    """A reason not to start, in words that say what to change: no client hears of it.
+
+    The command line prints its text without a traceback: it stands for a wrong
+    setting, a Redis that does not fit or a busy port, never for a defect.
+    """

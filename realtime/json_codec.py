@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
+# A double holds up to 309 digits; what has more is infinite in JavaScript.
 MAX_DIGITS = 400
-"""A double holds up to 309 digits; what has more is infinite in JavaScript."""
 
 
 def dumps(value: object, **_stock_options: object) -> str:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
+# Name to what is limited.
 LIMITS: Final[Mapping[str, str]] = {
     "address_connections": "HTTP connections of one address.",
     "address_sessions": "Sessions of one address.",
@@ -16,7 +17,9 @@ LIMITS: Final[Mapping[str, str]] = {
     "body_seconds": "Time for the body of a POST.",
     "connect_seconds": "Time of a connection without a session.",
     "control_messages": "Control messages that wait at a node.",
+    "image_free_bytes": "Bytes of the images' disk that stay free.",
     "image_limit_bytes": "Bytes of an image.",
+    "image_limit_frame_pixels": "Pixels of an animation.",
     "image_limit_pixels": "Pixels of an image.",
     "images_waiting": "Images that wait to be checked.",
     "jwks_stale_seconds": "Age of a key set that cannot be fetched anew.",
@@ -37,11 +40,11 @@ LIMITS: Final[Mapping[str, str]] = {
     "redis_calls": "Redis calls under way.",
     "requests_under_way": "Requests of a connection under way.",
     "session_rooms": "Rooms of a session.",
+    "user_image_bytes": "Bytes of a user's images.",
     "user_rooms": "Rooms of a user.",
     "user_sessions": "Sessions of a user.",
     "write_buffer_bytes": "Bytes that wait for a client.",
 }
-"""Name to what is limited."""
 
 
 def new_counts() -> Counter[str]:

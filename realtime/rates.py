@@ -35,7 +35,7 @@ MESSAGES: Final = "messages"
 
 # Seconds for which a connection that goes on after refusals is not read. The 100
 # connections that a user may have then cost 100 refusals a second, 1 % of a core.
-REST_SECONDS: Final = 1.0
+PENALTY_SECONDS: Final = 1.0
 
 _RATE: Final = re.compile(r"([a-z_]+)=([0-9]+(?:\.[0-9]+)?)/([0-9]+)", re.ASCII)
 

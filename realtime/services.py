@@ -12,6 +12,7 @@ from realtime.rooms.attempts import JoinAttempts
 from realtime.rooms.attendance import Attendance
 from realtime.rooms.joining import Joining
 from realtime.rooms.quitting import Quitting
+from realtime.store.image_uses import ImageUses
 from realtime.store.membership import Memberships
 from realtime.store.message_log import MessageLog
 from realtime.store.read_marks import ReadMarks
@@ -41,6 +42,7 @@ class Services:
     joining: Joining
     quitting: Quitting
     images: Images
+    image_uses: ImageUses
     rates: RequestRates
     user_rates: UserRates
     limits: Limits

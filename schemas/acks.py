@@ -23,6 +23,7 @@ from schemas.field_types import (
 )
 from schemas.room_state import ANY_NUMBER, MapOf, RoomState
 
+# Each code and whether it is temporary: may the same request succeed later?
 ERROR_CODES: Final[Mapping[str, bool]] = {
     "invalid": False,
     "unauthorized": False,
@@ -36,7 +37,6 @@ ERROR_CODES: Final[Mapping[str, bool]] = {
     "unknown_event": False,
     "internal": False,
 }
-"""Each code and whether it is temporary: may the same request succeed later?"""
 
 
 class EventArray(StrictField):

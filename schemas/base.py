@@ -8,8 +8,8 @@ from typing import Any, Final, NamedTuple
 from marshmallow import RAISE, Schema, ValidationError, fields, missing
 from marshmallow.decorators import VALIDATES_SCHEMA
 
+# Control characters and the halves of surrogate pairs.
 UNCLEAN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Control characters and the halves of surrogate pairs."""
 
 
 class _Step(NamedTuple):

@@ -7,7 +7,7 @@ the tests hold every event that a client receives against them.
 import re
 from typing import Any, Final
 
-from marshmallow import ValidationError, validates_schema
+from marshmallow import ValidationError, fields, validates_schema
 
 from schemas.base import StrictField, StrictSchema
 from schemas.events import MENTIONS, MessageType
@@ -28,6 +28,10 @@ IMAGE_URL_PATTERN: Final = re.compile(
 )
 
 
+THUMBNAILS: Final = 2
+"""Thumbnails of an image: one for lists, one for screens."""
+
+
 class Sentence(StrictField):
     """A line of text for the person who reads it."""
 
@@ -40,14 +44,31 @@ class Sentence(StrictField):
         return text
 
 
+class Thumbnail(StrictSchema):
+    """A smaller WebP of an image."""
+
+    url = PatternText(IMAGE_URL_PATTERN, "Must be a signed path of this server.")
+    width = WholeNumber(minimum=1)
+    height = WholeNumber(minimum=1)
+
+
+class _ThumbnailItem(fields.Nested):
+    """A ``Thumbnail`` inside a list."""
+
+
 class Image(StrictSchema):
-    """Where an image is and what it is like; ``url`` is signed and expires."""
+    """Where an image is and what it is like; each ``url`` is signed and expires."""
 
     url = PatternText(IMAGE_URL_PATTERN, "Must be a signed path of this server.")
     mime = PatternText(re.compile(r"image/(png|jpeg|webp|gif)"), "Must be an image.")
     size = WholeNumber(minimum=1)
     width = WholeNumber(minimum=1)
     height = WholeNumber(minimum=1)
+    thumbhash = PatternText(
+        re.compile(r"[A-Za-z0-9+/]{6,64}={0,2}"), "Must be base64.", required=False
+    )
+    thumbnails = ListOf(_ThumbnailItem(Thumbnail), longest=THUMBNAILS, required=False)
+    animated = Flag(required=False)
 
 
 class ImageField(StrictField):

@@ -16,8 +16,8 @@ from schemas import acks, broadcasts, events
 from schemas.base import StrictSchema
 from schemas.room_state import RoomState
 
+# The Socket.IO namespace of all events here.
 NAMESPACE = "/chat"
-"""The Socket.IO namespace of all events here."""
 
 
 class Access(Enum):

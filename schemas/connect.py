@@ -9,8 +9,8 @@ from schemas.base import UNCLEAN, StrictSchema
 from schemas.events import Token
 from schemas.field_types import PatternText, UserId
 
+# Display names are shown in one line; longer ones are cut.
 NAME_CHARACTERS: Final = 128
-"""Display names are shown in one line; longer ones are cut."""
 
 DEVICE_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 

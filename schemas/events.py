@@ -17,23 +17,23 @@ from schemas.field_types import (
     WholeNumber,
 )
 
+# Rooms of one ``sync``: each costs reads in Redis and a page of events.
 SYNC_ROOMS: Final = 200
-"""Rooms of one ``sync``: each costs reads in Redis and a page of events."""
 
+# The longest page of ``rooms``, and what it is without a ``limit``: one ``sync``.
 ROOMS_PAGE: Final = 200
-"""The longest page of ``rooms``, and what it is without a ``limit``: one ``sync``."""
 
+# The longest page of history; a higher ``limit`` is held to it.
 HISTORY_MESSAGES: Final = 100
-"""The longest page of history; a higher ``limit`` is held to it."""
 
+# A page of history when the client names no ``limit``: two or three screens.
 HISTORY_DEFAULT: Final = 50
-"""A page of history when the client names no ``limit``: two or three screens."""
 
+# Users mentioned by one message; a larger crowd is the room itself.
 MENTIONS: Final = 50
-"""Users mentioned by one message; a larger crowd is the room itself."""
 
+# Tokens with many claims have 2-4 KB; proxies cut headers at 8-16 KB as well.
 TOKEN_CHARACTERS: Final = 16_384
-"""Tokens with many claims have 2-4 KB; proxies cut headers at 8-16 KB as well."""
 
 
 class Room(StrictSchema):

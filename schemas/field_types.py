@@ -13,27 +13,27 @@ from marshmallow import ValidationError, fields
 
 from schemas.base import StrictField, require_clean
 
+# JavaScript's largest exact integer: a higher one would change on its way.
 MAX_SAFE_INTEGER: Final = 2**53 - 1
-"""JavaScript's largest exact integer: a higher one would change on its way."""
 
 ROOM_ID_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 CLIENT_ID_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 CURSOR_PATTERN: Final = re.compile(r"[0-9]{1,16}:[A-Za-z0-9_-]{0,64}")
 
+# Long enough for the subjects of all common identity providers.
 USER_ID_CHARACTERS: Final = 128
-"""Long enough for the subjects of all common identity providers."""
 
+# Code points of a message's text: some two printed pages.
 TEXT_CHARACTERS: Final = 4_000
-"""Code points of a message's text: some two printed pages."""
 
+# The control characters that people type.
 LINE_CONTROLS: Final = frozenset("\n\t")
-"""The control characters that people type."""
 
+# What JavaScript's ``trim()`` removes, so that clients and server agree.
 TRIMMED: Final = (
     "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008"
     "\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 )
-"""What JavaScript's ``trim()`` removes, so that clients and server agree."""
 
 
 class WholeNumber(StrictField):

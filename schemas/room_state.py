@@ -7,8 +7,8 @@ from marshmallow import ValidationError, fields
 from schemas.base import StrictField, StrictSchema
 from schemas.field_types import ListOf, RoomId, UserId, WholeNumber
 
+# No bound of the protocol's own: the server's settings bound these lists.
 ANY_NUMBER: Final = 2**31
-"""No bound of the protocol's own: the server's settings bound these lists."""
 
 
 class MapOf(StrictField):

@@ -1,6 +1,7 @@
 """Fixtures of the whole suite: a real Valkey, and no task left behind."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -15,6 +16,8 @@ pytest_plugins = ("tests.kit.node_fixtures", "tests.kit.store_fixtures")
 # Keys that may stay without an expiry, by what they end with: what rooms and users
 # are, and what a killed node leaves for the others to sweep.
 KEPT_KEYS = (":log", ":messages", ":meta", ":lastRead", ":members", ":rooms")
+# What is known of images goes with the last message that shows them.
+IMAGE_KEYS = (":uses", ":due", ":bytes")
 SWEPT_KEYS = (":sessions", ":online", ":nodes", ":secret", ":durable")
 
 # Alike in every run and everywhere, and without a clock: a busy machine is no defect.
@@ -27,6 +30,8 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("suite")
+# As in this process: whoever starts another one is told of what is deprecated there.
+os.environ["PYTHONWARNINGS"] = "error"
 
 
 def pytest_collection_modifyitems(
@@ -59,7 +64,7 @@ def redis_server(_worker_redis: RedisServer) -> Iterator[RedisServer]:
     leaked = [
         key
         for key in _worker_redis.keys_without_expiry()
-        if not key.endswith(KEPT_KEYS + SWEPT_KEYS)
+        if not key.endswith(KEPT_KEYS + IMAGE_KEYS + SWEPT_KEYS)
     ]
     assert not leaked, f"keys without an expiry were left: {leaked}"
 

@@ -1,13 +1,14 @@
-"""What a client wrote down: the records of a history, and their form in JSON lines.
+"""What clients wrote down and what the server holds at the end: all that is compared.
 
 Times are seconds of the machine's monotonic clock, which all programs on it share.
-Python and JavaScript recorders write the same lines: ``{"kind": "shown", ...}``.
+Python and JavaScript clients write the same lines: ``{"kind": "shown", ...}``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import orjson
 
@@ -26,7 +27,6 @@ class Outcome(StrEnum):
 class Up:
     """A connection was made; ``node`` is the address it went to."""
 
-    kind: ClassVar[str] = "up"
     at: float
     node: str
 
@@ -35,7 +35,6 @@ class Up:
 class Down:
     """The connection ended."""
 
-    kind: ClassVar[str] = "down"
     at: float
     reason: str
 
@@ -44,7 +43,6 @@ class Down:
 class Sent:
     """An attempt to send a message began."""
 
-    kind: ClassVar[str] = "sent"
     at: float
     room: str
     client_id: str
@@ -54,7 +52,6 @@ class Sent:
 class Answered:
     """An attempt to send ended. The numbers are the ack's, 0 without one."""
 
-    kind: ClassVar[str] = "answered"
     at: float
     room: str
     client_id: str
@@ -71,7 +68,6 @@ class Answered:
 class Shown:
     """An event of the room's log reached the user; ``message`` is 0 for others."""
 
-    kind: ClassVar[str] = "shown"
     at: float
     room: str
     offset: int
@@ -90,7 +86,6 @@ class Began:
     the server asked for it.
     """
 
-    kind: ClassVar[str] = "began"
     at: float
     room: str
     offset: int
@@ -106,7 +101,6 @@ class Read:
     events and its join. The two ways overtake each other.
     """
 
-    kind: ClassVar[str] = "read"
     at: float
     room: str
     user: str
@@ -122,7 +116,8 @@ Span = tuple[float, float]
 """From when to when, on the clock of the histories."""
 
 _KINDS: dict[str, type[Record]] = {
-    each.kind: each for each in (Up, Down, Sent, Answered, Shown, Began, Read)
+    each.__name__.lower(): each
+    for each in (Up, Down, Sent, Answered, Shown, Began, Read)
 }
 
 
@@ -135,9 +130,62 @@ class History:
     records: list[Record] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One event of a room's log; ``message`` is 0 for what is no message."""
+
+    offset: int
+    uid: str
+    message: int
+    user: str
+    client_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FinalLog:
+    """A room at the end: the truth that histories are compared with.
+
+    Attributes:
+        room: Room id.
+        entries: All events in order, or only the messages (see ``messages_only``).
+        messages_only: Whether it was read through ``history``, where edits and other
+            events do not show.
+        first_kept: Number of the oldest message that is kept.
+        reads: Each user's read mark, as far as it is known.
+    """
+
+    room: str
+    entries: list[LogEntry]
+    messages_only: bool = False
+    first_kept: int = 1
+    reads: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def messages(self) -> list[LogEntry]:
+        """The messages alone."""
+        return [entry for entry in self.entries if entry.message]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A promise that was broken, as shortly as it can be said.
+
+    Attributes:
+        rule: The promise; one of ``verify.checker.RULES``.
+        room: Room id.
+        text: What happened, with numbers and names to look for in the histories.
+    """
+
+    rule: str
+    room: str
+    text: str
+
+
 def to_line(record: Record) -> bytes:
     """Return a record as a line of JSON, with its line feed."""
-    return orjson.dumps({"kind": record.kind, **asdict(record)}) + b"\n"
+    return (
+        orjson.dumps({"kind": type(record).__name__.lower(), **asdict(record)}) + b"\n"
+    )
 
 
 def from_line(line: bytes) -> Record:
@@ -161,3 +209,20 @@ def from_line(line: bytes) -> Record:
 def of_kind(records: Iterable[Record], kind: type[T]) -> list[T]:
     """Return the records of one kind, in order."""
     return [each for each in records if isinstance(each, kind)]
+
+
+def keep(folder: Path, histories: Sequence[History], logs: Sequence[FinalLog]) -> None:
+    """Write ``<client>.jsonl`` for each history and ``<room>.log.jsonl`` for each log.
+
+    Args:
+        folder: Made when there is none; files of an earlier run are written over.
+        histories: Of all clients.
+        logs: Of all rooms.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for history in histories:
+        lines = b"".join(map(to_line, history.records))
+        (folder / f"{history.client}.jsonl").write_bytes(lines)
+    for log in logs:
+        lines = b"".join(orjson.dumps(asdict(each)) + b"\n" for each in log.entries)
+        (folder / f"{log.room}.log.jsonl").write_bytes(lines)

@@ -1,28 +1,70 @@
-"""What a run consists of, before it begins."""
+"""What a run consists of, and the flags of ``chatroom verify`` that say so.
 
+Imports nothing that takes its time: the command's other parts need none of it.
+"""
+
+import argparse
+import re
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
-from verify.crowd import SEND_SECONDS, MakeAuth
-from verify.deployment import NODE_COMMAND
-from verify.faults import KINDS
-from verify.schedule import Planned
-
-SETTLE_SECONDS = 30.0
-"""Deadline after the last fault until everybody has everything. Far above what is
-promised, so that what is missing then is missing for good."""
-
-RELEASED_SECONDS = 10.0
-"""Deadline until nodes have let go of connections: over two heartbeats of theirs."""
+from verify.harness.tokens import MakeAuth, development_auth
 
 Tell = Callable[[str], None]
 """Takes a line of progress."""
 
 
-def dev_auth(user: str) -> dict[str, object]:
-    """Return what development mode takes."""
-    return {"user": user}
+def flag(text: str, default: Any = None, **more: Any) -> Any:
+    """Return a field that is a flag as well; more is for ``add_argument``."""
+    if default:
+        text += (
+            f" (default: {default:g})" if default != "memory" else " (default: memory)"
+        )
+    return field(default=default, metadata={"help": text, **more})
+
+
+def _number(
+    least: float, most: float = 1e6, kind: type = float
+) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        number = kind(text)
+        if not least <= number <= most:
+            raise argparse.ArgumentTypeError(f"must be from {least:g} to {most:g}")
+        return number
+
+    return read
+
+
+def _durability(text: str) -> str:
+    if not re.fullmatch("memory|fsync|replicas:[12]", text):
+        raise argparse.ArgumentTypeError("is memory, fsync, replicas:1 or replicas:2")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong.
+
+    Attributes:
+        kind: A key of ``STRIKES`` or ``FAILOVERS`` in :mod:`verify.faults`.
+        node: Index of the node that it strikes; of no matter for Redis.
+        seconds: How long it lasts; some are over at once.
+    """
+
+    kind: str
+    node: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A fault and when it strikes, in seconds since the beginning of the run."""
+
+    at: float
+    fault: Fault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,44 +72,90 @@ class Plan:
     """What a run consists of.
 
     Attributes:
-        seed: Decides what clients do and when which fault strikes.
-        seconds: How long faults strike; starting and settling come on top.
-        clients: How many Python clients, at least two.
-        web_clients: How many web clients; they need a checkout and Node.
-        nodes: How many are started; of no matter with ``urls``.
-        urls: The user's own nodes; none: the run starts its own.
-        redis_url: The Redis of these, if it may be struck; None: it is left alone.
-        ca: Certificates to trust besides the usual ones.
-        kinds: Faults that may strike.
+        web_clients: None: as many as can run.
         schedule: The faults, if they are not to be drawn from the seed.
-        send_seconds: Mean time between two messages of one client.
         command: What runs the ``chatroom`` command of the nodes.
         make_auth: Returns a user's credentials.
-        settle_seconds: Time after the last fault until everybody has everything.
+        settle_seconds: Time after the last fault until everybody has everything. Far
+            above what is promised: what is missing then is missing for good.
         released_seconds: Time after the clients have gone until nodes hold nothing
-            of them.
-        histories: Folder for the histories and the logs, to look into afterwards.
-        sentinel: Whether the nodes' Redis is a primary with replicas under Sentinels.
-        durability: ``CHATROOM_DURABILITY`` of the nodes.
+            of them: over two heartbeats.
         spared: Indexes of nodes that no fault ends; all others strike them.
     """
 
-    seed: int
-    seconds: float
-    clients: int = 8
-    web_clients: int = 0
-    nodes: int = 3
-    urls: Sequence[str] = ()
-    redis_url: str | None = None
-    ca: Path | None = None
-    kinds: Sequence[str] = KINDS
+    urls: Sequence[str] = flag(
+        "a node of your own (repeatable); faults then strike between clients and nodes"
+        " only, and rooms named verify-… stay behind. Without it nodes and a Valkey are"
+        " started for the run",
+        (),
+        name="--url",
+        action="append",
+    )
+    ca: Path | None = flag(
+        "certificates to trust besides the usual ones, as PEM, for --url https://…",
+        type=Path,
+    )
+    redis_url: str | None = flag(
+        "the Redis of the nodes of --url: connections to it are then killed and paused"
+        " as well, those of others too, and the log is read from it",
+        name="--redis",
+    )
+    seconds: float = flag(
+        "how long faults strike, in seconds", 60.0, type=_number(0.1, 1e6)
+    )
+    seed: int = flag("repeats a run's decisions (default: by chance)", 0, type=int)
+    rounds: int = flag(
+        "repeat this on the same nodes with the next seeds, and look what they keep of"
+        " clients that have gone; node 1 is never killed then",
+        1,
+        type=_number(1, 999, int),
+    )
+    clients: int = flag("how many Python clients", 8, type=_number(2, 1000, int))
+    web_clients: int | None = flag(
+        "how many web clients, which need a checkout and Node (default: 2 there)",
+        type=_number(0, 99, int),
+    )
+    nodes: int = flag("nodes started for the run", 3, type=_number(1, 9, int))
+    sentinel: bool = flag(
+        "start a primary with two replicas under three Sentinels in place of one"
+        " Valkey, and strike these as well",
+        False,
+        action="store_true",
+    )
+    durability: str = flag(
+        "memory, fsync or replicas:N of nodes started for the run",
+        "memory",
+        type=_durability,
+    )
+    rate: float = flag("messages a second of each client", 2.0, type=_number(0.01, 1e3))
+    faults: str = flag("only faults with this in their name, for example 'Redis'", "")
+    report: Path | None = flag(
+        "write the report there, as JSON; after each round, if there are several",
+        type=Path,
+    )
+    histories: Path | None = flag(
+        "keep what each client wrote down in this folder", type=Path
+    )
     schedule: Sequence[Planned] | None = None
-    send_seconds: float = SEND_SECONDS
-    command: Sequence[str] = NODE_COMMAND
-    make_auth: MakeAuth = field(default=dev_auth)
-    settle_seconds: float = SETTLE_SECONDS
-    released_seconds: float = RELEASED_SECONDS
-    histories: Path | None = None
-    sentinel: bool = False
-    durability: str = "memory"
+    command: Sequence[str] = (sys.executable, "-m", "realtime")
+    make_auth: MakeAuth = development_auth
+    settle_seconds: float = 30.0
+    released_seconds: float = 10.0
     spared: frozenset[int] = frozenset()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's flags to its parser."""
+    for each in fields(Plan):
+        if each.metadata:
+            options = {"name": "--" + each.name.replace("_", "-"), **each.metadata}
+            name = options.pop("name")
+            parser.add_argument(
+                name, dest=each.name, default=argparse.SUPPRESS, **options
+            )
+
+
+def given_plan(given: argparse.Namespace) -> Plan:
+    """Return the plan that the flags make."""
+    names = {each.name for each in fields(Plan) if each.metadata}
+    return Plan(**{name: value for name, value in vars(given).items() if name in names})

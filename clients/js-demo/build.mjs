@@ -2,6 +2,7 @@
 
 import { build } from "esbuild";
 import { cp, mkdir, rm } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 
 const from = new URL("src/", import.meta.url);
 const to = new URL("dist/", import.meta.url);
@@ -10,10 +11,10 @@ await rm(to, { recursive: true, force: true });
 await mkdir(new URL("assets/", to), { recursive: true });
 await build({
   entryPoints: {
-    app: new URL("page/main.js", from).pathname,
-    "app-style": new URL("styles/app.css", from).pathname,
+    app: fileURLToPath(new URL("page/main.js", from)),
+    "app-style": fileURLToPath(new URL("styles/app.css", from)),
   },
-  outdir: new URL("assets/", to).pathname,
+  outdir: fileURLToPath(new URL("assets/", to)),
   bundle: true,
   minify: true,
   sourcemap: true,

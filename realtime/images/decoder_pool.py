@@ -12,18 +12,19 @@ import signal
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from realtime.errors import ChatError, InvalidError, TooLargeError, UnavailableError
-from realtime.images.decode import Decoded
+from realtime.images.decode import Decoded, Limits
+from realtime.images.thumbnails import Thumbnail
 from realtime.images.worker import LENGTH, READY
 
 DECODERS: Final = 2
 """Processes, started when they are first needed. Where images of one user come one
 after another, a user with slow ones leaves the second to the others."""
 
-CPU_SECONDS: Final = 5
-"""Processor time for one image; the largest one allowed takes about one second."""
+CPU_SECONDS: Final = 10
+"""Processor time for one image; the largest one allowed takes up to five seconds."""
 
 PIXEL_BYTES: Final = 16
 """Memory for each pixel allowed: what libwebp and Pillow take together. JPEG takes up
@@ -32,8 +33,12 @@ to 12, PNG and GIF 4."""
 OWN_BYTES: Final = 128 * 1024 * 1024
 """Memory for the interpreter and its libraries (30 MB), and for metadata."""
 
-COPIES: Final = 4
+COPIES: Final = 6
 """Times that the bytes of a file may be in a decoder's memory."""
+
+MORE_BYTES: Final = 4 * 1024 * 1024
+"""That the files which come back may have together, above the largest one allowed:
+thumbnails have 0.3 megabytes, of noise 1.5."""
 
 WRITE_BYTES: Final = 64 * 1024
 """Handed to a decoder at a time: what a pipe takes."""
@@ -44,6 +49,7 @@ RETRY_MS: Final = 1_000
 EXIT_SECONDS: Final = 2
 """For a process that has closed its output to be gone, until it is killed."""
 
+_Answer = tuple[dict[str, Any], list[bytes]]
 _ERRORS: Final = {kind.code: kind for kind in (InvalidError, TooLargeError)}
 _LOG: Final = logging.getLogger(__name__)
 
@@ -52,20 +58,30 @@ class ImageDecoders:
     """Up to :data:`DECODERS` processes; further images wait for one.
 
     Args:
-        limit_bytes: Largest file that is handed over.
-        limit_pixels: Most pixels of an image.
+        limits: Of an image; no larger file is handed over.
         cpu_seconds: Most processor time for one image.
     """
 
-    def __init__(
-        self, *, limit_bytes: int, limit_pixels: int, cpu_seconds: int = CPU_SECONDS
-    ) -> None:
-        memory_bytes = OWN_BYTES + COPIES * limit_bytes + PIXEL_BYTES * limit_pixels
-        self._arguments = [str(n) for n in (limit_pixels, memory_bytes, cpu_seconds)]
+    def __init__(self, limits: Limits, *, cpu_seconds: int = CPU_SECONDS) -> None:
+        memory_bytes = (
+            OWN_BYTES + COPIES * limits.file_bytes + PIXEL_BYTES * limits.pixels
+        )
+        self._arguments = [str(n) for n in (*limits, memory_bytes, cpu_seconds)]
+        self._most_bytes = limits.file_bytes + MORE_BYTES
         self._places = asyncio.Semaphore(DECODERS)
         self._idle: list[_Decoder] = []
         self._busy: set[_Decoder] = set()
         self._closed = False
+
+    @property
+    def busy(self) -> int:
+        """Processes that are at an image."""
+        return len(self._busy)
+
+    @property
+    def pids(self) -> list[int]:
+        """All processes there are."""
+        return [each.pid for each in (*self._busy, *self._idle)]
 
     async def decode(self, data: bytes) -> Decoded:
         """Return what an image is; whoever is cancelled meanwhile ends its decoder.
@@ -78,21 +94,23 @@ class ImageDecoders:
         async with self._places:
             decoder = await self._take()
             self._busy.add(decoder)
-            answer = b""
+            answer: _Answer | None = None
             try:
-                answer = await decoder.answer(data)
+                answer = await decoder.answer(data, self._most_bytes)
             finally:
                 self._busy.discard(decoder)
                 if answer:
                     self._idle.append(decoder)
                 else:
                     await decoder.end()
-        if not answer:
+        if answer is None:
             raise decoder.failure()
-        said = json.loads(answer)
+        said, files = answer
         if "code" in said:
             raise _ERRORS[said.pop("code")](said.pop("message"), **said)
-        return Decoded(**said)
+        sizes = zip(said.pop("thumbnails"), files[1:], strict=True)
+        thumbnails = tuple(Thumbnail(w, h, data) for (w, h), data in sizes)
+        return Decoded(**said, data=files[0], thumbnails=thumbnails)
 
     async def aclose(self) -> None:
         """End the processes; whoever waits for one is told that there is none."""
@@ -132,6 +150,11 @@ class _Decoder:
         self._process = process
         self._ready = False
 
+    @property
+    def pid(self) -> int:
+        """The id of the process."""
+        return self._process.pid
+
     @classmethod
     async def start(cls, arguments: Iterable[str]) -> "_Decoder":
         """Start one with what :func:`realtime.images.worker.main` takes.
@@ -148,6 +171,7 @@ class _Decoder:
         environment["PYTHONPATH"] = os.pathsep.join(sys.path)
         # glibc then gives each large block back as soon as it is free.
         environment["MALLOC_MMAP_THRESHOLD_"] = str(1024 * 1024)
+        environment["MALLOC_ARENA_MAX"] = "1"
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "realtime.images.worker"),
             *arguments,
@@ -159,21 +183,28 @@ class _Decoder:
         )
         return cls(process)
 
-    async def answer(self, data: bytes) -> bytes:
-        """Return the line that the process answers, nothing if it ended instead."""
-        line = await self._ask(data)
-        if not line:
+    async def answer(self, data: bytes, most_bytes: int) -> _Answer | None:
+        """Return what the process answers, None if it ended instead.
+
+        Args:
+            data: The image.
+            most_bytes: Of the files that come back; more are no answer.
+        """
+        answer = None
+        with suppress(asyncio.IncompleteReadError, ValueError, KeyError):
+            answer = await self._ask(data, most_bytes)
+        if answer is None:
             # To kill one that has ended already may hide what it ended of: before
             # Python 3.13 that takes the exit status away from asyncio (gh-87744).
             with suppress(TimeoutError):
                 async with asyncio.timeout(EXIT_SECONDS):
                     await self._process.wait()
-        return line
+        return answer
 
-    async def _ask(self, data: bytes) -> bytes:
+    async def _ask(self, data: bytes, most_bytes: int) -> _Answer | None:
         to, answers = self._process.stdin, self._process.stdout
         if to is None or answers is None:
-            return b""
+            return None
         if not self._ready:
             self._ready = await answers.readline() == READY
         with suppress(BrokenPipeError, ConnectionResetError):
@@ -181,7 +212,11 @@ class _Decoder:
             for at in range(0, len(data), WRITE_BYTES):
                 to.write(data[at : at + WRITE_BYTES])
                 await to.drain()
-        return await answers.readline()
+        said = json.loads(await answers.readline())
+        sizes = said.pop("sizes", ())
+        if sum(sizes) > most_bytes:
+            return None
+        return said, [await answers.readexactly(size) for size in sizes]
 
     def kill(self) -> None:
         """Make the process end now, whatever it is at."""

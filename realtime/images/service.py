@@ -1,6 +1,7 @@
 """Images: taken from clients, stored under their hash, shown by signed addresses."""
 
 import asyncio
+import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -8,7 +9,7 @@ from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
 from realtime.errors import TooLargeError, UnavailableError
-from realtime.images.decode import EXTENSIONS, Decoded
+from realtime.images.decode import EXTENSIONS, Decoded, Limits
 from realtime.images.decoder_pool import ImageDecoders
 from realtime.images.signed_urls import ImageLinks
 from realtime.images.store import ImageStore, StoredFile
@@ -21,26 +22,35 @@ OWN_WAITING: Final = 4
 """Images of one user among the waiting ones: one sender of huge pictures leaves
 places for the others."""
 
-DECODE_SECONDS: Final = 10.0
-"""Deadline of waiting and decoding; the largest image allowed takes about one."""
+DECODE_SECONDS: Final = 20.0
+"""Deadline of waiting and decoding; the largest image allowed takes up to five."""
 
 BUSY_MS: Final = 1_000
 """When to try again if too many images are waiting, in milliseconds."""
 
 
-class StoredImage(NamedTuple):
-    """An image that is in the store."""
+class File(NamedTuple):
+    """A picture that may be stored: its name, ``<sha256>.<extension>``, and sizes."""
 
-    sha256: str
-    mime: str
-    size: int
+    name: str
     width: int
     height: int
 
+
+class Upload(NamedTuple):
+    """An image that was checked, and the files that are to be stored for it."""
+
+    image: File
+    mime: str
+    animated: bool
+    thumbhash: str
+    thumbnails: list[File]
+    files: dict[str, bytes]
+
     @property
-    def name(self) -> str:
-        """The file's name: ``<sha256>.<extension>``."""
-        return f"{self.sha256}.{EXTENSIONS[self.mime]}"
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each file by its name."""
+        return {name: len(data) for name, data in self.files.items()}
 
 
 class Image(NamedTuple):
@@ -56,24 +66,14 @@ class Images:
     Args:
         store: Where the bytes are.
         links: Makes and checks addresses.
-        limit_bytes: Largest file taken.
-        limit_pixels: Most pixels taken.
+        limits: Of an image.
     """
 
-    def __init__(
-        self,
-        store: ImageStore,
-        links: ImageLinks,
-        *,
-        limit_bytes: int,
-        limit_pixels: int,
-    ) -> None:
+    def __init__(self, store: ImageStore, links: ImageLinks, limits: Limits) -> None:
         self._store = store
         self._links = links
-        self._limit_bytes = limit_bytes
-        self._decoders = ImageDecoders(
-            limit_bytes=limit_bytes, limit_pixels=limit_pixels
-        )
+        self._limit_bytes = limits.file_bytes
+        self._decoders = ImageDecoders(limits)
         self._waiting: Counter[str] = Counter()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -82,42 +82,65 @@ class Images:
         """Images that are decoded or wait to be."""
         return self._waiting.total()
 
-    async def accept(self, data: bytes, *, owner: str) -> StoredImage:
-        """Check an image and store it as it is.
+    @property
+    def store(self) -> ImageStore:
+        """Where the bytes are."""
+        return self._store
 
-        Nothing is stripped from the file; the same bytes are stored once.
+    async def check(self, data: bytes, *, owner: str) -> Upload:
+        """Check an image; nothing is stored yet.
 
         Args:
             data: The file's bytes, whatever they claim to be.
             owner: Whose it is; each may have :data:`OWN_WAITING` checked at a time.
 
         Raises:
-            InvalidError: It is no PNG, JPEG, WebP or GIF, or damaged.
+            InvalidError: It is none of the formats, or damaged.
             TooLargeError: Too many bytes or pixels.
-            UnavailableError: Too many images at once, or the store does not answer.
+            UnavailableError: Too many images at once, or there is no space for it.
         """
         if len(data) > self._limit_bytes:
+            most = f"{self._limit_bytes // 1024} KiB"
             raise TooLargeError(
-                f"The image must have {self._limit_bytes // 1024} KiB or fewer.",
-                fields={"image": ["Has too many bytes."]},
+                f"The image must have {most} or fewer.",
+                fields={"image": [f"Must have {most} or fewer."]},
                 limit="image_limit_bytes",
             )
+        await self._store.require_space(len(data))
         decoded = await self._decode(data, owner)
-        stored = StoredImage(
-            decoded.sha256, decoded.mime, len(data), decoded.width, decoded.height
-        )
-        await self._store.put(stored.name, data)
-        return stored
+        return await asyncio.to_thread(_named, decoded)
 
-    def describe(self, stored: StoredImage) -> dict[str, object]:
-        """Return the ``image`` of a message, with a fresh address."""
-        return {
-            "url": self._links.address(stored.name),
-            "mime": stored.mime,
-            "size": stored.size,
-            "width": stored.width,
-            "height": stored.height,
+    async def keep(self, upload: Upload) -> None:
+        """Store the files of an image; the same bytes are stored once.
+
+        Raises:
+            UnavailableError: Not all of them are stored.
+        """
+        for name, data in upload.files.items():
+            await self._store.put(name, data)
+
+    def describe(self, upload: Upload) -> dict[str, object]:
+        """Return the ``image`` of a message, with fresh addresses."""
+        image = upload.image
+        described: dict[str, object] = {
+            "url": self._links.address(image.name),
+            "mime": upload.mime,
+            "size": len(upload.files[image.name]),
+            "width": image.width,
+            "height": image.height,
+            "thumbhash": upload.thumbhash,
+            "thumbnails": [
+                {
+                    "url": self._links.address(each.name),
+                    "width": each.width,
+                    "height": each.height,
+                }
+                for each in upload.thumbnails
+            ],
         }
+        if upload.animated:
+            described["animated"] = True
+        return described
 
     def address(self, name: str) -> str:
         """Return a fresh address of a stored image."""
@@ -141,6 +164,7 @@ class Images:
     async def aclose(self) -> None:
         """End the decoders; who waits for one is told that there is none."""
         await self._decoders.aclose()
+        self._store.close()
 
     async def _decode(self, data: bytes, owner: str) -> Decoded:
         # One after another: a user's slow pictures hold one decoder, not all.
@@ -170,3 +194,20 @@ class Images:
             self._waiting[owner] -= 1
             # Also drops users without a waiting image.
             self._waiting = +self._waiting
+
+
+def _named(decoded: Decoded) -> Upload:
+    """Name each file by what is in it; not the decoder: an image could mislead it."""
+    image = _file(decoded.mime, decoded.width, decoded.height, decoded.data)
+    files, thumbnails = {image.name: decoded.data}, []
+    for each in decoded.thumbnails:
+        thumbnails.append(_file("image/webp", each.width, each.height, each.data))
+        files[thumbnails[-1].name] = each.data
+    return Upload(
+        image, decoded.mime, decoded.animated, decoded.thumbhash, thumbnails, files
+    )
+
+
+def _file(mime: str, width: int, height: int, data: bytes) -> File:
+    sha256 = hashlib.sha256(data).hexdigest()
+    return File(f"{sha256}.{EXTENSIONS[mime]}", width, height)

@@ -1,22 +1,58 @@
-"""Where the bytes of images are: a folder, or an object store that nodes share."""
+"""Where the bytes of images are: a folder, or an object store that nodes share.
+
+A file's name begins with the SHA-256 of its content. A folder's files are on the disk
+before they are acknowledged, and looked at as a whole before they are first served; an
+object store promises both by itself.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
+from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, from_url
 
 from realtime.errors import NotFoundError, UnavailableError
+from realtime.images.folder import (
+    free_bytes,
+    is_whole,
+    looks_of,
+    make_durably,
+    remove_parts,
+    write_durably,
+)
 
 STORE_SECONDS: Final = 10.0
 """Deadline of one answer of the store; a node's disk or a near S3 takes far less."""
 
 CHUNK_BYTES: Final = 64 * 1024
 """Read at a time: what one slow reader of an image costs in memory."""
+
+THREADS: Final = 4
+"""Threads that write and check files. Of their own: a disk that hangs holds them, and
+nothing else that waits for a thread."""
+
+KNOWN_WHOLE: Final = 10_000
+"""Files that are remembered as checked: some 3 MB."""
+
+NO_SPACE_MS: Final = 60_000
+"""When to try again if the disk is full, in milliseconds: that takes a person, or the
+next look for images that no message shows."""
+
+FAILURES_SECONDS: Final = 10.0
+"""Between two lines of the log on a store that fails; each image tries it."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_LOG: Final = logging.getLogger(__name__)
 
 
 class StoredFile(NamedTuple):
@@ -26,90 +62,225 @@ class StoredFile(NamedTuple):
     chunks: AsyncIterator[bytes]
 
 
+class ListedFile(NamedTuple):
+    """A file of the store: its name, bytes, and Unix seconds of its last change."""
+
+    name: str
+    size: int
+    changed: float
+
+
 class ImageStore:
     """Files by name in an object store.
 
     Args:
         store: A store of the ``obstore`` library.
+        folder: Where it is on this machine, if it is.
+        least_free_bytes: Of the folder's disk: what is left to others.
     """
 
-    def __init__(self, store: Any) -> None:
+    def __init__(
+        self, store: Any, folder: Path | None = None, *, least_free_bytes: int = 0
+    ) -> None:
         self._store = store
+        self._folder = folder
+        self._least_free_bytes = least_free_bytes
+        self._full = False
+        self._tell_at = 0.0
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="images")
+        # Name to what a file looked like when it was checked.
+        self._whole: OrderedDict[str, tuple[int, int, int]] = OrderedDict()
 
     @classmethod
-    def at(cls, url: str | None, *, folder: Path) -> "ImageStore":
+    def at(
+        cls, url: str | None, *, folder: Path, least_free_bytes: int = 0
+    ) -> "ImageStore":
         """Return the store at an address, or a folder on this machine.
 
         Args:
             url: ``file:///…``, ``s3://…``, ``gs://…`` or ``az://…``; None: the folder.
             folder: Made if it is missing and ``url`` is None.
+            least_free_bytes: What a folder's disk keeps free.
 
         Raises:
             ValueError: There is no store for such an address.
             OSError: The folder cannot be made.
         """
+        if url is not None and url.startswith("file:"):
+            url, folder = None, Path(unquote(urlsplit(url).path))
         if url is None:
-            return cls(LocalStore(folder.resolve(), mkdir=True))
+            folder = folder.resolve()
+            make_durably(folder)
+            store = LocalStore(folder)
+            return cls(store, folder, least_free_bytes=least_free_bytes)
         try:
-            options = {"mkdir": True} if url.startswith("file:") else {}
-            return cls(from_url(url, **options))  # type: ignore[call-overload]
+            return cls(from_url(url))
         except BaseError:
             # Without the library's words: they repeat the address with its secrets.
             raise ValueError(
                 "There is no object store of images for this address."
             ) from None
 
-    async def put(self, name: str, data: bytes) -> None:
-        """Store a file under the name of its content, unless it is there.
-
-        A reader sees the whole file or none.
+    async def require_space(self, size: int) -> None:
+        """Return if there is space for so many bytes.
 
         Raises:
-            UnavailableError: The store did not take it.
+            UnavailableError: There is not, or nobody knows.
         """
-        try:
-            async with asyncio.timeout(STORE_SECONDS):
-                if not await self._has(name):
-                    await obstore.put_async(self._store, _path(name), data)
-        except (BaseError, OSError) as error:
-            raise UnavailableError("Images cannot be stored now.") from error
+        if self._folder is None:
+            return
+        free = await self._in_thread("stored", free_bytes, self._folder)
+        full = free - size < self._least_free_bytes
+        if full != self._full:
+            self._full = full
+            say = _LOG.error if full else _LOG.warning
+            say(
+                "%s of %s: %d MiB are free, %d MiB stay so.",
+                "No space for images on the disk" if full else "Space for images again",
+                self._folder,
+                free >> 20,
+                self._least_free_bytes >> 20,
+            )
+        if full:
+            raise UnavailableError(
+                "There is no space for images now.",
+                retry_after_ms=NO_SPACE_MS,
+                limit="image_free_bytes",
+            )
+
+    async def put(self, name: str, data: bytes) -> None:
+        """Store a file under the name of its content; return when it is safe.
+
+        A reader sees the whole file or none. A damaged one is replaced.
+
+        Raises:
+            UnavailableError: The store did not take it, or has no space.
+        """
+        if self._folder is not None:
+            await self.require_space(len(data))
+            await self._in_thread(
+                "stored", write_durably, self._folder, _path(name), data
+            )
+            return
+        async with self._answering("stored"):
+            if await self._size(name) != len(data):
+                await obstore.put_async(self._store, _path(name), data)
 
     @asynccontextmanager
     async def read(self, name: str) -> AsyncIterator[StoredFile]:
         """Open a file for reading in chunks.
 
         Raises:
-            NotFoundError: It is not there.
+            NotFoundError: It is not there, or damaged.
             UnavailableError: The store did not answer, now or between two chunks.
         """
-        try:
-            async with asyncio.timeout(STORE_SECONDS):
+        if self._folder is not None and not await self._is_whole(self._folder, name):
+            raise NotFoundError("There is no such image.")
+        async with self._answering("read"):
+            try:
                 found = await obstore.get_async(self._store, _path(name))
-        except FileNotFoundError:
-            raise NotFoundError("There is no such image.") from None
-        except (BaseError, OSError) as error:
-            raise UnavailableError("Images cannot be read now.") from error
-        yield StoredFile(found.meta["size"], _chunks(found))
+            except FileNotFoundError:
+                raise NotFoundError("There is no such image.") from None
+        yield StoredFile(found.meta["size"], self._chunks(found))
 
-    async def _has(self, name: str) -> bool:
+    async def delete(self, name: str) -> None:
+        """Delete a file, if it is there.
+
+        Raises:
+            UnavailableError: It may be there still.
+        """
+        self._whole.pop(name, None)
+        async with self._answering("deleted"):
+            try:
+                await obstore.delete_async(self._store, _path(name))
+            except FileNotFoundError:
+                return
+
+    async def listed(self) -> AsyncIterator[ListedFile]:
+        """Return all files in no order, whatever wrote them.
+
+        Raises:
+            UnavailableError: The store did not answer.
+        """
+        batches = aiter(obstore.list(self._store))
+        while True:
+            async with self._answering("listed"):
+                batch = await anext(batches, None)
+            if batch is None:
+                return
+            for each in batch:
+                name = each["path"].rpartition("/")[2]
+                if each["path"] == _path(name):
+                    changed = each["last_modified"].timestamp()
+                    yield ListedFile(name, each["size"], changed)
+
+    async def remove_parts(self, *, older_seconds: float) -> None:
+        """Remove what writers that crashed have left in a folder.
+
+        Raises:
+            UnavailableError: The folder cannot be read.
+        """
+        if self._folder is not None:
+            await self._in_thread(
+                "deleted", remove_parts, self._folder, older_seconds=older_seconds
+            )
+
+    def close(self) -> None:
+        """Let the threads go when what they are at is done."""
+        self._threads.shutdown(wait=False)
+
+    async def _size(self, name: str) -> int | None:
         try:
-            await obstore.head_async(self._store, _path(name))
+            found = await obstore.head_async(self._store, _path(name))
         except FileNotFoundError:
+            return None
+        return found["size"]
+
+    async def _is_whole(self, folder: Path, name: str) -> bool:
+        path = folder / _path(name)
+        looks = await self._in_thread("read", looks_of, path)
+        if looks is None:
             return False
+        if self._whole.get(name) != looks:
+            sha256 = name.partition(".")[0]
+            if not await self._in_thread("read", is_whole, path, sha256):
+                _LOG.warning("The image %s is damaged.", name)
+                return False
+            self._whole[name] = looks
+            if len(self._whole) > KNOWN_WHOLE:
+                self._whole.popitem(last=False)
         return True
 
+    async def _in_thread(
+        self, done: str, call: Callable[P, T], *args: P.args, **options: P.kwargs
+    ) -> T:
+        loop = asyncio.get_running_loop()
+        async with self._answering(done):
+            return await loop.run_in_executor(
+                self._threads, lambda: call(*args, **options)
+            )
 
-async def _chunks(found: Any) -> AsyncIterator[bytes]:
-    stream = aiter(found.stream(min_chunk_size=CHUNK_BYTES))
-    while True:
+    async def _chunks(self, found: Any) -> AsyncIterator[bytes]:
+        stream = aiter(found.stream(min_chunk_size=CHUNK_BYTES))
+        while True:
+            async with self._answering("read"):
+                chunk = await anext(stream, None)
+            if chunk is None:
+                return
+            yield bytes(chunk)
+
+    @asynccontextmanager
+    async def _answering(self, done: str) -> AsyncIterator[None]:
+        """Hold the store to its deadline, and say what it could not do."""
         try:
             async with asyncio.timeout(STORE_SECONDS):
-                chunk = await anext(stream)
-        except StopAsyncIteration:
-            return
+                yield
         except (BaseError, OSError) as error:
-            raise UnavailableError("Images cannot be read now.") from error
-        yield bytes(chunk)
+            now = time.monotonic()
+            if now >= self._tell_at:
+                self._tell_at = now + FAILURES_SECONDS
+                _LOG.warning("Images cannot be %s: %s", done, type(error).__name__)
+            raise UnavailableError(f"Images cannot be {done} now.") from error
 
 
 def _path(name: str) -> str:

@@ -5,7 +5,7 @@ It ends when the node closes its input or dies, at the latest after the image th
 at. ``realtime.images.decoder_pool`` starts it and speaks with it::
 
     → 4 bytes: how many follow; the image
-    ← a line of JSON: what the image is, or why it is refused
+    ← a line of JSON: what the image is, or why it is refused; the files to be stored
 """
 
 import json
@@ -22,7 +22,7 @@ from typing import Final
 from PIL import Image
 
 from realtime.errors import InvalidError, TooLargeError
-from realtime.images.decode import decode_image
+from realtime.images.decode import Limits, decode_image
 
 LENGTH: Final = struct.Struct(">I")
 """What goes before an image: its size in bytes."""
@@ -31,11 +31,11 @@ READY: Final = b"ready\n"
 """The first line: from here on an end of this process is the doing of an image."""
 
 
-def main(limit_pixels: int, memory_bytes: int, cpu_seconds: int) -> None:
+def main(limits: Limits, memory_bytes: int, cpu_seconds: int) -> None:
     """Answer for one image after another until the input ends.
 
     Args:
-        limit_pixels: Most pixels of an image.
+        limits: Of an image.
         memory_bytes: Most memory of this process, of addresses and not only of pages.
         cpu_seconds: Most processor time for one image; over it the process is ended.
     """
@@ -46,32 +46,43 @@ def main(limit_pixels: int, memory_bytes: int, cpu_seconds: int) -> None:
     # Pillow has a word for each odd entry of an Exif block, and its own limit of
     # pixels, which it checks before it takes memory: an error above twice this.
     warnings.simplefilter("ignore")
-    Image.MAX_IMAGE_PIXELS = math.ceil(limit_pixels / 2)
+    Image.MAX_IMAGE_PIXELS = math.ceil(limits.pixels / 2)
     _write(READY)
     while head := sys.stdin.buffer.read(LENGTH.size):
         data = sys.stdin.buffer.read(*LENGTH.unpack(head))
         spent_seconds = math.ceil(time.process_time())
         _limit(resource.RLIMIT_CPU, spent_seconds + cpu_seconds)
-        _write(_answer(data, limit_pixels))
+        _write(*_answer(data, limits))
 
 
-def _answer(data: bytes, limit_pixels: int) -> bytes:
+def _answer(data: bytes, limits: Limits) -> list[bytes]:
     said: dict[str, object]
+    files: list[bytes] = []
     try:
-        said = decode_image(data, limit_pixels=limit_pixels)._asdict()
+        found = decode_image(data, limits)
     except (InvalidError, TooLargeError) as error:
         said = {"code": error.code, "message": error.message}
         said |= {"fields": error.fields, "limit": error.limit}
-    return json.dumps(said).encode() + b"\n"
+    else:
+        said = found._asdict()
+        del said["data"]
+        said["thumbnails"] = [each[:2] for each in found.thumbnails]
+        files = [found.data, *(each.data for each in found.thumbnails)]
+        said["sizes"] = list(map(len, files))
+    return [json.dumps(said).encode() + b"\n", *files]
 
 
-def _write(line: bytes) -> None:
-    sys.stdout.buffer.write(line)
+def _write(*parts: bytes) -> None:
+    for part in parts:
+        sys.stdout.buffer.write(part)
     sys.stdout.buffer.flush()
 
 
 def _limit(what: int, most: int) -> None:
-    """Set a limit that this process may move later; not every system has each one."""
+    """Set a limit that this process may move later; not every system has each one.
+
+    macOS may refuse one of memory: the bounds on pixels and time hold there alone.
+    """
     with suppress(ValueError, OSError):
         resource.setrlimit(what, (most, resource.getrlimit(what)[1]))
 
@@ -79,4 +90,5 @@ def _limit(what: int, most: int) -> None:
 if __name__ == "__main__":
     # The node that asked may be gone: nobody reads the answer, nor a traceback.
     with suppress(BrokenPipeError, struct.error):
-        main(*map(int, sys.argv[1:]))
+        *numbers, memory, seconds = map(int, sys.argv[1:])
+        main(Limits(*numbers), memory, seconds)

@@ -152,7 +152,7 @@ def create_app(settings: Settings) -> web.Application:
         metrics=node.metrics_text,
         metrics_token=settings.metrics_token,
     )
-    app.add_routes(image_routes(node.parts.images))
+    app.add_routes(image_routes(node.parts.images, origins=settings.allowed_origins))
     app.on_response_prepare.append(_hide_versions)
     app.cleanup_ctx.append(node.run)
     return app

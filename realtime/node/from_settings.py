@@ -8,13 +8,16 @@ from realtime import json_codec
 from realtime.addresses import Addresses
 from realtime.auth.authenticator import choose_keys
 from realtime.auth.keys import TokenKeys
+from realtime.images.decode import Limits
 from realtime.images.service import Images
 from realtime.images.signed_urls import ImageLinks
 from realtime.images.store import ImageStore
 from realtime.node.settings import Settings
 from realtime.rates import MESSAGES, Rate
+from realtime.redis.client import RedisClient
 from realtime.socketio.manager import ChatroomManager
 from realtime.socketio.server import ChatroomServer
+from realtime.store.image_uses import ImageUses
 from realtime.store.shared_secret import SharedSecret
 from schemas.catalog import NAMESPACE
 
@@ -69,18 +72,42 @@ def make_images(settings: Settings, shared: SharedSecret) -> Images:
     Raises:
         ValueError: The store cannot be used, by the name of its setting.
     """
-    folder = settings.data_dir / "images"
     own = settings.image_url_secret
-    with _named("CHATROOM_IMAGES_URL" if settings.images_url else f"{folder}"):
-        store = ImageStore.at(settings.images_url, folder=folder)
     return Images(
-        store,
+        make_image_store(settings),
         ImageLinks(
             (lambda: shared.value) if own is None else own.encode,
             valid_seconds=settings.image_url_seconds,
         ),
-        limit_bytes=settings.image_limit_bytes,
-        limit_pixels=settings.image_limit_pixels,
+        Limits(
+            settings.image_limit_bytes,
+            settings.image_limit_pixels,
+            settings.image_limit_frame_pixels,
+        ),
+    )
+
+
+def make_image_store(settings: Settings) -> ImageStore:
+    """Return where images are.
+
+    Raises:
+        ValueError: The store cannot be used, by the name of its setting.
+    """
+    folder = settings.data_dir / "images"
+    with _named("CHATROOM_IMAGES_URL" if settings.images_url else f"{folder}"):
+        return ImageStore.at(
+            settings.images_url,
+            folder=folder,
+            least_free_bytes=settings.image_free_bytes,
+        )
+
+
+def make_image_uses(settings: Settings, redis: RedisClient) -> ImageUses:
+    """Return what is known of the images that messages show."""
+    return ImageUses(
+        redis,
+        user_limit_bytes=settings.user_image_bytes,
+        look_ms=settings.image_sweep_seconds * 1000,
     )
 
 

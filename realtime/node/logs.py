@@ -7,8 +7,9 @@ loop in the middle of a log call, and with it everybody's messages.
 import logging
 import os
 import queue
+import threading
 from collections import Counter
-from logging.handlers import QueueHandler, QueueListener
+from logging.handlers import QueueHandler
 from typing import Final, Self
 
 from realtime.limits import new_counts
@@ -39,14 +40,25 @@ class LogWriter(QueueHandler):
         super().__init__(self._lines)
         self.limited: Counter[str] = new_counts()
         self._left_out = 0
-        self._listener = _Listener(self._lines, target)
+        self._target = target
+        # A daemon: the process ends although a reader hangs.
+        self._thread = threading.Thread(target=self._write, name="log", daemon=True)
 
     def __enter__(self) -> Self:
-        self._listener.start()
+        self._thread.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._listener.end(CLOSE_SECONDS)
+        try:
+            self._lines.put_nowait(None)
+        except queue.Full:
+            return
+        self._thread.join(CLOSE_SECONDS)
+
+    def _write(self) -> None:
+        """Write what comes until the end of it, which is None. Run by the thread."""
+        while (record := self._lines.get()) is not None:
+            self._target.handle(record)
 
     def enqueue(self, record: logging.LogRecord) -> None:
         """Take a record, or count it if there is no place."""
@@ -63,8 +75,8 @@ class LogWriter(QueueHandler):
 class LineHandler(logging.Handler):
     """Writes lines to a descriptor, from one thread.
 
-    Without a lock and a buffer: nothing waits at the process's end for a line that
-    nobody takes.
+    Its lock is there and free: whoever takes it, as ``logging`` does when the process
+    ends, waits for no line that nobody reads. Nor is there a buffer to be flushed then.
 
     Args:
         descriptor: Where to; 2 is the standard error.
@@ -74,9 +86,12 @@ class LineHandler(logging.Handler):
         super().__init__()
         self._descriptor = descriptor
 
-    def createLock(self) -> None:  # noqa: N802 - logging's name
-        """Have no lock."""
-        self.lock = None
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write a record that the filters let through, without taking the lock."""
+        passed = bool(self.filter(record))
+        if passed:
+            self.emit(record)
+        return passed
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line, however long that takes."""
@@ -86,19 +101,6 @@ class LineHandler(logging.Handler):
                 line = line[os.write(self._descriptor, line) :]
         except OSError:
             self.handleError(record)
-
-
-class _Listener(QueueListener):
-    def end(self, seconds: float) -> None:
-        """Let the thread write what waits and end, for so long at most."""
-        thread = self._thread
-        if thread is None:
-            return
-        try:
-            self.enqueue_sentinel()
-        except queue.Full:
-            return
-        thread.join(seconds)
 
 
 def _left_out(count: int) -> logging.LogRecord:

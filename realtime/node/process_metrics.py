@@ -18,7 +18,8 @@ from realtime.node.loop_lag import BUCKETS, LoopLag
 class ProcessMetrics:
     """The numbers of the process that a node is.
 
-    ``process_…`` (memory, descriptors, CPU time) are named as in other programs.
+    ``process_…`` (memory, descriptors, CPU time) are named as in other programs. They
+    come from ``/proc``, and are missing where there is none.
 
     Args:
         lag: How late the event loop was.

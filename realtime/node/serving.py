@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from realtime.errors import ChatError
+from realtime.errors import ChatError, StartError
 from realtime.node.app import NODE, create_app
 from realtime.node.garbage import GarbageCollection
 from realtime.node.http_log import quiet_bad_requests
@@ -20,7 +20,6 @@ from realtime.node.logs import LineHandler, LogWriter
 from realtime.node.settings import Settings
 from realtime.redis.check import check_redis
 from realtime.redis.embedded import EmbeddedValkey
-from realtime.start_error import StartError
 
 # How long a connection may be idle, or take for the head of its request: longer than
 # proxies keep theirs (60 s), so that it is they who close. aiohttp allows an hour.

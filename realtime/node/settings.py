@@ -44,7 +44,7 @@ RATE_NAMES = frozenset(
     }
 )
 # In a checkout; an installed package has no page there.
-SOURCE_PAGE = Path(__file__).resolve().parents[1] / "clients" / "js-demo" / "dist"
+SOURCE_PAGE = Path(__file__).resolve().parents[2] / "clients" / "js-demo" / "dist"
 
 
 def option(
@@ -315,8 +315,29 @@ class Settings:
         parsers.Integer(validate=validate.Range(min=KIB)),
     )
     image_limit_pixels: int = option(
-        40_000_000,
+        52_000_000,
         "Most pixels of an image accepted; decoding takes up to 16 bytes for each.",
+        parsers.Integer(validate=validate.Range(min=1)),
+    )
+    image_limit_frame_pixels: int = option(
+        300_000_000,
+        "Most pixels of an animation in all its frames: what it costs to look at it.",
+        parsers.Integer(validate=validate.Range(min=1)),
+    )
+    user_image_bytes: int = option(
+        1024 * MIB,
+        "What the images of a user's messages may take together, over all rooms.",
+        parsers.Integer(validate=validate.Range(min=KIB)),
+    )
+    image_free_bytes: int = option(
+        1024 * MIB,
+        "What images leave free of the disk of their folder: it is the log's as well.",
+        parsers.Integer(validate=validate.Range(min=0)),
+    )
+    image_sweep_seconds: int = option(
+        HOUR_SECONDS,
+        "Shortest time between two looks whether messages show an image still; after"
+        " the last one it is deleted.",
         parsers.Integer(validate=validate.Range(min=1)),
     )
     image_url_secret: str | None = option(

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from marshmallow import Schema, ValidationError
 
+from realtime.errors import StartError
 from realtime.node.settings import Option, Settings, options
 from realtime.redis.url import mask_url
-from realtime.start_error import StartError
 
 PREFIX = "CHATROOM_"
 MARKDOWN_HEAD = (

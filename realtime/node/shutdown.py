@@ -6,7 +6,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
-log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 0.02
 """How often requests under way are counted; only while a node goes."""
@@ -82,10 +82,10 @@ class Drain:
         while self._under_way() and loop.time() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(LOOK_SECONDS)
         if left := self._under_way():
-            log.error("%d requests were not finished in time", left)
+            _logger.error("%d requests were not finished in time", left)
         await self._each(self._send_away)
         await self._end(max(0.0, begin + self._seconds - loop.time()))
-        log.info("Drained %d sessions in %.1f s", told, loop.time() - begin)
+        _logger.info("Drained %d sessions in %.1f s", told, loop.time() - begin)
 
     def _tell_closing(self, sid: str, spread_seconds: float) -> None:
         retry_after_ms = int(self._jitter() * spread_seconds * 1000)

@@ -13,7 +13,12 @@ from handlers import register
 from realtime.addresses import Addresses, parse_networks
 from realtime.auth.authenticator import Authenticator
 from realtime.limits import new_counts
-from realtime.node.from_settings import make_images, make_keys, make_server
+from realtime.node.from_settings import (
+    make_image_uses,
+    make_images,
+    make_keys,
+    make_server,
+)
 from realtime.node.settings import RATE_NAMES, Settings
 from realtime.presence.node_leases import NodeLease
 from realtime.presence.presence import Presence
@@ -40,6 +45,7 @@ from realtime.services import Limits, Services
 from realtime.socketio.manager import ChatroomManager
 from realtime.socketio.remote import RemoteCalls
 from realtime.store import events, scripts
+from realtime.store.image_sweep import ImageSweep
 from realtime.store.membership import Memberships
 from realtime.store.message_log import MessageLog
 from realtime.store.read_marks import ReadMarks
@@ -91,7 +97,7 @@ class Parts:
             factory,
             level=parse_level(settings.durability),
             timeout_seconds=settings.durability_seconds,
-            scripts=(scripts.MESSAGE_LOG_APPEND,),
+            scripts=(scripts.MESSAGE_LOG_APPEND, scripts.MESSAGE_LOG_REPEATED),
         )
         self.log = MessageLog(
             self.redis,
@@ -160,6 +166,13 @@ class Parts:
             namespace=NAMESPACE,
         )
         self.images = make_images(settings, self.secret)
+        self.image_uses = make_image_uses(settings, self.redis)
+        self.image_sweep = ImageSweep(
+            self.redis,
+            self.image_uses,
+            self.images.store,
+            every_seconds=settings.image_sweep_seconds,
+        )
         self.joining = Joining(
             feeds=self.feeds,
             recovery=Recovery(self.log),
@@ -187,6 +200,7 @@ class Parts:
             feeds=self.feeds,
             remote=self.remote,
             quitting=self.quitting,
+            cork=self.server.cork,
         )
 
         # What answers clients.
@@ -208,6 +222,7 @@ class Parts:
             joining=self.joining,
             quitting=self.quitting,
             images=self.images,
+            image_uses=self.image_uses,
             rates=self.request_rates,
             user_rates=self.user_rates,
             limits=Limits(
@@ -239,6 +254,7 @@ class Parts:
             ("sessions", self.sessions.run(self.namespace.expire)),
             ("roster", self.roster.run()),
             ("node-lease", self.lease.run()),
+            ("image-sweep", self.image_sweep.run()),
         ):
             tasks.start(run, name)
 

@@ -11,9 +11,9 @@ from realtime.presence.presence import Presence
 
 _logger = logging.getLogger(__name__)
 
+# Departures told to Redis in one go. Ten thousand sessions may end in one moment; a
+# message that is sent then waits behind some 5 ms of them, not behind all.
 TOGETHER: Final = 200
-"""Departures told to Redis in one go. Ten thousand sessions may end in one moment; a
-message that is sent then waits behind some 5 ms of them, not behind all."""
 
 
 class Departures:

@@ -13,13 +13,13 @@ from realtime.store.scripts import Lease
 
 _logger = logging.getLogger(__name__)
 
+# Renewals in the length of a lease. Three may fail (a failover, a long pause) before a
+# node is given up.
 RENEWALS = 4
-"""Renewals in the length of a lease. Three may fail (a failover, a long pause) before
-a node is given up."""
 
+# Part of a lease that a node at the beginning of its life gives the others to renew
+# theirs: Redis was away, perhaps, and they live as well.
 PATIENCE = 0.5
-"""Part of a lease that a node at the beginning of its life gives the others to renew
-theirs: Redis was away, perhaps, and they live as well."""
 
 
 class NodeLease:

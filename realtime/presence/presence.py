@@ -16,8 +16,8 @@ from realtime.tasks import gather_started
 
 _logger = logging.getLogger(__name__)
 
+# Sessions of a dead node that are removed in one round trip.
 SWEEP_BATCH = 500
-"""Sessions of a dead node that are removed in one round trip."""
 
 
 class Presence:

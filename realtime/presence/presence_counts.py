@@ -9,9 +9,9 @@ from realtime.store import events, keys, scripts
 
 _logger = logging.getLogger(__name__)
 
+# Least time between two counts of a room from one node: a fan-out to thousands for each
+# one who comes would cost more than the messages.
 ANNOUNCE_SECONDS = 1.0
-"""Least time between two counts of a room from one node: a fan-out to thousands for
-each one who comes would cost more than the messages."""
 
 
 class PresenceCounts:

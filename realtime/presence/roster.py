@@ -13,10 +13,10 @@ from realtime.tasks import gather_started
 
 _logger = logging.getLogger(__name__)
 
+# Places of sessions in rooms listed again, or taken off, in one round trip: 50,000 take
+# about a second, which the renewal of the lease can wait, and few calls are under way
+# at once.
 RELIST_TOGETHER = 100
-"""Places of sessions in rooms listed again, or taken off, in one round trip: 50,000
-take about a second, which the renewal of the lease can wait, and few calls are under
-way at once."""
 
 
 class AttendingSession(Protocol):

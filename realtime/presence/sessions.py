@@ -10,17 +10,17 @@ from typing import Final
 
 from realtime.errors import UnauthorizedError
 
+# Tokens speak of the wall clock, which may be set; so it is looked at this often.
 LONGEST_SLEEP_SECONDS: Final = 30.0
-"""Tokens speak of the wall clock, which may be set; so it is looked at this often."""
 
+# Time to tell one session of its end and to close it.
 EXPIRE_SECONDS: Final = 5.0
-"""Time to tell one session of its end and to close it."""
 
+# Sessions ended at the same time: one that hangs must not hold up the others.
 EXPIRE_TOGETHER: Final = 64
-"""Sessions ended at the same time: one that hangs must not hold up the others."""
 
+# Outdated heap entries that are always tolerated, before counting sessions.
 STALE_ENTRIES: Final = 1_024
-"""Outdated heap entries that are always tolerated, before counting sessions."""
 
 _logger = logging.getLogger(__name__)
 

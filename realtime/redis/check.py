@@ -3,8 +3,8 @@
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
+from realtime.errors import StartError
 from realtime.redis.url import connection_factory, mask_url
-from realtime.start_error import StartError
 from realtime.tasks import heed_cancellation
 
 # Sharded Pub/Sub, and scripts that may publish to it, begin with 7.0.

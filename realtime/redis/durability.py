@@ -16,7 +16,7 @@ from realtime.redis.client import RedisClient
 from realtime.redis.connection import Argument, ReplyError
 from realtime.redis.script import Script
 from realtime.redis.url import ConnectionFactory
-from realtime.tasks import end_task, gather_started
+from realtime.tasks import gather_started
 
 # Written before each confirmation: WAIT and WAITAOF speak of the last write of their
 # own connection, and a repeated `clientId` writes nothing.
@@ -99,7 +99,6 @@ class Durability:
         )
         self._waiting: list[_Write] = []
         self._wake = asyncio.Event()
-        self._running: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
         """Return how many writes wait until they are safe."""
@@ -149,16 +148,6 @@ class Durability:
                 tasks.create_task(self._confirm_all(), name="durability-confirming")
         finally:
             _settle(self._waiting, OutcomeUnknownError("This node is shutting down."))
-
-    def start(self) -> None:
-        """Begin to confirm, in a task that :meth:`aclose` ends."""
-        if self._running is None:
-            self._running = asyncio.create_task(self.run(), name="durability")
-
-    async def aclose(self) -> None:
-        """End all waits and the connection."""
-        await end_task(self._running)
-        self._running = None
 
     async def _confirm_all(self) -> None:
         while True:

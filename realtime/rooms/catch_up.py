@@ -14,19 +14,19 @@ from realtime.store.message_log import MessageLog
 
 _logger = logging.getLogger(__name__)
 
+# Rooms whose logs are read at the same time: after a gap of a node with thousands of
+# rooms, people's own requests do not wait behind all of them.
 CATCH_UP_ROOMS = 100
-"""Rooms whose logs are read at the same time: after a gap of a node with thousands of
-rooms, people's own requests do not wait behind all of them."""
 
+# Events read from the log in one go: 2 MB at the largest texts.
 CATCH_UP_EVENTS = 500
-"""Events read from the log in one go: 2 MB at the largest texts."""
 
+# Pause after a failed read: Redis is away, and the client reconnects by itself.
 RETRY_SECONDS = 0.2
-"""Pause after a failed read: Redis is away, and the client reconnects by itself."""
 
+# Hand-overs that may wait in a room's fan-out. Beyond it nothing more is taken from
+# Pub/Sub; the log is read when the fan-out has caught up. Memory stays bounded.
 BACKLOG_JOBS = 200
-"""Hand-overs that may wait in a room's fan-out. Beyond it nothing more is taken from
-Pub/Sub; the log is read when the fan-out has caught up. Memory stays bounded."""
 
 
 class Sink(Protocol):
@@ -84,10 +84,6 @@ class CatchUp:
             "feeds_opening": len(self._opening),
             "feeds_catching_up": len(self._reading),
         }
-
-    def has_room(self, channel: str) -> bool:
-        """Tell whether a room's fan-out can take more."""
-        return self._backlog(channel) < BACKLOG_JOBS
 
     def begin_opening(self, channel: str, feed: RoomFeed) -> None:
         """Subscribe a room and read its log; :meth:`opened` waits for it."""

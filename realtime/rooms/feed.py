@@ -8,9 +8,9 @@ from enum import Enum
 from realtime.rooms.replay_buffer import RecentEvents, RecentMemory
 from realtime.store.position import START, Position
 
+# Events that may pass while one session's join is being answered. A join that is
+# overtaken by more than these is refused as temporary and asked again.
 ENTRY_EVENTS = 1000
-"""Events that may pass while one session's join is being answered. A join that is
-overtaken by more than these is refused as temporary and asked again."""
 
 
 class Verdict(Enum):

@@ -123,30 +123,38 @@ class RoomFeeds:
         self._subscriber.unsubscribe(channel)
         self._catch_up.forget(channel)
 
-    def receive(self, channel: str, event: bytes) -> bool:
-        """Take a publication; true if it is to be delivered now."""
+    def receive(self, channel: str, event: bytes, *, fits: bool) -> bool:
+        """Take a publication; true if it is to be delivered now.
+
+        Args:
+            channel: The room's.
+            event: What was published.
+            fits: Whether the room's fan-out can take more.
+        """
         feed = self._feeds.get(channel)
         if feed is None:
             return False
         position = events.position_of(event)
         if position is None:
-            return self._receive_notice(channel, feed, event)
+            return self._receive_notice(channel, feed, event, fits=fits)
         verdict = feed.judge(position)
-        if verdict is Verdict.NEXT and self._catch_up.has_room(channel):
+        if verdict is Verdict.NEXT and fits:
             feed.advance(position, event)
             return True
         if verdict is not Verdict.KNOWN:
             self._catch_up.begin(channel, feed)
         return False
 
-    def _receive_notice(self, channel: str, feed: RoomFeed, event: bytes) -> bool:
+    def _receive_notice(
+        self, channel: str, feed: RoomFeed, event: bytes, *, fits: bool
+    ) -> bool:
         """Take an event that is not of the log: dropped first under load."""
         if not events.is_event(event):
             _logger.error("What is published on %s is no event; ignored", channel)
             return False
         if events.is_room_notice(event):
             feed.notice(event)
-        if self._catch_up.has_room(channel):
+        if fits:
             return True
         feed.notices_missed = True
         self._catch_up.begin(channel, feed)

@@ -26,13 +26,13 @@ from realtime.store.membership import Memberships
 from realtime.store.room_snapshot import RoomSnapshots
 from realtime.tasks import gather_started
 
+# Joins begun in one turn of the event loop, some 3 ms of work. After a node's death
+# thousands come at once; messages of others pass between them.
 JOINS_A_TURN = 8
-"""Joins begun in one turn of the event loop, some 3 ms of work. After a node's death
-thousands come at once; messages of others pass between them."""
 
+# Readings of the log that one join waits for. The first may have been under way before
+# what the cursor is of was stored; the second was not.
 CATCH_UPS = 3
-"""Readings of the log that one join waits for. The first may have been under way
-before what the cursor is of was stored; the second was not."""
 
 
 class _Entering:

@@ -14,11 +14,11 @@ from realtime.store import events
 from realtime.store.room_snapshot import RoomSnapshot
 from realtime.store.scripts import Admission
 
+# Names and numbers of a room's answer, beside its events and who is there.
 JOIN_BYTES = 400
-"""Names and numbers of a room's answer, beside its events and who is there."""
 
+# Makes an event from the log fit to be shown now (fresh image URLs).
 Present = Callable[[bytes], bytes]
-"""Makes an event from the log fit to be shown now (fresh image URLs)."""
 
 
 class Answers(NamedTuple):

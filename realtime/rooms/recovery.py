@@ -13,19 +13,19 @@ from realtime.store import events
 from realtime.store.message_log import MessageLog
 from realtime.store.position import START, Position, parse_cursor
 
+# Messages of the newest page, for a session that cannot be recovered.
 PAGE_MESSAGES = 50
-"""Messages of the newest page, for a session that cannot be recovered."""
 
+# Events read from the log in one round trip of a recovery.
 RECOVERY_EVENTS = 500
-"""Events read from the log in one round trip of a recovery."""
 
+# Bytes of them: the rooms of a ``sync`` are read together, and each may exceed what is
+# left of the answer by as much.
 RECOVERY_BYTES = 256 * 1024
-"""Bytes of them: the rooms of a ``sync`` are read together, and each may exceed what is
-left of the answer by as much."""
 
+# Longest wait for others who read the same log. While Redis is away each of them takes
+# the deadline of a command; nobody is to wait for a row of these.
 TURN_SECONDS = 2.0
-"""Longest wait for others who read the same log. While Redis is away each of them
-takes the deadline of a command; nobody is to wait for a row of these."""
 
 
 class Past(NamedTuple):

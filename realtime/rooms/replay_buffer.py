@@ -9,15 +9,15 @@ from realtime.limits import new_counts
 from realtime.store.events import as_log_event
 from realtime.store.position import START, Position
 
+# Events kept in memory for sessions that come back: minutes of a busy room.
 RECENT_EVENTS = 256
-"""Events kept in memory for sessions that come back: minutes of a busy room."""
 
+# Bytes of events kept in memory, a room; the older ones go first.
 RECENT_BYTES = 64 * 1024
-"""Bytes of events kept in memory, a room; the older ones go first."""
 
+# Bytes of events kept in memory, all rooms of a node: 4,096 busy rooms at their limit.
+# What is not kept is read from Redis when somebody comes back.
 RECENT_NODE_BYTES = 256 * 1024 * 1024
-"""Bytes of events kept in memory, all rooms of a node: 4,096 busy rooms at their limit.
-What is not kept is read from Redis when somebody comes back."""
 
 
 class RecentMemory:

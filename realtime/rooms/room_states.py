@@ -16,11 +16,11 @@ from realtime.store.room_snapshot import RoomSnapshots
 
 _logger = logging.getLogger(__name__)
 
+# Least time between two of a room that quits cause.
 STATE_SECONDS = 1.0
-"""Least time between two of a room that quits cause."""
 
+# What a node writes for them, over all rooms and sessions: a tenth of a core.
 STATE_BYTES_A_SECOND = 2 * 1024 * 1024
-"""What a node writes for them, over all rooms and sessions: a tenth of a core."""
 
 
 class RoomStates:

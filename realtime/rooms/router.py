@@ -1,6 +1,8 @@
 """From Pub/Sub to this node's sessions: what was published, in one order."""
 
+from realtime.engineio.cork import Cork
 from realtime.redis.pubsub import Batch
+from realtime.rooms.catch_up import BACKLOG_JOBS
 from realtime.rooms.feeds import RoomFeeds
 from realtime.rooms.quitting import Quitting
 from realtime.socketio.manager import ChatroomManager
@@ -18,6 +20,7 @@ class Router:
         feeds: The active rooms, which know what is next, known or missing.
         remote: Takes control messages.
         quitting: Makes up for quits that a gap swallowed.
+        cork: Keeps acks back while events are about to come that they can join.
     """
 
     def __init__(
@@ -27,22 +30,24 @@ class Router:
         feeds: RoomFeeds,
         remote: RemoteCalls,
         quitting: Quitting,
+        cork: Cork,
     ) -> None:
         self._manager = manager
         self._feeds = feeds
         self._remote = remote
         self._quitting = quitting
+        self._cork = cork
 
     def due(self) -> None:
         """Hold back what is written to single sessions: publications are on the way."""
-        self._manager.server.cork.is_corked = True
+        self._cork.is_corked = True
 
     def receive(self, batch: Batch) -> None:
         """Take one read's publications, each room's in one write with acks due."""
         try:
             self._route(batch)
         finally:
-            self._manager.server.cork.uncork()
+            self._cork.uncork()
 
     def _route(self, batch: Batch) -> None:
         together: dict[str, list[bytes]] = {}
@@ -53,7 +58,11 @@ class Router:
                     if before := together.pop(channel, None):
                         self.deliver(channel, before)
                     self._remote.receive(payload)
-                elif self._feeds.receive(channel, payload):
+                elif self._feeds.receive(
+                    channel,
+                    payload,
+                    fits=self._manager.backlog(channel) < BACKLOG_JOBS,
+                ):
                     together.setdefault(channel, []).append(payload)
         finally:
             # Whatever else fails: to the feeds these count as delivered.

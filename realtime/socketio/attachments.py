@@ -6,9 +6,9 @@ from typing import Final
 from realtime.engineio.timers import TimeoutQueue, Timers
 from realtime.socketio.packets import PendingPacket, SocketPacket
 
+# Time for the next attachment of a packet to begin: as for the body of a POST. Clients
+# send them together; what came of the packet is kept until then.
 ATTACHMENT_SECONDS: Final = 20.0
-"""Time for the next attachment of a packet to begin: as for the body of a POST. Clients
-send them together; what came of the packet is kept until then."""
 
 
 class HalfPackets:

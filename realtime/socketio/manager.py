@@ -20,11 +20,11 @@ from realtime.socketio.room_index import RoomIndex
 from realtime.store import keys
 from realtime.store.events import position_of
 
+# Redis calls under way at once of a manager without a server: some 20 MB.
 CALLS_LIMIT = 20_000
-"""Redis calls under way at once of a manager without a server: some 20 MB."""
 
+# Control messages that only nodes with a session in the room need.
 ROOM_METHODS = frozenset({"emit", "close_room"})
-"""Control messages that only nodes with a session in the room need."""
 
 
 class Channels(Protocol):
@@ -164,7 +164,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         return self._fan_out.total_backlog
 
     def _write(self, eio_sids: Any, packets: Sequence[Packet]) -> None:
-        self.server.fan_out(eio_sids, packets)
+        self.server.eio.broadcast(eio_sids, packets)
 
     # To all nodes.
 

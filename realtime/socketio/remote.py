@@ -20,12 +20,12 @@ from realtime.errors import ChatError
 
 _logger = logging.getLogger(__name__)
 
+# Control messages that may wait for their turn. Each is one call of the stock API from
+# another node; over the limit the newest is dropped and counted as an error.
 WAITING_LIMIT = 10_000
-"""Control messages that may wait for their turn. Each is one call of the stock API
-from another node; over the limit the newest is dropped and counted as an error."""
 
+# What carries out further methods, by name: what the chat adds to the stock API.
 Handlers = Mapping[str, Callable[[dict[str, Any]], Awaitable[None]]]
-"""What carries out further methods, by name: what the chat adds to the stock API."""
 
 
 def emission(

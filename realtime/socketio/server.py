@@ -7,18 +7,15 @@ packets and acks that are decided in the step that writes them, and keeps client
 calling the server's own handlers.
 """
 
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine
 from typing import Any
 
-from socketio import packet as stock_packet
-
-from realtime import json_codec
 from realtime.engineio.cork import Cork
 from realtime.engineio.frames import CloseCode
 from realtime.engineio.protocol import Reason
 from realtime.engineio.session import Session
 from realtime.errors import UnknownEventError
-from realtime.socketio import packets
+from realtime.socketio import packets, serializers
 from realtime.socketio.admin_ui import InstrumentedServer
 from realtime.socketio.attachments import ATTACHMENT_SECONDS, HalfPackets
 from realtime.socketio.deferred_ack import DeferredAck
@@ -28,6 +25,7 @@ from realtime.socketio.packets import (
     SocketPacket,
     SocketPacketError,
 )
+from realtime.socketio.serializers import ServerPacket
 
 # Words that the protocol's libraries use for their own events. A client that emits
 # one of them would otherwise run the server's handler of that name.
@@ -43,16 +41,6 @@ RESERVED_EVENTS = frozenset(
 )
 # As Node's server.
 MAX_ATTACHMENTS = 10
-
-
-class ServerPacket(stock_packet.Packet):
-    """The library's packet with a JSON codec of its own.
-
-    The library keeps the codec in the class, for the whole process; clients in the
-    same process keep theirs this way.
-    """
-
-    json = json_codec
 
 
 class ChatroomServer(NamespaceGate):
@@ -119,17 +107,6 @@ class ChatroomServer(NamespaceGate):
         }
 
     # out
-
-    def fan_out(self, eio_sids: Iterable[str], packets: Sequence[str | bytes]) -> None:
-        """Write encoded Socket.IO packets to sessions, now and without waiting.
-
-        Args:
-            eio_sids: Engine.IO session ids. One that is unknown or closed is skipped.
-            packets: Complete packets such as ``2/chat,["message",{...}]``, and
-                attachments. Every session gets all of them, in this order and in one
-                write, after whatever was written to it before this call.
-        """
-        self.eio.broadcast(eio_sids, packets)
 
     def close_transport(
         self,
@@ -202,7 +179,9 @@ class ChatroomServer(NamespaceGate):
         if eio_sid in self._half_packets.packets:
             return self._half_packets.add(eio_sid, data)
         if not self._parses_text:
-            packet = self._from_other_serializer(data)
+            packet = serializers.parse(
+                self.packet_class, data, max_attachments=self._max_attachments
+            )
         elif isinstance(data, str):
             packet = packets.parse(
                 data,
@@ -235,20 +214,6 @@ class ChatroomServer(NamespaceGate):
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         self._half_packets.drop(eio_sid)
         await super()._handle_eio_disconnect(eio_sid, reason)
-
-    def _from_other_serializer(self, data: str | bytes) -> SocketPacket:
-        try:
-            packet = self.packet_class(encoded_packet=data)
-        except Exception as error:
-            raise SocketPacketError("the serializer refused it") from error
-        return packets.checked(
-            packet.packet_type,
-            packet.namespace or "/",
-            packet.id,
-            packet.data,
-            packet.attachment_count,
-            max_attachments=self._max_attachments,
-        )
 
     def _act(self, session: Session, packet: SocketPacket) -> None:
         eio_sid, namespace = session.sid, packet.namespace

@@ -140,3 +140,19 @@ def user_sessions_room(user: str) -> str:
 def node_sessions(node: str) -> str:
     """Set: ``<room> <sid>`` of every session that attends a room at a node."""
     return f"{{node-{node}}}:sessions"
+
+
+_IMAGES = "{chatroom:images}"
+"""One hash tag for all that is known of images: one script changes what an image is
+shown by and what its user has together."""
+
+IMAGES_DUE = f"{_IMAGES}:due"
+"""Sorted set: image file, scored by when it is looked at next, in Unix ms."""
+
+IMAGES_BYTES = f"{_IMAGES}:bytes"
+"""Hash: user to the bytes of the images that their messages show."""
+
+
+def image_uses(name: str) -> str:
+    """Hash: a message that shows an image file to ``<bytes> <number> <Unix ms>``."""
+    return f"{_IMAGES}:{name}:uses"

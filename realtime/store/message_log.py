@@ -15,8 +15,8 @@ from realtime.tasks import gather_started
 
 _logger = logging.getLogger(__name__)
 
+# Bytes of events read from a log in one go: what one answer of Redis blocks for.
 READ_BYTES = 1024 * 1024
-"""Bytes of events read from a log in one go: what one answer of Redis blocks for."""
 
 
 class HistoryPage(NamedTuple):
@@ -137,6 +137,18 @@ class MessageLog:
                 is_mended=True,
             )
         return appended
+
+    async def repeated(
+        self, *, room: str, user: str, client_id: str
+    ) -> Appended | None:
+        """Return what became of a send before; it is as safe as :meth:`append` says.
+
+        Raises:
+            UnavailableError: Nobody knows.
+            OutcomeUnknownError: It was stored, and is not yet as safe as is demanded.
+        """
+        sent = keys.sent(room, user, client_id)
+        return await scripts.message_log_repeated(self._writer, sent=sent)
 
     async def read(
         self,

@@ -10,12 +10,12 @@ from realtime.store import keys
 
 _logger = logging.getLogger(__name__)
 
+# Length of the secret: the size of HMAC-SHA256's output.
 SECRET_BYTES = 32
-"""Length of the secret: the size of HMAC-SHA256's output."""
 
+# How often Redis is asked again. It may have lost the secret with its newest data; the
+# nodes put back what they know, so that addresses that were given out stay valid.
 LOOK_SECONDS = 60.0
-"""How often Redis is asked again. It may have lost the secret with its newest data; the
-nodes put back what they know, so that addresses that were given out stay valid."""
 
 
 class SharedSecret:
@@ -48,7 +48,8 @@ class SharedSecret:
         """
         own = self._value or secrets.token_bytes(SECRET_BYTES)
         await self._redis.call("SET", keys.SHARED_SECRET, own, "NX")
-        self._value = await self._redis.call("GET", keys.SHARED_SECRET)
+        # Lost between the two, it is put back by the next look.
+        self._value = await self._redis.call("GET", keys.SHARED_SECRET) or own
 
     async def run(self) -> None:
         """See to it until cancelled that Redis has the secret."""

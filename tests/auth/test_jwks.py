@@ -50,11 +50,14 @@ class KeyServer:
         self.body: bytes | None = None
         self.status = 200
         self.fetches = 0
+        self.free = asyncio.Event()
+        self.free.set()
         self.url = ""
 
     async def answer(self, _request: web.Request) -> web.Response:
         """Answer as the test says."""
         self.fetches += 1
+        await self.free.wait()
         body = self.body or json.dumps({"keys": self.keys}).encode()
         return web.Response(body=body, status=self.status)
 
@@ -272,3 +275,15 @@ async def test_a_fetch_that_breaks_is_told_of_and_tried_again(
     await wait_until(lambda: server.fetches == 3, "the set is fetched again")
     assert await auth.authenticate(token(EC_KEY, "ES256", "e"))
     assert await refused(auth, ANN) == "token_invalid"
+
+
+async def test_a_node_that_goes_waits_for_no_key_server(server: KeyServer) -> None:
+    """A fetch that is under way is given up, and so is who waits for it."""
+    server.free.clear()
+    auth = Authenticator(JwksKeys(server.url))
+    asking = asyncio.ensure_future(auth.authenticate(ANN))
+    await wait_until(lambda: server.fetches, "the keys are asked for")
+    await auth.aclose()
+    with pytest.raises((UnavailableError, asyncio.CancelledError)):
+        await asking
+    server.free.set()

@@ -59,7 +59,7 @@ await run(async (browser) => {
 
   // Something that is no image is refused in words.
   await ann.setInputFiles('input[type="file"]', { name: "a.txt", mimeType: "text/plain", buffer: Buffer.from("x") });
-  await ann.waitForSelector("text=a.txt is no PNG, JPEG, WebP or GIF image.");
+  await ann.waitForSelector("text=a.txt is no PNG, JPEG, WebP, GIF, AVIF or HEIC image.");
 
   // A third member who looks at another room has not read; then they do.
   const cem = await person(browser);

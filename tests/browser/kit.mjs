@@ -13,7 +13,7 @@ const { source: axeSource } = require("axe-core");
 
 export const { urls, executablePath } = JSON.parse(process.argv[2]);
 /** A page that has not done it by then, on a busy machine, will not do it. */
-const DEADLINE_MS = 20_000 * Number(process.env.CHATROOM_TEST_MS_SCALE || 1);
+const DEADLINE_MS = 20_000 * Number(process.env.TEST_MS_SCALE || 1);
 /** What Chromium itself logs about requests without a network. */
 const NO_NETWORK = /ERR_INTERNET_DISCONNECTED|WebSocket connection to .* failed/;
 const FLAGS = [

@@ -11,7 +11,7 @@ from tests.kit.nodes import run_process
 from tests.kit.redis_server import RedisServer
 from tests.kit.waiting import MS
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(150)]
 
 HERE = Path(__file__).parent
 SCENARIO_SECONDS = 120_000 * MS

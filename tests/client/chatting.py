@@ -9,6 +9,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from tests.kit.javascript import Program, run_program
+from tests.kit.waiting import MS
 
 HERE = Path(__file__).parent
 ROOM = "42"
@@ -58,7 +59,9 @@ async def stored(redis_url: str) -> list[tuple[int, str]]:
     return sorted((int(number), json.loads(one)["text"]) for number, one in raw.items())
 
 
-async def all_shown(program: Program, count: int, *, seconds: float = 20) -> None:
+async def all_shown(
+    program: Program, count: int, *, seconds: float = 20_000 * MS
+) -> None:
     """Wait until so many messages were shown."""
     await program.until(
         lambda: len(program.all("message")) >= count,

@@ -8,7 +8,7 @@ const require = createRequire(new URL("../../clients/js-demo/package.json", impo
 const { io } = require("socket.io-client");
 
 /** An answer that is not there by then, on a busy machine, will not come. */
-const DEADLINE_MS = 10_000 * Number(process.env.CHATROOM_TEST_MS_SCALE || 1);
+const DEADLINE_MS = 10_000 * Number(process.env.TEST_MS_SCALE || 1);
 const { url, auth, options } = JSON.parse(process.argv[2]);
 const say = (event, details = {}) => process.stdout.write(`${JSON.stringify({ event, ...details })}\n`);
 

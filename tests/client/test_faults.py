@@ -17,7 +17,7 @@ from tests.kit.nodes import run_process
 from tests.kit.redis_server import RedisServer
 from tests.kit.waiting import MS
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(90)]
 
 MESSAGES = 120
 """A sender's: at this rate the fault strikes in the middle of them."""

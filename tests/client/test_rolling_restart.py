@@ -21,7 +21,7 @@ from tests.kit.members import Member, all_see
 from tests.kit.nodes import NAMESPACE, NodeProcess, start_process
 from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(120)]
 
 EVERY_MS = 50
 """An outbox holds 200 messages: ten seconds without a connection, on a busy machine."""

@@ -41,6 +41,7 @@ def test_a_lost_connection_is_freed_without_the_garbage_collector() -> None:
             address = server.sockets[0].getsockname()
             for _ in range(20):
                 reader, writer = await asyncio.open_connection(*address)
+                assert isinstance(writer.transport, Transport)
                 assert await reader.read() == b""
                 writer.close()
                 await writer.wait_closed()

@@ -7,6 +7,7 @@ import pytest
 
 from tests.kit.raw_socket import raw_socket
 from tests.kit.serving import UPGRADE, serve
+from tests.kit.waiting import wait_until
 
 
 async def test_polling_handshake_says_what_clients_need() -> None:
@@ -189,3 +190,18 @@ async def test_preflight() -> None:
             assert said["Access-Control-Allow-Methods"] == "OPTIONS, GET, POST"
             assert said["Access-Control-Allow-Headers"] == "x-token"
             assert said["Access-Control-Allow-Credentials"] == "true"
+
+
+@pytest.mark.parametrize("is_coroutine", [True, False])
+async def test_a_disconnect_handler_may_take_the_sid_alone(is_coroutine: bool) -> None:
+    """As older applications' handlers do."""
+    ended: list[str] = []
+
+    async def coroutine(sid: str) -> None:
+        ended.append(sid)
+
+    async with serve() as served:
+        served.eio.on("disconnect", coroutine if is_coroutine else ended.append)
+        sid = await served.open_polling()
+        await served.post(sid, "1")
+        await wait_until(lambda: ended == [sid], "the end is told")

@@ -9,7 +9,6 @@ import asyncio
 import io
 import json
 import time
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -102,7 +101,6 @@ async def talkative(redis_server: RedisServer, folder: Path) -> AsyncIterator[To
         PYTHONASYNCIODEBUG="1",
         PYTHONWARNINGS="ignore",
     )
-    node.lines = deque()
     try:
         await node.ready()
         yield Told(node)

@@ -11,27 +11,24 @@ from pathlib import Path
 import pytest
 
 from realtime.errors import InvalidError, TooLargeError, UnavailableError
-from realtime.images.bombs import SCANS
-from realtime.images.decode import decode_image
+from realtime.images import decoder_pool
+from realtime.images.decode import Limits, decode_image
 from realtime.images.decoder_pool import DECODERS, ImageDecoders
-from tests.kit.pictures import picture, with_comments, with_scans
+from realtime.images.jpeg import SCANS
+from tests.kit.pictures import picture, with_scans
 from tests.kit.waiting import wait_until
 
 LIMIT_PIXELS = 9_000_000
 GOOD = picture("PNG")
-FOUND = decode_image(GOOD, limit_pixels=LIMIT_PIXELS)
+LIMITS = Limits(file_bytes=1_000_000, pixels=LIMIT_PIXELS, frame_pixels=LIMIT_PIXELS)
+FOUND = decode_image(GOOD, LIMITS)
 
 
 @pytest.fixture
 async def decoders() -> AsyncIterator[ImageDecoders]:
-    decoders = ImageDecoders(limit_bytes=1_000_000, limit_pixels=LIMIT_PIXELS)
+    decoders = ImageDecoders(LIMITS)
     yield decoders
     await decoders.aclose()
-
-
-def pids(decoders: ImageDecoders) -> list[int]:
-    """Return the processes there are, busy ones and idle ones."""
-    return [each._process.pid for each in (*decoders._busy, *decoders._idle)]
 
 
 def is_gone(pid: int) -> bool:
@@ -46,21 +43,21 @@ def is_gone(pid: int) -> bool:
 async def held(decoders: ImageDecoders, count: int = 1) -> "list[asyncio.Task[object]]":
     """Return decodings whose processes have been stopped: they go on for ever."""
     await asyncio.gather(*(decoders.decode(GOOD) for _ in range(count)))
-    there = pids(decoders)
+    there = decoders.pids
     assert len(there) == count
     for pid in there:
         os.kill(pid, signal.SIGSTOP)
     tasks: list[asyncio.Task[object]] = [
         asyncio.create_task(decoders.decode(GOOD)) for _ in there
     ]
-    await wait_until(lambda: len(decoders._busy) == count, "they are at their images")
+    await wait_until(lambda: decoders.busy == count, "they are at their images")
     return tasks
 
 
 async def test_what_is_found_comes_back(decoders: ImageDecoders) -> None:
     """Answers and refusals are the decoder's own; one process serves them all."""
     assert await decoders.decode(GOOD) == FOUND
-    (first,) = pids(decoders)
+    (first,) = decoders.pids
     with pytest.raises(InvalidError) as damaged:
         await decoders.decode(GOOD[:-30])
     assert damaged.value.fields == {"image": ["Is damaged or incomplete."]}
@@ -68,10 +65,10 @@ async def test_what_is_found_comes_back(decoders: ImageDecoders) -> None:
         with pytest.raises(TooLargeError) as large:
             await decoders.decode(picture(format_name, (3_001, 3_000), method=0))
         assert large.value.limit == "image_limit_pixels"
-    assert await decoders.decode(GOOD * 10_000) == decode_image(
-        GOOD * 10_000, limit_pixels=LIMIT_PIXELS
-    )
-    assert pids(decoders) == [first]
+    assert await decoders.decode(GOOD * 10_000) == FOUND
+    photo = picture("JPEG", (2_000, 1_500))
+    assert await decoders.decode(photo) == decode_image(photo, LIMITS)
+    assert decoders.pids == [first]
 
 
 async def test_a_file_that_takes_too_long_is_refused() -> None:
@@ -81,7 +78,7 @@ async def test_a_file_that_takes_too_long_is_refused() -> None:
     whole = picture("JPEG", (side, side), mode="L", progressive=True)
     # Within the first second of the process.
     async with aclosing(
-        ImageDecoders(limit_bytes=1_000_000, limit_pixels=side**2, cpu_seconds=0)
+        ImageDecoders(LIMITS._replace(pixels=side**2), cpu_seconds=0)
     ) as decoders:
         with pytest.raises(InvalidError) as caught:
             await decoders.decode(with_scans(whole, SCANS - 10))
@@ -89,13 +86,15 @@ async def test_a_file_that_takes_too_long_is_refused() -> None:
         assert await decoders.decode(GOOD) == FOUND
 
 
-async def test_a_file_that_takes_too_much_memory_is_refused() -> None:
-    """What a picture may take goes by the pixels allowed, whatever is in its file."""
-    async with aclosing(
-        ImageDecoders(limit_bytes=1_000_000, limit_pixels=100_000)
-    ) as decoders:
+async def test_a_file_that_takes_too_much_memory_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its process cannot have more than is set, whatever is in the file."""
+    monkeypatch.setattr(decoder_pool, "PIXEL_BYTES", 0)
+    limits = LIMITS._replace(pixels=36_000_000)
+    async with aclosing(ImageDecoders(limits)) as decoders:
         with pytest.raises(InvalidError):
-            await decoders.decode(with_comments(picture("GIF"), 1_000_000))
+            await decoders.decode(picture("PNG", (6_000, 6_000), mode="RGBA"))
         assert await decoders.decode(GOOD) == FOUND
 
 
@@ -113,7 +112,7 @@ async def test_the_largest_picture_allowed_has_room(decoders: ImageDecoders) -> 
 async def test_a_decoder_that_is_given_up_is_ended(decoders: ImageDecoders) -> None:
     """Nothing of it is left when the sender has been answered."""
     (task,) = await held(decoders)
-    (pid,) = pids(decoders)
+    (pid,) = decoders.pids
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -124,7 +123,7 @@ async def test_a_decoder_that_is_given_up_is_ended(decoders: ImageDecoders) -> N
 async def test_a_decoder_that_was_killed_is_replaced(decoders: ImageDecoders) -> None:
     """By the system, for want of memory: the sender may try again, and it works."""
     await decoders.decode(GOOD)
-    (pid,) = pids(decoders)
+    (pid,) = decoders.pids
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(UnavailableError) as caught:
         await decoders.decode(GOOD)
@@ -136,21 +135,21 @@ async def test_there_are_only_so_many_processes(decoders: ImageDecoders) -> None
     """However many images there are at once."""
     found = await asyncio.gather(*(decoders.decode(GOOD) for _ in range(9)))
     assert set(found) == {FOUND}
-    assert len(pids(decoders)) == DECODERS
+    assert len(decoders.pids) == DECODERS
 
 
 async def test_going_down_waits_for_no_picture(decoders: ImageDecoders) -> None:
     """What is being decoded is given up, what waits is refused, no process is left."""
     tasks = await held(decoders, DECODERS)
     tasks += [asyncio.create_task(decoders.decode(GOOD)) for _ in range(DECODERS)]
-    there = pids(decoders)
+    there = decoders.pids
     await decoders.aclose()
     assert all(is_gone(pid) for pid in there)
     ends = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(each, UnavailableError) for each in ends)
     with pytest.raises(UnavailableError):
         await decoders.decode(GOOD)
-    assert not pids(decoders)
+    assert not decoders.pids
 
 
 def environment_of(pid: int) -> bytes:
@@ -163,7 +162,7 @@ async def test_a_decoder_knows_no_secrets(
     """Whoever takes it over by a picture does not get the key of the tokens."""
     monkeypatch.setenv("CHATROOM_JWT_SECRET", "the key of the tokens")
     await decoders.decode(GOOD)
-    (pid,) = pids(decoders)
+    (pid,) = decoders.pids
     environment = environment_of(pid)
     assert b"PYTHONPATH" in environment
     assert b"the key" not in environment
@@ -171,13 +170,15 @@ async def test_a_decoder_knows_no_secrets(
 
 NODE = """
 import asyncio, os, signal, sys
+from realtime.images import decoder_pool
+from realtime.images.decode import Limits
 from realtime.images.decoder_pool import ImageDecoders
 
 async def main():
-    decoders = ImageDecoders(limit_bytes=9_000, limit_pixels=1_000_000)
+    decoders = ImageDecoders(Limits(9_000, 1_000_000, 1_000_000))
     data = sys.stdin.buffer.read(int(sys.argv[1]))
     await decoders.decode(data)
-    pid = decoders._idle[0]._process.pid
+    (pid,) = decoders.pids
     os.kill(pid, signal.SIGSTOP)
     task = asyncio.create_task(decoders.decode(data))
     print(pid, flush=True)

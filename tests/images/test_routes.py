@@ -47,9 +47,10 @@ async def node(redis_url: str, tmp_path: Any) -> AsyncIterator[Node]:
 
 async def test_an_image_can_be_nothing_but_an_image(node: Node) -> None:
     """Its headers forbid a browser to run, frame or reinterpret what users sent."""
-    data = picture() + b"<script>alert(1)</script>"
+    data = picture()
     async with recording(node, "ann") as ann:
-        url = node.url + await send_image(ann, data)
+        behind = b"<script>alert(1)</script>"
+        url = node.url + await send_image(ann, data + behind)
     async with got(url) as response:
         assert response.status == 200
         assert await response.read() == data
@@ -178,3 +179,40 @@ async def test_image_bytes_never_go_through_redis(
         await send_image(ann, file.getvalue())
     used = (await redis_client.info("stats"))["total_net_input_bytes"] - before
     assert used < len(file.getvalue()) / 4
+
+
+@pytest.mark.parametrize(
+    ("allowed", "origin", "may_read"),
+    [
+        (("https://a.example",), "https://a.example", True),
+        (("https://a.example",), "https://b.example", False),
+        (("*",), "https://b.example", True),
+        ((), "https://a.example", False),
+    ],
+)
+async def test_scripts_of_allowed_pages_may_read_images(
+    redis_url: str,
+    tmp_path: Any,
+    allowed: tuple[str, ...],
+    origin: str,
+    may_read: bool,
+) -> None:
+    """For ``fetch`` and canvas: what is there, what is not, and what is cached."""
+    nodes = {"data_dir": tmp_path, "allowed_origins": allowed}
+    async with (
+        run_nodes(1, redis_url, **nodes) as (node,),
+        recording(node, "ann") as ann,
+    ):
+        url = node.url + await send_image(ann, picture())
+        for address, status in ((url, 200), (url + "x", 403)):
+            async with got(address, Origin=origin) as response:
+                assert response.status == status
+                given = response.headers.get("Access-Control-Allow-Origin")
+                assert given == (origin if may_read else None)
+        async with got(url) as response:
+            assert "Access-Control-Allow-Origin" not in response.headers
+            assert response.headers.get("Vary") == ("Origin" if allowed else None)
+        etag = {"If-None-Match": response.headers["ETag"], "Origin": origin}
+        async with got(url, **etag) as response:
+            assert response.status == 304
+            assert ("Access-Control-Allow-Origin" in response.headers) is may_read

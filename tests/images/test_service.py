@@ -1,6 +1,7 @@
 """Images: what is taken, what is refused, and how it is described."""
 
 import asyncio
+import base64
 import hashlib
 import io
 import struct
@@ -19,13 +20,13 @@ from realtime.errors import (
     UnavailableError,
 )
 from realtime.images import service as images_module
-from realtime.images.decode import Decoded
+from realtime.images.decode import Decoded, Limits
 from realtime.images.decoder_pool import ImageDecoders
-from realtime.images.service import Images
+from realtime.images.service import File, Images, Upload
 from realtime.images.signed_urls import ImageLinks
 from realtime.images.store import ImageStore
 from tests.kit.pictures import picture
-from tests.kit.waiting import wait_until
+from tests.kit.waiting import MS, wait_until
 
 LIMIT_BYTES = 100_000
 LIMIT_PIXELS = 1_000_000
@@ -36,11 +37,17 @@ async def images(tmp_path: Path) -> AsyncIterator[Images]:
     images = Images(
         ImageStore.at(None, folder=tmp_path / "images"),
         ImageLinks(lambda: b"s" * 32, valid_seconds=3600),
-        limit_bytes=LIMIT_BYTES,
-        limit_pixels=LIMIT_PIXELS,
+        Limits(LIMIT_BYTES, LIMIT_PIXELS, 4 * LIMIT_PIXELS),
     )
     yield images
     await images.aclose()
+
+
+async def accept(images: Images, data: bytes, *, owner: str = "ann") -> Upload:
+    """Check an image and store it."""
+    upload = await images.check(data, owner=owner)
+    await images.keep(upload)
+    return upload
 
 
 def png_of_size(width: int, height: int) -> bytes:
@@ -82,19 +89,28 @@ async def test_an_image_is_stored_as_it_is_under_its_hash(
 ) -> None:
     """The four formats are taken; the bytes come back unchanged."""
     data = picture(format_name)
-    stored = await images.accept(data, owner="ann")
+    stored = await accept(images, data, owner="ann")
     sha256 = hashlib.sha256(data).hexdigest()
-    assert stored == (sha256, mime, len(data), 40, 30)
+    assert stored.image == File(f"{sha256}.{extension}", 40, 30)
     described = images.describe(stored)
     url = str(described.pop("url"))
-    assert described == {"mime": mime, "size": len(data), "width": 40, "height": 30}
+    assert len(base64.b64decode(str(described.pop("thumbhash")))) > 16
+    assert described == {
+        "mime": mime,
+        "size": len(data),
+        "width": 40,
+        "height": 30,
+        "thumbnails": [],
+    }
     assert url.startswith(f"/images/{sha256}.{extension}?")
     assert await read(images, url) == data
 
 
 async def test_the_same_image_is_stored_once(images: Images, tmp_path: Path) -> None:
     """Who sends a picture that is known adds no file."""
-    first, second = [await images.accept(picture("PNG"), owner="ann") for _ in range(2)]
+    first, second = [
+        await accept(images, picture("PNG"), owner="ann") for _ in range(2)
+    ]
     assert first == second
     assert len(files_in(tmp_path)) == 1
 
@@ -103,8 +119,8 @@ async def test_a_turned_photo_has_the_size_that_is_shown(images: Images) -> None
     """Phones store photos lying down, with a note how to turn them."""
     exif = Picture.Exif()
     exif[0x0112] = 6
-    stored = await images.accept(picture("JPEG", (40, 30), exif=exif), owner="ann")
-    assert (stored.width, stored.height) == (30, 40)
+    stored = await accept(images, picture("JPEG", (40, 30), exif=exif), owner="ann")
+    assert stored.image[1:] == (30, 40)
 
 
 async def test_animations_are_taken(images: Images) -> None:
@@ -112,7 +128,9 @@ async def test_animations_are_taken(images: Images) -> None:
     file = io.BytesIO()
     frames = [Picture.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
-    assert (await images.accept(file.getvalue(), owner="ann")).mime == "image/gif"
+    taken = await accept(images, file.getvalue(), owner="ann")
+    assert (taken.mime, taken.animated) == ("image/gif", True)
+    assert images.describe(taken)["animated"] is True
 
 
 BMP, TIFF, ICO, PPM = (picture(name) for name in ("BMP", "TIFF", "ICO", "PPM"))
@@ -140,13 +158,13 @@ async def test_other_files_and_damaged_ones_are_invalid(
 ) -> None:
     """What is not one of the four formats, or not whole, is refused as invalid."""
     with pytest.raises(InvalidError) as caught:
-        await images.accept(data, owner="ann")
+        await accept(images, data, owner="ann")
     assert set(caught.value.fields or ()) == {"image"}
 
 
 async def test_a_file_that_is_an_image_and_more_stays_an_image(images: Images) -> None:
     """A PNG with a web page behind it is served as what it is: a PNG."""
-    stored = await images.accept(PNG + b"<script>alert(1)</script>", owner="ann")
+    stored = await accept(images, PNG + b"<script>alert(1)</script>", owner="ann")
     assert stored.mime == "image/png"
 
 
@@ -167,7 +185,7 @@ async def test_too_many_bytes_or_pixels_are_too_large(
 ) -> None:
     """A bomb is recognised by its header, before anything is decoded."""
     with pytest.raises(TooLargeError):
-        await images.accept(data, owner="ann")
+        await accept(images, data, owner="ann")
 
 
 async def test_junk_never_breaks_the_server(images: Images) -> None:
@@ -179,7 +197,7 @@ async def test_junk_never_breaks_the_server(images: Images) -> None:
         broken += [data[:at] + b"\xff\x00\xff" + data[at + 3 :] for at in places]
     for data in broken:
         try:
-            await images.accept(data, owner="ann")
+            await accept(images, data, owner="ann")
         except ChatError as error:
             assert error.code in ("invalid", "too_large")  # noqa: PT017 - either is fine
 
@@ -199,7 +217,7 @@ async def test_a_store_that_fails_is_unavailable(
     folder.rmdir()
     folder.write_text("no folder any more")
     with pytest.raises(UnavailableError):
-        await images.accept(picture("PNG"), owner="ann")
+        await accept(images, picture("PNG"), owner="ann")
 
 
 class Busy:
@@ -216,7 +234,7 @@ class Busy:
             await self.release.wait()
         finally:
             self.at.remove(data)
-        return Decoded("0" * 64, "image/png", 1, 1)
+        return Decoded("image/png", 1, 1, False, "", data, ())
 
 
 @pytest.fixture
@@ -229,30 +247,30 @@ def busy(monkeypatch: pytest.MonkeyPatch) -> Busy:
 async def test_only_so_many_images_wait(images: Images, busy: Busy) -> None:
     """While the decoders are busy further images are refused, later taken again."""
     taken = [
-        asyncio.create_task(images.accept(b"x", owner=f"user{n}"))
+        asyncio.create_task(accept(images, b"x", owner=f"user{n}"))
         for n in range(images_module.WAITING)
     ]
-    await wait_until(lambda: images._waiting.total() == len(taken), "all are waiting")
+    await wait_until(lambda: images.slots_taken == len(taken), "all are waiting")
     with pytest.raises(UnavailableError) as caught:
-        await images.accept(b"x", owner="ann")
+        await accept(images, b"x", owner="ann")
     assert caught.value.retry_after_ms
     busy.release.set()
-    assert len({stored.sha256 for stored in await asyncio.gather(*taken)}) == 1
+    assert len({stored.image.name for stored in await asyncio.gather(*taken)}) == 1
     assert images.slots_taken == 0
-    assert await images.accept(b"x", owner="ann")
+    assert await accept(images, b"x", owner="ann")
 
 
 async def test_one_user_leaves_places_for_others(images: Images, busy: Busy) -> None:
     """Whoever sends many pictures at once waits; others are served meanwhile."""
     own = [
-        asyncio.create_task(images.accept(b"x", owner="ann"))
+        asyncio.create_task(accept(images, b"x", owner="ann"))
         for _ in range(images_module.OWN_WAITING)
     ]
-    await wait_until(lambda: images._waiting["ann"] == len(own), "all are waiting")
+    await wait_until(lambda: images.slots_taken == len(own), "all are waiting")
     with pytest.raises(UnavailableError):
-        await images.accept(b"x", owner="ann")
-    other = asyncio.create_task(images.accept(b"x", owner="bob"))
-    await wait_until(lambda: images._waiting["bob"] == 1, "bob's is taken")
+        await accept(images, b"x", owner="ann")
+    other = asyncio.create_task(accept(images, b"x", owner="bob"))
+    await wait_until(lambda: images.slots_taken == len(own) + 1, "bob's is taken")
     busy.release.set()
     await asyncio.gather(*own, other)
 
@@ -262,22 +280,22 @@ async def test_images_of_one_user_are_decoded_one_after_another(
 ) -> None:
     """Somebody's slow pictures hold one decoder; the other one is for the others."""
     sent = [
-        asyncio.create_task(images.accept(data, owner=owner))
+        asyncio.create_task(accept(images, data, owner=owner))
         for owner, data in (("ann", b"1"), ("ann", b"2"), ("bob", b"3"))
     ]
     await wait_until(lambda: len(busy.at) == 2, "both decoders are at work")
     assert busy.at == [b"1", b"3"]
     busy.release.set()
     await asyncio.gather(*sent)
-    assert not images._turns
+    assert images.slots_taken == 0
 
 
 async def test_an_image_that_takes_too_long_is_given_up(
     images: Images, busy: Busy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sender gets an answer; its decoder and its place are free at once."""
-    monkeypatch.setattr(images_module, "DECODE_SECONDS", 0.05)
-    senders = [images.accept(b"x", owner=owner) for owner in ("ann", "ann", "bob")]
+    monkeypatch.setattr(images_module, "DECODE_SECONDS", 50 * MS)
+    senders = [accept(images, b"x", owner=owner) for owner in ("ann", "ann", "bob")]
     answers = await asyncio.gather(*senders, return_exceptions=True)
     assert [type(answer) for answer in answers] == [UnavailableError] * 3
     assert not busy.at

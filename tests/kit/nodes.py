@@ -1,14 +1,12 @@
 """Real nodes for tests: inside the test's process, or as processes to be killed."""
 
-import asyncio
 import os
-import re
 import signal
-import sys
-from collections import deque
+import tempfile
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import socketio
@@ -18,17 +16,14 @@ from realtime.node.app import NODE, create_app
 from realtime.node.app import Node as RunningNode
 from realtime.node.settings import Settings
 from realtime.node.wiring import Parts
-from realtime.redis.valkey_process import die_with_parent
 from realtime.services import Services
-from tests.kit.waiting import DEADLINE_SECONDS
+from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
+from verify.harness import nodes as harness
 
-HOST = "127.0.0.1"
+HOST = harness.HOST
 NAMESPACE = "/chat"
-# The lines of a node process that are kept for the text of a failure.
-KEPT_LINES = 200
-# Longest start of a process, on a busy machine that has not run one before.
-START_SECONDS = 2 * DEADLINE_SECONDS
-READY_LINE = re.compile(r"http://[^\s:]+:(\d+)")
+# Its end in good order; while Redis hangs it would take longer.
+STOP_SECONDS = 2_000 * MS
 
 
 @dataclass(frozen=True)
@@ -86,100 +81,59 @@ async def _node(settings: Settings) -> AsyncIterator[Node]:
         await runner.cleanup()
 
 
-class NodeProcess:
-    """A node as a process of its own, by ``python -m realtime serve``.
+class NodeProcess(harness.NodeProcess):
+    """A node as a process of its own, with its output in a temporary file.
 
-    It dies with the test process. ``lines`` holds the last lines that it printed.
+    It dies with the test process.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self.lines: deque[str] = deque(maxlen=KEPT_LINES)
-        self.url = ""
-        self.port = 0
-        self._ready = asyncio.Event()
-        self._reading = asyncio.create_task(self._read(), name="node-output")
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
+    def __init__(self, *flags: str, port: int = 0, **variables: str) -> None:
+        with tempfile.NamedTemporaryFile(prefix="chatroom-", delete=False) as file:
+            log = Path(file.name)
+        environment = {"PYTHONUNBUFFERED": "1", "CHATROOM_RATES": "off", **variables}
+        super().__init__(*flags, log=log, port=port, environment=environment)
+        self._last_output: str | None = None
 
     @property
     def output(self) -> str:
-        """The last lines of its output."""
-        return "\n".join(self.lines)
+        """All that it printed, after its end as well."""
+        return super().output if self._last_output is None else self._last_output
 
-    async def ready(self) -> None:
-        """Return when the node says where it serves."""
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                await self._ready.wait()
-        except TimeoutError:
-            raise AssertionError(f"the node is not ready:\n{self.output}") from None
-        assert self.port, f"the node ended:\n{self.output}"
-
-    def kill(self) -> None:
-        """SIGKILL: no farewell."""
-        self._process.kill()
-
-    def pause(self) -> None:
-        """SIGSTOP: alive to the kernel, dead to everybody else."""
-        self._process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """SIGCONT."""
-        self._process.send_signal(signal.SIGCONT)
+    def terminate(self) -> None:
+        """SIGTERM: it is to go in good order."""
+        self.signal(signal.SIGTERM)
 
     def interrupt(self) -> None:
         """SIGINT, as Ctrl-C sends it."""
-        self._process.send_signal(signal.SIGINT)
-
-    def terminate(self) -> None:
-        """SIGTERM: the node is to go in good order."""
-        self._process.terminate()
-
-    async def ended(self) -> int:
-        """Wait for its end and return the exit code."""
-        try:
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                # Shielded: a deadline missed here must not end the reading task.
-                await asyncio.shield(self._reading)
-                return await self._process.wait()
-        except TimeoutError:
-            raise AssertionError(f"the node does not end:\n{self.output}") from None
+        self.signal(signal.SIGINT)
 
     async def aclose(self) -> None:
-        """End it, if it has not ended."""
-        if self._process.returncode is None:
-            self._process.kill()
-        await self.ended()
-
-    async def _read(self) -> None:
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
-            text = line.decode().rstrip()
-            self.lines.append(text)
-            found = READY_LINE.search(text)
-            if found and not self.port:
-                self.port = int(found[1])
-                self.url = f"http://{HOST}:{self.port}"
-                self._ready.set()
-        self._ready.set()
+        """End it, if it has not ended, and remove the file."""
+        if self.running and "COVERAGE_PROCESS_CONFIG" in os.environ:
+            # What is killed does not write down which lines it ran.
+            self.terminate()
+            self.signal(signal.SIGCONT)
+            with suppress(AssertionError):
+                await wait_until(
+                    lambda: not self.running, "it ends", seconds=STOP_SECONDS
+                )
+        self.kill()
+        self._last_output = self.output
+        self.log.unlink(missing_ok=True)
 
 
 @asynccontextmanager
 async def run_process(
-    *arguments: str, port: int = 0, **variables: str
+    *flags: str, port: int = 0, **variables: str
 ) -> AsyncIterator[NodeProcess]:
     """Run ``serve`` as a process and wait until it is ready.
 
     Args:
-        arguments: More flags of ``serve``: ``"--redis-url", redis_url`` for one.
+        flags: More flags of ``serve``: ``"--redis-url", redis_url`` for one.
         port: Where to listen; give a dead node's port to take its place.
         variables: Environment variables besides this process's own.
     """
-    node = await start_process(*arguments, port=port, **variables)
+    node = await start_process(*flags, port=port, **variables)
     try:
         await node.ready()
         yield node
@@ -187,27 +141,11 @@ async def run_process(
         await node.aclose()
 
 
-async def start_process(
-    *arguments: str, port: int = 0, **variables: str
-) -> NodeProcess:
+async def start_process(*flags: str, port: int = 0, **variables: str) -> NodeProcess:
     """Start ``serve`` and return at once; the caller closes it."""
-    command = ["-m", "realtime", "serve", "--host", HOST, "--port", str(port)]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *command,
-        *arguments,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env={
-            **os.environ,
-            "PYTHONUNBUFFERED": "1",
-            "CHATROOM_RATES": "off",
-            **variables,
-        },
-        preexec_fn=die_with_parent(),
-    )
-    return NodeProcess(process)
+    node = NodeProcess(*flags, port=port, **variables)
+    node.start()
+    return node
 
 
 @asynccontextmanager

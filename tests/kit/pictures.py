@@ -22,10 +22,3 @@ def with_scans(data: bytes, more: int) -> bytes:
     """Return a progressive JPEG that says its last scan again and again."""
     last = data[data.rindex(b"\xff\xda") : -2]
     return data[:-2] + last * more + data[-2:]
-
-
-def with_comments(data: bytes, more: int) -> bytes:
-    """Return a GIF with comments of one letter: each takes 170 bytes to read."""
-    flags = data[10]
-    at = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
-    return data[:at] + b"\x21\xfe\x01x\0" * more + data[at:]

@@ -1,41 +1,21 @@
-"""A real Valkey for tests, which can be killed, paused and started again."""
+"""The Valkey of the tests, in a temporary folder of its own."""
 
 import shutil
-import signal
-import subprocess
 import tempfile
 from pathlib import Path
 
-import redis
-
-from realtime.redis.valkey_process import SOCKET_NAME, die_with_parent, valkey_command
-from tests.kit.waiting import wait_until_sync
-from verify.processes import bring_back_data, keep_data
+from verify.harness.valkey import Valkey
 
 
-class RedisServer:
-    """A Valkey of its own, with its append-only file in a temporary folder.
+class RedisServer(Valkey):
+    """A Valkey that can be made as new, so that tests can share one.
 
     It dies with the test process, even when that is killed.
     """
 
     def __init__(self, *options: str) -> None:
         # Directly among the temporary files: a socket's path must be short.
-        self._folder = Path(tempfile.mkdtemp(prefix="chatroom-test-"))
-        self._socket = self._folder / SOCKET_NAME
-        self._options = options
-        self._process: subprocess.Popen[bytes] | None = None
-        self.admin = redis.Redis(unix_socket_path=str(self._socket))
-
-    @property
-    def url(self) -> str:
-        """The address that nodes and clients use."""
-        return f"unix://{self._socket}"
-
-    @property
-    def running(self) -> bool:
-        """Whether the process lives."""
-        return self._process is not None and self._process.poll() is None
+        super().__init__(Path(tempfile.mkdtemp(prefix="chatroom-test-")), *options)
 
     def start(self, *options: str, wait: bool = True) -> None:
         """Start on the data there is and return when commands are answered.
@@ -44,43 +24,13 @@ class RedisServer:
             options: For this start only.
             wait: False to return at once: it may have to load its data first.
         """
-        command = [*valkey_command(self._folder, self._socket), *self._options]
-        command += options
-        with (self._folder / "valkey.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                preexec_fn=die_with_parent(),
-            )
+        super().start(*options)
         if wait:
-            wait_until_sync(self._answers, "Valkey answers")
-
-    def kill(self) -> None:
-        """SIGKILL: what was answered is in the append-only file, nothing else is."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-
-    def pause(self) -> None:
-        """SIGSTOP: connections stay open and nothing is answered."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """SIGCONT."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
-
-    def keep(self) -> None:
-        """Keep a copy of the data as it is now, for :meth:`go_back`."""
-        keep_data(self._folder)
+            self.wait_ready()
 
     def go_back(self) -> None:
-        """Lose all since :meth:`keep`: what a power cut or a failover may do."""
-        self.kill()
-        bring_back_data(self._folder)
+        """Lose all since :meth:`keep`, and go on."""
+        super().go_back()
         self.start()
 
     def reset(self) -> None:
@@ -104,15 +54,5 @@ class RedisServer:
 
     def close(self) -> None:
         """Stop and remove the data."""
-        self.admin.close()
-        if self.running:
-            self.resume()
-            self.kill()
-        shutil.rmtree(self._folder)
-
-    def _answers(self) -> bool:
-        assert self.running, (self._folder / "valkey.log").read_text()
-        try:
-            return bool(self.admin.ping())
-        except (redis.ConnectionError, redis.BusyLoadingError):
-            return False
+        super().close()
+        shutil.rmtree(self.folder)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 # A slow machine, or one that measures coverage, stretches every time of the suite.
-MS_SCALE = float(os.environ.get("CHATROOM_TEST_MS_SCALE", "1"))
+MS_SCALE = float(os.environ.get("TEST_MS_SCALE", "1"))
 # The one unit of them all, in seconds.
 MS = 0.001 * MS_SCALE
 # Long enough for a busy machine; a condition that holds returns at once.

@@ -60,7 +60,7 @@ async def test_a_start_is_little_work(tmp_path: Path) -> None:
     """On an idle machine a start takes a moment, not a coffee."""
     async with run_process("--data-dir", str(tmp_path / "data")) as node:
         # Others may keep the machine busy, so that the clock would tell of them.
-        assert _processor_seconds(node.pid) < 2500 * MS
+        assert _processor_seconds(node.process.pid) < 2500 * MS
 
 
 @pytest.mark.parametrize("signal_name", ["terminate", "interrupt"])
@@ -230,3 +230,49 @@ async def test_a_folder_of_images_that_cannot_be_made_is_named(
     code, _output, errors = await _chatroom(*start, CHATROOM_IMAGES_URL="somewhere")
     assert code == 1
     assert "CHATROOM_IMAGES_URL: " in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["ann", "--hours", "0"], "must be above 0"),
+        (["a\nb"], "the user id:"),
+    ],
+)
+async def test_a_token_that_nobody_could_use_is_refused(
+    arguments: list[str], said: str
+) -> None:
+    """At once, in one text, and not by the server later."""
+    code, output, errors = await _chatroom(
+        "token", *arguments, CHATROOM_JWT_SECRET=SECRET
+    )
+    assert code != 0
+    assert output == ""
+    assert said in errors
+    assert "Traceback" not in errors
+
+
+async def test_the_page_of_settings_is_what_the_program_prints() -> None:
+    """``docs/settings.md`` cannot fall behind."""
+    code, output, _errors = await _chatroom("settings", "--markdown")
+    assert code == 0
+    page = Path(__file__).parents[2] / "docs" / "settings.md"
+    assert output == page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("host", "shown", "reached"),
+    [
+        ("localhost", "http://localhost:", "127.0.0.1"),
+        ("::1", "http://localhost:", "[::1]"),
+        ("127.0.0.2", "http://localhost:", "127.0.0.2"),
+    ],
+)
+async def test_the_address_that_is_told_can_be_opened(
+    redis_url: str, host: str, shown: str, reached: str
+) -> None:
+    """Whatever kind of address it listens on."""
+    async with run_process("--redis-url", redis_url, "--host", host) as node:
+        assert shown in node.output
+        status, _body = await _get(f"http://{reached}:{node.port}/healthz")
+        assert status == 200

@@ -19,7 +19,7 @@ async def test_who_goes_on_against_refusals_is_read_slowly(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every request is answered, with when to come again; the others do not wait."""
-    monkeypatch.setattr(connecting, "REST_SECONDS", 100 * MS)
+    monkeypatch.setattr(connecting, "PENALTY_SECONDS", 100 * MS)
     async with (
         run_nodes(1, redis_url, rates="typing=0.1/2, refusals=1/3") as (node,),
         recording(node, "mallory") as mallory,
@@ -82,7 +82,7 @@ async def test_who_connects_again_and_again_is_told_late(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A refusal that came at once would only be asked for again at once."""
-    monkeypatch.setattr(connecting, "REST_SECONDS", 1_000 * MS)
+    monkeypatch.setattr(connecting, "PENALTY_SECONDS", 1_000 * MS)
     async with run_nodes(1, redis_url, rates="connect=0.1/2") as (node,):
         for _ in range(2):
             async with raw_chat(node, {"user": "mallory"}):
@@ -102,7 +102,7 @@ async def test_payloads_that_are_wrong_wear_patience_out(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To find out that something is invalid is work as well."""
-    monkeypatch.setattr(connecting, "REST_SECONDS", 10 * MS)
+    monkeypatch.setattr(connecting, "PENALTY_SECONDS", 10 * MS)
     async with (
         run_nodes(1, redis_url, rates="refusals=1/2") as (node,),
         raw_chat(node, {"user": "mallory"}) as mallory,
@@ -111,3 +111,14 @@ async def test_payloads_that_are_wrong_wear_patience_out(
             assert not (await mallory.ask(asked))["ok"]
         assert limits_met(node)["rate_refusals"] > 0
         assert (await mallory.ask('["join",{"room":"42"}]'))["ok"]
+
+
+async def test_events_that_do_not_exist_count_as_well(redis_url: str) -> None:
+    """Whoever makes names up gets no more of the node than who uses it."""
+    async with (
+        run_nodes(1, redis_url, rates="connection=0.1/3") as (node,),
+        recording(node, "eve") as eve,
+    ):
+        errors = [await eve.refused(f"made-up-{number}") for number in range(5)]
+    codes = [each["code"] for each in errors]
+    assert codes == [*["unknown_event"] * 3, *["rate_limited"] * 2]

@@ -3,11 +3,14 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from handlers.http import add_routes
+from realtime.store.shared_secret import SharedSecret
+from tests.kit.nodes import run_nodes
 
 Client = TestClient[web.Request, web.Application]
 
@@ -134,3 +137,21 @@ async def test_nothing_outside_the_assets_is_served(site: Site, path: str) -> No
     answer = await site.client.get(path, allow_redirects=False)
 
     assert answer.status == 404
+
+
+async def test_a_node_whose_part_has_failed_says_so(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Balancers send nobody there, and an operator learns which part it is."""
+
+    async def fails(_secret: SharedSecret) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(SharedSecret, "run", fails)
+    async with run_nodes(1, redis_url) as (node,), aiohttp.ClientSession() as http:
+        async with http.get(f"{node.url}/readyz") as answer:
+            said = await answer.json()
+        assert answer.status == 503
+        assert "A part of the node has failed: shared-secret." in said["reasons"]
+        async with http.get(f"{node.url}/healthz") as answer:
+            assert answer.status == 200

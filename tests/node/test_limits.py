@@ -198,7 +198,9 @@ async def test_calls_of_redis_under_way(redis_server: RedisServer) -> None:
         try:
             sends = [ann.ask("send", text_of(str(number))) for number in range(40)]
             answering = asyncio.gather(*sends)
-            await wait_until(lambda: limits_met(node), "one is refused")
+            await wait_until(
+                lambda: limits_met(node).get("redis_calls"), "one is refused"
+            )
         finally:
             redis_server.resume()
         answers = await answering

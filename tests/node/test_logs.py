@@ -6,15 +6,19 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from select import select
 
 import pytest
 
 from realtime.node.logs import LineHandler, LogWriter
 from realtime.redis.valkey_process import die_with_parent
 from tests.kit.metrics import scrape
-from tests.kit.nodes import READY_LINE, START_SECONDS
+from tests.kit.nodes import run_process
 from tests.kit.waiting import DEADLINE_SECONDS, wait_until
+from verify.harness.nodes import READY_LINE
+from verify.harness.process import PATIENCE_SECONDS
 
 PIPE_BYTES = 4096
 """A pipe of this size is full after some forty lines."""
@@ -79,6 +83,39 @@ async def test_what_finds_no_place_is_left_out_counted_and_told(
         await wait_until(told, "there is place again, and all is told")
 
 
+async def test_a_line_that_nobody_reads_holds_no_lock(pipe: tuple[int, int]) -> None:
+    """The handler's lock is there, as Python 3.13 needs it, and it is free.
+
+    Whoever wants it while a line waits for its reader has it, as Python does when the
+    process ends.
+    """
+    reader, end = pipe
+    handler = LineHandler(end)
+    logger = logger_to(handler)
+    digits = 3 * PIPE_BYTES
+    with ThreadPoolExecutor(1) as thread:
+        line = thread.submit(logger.info, "%0*d", digits, 1)
+        await wait_until(lambda: select([reader], [], [], 0)[0], "it has begun")
+        try:
+            assert handler.lock is not None
+            assert handler.lock.acquire(blocking=False)
+            handler.lock.release()
+            assert not line.done()
+        finally:
+            unread = digits + len("\n")
+            while unread:
+                unread -= len(os.read(reader, unread))
+
+
+async def test_a_node_writes_its_log(tmp_path: Path, redis_url: str) -> None:
+    """Whatever Python runs it: lines come, with their time, level and origin."""
+    flags = ("--redis-url", redis_url, "--data-dir", str(tmp_path))
+    async with run_process(*flags, CHATROOM_LOG_LEVEL="debug") as node:
+        await _log_something(node.port)
+        line = re.compile(r"^\d{4}-\d\d-\d\d [\d:,]+ (INFO|DEBUG) [\w.]+: \S", re.M)
+        await wait_until(lambda: line.search(node.output), "a line is written")
+
+
 SMALL_LOG = (
     "from realtime.node import logs\n"
     "logs.LogWriter.__init__.__kwdefaults__['limit'] = 50\n"
@@ -102,7 +139,7 @@ async def test_a_node_whose_log_is_not_read_serves_on_and_ends(
         preexec_fn=die_with_parent(),
     )
     try:
-        async with asyncio.timeout(START_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not (found := READY_LINE.search(line := await _line_of(process))):
                 assert line, "the node ended"
         port = int(found[1])

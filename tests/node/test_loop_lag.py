@@ -4,17 +4,17 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-import aiohttp
 import pytest
 
 from realtime.node import loop_lag
 from realtime.node.loop_lag import BUCKETS, LoopLag
-from tests.kit.nodes import NodeProcess, run_process
+from tests.kit.metrics import scrape
+from tests.kit.nodes import run_process
 from tests.kit.waiting import MS, wait_until
-from verify.node_numbers import NodeNumbers, parse_numbers
 
 BLOCK_SECONDS = 300 * MS
 STOP_SECONDS = 1_500 * MS
+PROBES = 'chatroom_loop_lag_seconds_bucket{le="+Inf"}'
 
 
 async def test_a_blocked_loop_is_noticed() -> None:
@@ -60,9 +60,9 @@ async def test_a_stop_while_a_probe_is_planned_is_none_either(
 async def test_a_stopped_process_has_not_blocked_its_loop(redis_url: str) -> None:
     """SIGSTOP and SIGCONT leave no mark, however long it was stopped."""
     async with run_process("--redis-url", redis_url) as node:
-        before = await numbers(node)
+        _, before = await scrape(node.url)
         node.pause()
-        await wait_until(lambda: _state(node.pid) == "T", "it is stopped")
+        await wait_until(lambda: _state(node.process.pid) == "T", "it is stopped")
         stopped_at = time.monotonic()
         await wait_until(
             lambda: time.monotonic() > stopped_at + STOP_SECONDS, "it was for long"
@@ -70,19 +70,13 @@ async def test_a_stopped_process_has_not_blocked_its_loop(redis_url: str) -> Non
         node.resume()
 
         async def probed() -> bool:
-            return (await numbers(node)).lags.total() > before.lags.total() + 5
+            _, now = await scrape(node.url)
+            return now[PROBES] > before[PROBES] + 5
 
         await wait_until(probed, "it is probed again")
         # Counted, it would be as long as the stop; the machine may be slow besides.
-        assert (await numbers(node)).worst_lag < 0.9 * STOP_SECONDS
-
-
-async def numbers(node: NodeProcess) -> NodeNumbers:
-    async with (
-        aiohttp.ClientSession() as http,
-        http.get(f"{node.url}/metrics") as answer,
-    ):
-        return parse_numbers(await answer.text())
+        _, now = await scrape(node.url)
+        assert now["chatroom_loop_lag_worst_seconds"] < 0.9 * STOP_SECONDS
 
 
 def _state(pid: int) -> str:

@@ -1,6 +1,8 @@
 """What an installed server consists of, as ``setup.cfg`` declares it."""
 
 import configparser
+import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -36,3 +38,12 @@ def test_the_lock_names_no_registry() -> None:
 
     assert lines
     assert all("==" in line and "://" not in line for line in lines)
+
+
+def test_what_is_deprecated_fails_in_other_processes_too() -> None:
+    """Nodes that tests start are as strict as the tests themselves."""
+    program = "import warnings; warnings.warn('old', DeprecationWarning)"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True)
+
+    assert ended.returncode == 1
+    assert b"DeprecationWarning: old" in ended.stderr

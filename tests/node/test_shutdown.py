@@ -1,6 +1,7 @@
 """A node goes: clients are told, what is under way is finished, in bounded time."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -42,17 +43,38 @@ async def draining(node: Node) -> AsyncIterator[asyncio.Task[None]]:
         await going
 
 
+@asynccontextmanager
+async def held_up(redis_server: RedisServer) -> AsyncIterator[NodeProcess]:
+    """Run a node that a request which Redis holds up keeps, on the slowest machine."""
+    async with run_process(
+        *("--redis-url", redis_server.url),
+        CHATROOM_DRAIN_SECONDS=f"{HANGS_SECONDS}",
+        CHATROOM_REDIS_TIMEOUT_SECONDS=f"{HANGS_SECONDS}",
+        CHATROOM_REDIS_SILENCE_SECONDS=f"{HANGS_SECONDS}",
+    ) as node:
+        yield node
+
+
+async def test_a_second_interrupt_ends_it_at_once(redis_server: RedisServer) -> None:
+    """Whoever presses Ctrl-C again does not want to wait for what hangs."""
+    async with (
+        held_up(redis_server) as node,
+        recording(node, "ann") as ann,
+    ):
+        redis_server.pause()
+        await ann.sio.emit("rooms", namespace=NAMESPACE, callback=print)
+        await wait_until(lambda: requests_of(node, 1), "it is under way")
+        node.interrupt()
+        await ann.next("closing")
+        node.interrupt()
+        assert await node.ended() == -signal.SIGINT, node.output
+
+
 async def test_sigterm(redis_server: RedisServer) -> None:
     """Balancers and clients are told at once; what clients still send is taken."""
     told: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
     async with (
-        # A request that Redis holds up keeps the node, however slow this machine is.
-        run_process(
-            *("--redis-url", redis_server.url),
-            CHATROOM_DRAIN_SECONDS=f"{HANGS_SECONDS}",
-            CHATROOM_REDIS_TIMEOUT_SECONDS=f"{HANGS_SECONDS}",
-            CHATROOM_REDIS_SILENCE_SECONDS=f"{HANGS_SECONDS}",
-        ) as node,
+        held_up(redis_server) as node,
         client(node, "ann") as ann,
     ):
         ann.on("closing", told.set_result, NAMESPACE)

@@ -1,5 +1,6 @@
 """Who is here: over all nodes, by user, and right again after a node died."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
@@ -7,12 +8,16 @@ from redis.asyncio import Redis
 
 from realtime.store import keys
 from tests.kit.members import Member, member
-from tests.kit.nodes import Node, NodeProcess, run_nodes, run_process
+from tests.kit.nodes import NAMESPACE, Node, NodeProcess, client, run_nodes, run_process
 from tests.kit.raw_chat import raw_chat
+from tests.kit.redis_server import RedisServer
 from tests.kit.waiting import MS, wait_until
+from verify.final_logs import presence_error
 
 # Short, and longer than a busy machine keeps a living node from renewing it.
 LEASE_SECONDS = 2_000 * MS
+# So that lists are soon mended.
+SHORT_LEASE_SECONDS = 400 * MS
 # What is promised of a dead node's sessions, with the default lease of ten seconds.
 SWEPT_SECONDS = 15_000 * MS
 
@@ -134,3 +139,36 @@ async def test_a_node_that_was_only_paused_lists_its_sessions_again(
         await bob.send("hello")
         await ann.next("message", text="hello")
         assert await redis_client.hget(keys.online("42"), "ann") == "1"
+
+
+async def test_who_is_here_is_right_again_after_a_lost_tail(
+    redis_url: str, redis_server: RedisServer
+) -> None:
+    """Redis knows a session again that has ended, and forgot one that is here."""
+    async with (
+        Redis.from_url(redis_server.url) as redis,
+        run_nodes(1, redis_url, lease_seconds=SHORT_LEASE_SECONDS) as [node],
+    ):
+        async with client(node, "ann") as ann:
+            await ann.call("join", {"room": "42"}, namespace=NAMESPACE)
+            names = [
+                keys.sessions("42"),
+                keys.online("42"),
+                keys.node_sessions(node.parts.id),
+            ]
+            older = [await redis.dump(name) or b"" for name in names]
+
+        async def gone() -> bool:
+            return not await redis.exists(*names)
+
+        await wait_until(gone, "ann has left")
+        async with client(node, "bob") as bob:
+            await bob.call("join", {"room": "42"}, namespace=NAMESPACE)
+            for name, value in zip(names, older, strict=True):
+                await redis.restore(name, 0, value, replace=True)
+            await redis.client_kill_filter(_type="normal", skipme=True)
+
+            async def right() -> bool:
+                return not await presence_error(redis, "42", Counter(["bob"]))
+
+            await wait_until(right, "bob is here and ann is not")

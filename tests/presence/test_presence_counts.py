@@ -17,7 +17,7 @@ from tests.kit.redis_server import RedisServer
 from tests.kit.running import running
 from tests.kit.store_fixtures import LinkMaker, said
 from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
-from verify.proxy import Direction, FaultProxy, Line
+from verify.harness.proxy import Direction, FaultProxy, Line
 
 
 async def next_count(channel: PubSub) -> int:
@@ -88,7 +88,7 @@ async def test_the_last_count_told_is_the_true_one(
     slow = PresenceCounts(link)
     async with running(slow.run()):
         await link.call("PING")
-        await proxy.set_line(Line(stalled=frozenset({Direction.DOWN})))
+        proxy.set_line(Line(stalled=frozenset({Direction.DOWN})))
         await redis_client.hset(keys.online("42"), "ann", "1")
         slow.changed("42")
         await wait_until(
@@ -99,7 +99,7 @@ async def test_the_last_count_told_is_the_true_one(
         counts.changed("42")
         while await next_count(channel) != 2:
             continue
-        await proxy.set_line(Line())
+        proxy.set_line(Line())
         await link.call("PING")
         await wait_until(lambda: not link.under_way, "nothing is left to tell")
         assert await said(channel, redis_client) == []

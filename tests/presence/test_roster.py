@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from realtime.errors import ChatError
 from realtime.presence.presence import Presence
 from realtime.presence.presence_counts import PresenceCounts
 from realtime.presence.roster import RELIST_TOGETHER, Roster
@@ -188,3 +189,44 @@ async def test_lists_are_made_right_in_turns(
         await lists.reconcile()
     assert await redis_client.hlen(keys.sessions("42")) == RELIST_TOGETHER + 1
     assert await redis_client.scard(keys.node_sessions("n1")) == RELIST_TOGETHER + 1
+
+
+async def test_who_leaves_while_redis_is_away_is_taken_off_later(
+    make_link: LinkMaker, redis_server: RedisServer, redis_client: Redis
+) -> None:
+    """The session is told that it is unknown, and the list follows all the same."""
+    async with make_link() as link:
+        lists = Roster(presence_of(link, "n1"))
+        ann, bob = Attending("s1"), Attending("s2", "bob")
+        for session in (ann, bob):
+            await lists.add(session, "42")
+        redis_server.pause()
+        with pytest.raises(ChatError):
+            await lists.remove(ann, "42")
+        with pytest.raises(ChatError):
+            await lists.reconcile()
+        redis_server.resume()
+
+        async def mended() -> bool:
+            try:
+                await lists.reconcile()
+            except ChatError:
+                return False
+            return await redis_client.hkeys(keys.sessions("42")) == ["s2"]
+
+        await wait_until(mended, "the list is right")
+
+
+async def test_a_departure_that_redis_refuses_is_told_later(
+    lists: Roster, redis_client: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A broken list of one room keeps nobody on it for good."""
+    ann = Attending("s1")
+    await lists.add(ann, "42")
+    await redis_client.set(keys.online("42"), "broken")
+    async with running(lists.run()):
+        lists.end(ann)
+        await wait_until(lambda: "could not be told" in caplog.text, "it is logged")
+        await redis_client.delete(keys.online("42"))
+        await lists.reconcile()
+        assert not await redis_client.exists(keys.sessions("42"))

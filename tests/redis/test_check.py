@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from realtime.errors import StartError
 from realtime.redis.check import check_redis
-from realtime.start_error import StartError
 from tests.kit.redis_server import RedisServer
 from tests.kit.waiting import MS
 

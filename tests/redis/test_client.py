@@ -14,7 +14,7 @@ from realtime.store import scripts
 from tests.kit.redis_server import RedisServer
 from tests.kit.store_fixtures import TIMEOUT_SECONDS, LinkMaker
 from tests.kit.waiting import MS, wait_until
-from verify.proxy import Direction, FaultProxy, Line
+from verify.harness.proxy import Direction, FaultProxy, Line
 
 # The deadline, the look at it, and a busy machine.
 ANSWER_SECONDS = TIMEOUT_SECONDS + 2 * WATCH_SECONDS + 3_000 * MS
@@ -376,12 +376,12 @@ async def test_a_refusal_after_a_cut_proves_nothing(
     link.start()
     try:
         await link.call("PING")
-        await proxy.set_line(Line(stalled=frozenset({Direction.DOWN})))
+        proxy.set_line(Line(stalled=frozenset({Direction.DOWN})))
         call = asyncio.ensure_future(link.run_script(SCRIPT, ["n:rooms"], []))
         await wait_until(lambda: redis_server.admin.get("n:rooms"), "it is done")
         redis_server.admin.config_set("min-replicas-to-write", "1")
         proxy.reset()
-        await proxy.set_line(Line())
+        proxy.set_line(Line())
         with pytest.raises(OutcomeUnknownError):
             await call
         with pytest.raises(UnavailableError):

@@ -1,7 +1,7 @@
 """Durability: an ack goes out when the write is as safe as was asked, not before."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 from redis.asyncio import Redis
@@ -13,6 +13,7 @@ from realtime.redis.url import connection_factory
 from realtime.store import scripts
 from realtime.store.membership import Memberships
 from realtime.store.scripts import Appended
+from realtime.tasks import TaskStack
 from tests.kit.redis_server import RedisServer
 from tests.kit.store_fixtures import make_log
 from tests.kit.waiting import MS, wait_until
@@ -30,20 +31,19 @@ async def append(
     link: RedisClient, rooms: Memberships, redis_server: RedisServer
 ) -> AsyncIterator[Append]:
     """Append a message at a level."""
-    made: list[Durability] = []
+    made: dict[str, Durability] = {}
     await rooms.admit("42", "ann")
 
     async def append(level: str, client_id: str = "c") -> Appended:
-        durability = next((each for each in made if each.level.name == level), None)
+        durability = made.get(level)
         if durability is None:
-            durability = Durability(
+            durability = made[level] = Durability(
                 connection_factory(redis_server.url, timeout_seconds=5_000 * MS),
                 level=parse_level(level),
                 timeout_seconds=FSYNC_SECONDS if level == "fsync" else TIMEOUT_SECONDS,
                 scripts=scripts.ALL,
             )
-            durability.start()
-            made.append(durability)
+            tasks.start(durability.run(), level)
         log = make_log(link, durability=durability)
         assert log.durability == level
         content = {"type": "text", "text": "hello"}
@@ -51,9 +51,9 @@ async def append(
             room="42", user="ann", client_id=client_id, content=content
         )
 
-    yield append
-    for each in made:
-        await each.aclose()
+    async with TaskStack() as tasks:
+        yield append
+    assert not tasks.failed
 
 
 async def test_fsync_is_reached_with_an_append_only_file(append: Append) -> None:
@@ -87,6 +87,35 @@ async def test_no_file_is_no_fsync(append: Append, redis_client: Redis) -> None:
             await append("fsync")
     finally:
         await redis_client.config_set("appendonly", "yes")
+
+
+@pytest.fixture
+def old_redis(redis_server: RedisServer) -> Iterator[RedisServer]:
+    """A Redis of a version that had no WAITAOF, to begin with."""
+    redis_server.kill()
+    redis_server.start("--rename-command", "WAITAOF", "")
+    yield redis_server
+    redis_server.kill()
+
+
+async def test_without_waitaof_only_a_sync_with_each_write_is_proof(
+    old_redis: RedisServer, append: Append
+) -> None:
+    """What an older Redis cannot confirm is not called safe."""
+    old_redis.admin.config_set("appendfsync", "everysec")
+    with pytest.raises(OutcomeUnknownError, match="neither"):
+        await append("fsync")
+    old_redis.admin.config_set("appendfsync", "always")
+    assert (await append("fsync")).duplicate
+
+
+async def test_a_redis_that_forbids_to_ask_confirms_nothing(
+    old_redis: RedisServer, append: Append
+) -> None:
+    """Without CONFIG it cannot be known whether writes are synced."""
+    old_redis.admin.execute_command("ACL", "SETUSER", "default", "-config")
+    with pytest.raises(OutcomeUnknownError, match="cannot confirm"):
+        await append("fsync")
 
 
 async def test_a_cut_between_write_and_confirmation_is_unknown(

@@ -13,9 +13,9 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from realtime.redis.embedded import LOCK_NAME, EmbeddedValkey
+from realtime.errors import StartError
+from realtime.redis.embedded import LOCK_NAME, LOG_LIMIT_BYTES, EmbeddedValkey
 from realtime.redis.valkey_process import LOG_NAME, SOCKET_NAME, die_with_parent
-from realtime.start_error import StartError
 from tests.kit.waiting import wait_until
 
 # A process that starts or joins the Valkey of a folder and then does nothing else.
@@ -237,3 +237,13 @@ async def test_a_broken_file_is_shown_from_valkeys_own_log(valkeys: Valkeys) -> 
         await valkeys.start()
 
     assert (valkeys.folder / LOCK_NAME).exists()
+
+
+async def test_a_long_log_is_moved_aside(valkeys: Valkeys) -> None:
+    """A server that runs for years fills no disk with what Valkey says."""
+    valkeys.folder.mkdir(parents=True, exist_ok=True)
+    log = valkeys.folder / LOG_NAME
+    log.write_bytes(b"x" * (LOG_LIMIT_BYTES + 1))
+    await valkeys.start()
+    assert log.stat().st_size < LOG_LIMIT_BYTES
+    assert log.with_suffix(".log.1").stat().st_size == LOG_LIMIT_BYTES + 1

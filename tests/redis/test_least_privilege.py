@@ -3,13 +3,16 @@
 import asyncio
 import re
 from pathlib import Path
+from typing import Any
 
 from tests.kit.nodes import NAMESPACE, client, run_nodes
+from tests.kit.pictures import picture
 from tests.kit.redis_server import RedisServer
 from tests.kit.waiting import MS, wait_until
 
 DOCUMENT = Path(__file__).parents[2] / "SECURITY.md"
 PASSWORD = "for-this-test-only"
+USES = "{chatroom:images}:of-a-node-that-ended.png:uses"
 
 
 def documented_rules() -> list[str]:
@@ -31,22 +34,40 @@ async def test_the_documented_user_suffices(redis_server: RedisServer) -> None:
     rules = documented_rules()
     redis_server.admin.execute_command("ACL", "SETUSER", "chatroom", "reset", *rules)
     redis_server.admin.execute_command("ACL", "LOG", "RESET")
+    # A file whose message is to be looked for, and is not there.
+    redis_server.admin.hset(USES, "42 c ann", "4096 0 1")
+    name = USES.split(":")[2]
+    redis_server.admin.zadd("{chatroom:images}:due", {name: 0})
     address = redis_server.url.replace("unix://", "unix://chatroom@")
     url = f"{address}?password={PASSWORD}"
+    settings: dict[str, Any] = {
+        "lease_seconds": 500 * MS,
+        "durability": "fsync",
+        "image_sweep_seconds": 1,
+    }
     try:
         async with (
-            run_nodes(2, url, lease_seconds=500 * MS, durability="fsync") as (one, two),
+            run_nodes(2, url, **settings) as (one, two),
             client(one, "ann") as ann,
             client(two, "bob") as bob,
         ):
             heard: asyncio.Queue[str] = asyncio.Queue()
-            bob.on("message", lambda m: heard.put_nowait(m["text"]), NAMESPACE)
+            bob.on("message", lambda m: heard.put_nowait(m.get("text")), NAMESPACE)
             await bob.call("join", {"room": "42"}, namespace=NAMESPACE)
             for event, payload in (
                 ("join", {"room": "42"}),
                 (
                     "send",
                     {"room": "42", "clientId": "a", "type": "text", "text": "hello"},
+                ),
+                (
+                    "send",
+                    {
+                        "room": "42",
+                        "clientId": "b",
+                        "type": "image",
+                        "image": picture("PNG"),
+                    },
                 ),
                 ("typing", {"room": "42", "on": True}),
                 ("mark_read", {"room": "42", "message": 1}),
@@ -58,6 +79,9 @@ async def test_the_documented_user_suffices(redis_server: RedisServer) -> None:
             ):
                 ack = await ann.call(event, payload, namespace=NAMESPACE)
                 assert ack["ok"], (event, ack)
+            await wait_until(
+                lambda: not redis_server.admin.exists(USES), "the file is given up"
+            )
             async with asyncio.timeout(5_000 * MS):
                 assert await heard.get() == "hello"
             node_id = one.parts.id

@@ -14,7 +14,7 @@ from realtime.redis.url import connection_factory
 from tests.kit.members import Member, all_see, member, members
 from tests.kit.nodes import run_nodes
 from tests.kit.waiting import MS, wait_until
-from verify.sentinel_group import SentinelGroup
+from verify.harness.sentinel import SentinelGroup
 
 # Some twelve; and thirty more where a Sentinel that was kept waiting trusts nobody.
 HEALED_SECONDS = 60_000 * MS
@@ -43,20 +43,9 @@ async def talking(who: Member) -> AsyncIterator[list[str]]:
         ended.set()
 
 
-@asynccontextmanager
-async def sentinel_group(folder: Path) -> AsyncIterator[SentinelGroup]:
-    """Run a primary, two replicas and three Sentinels."""
-    group = SentinelGroup(folder)
-    try:
-        await group.start()
-        yield group
-    finally:
-        await group.aclose()
-
-
 async def kill_primary(group: SentinelGroup) -> None:
     """SIGKILL: the Sentinels notice and promote a replica."""
-    await group.kill(group.primary)
+    group.processes[group.primary].kill()
 
 
 async def hand_over(group: SentinelGroup) -> None:
@@ -83,7 +72,7 @@ async def test_a_failover_loses_nothing_that_was_replicated(
     told to reload, and the message is sent again.
     """
     async with (
-        sentinel_group(tmp_path) as group,
+        SentinelGroup(tmp_path) as group,
         run_nodes(2, group.url, durability=durability) as nodes,
         members(nodes, ("ann", "bob"), "42") as (ann, bob),
     ):
@@ -116,7 +105,7 @@ async def test_a_former_primary_is_left_while_it_serves_on(tmp_path: Path) -> No
     The nodes go by what the Sentinels say, not by what the former primary does.
     """
     async with (
-        sentinel_group(tmp_path) as group,
+        SentinelGroup(tmp_path) as group,
         run_nodes(1, group.url) as nodes,
         members(nodes, ("ann",), "42") as (ann,),
     ):
@@ -143,7 +132,7 @@ async def test_a_sentinel_that_is_down_keeps_nobody_from_the_primary(
 
     Sentinels often run where the primary runs, and go down with it.
     """
-    async with sentinel_group(tmp_path) as group:
+    async with SentinelGroup(tmp_path) as group:
         with (
             socket.create_server(("127.0.0.1", 0)) as silent,
             socket.create_server(("127.0.0.1", 0)) as gone,

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 
 from realtime.store import keys
 from realtime.store.message_log import MessageLog
@@ -90,6 +91,29 @@ async def test_a_lost_last_publication_is_found(nodes: list[Node]) -> None:
             )
 
 
+async def test_a_node_that_is_connected_and_hears_nothing_connects_anew(
+    redis_url: str, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its Pub/Sub connection may lead to a former primary, for good."""
+    monkeypatch.setattr("realtime.rooms.position_check.CHECK_SECONDS", 50 * MS)
+
+    async def listening() -> set[str]:
+        return {each["id"] for each in await redis_client.client_list(_type="pubsub")}
+
+    async with run_nodes(1, redis_url) as (node,), member(node, "ann", "42") as ann:
+        before = await listening()
+        told: list[str] = []
+
+        async def another() -> bool:
+            told.append(f"unheard{len(told)}")
+            await append_unpublished(node, told[-1])
+            return not before & await listening()
+
+        await wait_until(another, "it has another connection")
+        await ann.send("heard")
+        await all_see([ann], [*told, "heard"])
+
+
 async def test_a_lost_publication_is_read_before_the_next_one(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,18 +132,15 @@ async def test_a_lost_publication_is_read_before_the_next_one(
 
 
 async def test_a_publication_that_comes_twice(
-    nodes: list[Node], redis_client: Redis
+    nodes: list[Node], redis_client: Redis, channel: PubSub
 ) -> None:
     """A resharding may push one again: it is known by its offset and uid."""
     async with (
-        redis_client.pubsub() as pubsub,
         member(nodes[0], "ann", "42") as ann,
         member(nodes[-1], "bob", "42") as bob,
     ):
-        await pubsub.subscribe("chatroom-42")
-        await pubsub.get_message(timeout=DEADLINE_SECONDS)
         await ann.send("one")
-        message = await pubsub.get_message(timeout=DEADLINE_SECONDS)
+        message = await channel.get_message(timeout=DEADLINE_SECONDS)
         assert message is not None
         await ann.send("two")
         await redis_client.publish("chatroom-42", message["data"])

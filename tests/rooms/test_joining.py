@@ -13,7 +13,7 @@ from realtime.rooms.feed import Entry, RoomFeed
 from realtime.rooms.recovery import Past, Recovery
 from realtime.store import keys
 from tests.kit.members import Member, all_see, member, text_of
-from tests.kit.nodes import Node, run_nodes
+from tests.kit.nodes import NAMESPACE, Node, run_nodes
 from tests.kit.waiting import MS, wait_until
 
 STRESS_JOINS = 200
@@ -391,6 +391,30 @@ async def test_a_join_that_fails_after_it_took_another_s_place_leaves_nobody_lis
             go_on.set()
             assert (await answer)["error"]["code"] == "unavailable"
         await _online_are(redis_client, ["bob"])
+
+
+async def test_a_node_that_goes_gives_joins_under_way_up(
+    redis_url: str, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a `sync` as well: nobody is listed who will never attend."""
+    past, hanging = Recovery.past, list[str]()
+
+    async def hangs(recovery: Recovery, feed: RoomFeed, *asked: Any) -> Past:
+        if feed.room == "far":
+            hanging.append(feed.room)
+            await asyncio.Event().wait()
+        return await past(recovery, feed, *asked)
+
+    monkeypatch.setattr(Recovery, "past", hangs)
+    async with (
+        run_nodes(1, redis_url, drain_seconds=0) as (node,),
+        member(node, "ann") as ann,
+    ):
+        rooms = [{"room": "near"}, {"room": "far"}]
+        await ann.sio.emit("sync", {"rooms": rooms}, namespace=NAMESPACE)
+        await wait_until(lambda: hanging, "one room takes its time")
+    for room in ("near", "far"):
+        assert not await redis_client.exists(keys.sessions(room))
 
 
 async def test_a_join_right_behind_a_refused_send_counts(

@@ -18,3 +18,9 @@ def test_a_number_without_end_is_null(number: str, beside: str) -> None:
         {"at": [None]},
         json.loads(beside),
     ]
+
+
+def test_a_bottomless_text_is_refused_as_any_other_that_is_no_json() -> None:
+    """It costs a client its connection, and nobody else anything."""
+    with pytest.raises(ValueError, match="nested too deeply"):
+        json_codec.loads("[" * 100_000 + "1e999" + "]" * 100_000)

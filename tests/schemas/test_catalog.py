@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from marshmallow import ValidationError
 
 from handlers.chat import ChatNamespace
 from realtime import errors
@@ -66,3 +67,59 @@ def test_the_protocol_document_names_every_field() -> None:
     for schema in schemas:
         for name in schema.fields:
             assert f"`{name}`" in text or f"`{name}?`" in text, name
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"events": [["message"]]},
+        {"events": [["typing", {"room": "42", "user": "ann", "on": True}]]},
+        {"events": [[1, {}]]},
+        {"reads": {"ann": -1}},
+        {"reads": [1]},
+        {"cursor": ""},
+    ],
+)
+def test_a_join_s_answer_that_breaks_the_promise_is_noticed(
+    answer: dict[str, object],
+) -> None:
+    """By the tests' clients, which hold all that nodes say against the catalogue."""
+    with pytest.raises(ValidationError) as raised:
+        REQUESTS["join"].ack.load({"ok": True, "room": "42", **answer})
+    assert answer.keys() <= raised.value.messages_dict.keys()
+
+
+@pytest.mark.parametrize(
+    ("event", "payload", "wrong"),
+    [
+        ("presence", {"room": "42", "user": "ann"}, "user"),
+        ("presence", {"room": "42"}, "user"),
+        (
+            "presence",
+            {"room": "42", "user": "ann", "online": True, "onlineCount": 1},
+            "user",
+        ),
+        ("closing", {"reason": "Drain!", "retryAfter": 1}, "reason"),
+    ],
+)
+def test_a_broadcast_that_breaks_the_promise_is_noticed(
+    event: str, payload: dict[str, object], wrong: str
+) -> None:
+    """Likewise."""
+    with pytest.raises(ValidationError) as raised:
+        BROADCASTS[event].payload.load(payload)
+    assert wrong in raised.value.messages_dict
+
+
+@pytest.mark.parametrize(
+    ("error", "wrong"), [({"code": "odd"}, "code"), ({"message": ""}, "message")]
+)
+def test_an_error_without_a_known_code_or_words_is_noticed(
+    error: dict[str, object], wrong: str
+) -> None:
+    """Programs act on the one, people on the other."""
+    good = {"code": "unavailable", "message": "Try again.", "temporary": True}
+    ERROR_ACK.load({"ok": False, "error": good})
+    with pytest.raises(ValidationError) as raised:
+        ERROR_ACK.load({"ok": False, "error": good | error})
+    assert wrong in raised.value.messages_dict["error"]

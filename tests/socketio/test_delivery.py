@@ -1,14 +1,15 @@
 """Everybody in a room sees the same, once and in one order, whichever the node."""
 
 import asyncio
-import json
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 
 from tests.kit.members import Member, all_see, member, members
 from tests.kit.nodes import Node
-from tests.kit.waiting import DEADLINE_SECONDS, wait_until
+from tests.kit.store_fixtures import said
+from tests.kit.waiting import wait_until
 
 
 async def talk(who: Member, count: int, room: str = "42") -> list[str]:
@@ -110,21 +111,14 @@ async def test_a_room_without_sessions_is_given_up(
 
 
 async def test_a_monitor_reads_one_json_array_a_message(
-    nodes: list[Node], redis_client: Redis
+    nodes: list[Node], redis_client: Redis, channel: PubSub
 ) -> None:
     """``redis-cli SUBSCRIBE chatroom-42`` shows the room's traffic, readable."""
-    async with (
-        redis_client.pubsub() as monitor,
-        member(nodes[0], "ann", "42") as ann,
-    ):
-        await monitor.subscribe("chatroom-42")
-        await monitor.get_message(timeout=DEADLINE_SECONDS)
+    async with member(nodes[0], "ann", "42") as ann:
+        await said(channel, redis_client)
         await ann.send("안녕 <b>")
         await ann.do("typing", {"room": "42", "on": True})
-        lines: list[Any] = []
-        while len(lines) < 2:
-            message: Any = await monitor.get_message(timeout=DEADLINE_SECONDS)
-            lines.append(json.loads(message["data"]))
+        lines = await said(channel, redis_client)
     assert [line[0] for line in lines] == ["message", "typing"]
     assert all(len(line) == 2 for line in lines)
     assert lines[0][1]["text"] == "안녕 <b>"

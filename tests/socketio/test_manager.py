@@ -153,8 +153,9 @@ class Deaf:
 
     def __init__(self) -> None:
         self.written = 0
+        self.eio = self
 
-    def fan_out(self, eio_sids: Any, packets: Any) -> None:
+    def broadcast(self, eio_sids: Any, packets: Any) -> None:
         """Count what would be written."""
         self.written += len(list(eio_sids)) * len(packets)
 

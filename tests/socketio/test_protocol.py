@@ -364,7 +364,7 @@ async def test_a_deferred_ack_and_its_step_are_one() -> None:
 
             def resolve() -> object:
                 asyncio.get_running_loop().call_soon(
-                    server.fan_out, [eio_sid], ['2["first"]']
+                    server.eio.broadcast, [eio_sid], ['2["first"]']
                 )
                 return {"ok": True}
 
@@ -382,7 +382,7 @@ async def test_fan_out_skips_who_is_gone() -> None:
     """Packets go to the sessions there are, texts and attachments in order."""
     async with chat() as running, running.open() as socket:
         (eio_sid,) = running.server.eio.sockets
-        running.server.fan_out(
+        running.server.eio.broadcast(
             ["gone", eio_sid],
             ['2["a"]', '51-["b",{"_placeholder":true,"num":0}]', b"\x07"],
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 
 from realtime.errors import ForbiddenError, OutcomeUnknownError, UnavailableError
 from realtime.redis.client import RedisClient
@@ -48,14 +49,11 @@ async def test_messages_are_numbered_without_holes(send: Send) -> None:
 
 
 async def test_what_is_stored_is_what_is_published(
-    send: Send, redis_client: Redis
+    send: Send, redis_client: Redis, channel: PubSub
 ) -> None:
     """One JSON array a message, offset and uid first; log and history agree."""
-    async with redis_client.pubsub() as pubsub:
-        await pubsub.subscribe("chatroom-42")
-        await pubsub.get_message(timeout=DEADLINE_SECONDS)
-        sent = await send('"quoted" 안녕 🎉\n', client_id="c-1")
-        published: Any = await pubsub.get_message(timeout=DEADLINE_SECONDS)
+    sent = await send('"quoted" 안녕 🎉\n', client_id="c-1")
+    published: Any = await channel.get_message(timeout=DEADLINE_SECONDS)
     event = json.loads(published["data"])
     assert list(event[1])[:2] == ["offset", "uid"]
     assert event == [

@@ -5,7 +5,6 @@ The nodes run with the default settings, as a user's do, and faults are drawn.
 """
 
 import asyncio
-import os
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -14,9 +13,8 @@ import pytest
 
 from tests.kit.redis_server import RedisServer
 from tests.verify.mutants import MUTANTS
-from verify.faults import CLIENT_KINDS, REDIS_KINDS
+from verify.harness.nodes import NODE_COMMAND, NodeProcess
 from verify.plan import Plan
-from verify.processes import NodeProcess
 from verify.report import Report
 from verify.runs import run_trial
 
@@ -27,6 +25,7 @@ MOST_RUNS = 4
 
 SEEN_BY_CLIENTS = {
     "deduplication_off": "once",
+    "late_ones_first": "sent order",
     "numbers_outside_the_script": "contiguous",
     "publish_before_store": "shown",
     "reads_go_backwards": "reads",
@@ -52,31 +51,30 @@ async def look(
     server: RedisServer, folder: Path, seed: int, *, mutant: str = "", redis: bool
 ) -> Report:
     """Run on nodes that are the user's, with the defaults, perhaps with a defect."""
-    command = [sys.executable, "-m", "realtime"]
+    command: tuple[str, ...] = NODE_COMMAND
     if mutant:
-        command = [sys.executable, "-m", "tests.verify.mutant_node", mutant]
+        command = (sys.executable, "-m", "tests.verify.mutant_node", mutant)
     async with AsyncExitStack() as stack:
         nodes = [
             NodeProcess(
-                command,
-                redis_url=server.url,
-                log_path=folder / f"node{number}.log",
-                variables={**os.environ, "CHATROOM_DATA_DIR": str(folder)},
+                *("--redis-url", server.url, "--data-dir", str(folder)),
+                log=folder / f"node{number}.log",
+                command=command,
             )
             for number in range(NODES)
         ]
         for node in nodes:
-            stack.push_async_callback(node.kill)
-        await asyncio.gather(*(node.start() for node in nodes))
+            stack.callback(node.kill)
+            node.start()
+        await asyncio.gather(*(node.ready() for node in nodes))
         return await run_trial(
             Plan(
                 seed=seed,
                 seconds=RUN_SECONDS,
                 clients=6,
-                urls=[f"http://127.0.0.1:{node.port}" for node in nodes],
+                urls=[node.url for node in nodes],
                 redis_url=server.url if redis else None,
-                kinds=(*CLIENT_KINDS, *REDIS_KINDS),
-                send_seconds=0.15,
+                rate=7.0,
                 settle_seconds=15.0,
             ),
             lambda _line: None,

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from verify.checker import check
-from verify.final_log import FinalLog, LogEntry
 from verify.history import (
     Answered,
     Began,
+    FinalLog,
     History,
+    LogEntry,
     Outcome,
     Read,
     Record,

@@ -15,15 +15,17 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from realtime.start_error import StartError
+from realtime.errors import StartError
 from tests.kit.balancer import Balancer
 from tests.kit.nodes import run_process
 from tests.kit.redis_server import RedisServer
 from tests.kit.tls import certificate
 from tests.kit.waiting import DEADLINE_SECONDS
+from verify.harness.nodes import NodeProcess
 from verify.plan import Plan
-from verify.processes import NodeProcess
 from verify.runs import run_trial
+
+pytestmark = pytest.mark.long
 
 SECRET = "a secret of verify's tests, long enough"
 BROKEN_EXIT = 3
@@ -82,17 +84,16 @@ async def test_a_broken_deployment_is_found_through_its_history(
 ) -> None:
     """A node without de-duplication, seen from outside; the seed is told."""
     node = NodeProcess(
-        (sys.executable, "-m", "tests.verify.mutant_node", "deduplication_off"),
-        redis_url=redis_server.url,
-        log_path=tmp_path / "node.log",
-        variables={**os.environ, "CHATROOM_DATA_DIR": str(tmp_path)},
+        *("--redis-url", redis_server.url, "--data-dir", str(tmp_path)),
+        log=tmp_path / "node.log",
+        command=(sys.executable, "-m", "tests.verify.mutant_node", "deduplication_off"),
     )
-    await node.start()
+    node.start()
     try:
-        url = f"http://127.0.0.1:{node.port}"
-        code, text, report = await verify([url], tmp_path / "report.json")
+        await node.ready()
+        code, text, report = await verify([node.url], tmp_path / "report.json")
     finally:
-        await node.kill()
+        node.kill()
     assert code == BROKEN_EXIT, text
     assert "once" in {each["rule"] for each in report["violations"]}
     assert "Repeat with --seed 1." in text

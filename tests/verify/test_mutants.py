@@ -5,10 +5,11 @@ import sys
 import pytest
 
 from tests.verify.mutants import MUTANTS
-from verify.faults import TAIL_LOST, Fault
-from verify.plan import Plan
+from verify.faults.kinds import TAIL_LOST
+from verify.plan import Fault, Plan, Planned
 from verify.runs import run_trial
-from verify.schedule import Planned
+
+pytestmark = pytest.mark.long
 
 # A mutant that one short run does not show is given another one.
 MOST_RUNS = 4
@@ -58,7 +59,7 @@ async def test_each_mutant_is_flagged(mutant: str) -> None:
                 clients=6,
                 nodes=2,
                 schedule=schedule,
-                send_seconds=0.1,
+                rate=10.0,
                 settle_seconds=1.0,
                 released_seconds=1.0,
                 command=command,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
-from verify.proxy import BOTH, Direction, FaultProxy, Line, Streams
+from verify.harness.proxy import BOTH, Direction, FaultProxy, Line, Streams
 
 # Long enough to tell a stall from a slow machine, short enough to wait for.
 STALL_SECONDS = 100 * MS
@@ -62,10 +62,10 @@ async def test_a_stall_holds_bytes_back_and_loses_none() -> None:
     """What was sent during a stall arrives after it."""
     async with line_to_echo() as (proxy, near):
         assert await say(near, b"one") == b"one"
-        await proxy.set_line(Line(stalled=frozenset({Direction.DOWN})))
+        proxy.set_line(Line(stalled=frozenset({Direction.DOWN})))
         near[1].write(b"two")
         assert await silent(near)
-        await proxy.set_line(Line())
+        proxy.set_line(Line())
         assert await say(near, b"") == b"two"
 
 
@@ -73,10 +73,10 @@ async def test_a_black_hole_says_nothing_and_ends_in_a_reset() -> None:
     """Nothing comes, nothing is refused; afterwards the stream does not go on."""
     async with line_to_echo() as (proxy, near):
         assert await say(near, b"one") == b"one"
-        await proxy.set_line(Line(swallowing=True))
+        proxy.set_line(Line(swallowing=True))
         near[1].write(b"two")
         assert await silent(near)
-        await proxy.set_line(Line())
+        proxy.set_line(Line())
         with pytest.raises(ConnectionResetError):
             await say(near, b"")
 
@@ -88,7 +88,7 @@ async def test_a_reset_is_a_reset() -> None:
         assert proxy.reset() == 1
         with pytest.raises(ConnectionResetError):
             await say(near, b"")
-        await wait_until(lambda: proxy.connections == 0, "the pair is gone")
+        await wait_until(lambda: proxy.reset() == 0, "the pair is gone")
 
 
 async def test_a_cut_falls_within_a_frame() -> None:
@@ -106,11 +106,11 @@ async def test_delay_and_throttle_slow_a_line_down() -> None:
     async with line_to_echo() as (proxy, near):
         loop = asyncio.get_running_loop()
         began = loop.time()
-        await proxy.set_line(Line(delay_seconds=50 * MS))
+        proxy.set_line(Line(delay_seconds=50 * MS))
         assert await say(near, b"one") == b"one"
         assert loop.time() - began >= 100 * MS
         began = loop.time()
-        await proxy.set_line(Line(bytes_per_second=10_000))
+        proxy.set_line(Line(bytes_per_second=round(10 / MS)))
         assert len(await say(near, b"x" * 500)) == 500
         assert loop.time() - began >= 100 * MS
 
@@ -146,10 +146,10 @@ async def test_unix_sockets_are_carried_as_well(tmp_path: Path) -> None:
     near = await asyncio.open_unix_connection(tmp_path / "proxy")
     try:
         assert await say(near, b"one") == b"one"
-        await proxy.set_line(Line(stalled=BOTH))
+        proxy.set_line(Line(stalled=BOTH))
         near[1].write(b"two")
         assert await silent(near)
-        await proxy.set_line(Line())
+        proxy.set_line(Line())
         assert await say(near, b"") == b"two"
         assert proxy.reset() == 1
         assert await say(near, b"") == b""

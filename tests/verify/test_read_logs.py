@@ -2,8 +2,8 @@
 
 from tests.kit.members import all_see, member
 from tests.kit.nodes import run_nodes
-from verify.plan import dev_auth
-from verify.read_logs import PAGE_MESSAGES, read_history
+from verify.final_logs import PAGE_MESSAGES, read_history
+from verify.harness.tokens import development_auth
 
 
 async def test_a_long_history_is_read_at_the_pace_that_is_granted(
@@ -17,5 +17,5 @@ async def test_a_long_history_is_read_at_the_pace_that_is_granted(
             for text in texts:
                 await ann.send(text)
             await all_see([ann], texts)
-        log = await read_history(node.url, dev_auth("ann"), "42")
+        log = await read_history(node.url, development_auth("ann"), "42")
     assert [entry.message for entry in log.messages] == list(range(1, count + 1))

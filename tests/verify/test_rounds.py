@@ -9,6 +9,8 @@ import pytest
 
 from tests.kit.waiting import DEADLINE_SECONDS
 
+pytestmark = pytest.mark.long
+
 ROUNDS = 3
 RUN_SECONDS = 4 * DEADLINE_SECONDS
 
@@ -17,7 +19,7 @@ RUN_SECONDS = 4 * DEADLINE_SECONDS
 async def test_each_round_tells_what_nodes_hold_when_all_have_left(
     tmp_path: Path,
 ) -> None:
-    """Sessions, rooms and descriptors are back to none; the report has it by round."""
+    """Sessions, rooms and descriptors are back to none; each round is in the report."""
     path = tmp_path / "report.json"
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "realtime", "verify", "--rounds", str(ROUNDS)),
@@ -36,10 +38,4 @@ async def test_each_round_tells_what_nodes_hold_when_all_have_left(
     assert [each["seed"] for each in report["rounds"]] == [7, 8, 9]
     for each in report["rounds"]:
         assert each["figures"]["messages"] > 0
-        assert each["lag"]["probes"] > 0
-        assert [node["node"] for node in each["calm"]] == ["node 1", "node 2"]
-        for node in each["calm"]:
-            assert node["peak_bytes"] >= node["memory_bytes"] > 0
-            held = node["held"]
-            assert held["descriptors"] > 0
-            assert held["sessions"] == held["engine_sessions"] == held["feeds"] == 0
+        assert each["violations"] == []

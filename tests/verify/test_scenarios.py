@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from verify.faults import CLIENT_KINDS, OWN_KINDS, Fault
-from verify.plan import Plan
+from verify.faults.kinds import KINDS
+from verify.faults.schedule import MOMENTARY
+from verify.plan import Fault, Plan, Planned
 from verify.runs import run_trial
-from verify.schedule import MOMENTARY, Planned
+
+pytestmark = pytest.mark.long
 
 SEED = 1
 NODES = 2
@@ -36,7 +38,7 @@ def one_after_the_other(kinds: Sequence[str]) -> list[Planned]:
 
 
 def kinds_of(part: str) -> list[str]:
-    return [kind for kind in (*OWN_KINDS, *CLIENT_KINDS) if kind.startswith(part)]
+    return [kind for kind in KINDS if kind.startswith(part)]
 
 
 @pytest.mark.timeout(90)
@@ -53,13 +55,13 @@ async def test_nothing_is_lost_doubled_or_out_of_order(part: str) -> None:
             clients=6,
             nodes=NODES,
             schedule=schedule,
-            send_seconds=0.15,
+            rate=7.0,
         ),
         told.append,
     )
     assert report.good, "\n".join([*told, report.to_text()])
     assert len(report.faults) == len(schedule)
-    assert report.figures.messages > 0
+    assert report.figures["messages"] > 0
 
 
 @pytest.mark.timeout(60)

@@ -3,10 +3,11 @@
 import pytest
 
 from tests.kit.javascript import require_node
-from verify.faults import TAIL_LOST, Fault
-from verify.plan import Plan
+from verify.faults.kinds import TAIL_LOST
+from verify.plan import Fault, Plan, Planned
 from verify.runs import run_trial
-from verify.schedule import Planned
+
+pytestmark = pytest.mark.long
 
 FAULTS = [
     Planned(0.5, Fault("node SIGKILL", 0, 0.5)),
@@ -31,7 +32,7 @@ async def test_web_clients_show_the_log_as_well(schedule: list[Planned]) -> None
             web_clients=3,
             nodes=2,
             schedule=schedule,
-            send_seconds=0.15,
+            rate=7.0,
         ),
         told.append,
     )

@@ -23,6 +23,11 @@ def _load(name: str) -> Script:
     return Script(name, source)
 
 
+IMAGES_CLAIM = _load("images_claim")
+IMAGES_CONFIRM = _load("images_confirm")
+IMAGES_DROP = _load("images_drop")
+IMAGES_GONE = _load("images_gone")
+IMAGES_TAKE = _load("images_take")
 LEASES_RENEW = _load("leases_renew")
 MEMBERSHIP_ADMIT = _load("membership_admit")
 MEMBERSHIP_CLAIM = _load("membership_claim")
@@ -30,6 +35,7 @@ MEMBERSHIP_QUIT = _load("membership_quit")
 MESSAGE_LOG_APPEND = _load("message_log_append")
 MESSAGE_LOG_MEND = _load("message_log_mend")
 MESSAGE_LOG_READ = _load("message_log_read")
+MESSAGE_LOG_REPEATED = _load("message_log_repeated")
 PRESENCE_COUNT = _load("presence_count")
 PRESENCE_ENTER = _load("presence_enter")
 PRESENCE_LEAVE = _load("presence_leave")
@@ -42,6 +48,81 @@ ALL = tuple(each for each in globals().values() if isinstance(each, Script))
 
 async def _parsed(reply: Awaitable[Any], parse: Callable[[Any], _Result]) -> _Result:
     return parse(await reply)
+
+
+def images_claim(
+    redis: ScriptRunner,
+    *,
+    uses: str,
+    user_bytes: str,
+    due: str,
+    use: str,
+    user: str,
+    limit_bytes: int,
+    pending_ms: int,
+    name: str,
+    size: int,
+) -> Coroutine[Any, Any, int]:
+    """Note that a message is about to show a file.
+
+    Returns:
+        1; 0 if it would be too much for the user; -1 if the file is being deleted.
+    """
+    reply = redis.run_script(
+        IMAGES_CLAIM,
+        (uses, user_bytes, due),
+        (use, user, limit_bytes, pending_ms, name, size),
+    )
+    return _parsed(reply, int)
+
+
+def images_confirm(
+    redis: ScriptRunner,
+    *,
+    uses: str,
+    due: str,
+    use: str,
+    message: int,
+    look_ms: int,
+    name: str,
+) -> Coroutine[Any, Any, bool]:
+    """Note the number of the message that shows a file; false: nobody claimed it."""
+    reply = redis.run_script(IMAGES_CONFIRM, (uses, due), (use, message, look_ms, name))
+    return _parsed(reply, bool)
+
+
+def images_drop(
+    redis: ScriptRunner, *, uses: str, user_bytes: str, use: str, value: bytes
+) -> Coroutine[Any, Any, bool]:
+    """Forget a use of a file; true: nothing shows it, and it is to be deleted."""
+    reply = redis.run_script(IMAGES_DROP, (uses, user_bytes), (use, value))
+    return _parsed(reply, bool)
+
+
+def images_gone(
+    redis: ScriptRunner, *, uses: str, due: str, name: str
+) -> Coroutine[Any, Any, None]:
+    """Forget a file that was deleted."""
+    reply = redis.run_script(IMAGES_GONE, (uses, due), (name,))
+    return _parsed(reply, lambda _nothing: None)
+
+
+class TakenImages(NamedTuple):
+    """Redis's time in Unix ms, and files that are due."""
+
+    now_ms: int
+    names: list[str]
+
+
+def images_take(
+    redis: ScriptRunner, *, due: str, count: int, taken_ms: int
+) -> Coroutine[Any, Any, TakenImages]:
+    """Take files that are due to be looked at; no other node does for a while."""
+    reply = redis.run_script(IMAGES_TAKE, (due,), (count, taken_ms))
+    return _parsed(
+        reply,
+        lambda said: TakenImages(said[0], [each.decode() for each in said[1]]),
+    )
 
 
 class Lease(NamedTuple):
@@ -213,6 +294,21 @@ def message_log_mend(
     """Make a meta hash that was lost anew; return the log's top."""
     reply = redis.run_script(MESSAGE_LOG_MEND, (log, messages, meta), ())
     return _parsed(reply, lambda said: Position(said[0], said[1].decode()))
+
+
+def message_log_repeated(
+    redis: ScriptRunner, *, sent: str
+) -> Coroutine[Any, Any, Appended | None]:
+    """Return what became of a send before; None: there was none."""
+    reply = redis.run_script(MESSAGE_LOG_REPEATED, (sent,), ())
+    return _parsed(
+        reply,
+        lambda said: (
+            Appended(said[0], said[1], said[2].decode(), said[3], duplicate=True)
+            if said
+            else None
+        ),
+    )
 
 
 class LogPage(NamedTuple):

@@ -12,7 +12,8 @@ import { applyChange } from "./changes.js";
  * @property {string} user
  * @property {"text" | "image"} type
  * @property {string} [text]
- * @property {{url: string, mime: string, size: number, width: number, height: number}} [image]
+ * @property {{url: string, mime: string, size: number, width: number, height: number, thumbhash?: string,
+ *   thumbnails?: {url: string, width: number, height: number}[], animated?: boolean}} [image]
  * @property {number} [replyTo]
  * @property {string[]} [mentions]
  * @property {string} clientId

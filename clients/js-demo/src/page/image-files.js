@@ -1,12 +1,14 @@
 /** Images on their way in: chosen, pasted or dropped. */
 
 /** What the server accepts; said here so that nobody waits for a refusal. */
-const TYPES = ["image/png", "image/jpeg", "image/webp", "image/gif"];
+const TYPES = ["image/png", "image/jpeg", "image/webp", "image/gif", "image/avif", "image/heic", "image/heif"];
+/** Phones' photos, of which not every system knows the type. */
+const NAMES = /\.(avif|heic|heif)$/i;
 const LIMIT_BYTES = 8 * 2 ** 20;
 /** Images in one go; the rest can follow. */
 const MOST = 10;
 
-export const ACCEPT = TYPES.join(",");
+export const ACCEPT = [...TYPES, ".avif", ".heic", ".heif"].join(",");
 
 /**
  * @param {Iterable<File>} files
@@ -20,8 +22,8 @@ export function sortFiles(files) {
   const refusals = [];
   for (const file of files) {
     const name = file.name || "The file";
-    if (!TYPES.includes(file.type)) {
-      refusals.push(`${name} is no PNG, JPEG, WebP or GIF image.`);
+    if (!TYPES.includes(file.type) && !(file.type === "" && NAMES.test(name))) {
+      refusals.push(`${name} is no PNG, JPEG, WebP, GIF, AVIF or HEIC image.`);
     } else if (file.size > LIMIT_BYTES) {
       const size = (file.size / 2 ** 20).toFixed(1);
       refusals.push(`${name} has ${size} MiB; an image may have 8 MiB.`);

@@ -138,6 +138,9 @@ const REASONS = /** @type {Record<string, string>} */ ({
   forbidden: "You may not write in this room.",
 });
 
+/** Of an image: the same bytes will not be taken another time either. */
+const FOR_GOOD = new Set(["image_lost", "invalid", "too_large"]);
+
 /**
  * A message that the server does not have yet, or will not take.
  *
@@ -182,8 +185,9 @@ function failure({ clientId, error, type }, actions) {
   return el(
     "div",
     { class: "failure" },
-    el("p", {}, REASONS[error?.code ?? ""] ?? fields),
-    error?.code !== "image_lost" && button("Try again", actions.retry),
+    // Of an image the server says the limit.
+    el("p", {}, (error?.code === "too_large" && type === "image" && fields) || (REASONS[error?.code ?? ""] ?? fields)),
+    !(type === "image" && FOR_GOOD.has(error?.code ?? "")) && button("Try again", actions.retry),
     type === "text" && button("Edit", actions.edit),
     button("Discard", actions.discard),
   );

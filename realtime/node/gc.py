@@ -1,0 +1,101 @@
+"""``chatroom gc``: what is kept and nobody can see, shown or deleted."""
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+from realtime.errors import ChatError, StartError
+from realtime.node.from_settings import make_image_store, make_image_uses
+from realtime.node.settings import MIB, Settings
+from realtime.redis.check import check_redis
+from realtime.redis.client import RedisClient
+from realtime.redis.embedded import EmbeddedValkey
+from realtime.redis.url import connection_factory
+from realtime.store import scripts
+from realtime.store.image_gc import Garbage, delete_garbage, find_garbage
+from realtime.store.image_sweep import ImageSweep
+
+
+async def collect(
+    settings: Settings, *, delete: bool, say: Callable[[str], None]
+) -> None:
+    """Compare all images with all messages, and tell what no message shows.
+
+    Nodes may run meanwhile.
+
+    Args:
+        settings: Of the nodes whose images they are.
+        delete: Delete it as well.
+        say: Is told a line at a time.
+
+    Raises:
+        StartError: Redis or the images cannot be reached.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            await _collect(
+                await _with_redis(settings, stack), stack, delete=delete, say=say
+            )
+        except (ChatError, ValueError, OSError) as error:
+            raise StartError(f"what is kept cannot be looked at: {error}") from error
+
+
+async def _collect(
+    settings: Settings,
+    stack: AsyncExitStack,
+    *,
+    delete: bool,
+    say: Callable[[str], None],
+) -> None:
+    timeout_seconds = settings.redis_timeout_seconds
+    redis = RedisClient(
+        connection_factory(settings.redis_url or "", timeout_seconds=timeout_seconds),
+        timeout_seconds=timeout_seconds,
+        limit_calls=settings.redis_calls,
+        scripts=scripts.ALL,
+    )
+    redis.start()
+    stack.push_async_callback(redis.aclose)
+    store, uses = make_image_store(settings), make_image_uses(settings, redis)
+    stack.callback(store.close)
+    garbage = await find_garbage(redis, store, uses, adopt=delete)
+    _tell(garbage, say)
+    if not delete:
+        if garbage.unshown:
+            say("Nothing was deleted; `chatroom gc --delete` does so.")
+        return
+    sweep = ImageSweep(redis, uses, store, every_seconds=settings.image_sweep_seconds)
+    seconds, _microseconds = await redis.call("TIME")
+    deleted = await delete_garbage(
+        sweep, garbage, now_ms=int(seconds) * 1000, grace_ms=uses.pending_ms
+    )
+    await store.remove_parts(older_seconds=uses.pending_ms / 1000)
+    left = len(garbage.unshown) - deleted
+    say(f"Deleted: {deleted} files." + (f" Too young to tell: {left}." if left else ""))
+
+
+def _tell(garbage: Garbage, say: Callable[[str], None]) -> None:
+    say(f"Images: {garbage.files} files, {garbage.size / MIB:.1f} MiB.")
+    size = sum(each.size for each in garbage.unshown)
+    say(f"Shown by no message: {len(garbage.unshown)} files, {size / MIB:.1f} MiB.")
+    for each in garbage.unshown:
+        say(f"  {each.name}  {each.size} bytes")
+    if garbage.missing:
+        say(f"Shown by a message and missing: {len(garbage.missing)} files.")
+        for name in sorted(garbage.missing):
+            say(f"  {name}")
+
+
+async def _with_redis(settings: Settings, stack: AsyncExitStack) -> Settings:
+    """Return the settings with the address of the Redis of the nodes."""
+    if settings.redis_url is None:
+        valkey = EmbeddedValkey(settings.data_dir)
+        await valkey.start()
+        stack.push_async_callback(valkey.aclose)
+        return replace(settings, redis_url=valkey.url)
+    await check_redis(
+        settings.redis_url,
+        timeout_seconds=settings.redis_timeout_seconds,
+        durability=settings.durability,
+    )
+    return settings

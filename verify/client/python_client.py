@@ -1,0 +1,220 @@
+"""A client that reconnects, switches nodes, joins twice, begins anew and resends."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from verify.client.client import TEXT_LENGTHS, UNSURE, Client
+from verify.client.connection import Connection, LostError, MakeConnector
+from verify.client.room_view import RoomView, text_of
+from verify.history import Answered, Down, Outcome, Read, Sent, Up
+
+ANSWER_SECONDS = 6.0
+"""Silence after which a request counts as unanswered: the server promises 5 s."""
+
+RECONNECT_SECONDS = (0.05, 0.4)
+"""Range of the pause before a reconnect: spread, as those of many clients are."""
+
+CLOSING_SECONDS = 2.0
+"""Longest pause that a node may ask for when it closes; runs are short."""
+
+RETRY_SECONDS = 0.2
+"""Pause after a temporary refusal that names none: an outage is seconds long."""
+
+AT_ONCE = 4
+"""Messages sent before the first one's ack: what waits after an outage, and bursts."""
+
+
+@dataclass(eq=False, kw_only=True)
+class PythonClient(Client):
+    """A client on python-socketio's own.
+
+    Attributes:
+        nodes: Addresses; each connect goes to one of them by chance.
+        transports: Engine.IO transports, in order.
+        connector: Makes what its connections go through; the usual one if None.
+    """
+
+    nodes: Sequence[str]
+    transports: Sequence[str]
+    connector: MakeConnector | None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._views = {room: RoomView(room, self.write) for room in self.rooms}
+        # In order; dicts, because what is settled leaves from anywhere.
+        self._outboxes: dict[str, dict[str, None]] = {room: {} for room in self.rooms}
+        self._connection: Connection | None = None
+        self._changed = asyncio.Event()
+        self._pause = 0.0
+
+    def send(self, room: str, client_id: str) -> None:
+        """Send a message under this clientId, through every outage."""
+        self._outboxes[room][client_id] = None
+        self._note_change()
+
+    async def mark_read(self, room: str, message: int) -> None:
+        """Mark a message as read."""
+        connection = self._connection
+        if connection is None or not self._views[room].attended:
+            return
+        payload: dict[str, object] = {"room": room, "message": message}
+        try:
+            ack = await connection.request("mark_read", payload, seconds=ANSWER_SECONDS)
+        except LostError:
+            return
+        if ack.get("ok"):
+            mark, now = ack["lastReadMessage"], time.monotonic()
+            self.write(Read(now, room, self.history.user, mark, own=True))
+
+    async def reconnect(self) -> None:
+        """Cut the connection."""
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def start_over(self) -> None:
+        """Forget where it was and connect anew."""
+        await self.reconnect()
+        for view in self._views.values():
+            view.forget()
+
+    def join_again(self, room: str) -> None:
+        """Join a room that is attended already, over the same connection."""
+        self._views[room].attended = False
+        self._note_change()
+
+    async def run(self) -> None:
+        """Connect again and again, and send, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for room in self.rooms:
+                tasks.create_task(self._send_all(room), name=f"outbox-{self.name}")
+            while True:
+                await self._live()
+                pause = self._pause or self.rng.uniform(*RECONNECT_SECONDS)
+                self._pause = 0.0
+                await asyncio.sleep(pause)
+
+    async def _live(self) -> None:
+        """One connection from its beginning to its end."""
+        connection = Connection(
+            self._event, on_lost=self._note_change, connector=self.connector
+        )
+        node = self.rng.choice(self.nodes)
+        try:
+            await connection.open(node, self.auth, self.transports)
+            self.write(Up(time.monotonic(), node))
+            self._connection = connection
+            while not connection.is_lost:
+                await self._attend(connection)
+                await self._until(
+                    lambda: connection.is_lost or bool(self._not_attended())
+                )
+        except LostError as error:
+            self.trouble = str(error)
+        finally:
+            if self._connection is connection:
+                self.write(Down(time.monotonic(), connection.reason))
+            self._connection = None
+            for view in self._views.values():
+                view.lost()
+            self._note_change()
+            await connection.close()
+
+    async def _attend(self, connection: Connection) -> None:
+        """Ask, from where each room is, until all are attended."""
+
+        def joined(ack: dict[str, Any]) -> None:
+            for answer in ack.get("rooms", ()):
+                if answer.get("ok"):
+                    self._views[answer["room"]].joined(answer)
+                else:
+                    self.trouble = str(answer)
+
+        while wanted := self._not_attended():
+            asked = [view.ask() for view in wanted]
+            # Taken in the step in which it arrives: events may be right behind it.
+            ack = await connection.request(
+                "sync", {"rooms": asked}, seconds=ANSWER_SECONDS, on_ack=joined
+            )
+            self._note_change()
+            if self._not_attended():
+                self.trouble = self.trouble if ack.get("ok") else str(ack)
+                await asyncio.sleep(self.rng.uniform(*RECONNECT_SECONDS))
+
+    def _not_attended(self) -> list[RoomView]:
+        return [view for view in self._views.values() if not view.attended]
+
+    async def _send_all(self, room: str) -> None:
+        """Send what is in a room's outbox, in order, a few messages at a time."""
+        outbox, view = self._outboxes[room], self._views[room]
+        while True:
+            await self._until(lambda: bool(outbox) and view.attended)
+            ahead = list(islice(outbox, AT_ONCE))
+            pauses = await asyncio.gather(
+                *(self._attempt(room, each) for each in ahead)
+            )
+            for client_id, pause in zip(ahead, pauses, strict=True):
+                if pause is None:
+                    del outbox[client_id]
+            self._note_change()
+            await asyncio.sleep(max((each for each in pauses if each), default=0.0))
+
+    async def _attempt(self, room: str, client_id: str) -> float | None:
+        """Send once; return the pause before the next attempt, None if settled."""
+        self.write(Sent(time.monotonic(), room, client_id))
+        connection = self._connection
+        length = self.rng.randint(1, self.rng.choice(TEXT_LENGTHS))
+        payload: dict[str, object] = {
+            "room": room,
+            "clientId": client_id,
+            "type": "text",
+            "text": text_of(client_id, length),
+        }
+        try:
+            if connection is None:
+                raise LostError("the connection ended")
+            ack = await connection.request("send", payload, seconds=ANSWER_SECONDS)
+        except LostError:
+            self._answered(room, client_id, Outcome.UNKNOWN, code="cut off")
+            return 0.0
+        if ack.get("ok"):
+            told = ("message", "offset", "uid", "duplicate", "durability")
+            members = {name: ack[name] for name in told}
+            self._answered(room, client_id, Outcome.ACKED, **members)
+            return None
+        code = ack["error"]["code"]
+        outcome = Outcome.UNKNOWN if code in UNSURE else Outcome.REFUSED
+        self._answered(room, client_id, outcome, code=code)
+        if code == "not_attending":
+            await self.reconnect()
+        elif not ack["error"]["temporary"]:
+            return None
+        return max(RETRY_SECONDS, float(ack["error"].get("retryAfter", 0)) / 1000)
+
+    def _answered(
+        self, room: str, client_id: str, outcome: Outcome, **members: Any
+    ) -> None:
+        self.write(Answered(time.monotonic(), room, client_id, outcome, **members))
+
+    def _event(self, name: str, payload: Any) -> None:
+        if name == "closing":
+            self._pause = min(payload.get("retryAfter", 0) / 1000, CLOSING_SECONDS)
+        elif (view := self._views.get(payload.get("room"))) is not None:
+            view.event(name, payload)
+            if not view.attended:
+                self._note_change()
+
+    def _note_change(self) -> None:
+        """Take note that something changed, for the counts and for who waits."""
+        self.unsent = sum(map(len, self._outboxes.values()))
+        for room, view in self._views.items():
+            self.positions[room].attended = view.attended
+        self._changed.set()
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self._changed.clear()
+            await self._changed.wait()

@@ -1,0 +1,101 @@
+// The web client as a client of a run: it writes the same history as the Python one.
+//
+// Argument: {module, url, user, auth, rooms} as JSON; `module` is the address of
+// chatroom-client.js. Commands come in as JSON lines, records go out as JSON lines, and
+// a record of kind "standing" tells where the client is whenever that changes.
+
+import { createInterface } from "node:readline";
+
+const { module, url, user, auth, rooms } = JSON.parse(process.argv[2]);
+const { ChatroomClient } = await import(module);
+
+/** Codes after which a message may be stored: others say that nothing was. */
+const UNSURE = new Set(["unknown", "internal", "timeout", "interrupted", "offline", "closed"]);
+/** The next look at the standing; what changes more often is told together. */
+const STANDING_MS = 50;
+/** Stands for the clientId that the client chooses after the text is made. */
+const UNNAMED = "*";
+
+const say = (kind, members) =>
+  process.stdout.write(`${JSON.stringify({ kind, at: Number(process.hrtime.bigint()) / 1e9, ...members })}\n`);
+
+const chat = new ChatroomClient({ url, auth, socketOptions: { transports: ["websocket"] } });
+const cursors = new Map();
+const marks = new Map();
+
+/** Write down each attempt to send and its answer. */
+const request = chat.connection.request.bind(chat.connection);
+chat.connection.request = (event, payload, options) => {
+  if (event !== "send") return request(event, payload, options);
+  const name = { room: payload.room, client_id: payload.clientId };
+  // Before it goes out: the order of sends and acks is compared by these times.
+  say("sent", name);
+  const answer = request(event, payload, options);
+  answer.then(
+    ({ message, offset, uid, duplicate, durability }) =>
+      say("answered", { ...name, outcome: "acked", message, offset, uid, duplicate, durability }),
+    ({ code }) => say("answered", { ...name, outcome: UNSURE.has(code) ? "unknown" : "refused", code }),
+  );
+  return answer;
+};
+
+function idOf({ text, clientId }) {
+  const [id, filling, length] = String(text).split("/");
+  const isWhole = (id === clientId || id === UNNAMED) && filling.length === Number(length);
+  return isWhole ? clientId : "garbled";
+}
+
+function show(room, { offset, uid, message, ...rest }) {
+  cursors.set(room, `${offset}:${uid}`);
+  say("shown", { room, offset, uid, message, user: rest.user, client_id: idOf(rest) });
+}
+
+chat.on("message", ({ room, message }) => show(room, message));
+chat.on("changed", ({ room, payload: { offset, uid } }) => {
+  cursors.set(room, `${offset}:${uid}`);
+  say("shown", { room, offset, uid, message: 0, user: "", client_id: "" });
+});
+chat.on("replaced", ({ room }) => {
+  const { cursor, messages } = chat.room(room);
+  say("began", { room, offset: cursor.offset, refused_cursor: cursors.get(room) ?? null });
+  for (const message of messages) show(room, message);
+  cursors.set(room, `${cursor.offset}:${cursor.uid}`);
+});
+chat.on("reads", ({ room }) => {
+  for (const [reader, message] of chat.room(room)?.reads ?? []) {
+    // The own mark is raised before the server has heard of it.
+    const name = `${room} ${reader}`;
+    if (reader === user || marks.get(name) === message) continue;
+    marks.set(name, message);
+    say("read", { room, user: reader, message });
+  }
+});
+chat.connection.socket.on("connect", () => say("up", { node: url }));
+chat.connection.socket.on("disconnect", (reason) => say("down", { reason }));
+
+let told = "";
+setInterval(() => {
+  const { sending, failed, trouble } = chat.status;
+  const attended = rooms.filter((room) => chat.attendance.attends(room));
+  const standing = { unsent: sending + failed, trouble: trouble?.code ?? "", attended };
+  const now = JSON.stringify(standing);
+  if (now === told) return;
+  told = now;
+  say("standing", standing);
+}, STANDING_MS);
+
+const commands = {
+  send: ({ room, length }) => chat.send(room, { text: `${UNNAMED}/${"x".repeat(length)}/${length}` }),
+  read: ({ room, message }) => chat.markRead(room, message),
+  cut: () => chat.connection.socket.io.engine?.close(),
+};
+
+createInterface({ input: process.stdin })
+  .on("line", (line) => {
+    const { command, ...members } = JSON.parse(line);
+    commands[command](members);
+  })
+  .on("close", () => process.exit(0));
+
+await chat.connect();
+for (const room of rooms) void chat.join(room);

@@ -1,0 +1,1 @@
+"""What can go wrong, when it does, and what a failover may cost."""

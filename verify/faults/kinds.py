@@ -1,0 +1,222 @@
+"""Every kind of fault: it strikes, lasts, and ends; then all must be well."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from realtime.errors import StartError
+from verify.faults.failovers import FAILOVERS, Failover
+from verify.harness.process import ChildProcess
+from verify.harness.proxy import BOTH, Direction, Line
+from verify.harness.site import Site
+from verify.plan import Fault
+
+START_TRIES = 20
+"""Starts of a node before it is given up: it ends at once while Redis is away, which
+another fault may have seen to."""
+
+START_PAUSE_SECONDS = 0.5
+"""Between two of them."""
+
+TURN_SECONDS = 60.0
+"""Deadline until a process or a group is whole again after an earlier fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A fault that is over, and the failover that it led to; the histories' clock."""
+
+    kind: str
+    struck_at: float
+    ended_at: float
+    failover: Failover | None = None
+
+
+Strike = Callable[[Site, Fault], Awaitable[None]]
+"""Lets a fault strike, last and end."""
+
+
+def _process(site: Site, fault: Fault) -> ChildProcess:
+    """Return the process that a fault strikes."""
+    part, group = fault.kind.partition(" ")[0], site.group
+    found: Sequence[ChildProcess | None] = [place.process for place in site.places]
+    if part == "Redis":
+        found = [site.valkey]
+    elif group is not None and part in ("replica", "Sentinel"):
+        ports = group.replicas if part == "replica" else group.sentinel_ports
+        found = [group.processes[port] for port in ports]
+    process = found[fault.node % len(found)]
+    if process is None:
+        raise ValueError(f"{fault.kind} needs processes of the run's own")
+    return process
+
+
+def _ended_by(farewell: signal.Signals) -> Strike:
+    async def struck(site: Site, fault: Fault) -> None:
+        process = _process(site, fault)
+        process.signal(farewell)
+        await asyncio.sleep(fault.seconds)
+        await process.ended()
+        for tries_left in reversed(range(START_TRIES)):
+            process.start()
+            try:
+                await process.ready()
+                break
+            except StartError:
+                process.kill()
+                if not tries_left:
+                    raise
+                await asyncio.sleep(START_PAUSE_SECONDS)
+
+    return struck
+
+
+async def _stopped(site: Site, fault: Fault) -> None:
+    process = _process(site, fault)
+    process.pause()
+    await asyncio.sleep(fault.seconds)
+    process.resume()
+
+
+async def _tail_lost(site: Site, fault: Fault) -> None:
+    if site.valkey is not None:
+        site.valkey.keep()
+        await asyncio.sleep(fault.seconds)
+        site.valkey.go_back()
+        await _ended_by(signal.SIGKILL)(site, fault)
+
+
+def _connections_killed(kind: str) -> Strike:
+    async def struck(site: Site, _fault: Fault) -> None:
+        if (redis := site.redis()) is not None:
+            await redis.client_kill_filter(_type=kind, skipme=True)
+
+    return struck
+
+
+async def _connections_paused(site: Site, fault: Fault) -> None:
+    if (redis := site.redis()) is not None:
+        # Redis ends it by itself: this command's own connection is paused as well.
+        await redis.client_pause(int(fault.seconds * 1000) + 1)
+        await asyncio.sleep(fault.seconds)
+
+
+def _on_lines(line: Line | None = None, cut: Direction | None = None) -> Strike:
+    """Spoil lines for a while; or cut them within the next bytes, or at once."""
+
+    async def struck(site: Site, fault: Fault) -> None:
+        place = site.places[fault.node]
+        to_clients = fault.kind.startswith("client-node ")
+        lines = [place.client_line] if to_clients else place.redis_lines
+        for each in lines:
+            if line is not None:
+                each.set_line(line)
+            elif cut is None:
+                each.reset()
+        if cut is not None:
+            await asyncio.gather(*(each.cut_in_mid_frame(cut) for each in lines))
+        await asyncio.sleep(fault.seconds)
+        for each in lines:
+            each.set_line(Line())
+
+    return struck
+
+
+def _line_strikes(side: str, not_reading: str, down: str, up: str) -> dict[str, Strike]:
+    strikes = {
+        "stall": _on_lines(Line(stalled=BOTH)),
+        not_reading: _on_lines(Line(stalled=frozenset({Direction.DOWN}))),
+        "black hole": _on_lines(Line(swallowing=True)),
+        "reset": _on_lines(),
+        down: _on_lines(cut=Direction.DOWN),
+        up: _on_lines(cut=Direction.UP),
+        # A line to the other side of the world, each way; and a bad mobile one.
+        "delay": _on_lines(Line(delay_seconds=0.15)),
+        "throttle": _on_lines(Line(bytes_per_second=20_000)),
+    }
+    return {f"{side} {name}": struck for name, struck in strikes.items()}
+
+
+REDIS_KILLED = "Redis SIGKILL"
+
+TAIL_LOST = "Redis tail lost"
+"""Redis ends and comes back without its last seconds: what was acknowledged in them is
+gone, and clients have to be told. Not among :data:`KINDS`."""
+
+GROUP_STRIKES: dict[str, Strike] = {
+    "replica SIGKILL": _ended_by(signal.SIGKILL),
+    "Sentinel SIGKILL": _ended_by(signal.SIGKILL),
+    "Sentinel SIGSTOP": _stopped,
+}
+"""Faults of a group under Sentinels, besides those that lead to a failover."""
+
+STRIKES: dict[str, Strike] = {
+    "node SIGKILL": _ended_by(signal.SIGKILL),
+    "node SIGSTOP": _stopped,
+    "node SIGTERM": _ended_by(signal.SIGTERM),
+    REDIS_KILLED: _ended_by(signal.SIGKILL),
+    "Redis SIGSTOP": _stopped,
+    "Redis CLIENT KILL pubsub": _connections_killed("pubsub"),
+    "Redis CLIENT KILL normal": _connections_killed("normal"),
+    "Redis CLIENT PAUSE": _connections_paused,
+    **_line_strikes(
+        "node-Redis", "answers stall", "cut in an answer", "cut in a command"
+    ),
+    **_line_strikes(
+        "client-node", "not reading", "cut in an event", "cut in a request"
+    ),
+}
+"""Faults of nodes on one Redis, by the names that they have in reports."""
+
+KINDS = tuple(STRIKES)
+CLIENT_KINDS = tuple(kind for kind in KINDS if kind.startswith("client-node "))
+"""Those between clients and nodes, whoever started these."""
+
+REDIS_KINDS = tuple(kind for kind in KINDS if kind.startswith("Redis CLIENT "))
+"""Those that a Redis can be told to make, whoever started it."""
+
+SINGLE_KINDS = frozenset({REDIS_KILLED, "Redis SIGSTOP", "Redis CLIENT PAUSE"})
+"""Those of one server. With Sentinels there are those of the primary instead; a pause
+would stop the Sentinels' own questions as well, and be the same as SIGSTOP."""
+
+GROUP_KINDS = (*FAILOVERS, *GROUP_STRIKES)
+SENTINEL_KINDS = (*GROUP_KINDS, *(each for each in KINDS if each not in SINGLE_KINDS))
+
+
+async def strike(site: Site, fault: Fault, until: float) -> Ended | None:
+    """Let a fault strike, last and end, once what it strikes is whole again.
+
+    Args:
+        site: Where.
+        fault: What.
+        until: The time after which it is too late: nothing strikes a group then.
+
+    Returns:
+        When it was; None if it was too late.
+
+    Raises:
+        StartError: A group is not whole, or a process does not start, in time.
+        TimeoutError: An earlier fault does not end.
+    """
+    group = site.group if fault.kind in GROUP_KINDS else None
+    async with AsyncExitStack() as stack:
+        async with asyncio.timeout(TURN_SECONDS):
+            if group is not None:
+                await stack.enter_async_context(group.turn)
+                await group.whole()
+            elif fault.kind.startswith("node "):
+                await stack.enter_async_context(site.places[fault.node].turn)
+        struck_at = time.monotonic()
+        if group is not None and struck_at > until:
+            return None
+        failover = None
+        if group is not None and fault.kind in FAILOVERS:
+            begin = FAILOVERS[fault.kind]
+            failover = await begin(group, fault.kind, fault.seconds)
+        else:
+            known = {**STRIKES, **GROUP_STRIKES, TAIL_LOST: _tail_lost}
+            await known[fault.kind](site, fault)
+        return Ended(fault.kind, struck_at, time.monotonic(), failover)
