@@ -111,7 +111,7 @@ def load_payload(request: Request, arguments: Sequence[object]) -> Payload:
         InvalidError: with ``fields``, for whatever else it is.
     """
     if request.bare and not arguments:
-        return {}
+        arguments = ({},)
     if len(arguments) != 1:
         raise InvalidError(
             f"{request.name} takes one object, not {len(arguments)} arguments.",

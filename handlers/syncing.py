@@ -7,7 +7,9 @@ from typing import Any, Final
 from handlers.guard import as_chat_error, error_answer
 from realtime.errors import ChatError
 from realtime.presence.sessions import ChatSession
-from realtime.rooms.joining import Joining, PendingJoin
+from realtime.rooms.allowance import Allowance
+from realtime.rooms.joining import Joining
+from realtime.rooms.pending_join import PendingJoin
 from realtime.socketio.deferred_ack import DeferredAck
 
 # Rooms of one ``sync`` that are read at the same time, so that a client with 200 rooms
@@ -20,7 +22,7 @@ async def join_all(
     session: ChatSession,
     rooms: Sequence[Mapping[str, Any]],
     *,
-    allow: Callable[[int], None],
+    allowance: Allowance,
     count: Callable[[ChatError], None],
 ) -> DeferredAck:
     """Join all rooms; a room that is denied does not keep the others back.
@@ -29,7 +31,7 @@ async def join_all(
         joining: Carries out each join.
         session: Who joins.
         rooms: ``{room, cursor?}`` each, no room twice.
-        allow: Given the bytes of each room's events; raises if they are too many.
+        allowance: What all rooms' answers together may have.
         count: Takes note of each room's error.
     """
     slots = asyncio.Semaphore(JOINS_TOGETHER)
@@ -37,14 +39,16 @@ async def join_all(
     async def join(item: Mapping[str, Any]) -> PendingJoin | ChatError:
         async with slots:
             try:
-                return await joining.join(session, item["room"], item.get("cursor"))
+                return await joining.join(
+                    session, item["room"], item.get("cursor"), allowance
+                )
             except Exception as error:  # noqa: BLE001 - logged, answered by room
                 return as_chat_error(error, "sync", session.sid)
 
     def answer(room: str, pending: PendingJoin | ChatError) -> dict[str, object]:
         try:
             if isinstance(pending, PendingJoin):
-                return {"ok": True, **pending.finish(allow)}
+                return {"ok": True, **pending.finish()}
             error = pending
         except Exception as failure:  # noqa: BLE001 - logged, answered by room
             error = as_chat_error(failure, "sync", session.sid)

@@ -35,6 +35,7 @@ LIMITS: Final[Mapping[str, str]] = {
     "rate_connection": "Requests of a connection by time.",
     "rate_event": "Requests of one kind by time.",
     "rate_messages": "Messages of a connection, of whatever kind, by time.",
+    "rate_new_rooms": "Rooms that a user became a member of by time.",
     "rate_refusals": "Answers that tell a user what they may not, by time.",
     "rate_user": "Messages of a user by time.",
     "rate_user_requests": "Requests of a user over all connections by time.",

@@ -16,7 +16,10 @@ CONNECTION: Final = "connection"
 # The rate of messages of one user, over all connections and nodes.
 USER: Final = "user"
 
-# The rate of all requests of one user at a node; each room of a ``sync`` is one.
+# The rate at which a user becomes a member of rooms, over all nodes.
+NEW_ROOMS: Final = "new_rooms"
+
+# The rate of all requests of one user at a node; four rooms of a ``sync`` are one.
 USER_REQUESTS: Final = "user_requests"
 
 # The rate of a user's connects to a node. A refusal is answered after a while:
@@ -116,6 +119,10 @@ class Buckets:
     def taken(self, name: Hashable, rate: Rate, now: float) -> float:
         """Return how many have been taken and not been filled up again."""
         return max(0.0, self._full_at.get(name, now) - now) * rate.per_second
+
+    def empty(self, name: Hashable, rate: Rate, until: float) -> None:
+        """Have a bucket hold nothing until a time, and fill up from then on."""
+        self._full_at[name] = until + rate.burst / rate.per_second
 
     def drop(self, name: Hashable) -> None:
         """Forget a bucket that nobody will take from any more."""

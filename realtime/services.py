@@ -25,6 +25,7 @@ class Limits(NamedTuple):
     user_sessions: int
     address_sessions: int
     node_sessions: int
+    answer_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

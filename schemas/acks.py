@@ -12,7 +12,7 @@ from marshmallow import Schema, ValidationError, fields
 
 from schemas.base import StrictField, StrictSchema
 from schemas.broadcasts import Message, Sentence
-from schemas.events import HISTORY_MESSAGES, SYNC_ROOMS
+from schemas.events import HISTORY_MESSAGES, ROOMS_PAGE, SYNC_ROOMS
 from schemas.field_types import (
     CURSOR_PATTERN,
     Flag,
@@ -105,6 +105,7 @@ class JoinAck(Done, RoomState):
     room = RoomId()
     cursor = PatternText(CURSOR_PATTERN, "Must be <offset>:<uid>.")
     recovered = Flag()
+    more = Flag(required=False)
     events = ListOf(EventArray({"message": Message()}), longest=ANY_NUMBER)
     lastMessage = WholeNumber()  # noqa: N815 - the wire's name
     lastReadMessage = WholeNumber()  # noqa: N815 - the wire's name
@@ -175,9 +176,10 @@ class RoomEntry(StrictSchema):
 
 
 class RoomsAck(Done):
-    """``rooms``: the rooms that the user is a member of."""
+    """``rooms``: a page of the rooms that the user is a member of."""
 
-    rooms = ListOf(fields.Nested(RoomEntry), longest=ANY_NUMBER)
+    rooms = ListOf(fields.Nested(RoomEntry), longest=ROOMS_PAGE)
+    more = Flag()
 
 
 class RefreshAck(Done):

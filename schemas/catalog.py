@@ -75,7 +75,7 @@ _REQUESTS = (
     Request("mark_read", events.MarkRead(), acks.MarkReadAck(), Access.MEMBER),
     Request("typing", events.Typing(), acks.Done(), Access.ATTENDING),
     Request("history", events.History(), acks.HistoryAck(), Access.MEMBER),
-    Request("rooms", events.Nothing(), acks.RoomsAck(), bare=True),
+    Request("rooms", events.Rooms(), acks.RoomsAck(), bare=True),
     Request("refresh", events.Refresh(), acks.RefreshAck()),
 )
 

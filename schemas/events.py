@@ -20,6 +20,9 @@ from schemas.field_types import (
 # Rooms of one ``sync``: each costs reads in Redis and a page of events.
 SYNC_ROOMS: Final = 200
 
+# The longest page of ``rooms``, and what it is without a ``limit``: one ``sync``.
+ROOMS_PAGE: Final = 200
+
 # The longest page of history; a higher ``limit`` is held to it.
 HISTORY_MESSAGES: Final = 100
 
@@ -31,10 +34,6 @@ MENTIONS: Final = 50
 
 # Tokens with many claims have 2-4 KB; proxies cut headers at 8-16 KB as well.
 TOKEN_CHARACTERS: Final = 16_384
-
-
-class Nothing(StrictSchema):
-    """No fields: the event is its own name."""
 
 
 class Room(StrictSchema):
@@ -125,6 +124,15 @@ class History(Room):
     def _one_bound(self, data: dict[str, Any], **_options: Any) -> None:
         if "before" in data and "after" in data:
             raise ValidationError("before and after exclude each other.", "after")
+
+
+class Rooms(StrictSchema):
+    """``rooms``: a page of the user's rooms, in the order of their ids."""
+
+    after = RoomId(required=False)
+    limit = WholeNumber(
+        minimum=1, held_to=ROOMS_PAGE, required=False, load_default=ROOMS_PAGE
+    )
 
 
 class Token(StrictField):

@@ -27,6 +27,7 @@ from realtime.rates import (
     CONNECT,
     CONNECTION,
     MESSAGES,
+    NEW_ROOMS,
     REFUSALS,
     USER,
     USER_REQUESTS,
@@ -39,7 +40,10 @@ MIB = 1024 * KIB
 HOUR_SECONDS = 3600
 DAY_SECONDS = 24 * HOUR_SECONDS
 RATE_NAMES = frozenset(
-    {CONNECT, CONNECTION, MESSAGES, REFUSALS, USER, USER_REQUESTS, *REQUESTS}
+    {
+        *(CONNECT, CONNECTION, MESSAGES, NEW_ROOMS, REFUSALS, USER, USER_REQUESTS),
+        *REQUESTS,
+    }
 )
 # In a checkout; an installed package has no page there.
 SOURCE_PAGE = Path(__file__).resolve().parents[2] / "clients" / "js-demo" / "dist"
@@ -192,11 +196,13 @@ class Settings:
     rates: str = option(
         "connection=100/500, user=20/200, join=50/500, sync=5/20, typing=5/20,"
         " mark_read=20/100, history=10/50, rooms=5/20, refresh=1/10,"
-        " user_requests=50/1000, connect=5/50, refusals=2/50, messages=500/2000",
+        " user_requests=50/1000, connect=5/50, refusals=2/50, messages=500/2000,"
+        " new_rooms=0.05/5000",
         "Requests per second and at once, `name=per_second/burst`: of a connection"
         " in all (`connection`) and by event, of a user at a node (`user_requests`),"
         " connects of a user at a node (`connect`, told after a second),"
-        " and a user's messages over all nodes (`user`). Above `refusals` of a user,"
+        " over all nodes a user's messages (`user`) and the rooms they become a member"
+        " of (`new_rooms`). Above `refusals` of a user,"
         " or `messages` of a WebSocket (packets of whatever kind), the connection is"
         " read more slowly. What is not named is not limited; `off`: nothing is.",
         RatesText(RATE_NAMES),
@@ -282,6 +288,12 @@ class Settings:
         7 * DAY_SECONDS,
         "Age up to which a room's log keeps events.",
         parsers.Integer(validate=validate.Range(min=60)),
+    )
+    empty_room_seconds: int = option(
+        7 * DAY_SECONDS,
+        "Time after which a room that nobody is a member of ends, with all that was"
+        " said in it.",
+        parsers.Integer(validate=validate.Range(min=1)),
     )
     history_messages: int = option(
         10_000,

@@ -25,7 +25,7 @@ from realtime.presence.presence import Presence
 from realtime.presence.presence_counts import PresenceCounts
 from realtime.presence.roster import Roster
 from realtime.presence.sessions import Sessions
-from realtime.rates import USER, RequestRates, parse_rates
+from realtime.rates import NEW_ROOMS, USER, RequestRates, parse_rates
 from realtime.redis.client import RedisClient
 from realtime.redis.durability import Durability, parse_level
 from realtime.redis.pubsub import Subscriber
@@ -39,6 +39,7 @@ from realtime.rooms.position_check import PositionCheck
 from realtime.rooms.quitting import Quitting
 from realtime.rooms.recovery import Recovery
 from realtime.rooms.replay_buffer import RecentMemory
+from realtime.rooms.room_states import RoomStates
 from realtime.rooms.router import Router
 from realtime.services import Limits, Services
 from realtime.socketio.manager import ChatroomManager
@@ -106,7 +107,12 @@ class Parts:
             history_limit=settings.history_messages,
             durability=self.durability,
         )
-        memberships = Memberships(self.redis, user_rooms_limit=settings.user_rooms)
+        memberships = Memberships(
+            self.redis,
+            user_rooms_limit=settings.user_rooms,
+            empty_room_seconds=settings.empty_room_seconds,
+            new_rooms=self.rates.get(NEW_ROOMS),
+        )
         snapshots = RoomSnapshots(self.redis, announce_members=announce)
         self.secret = SharedSecret(self.redis)
         self.user_rates = UserRates(
@@ -124,7 +130,6 @@ class Parts:
         self.roster = Roster(presence)
         self.lease = NodeLease(
             self.redis,
-            node=self.id,
             presence=presence,
             relist=self.roster.relist,
             reconcile=self.roster.reconcile,
@@ -178,11 +183,13 @@ class Parts:
             attempts=attempts,
             present=partial(events.resign_images, address=self.images.address),
         )
+        self.room_states = RoomStates(
+            self.manager, self.feeds, snapshots, namespace=NAMESPACE
+        )
         self.quitting = Quitting(
             manager=self.manager,
-            feeds=self.feeds,
+            states=self.room_states,
             memberships=memberships,
-            snapshots=snapshots,
             roster=self.roster,
             attendance=attendance,
             attempts=attempts,
@@ -222,6 +229,7 @@ class Parts:
                 user_sessions=settings.user_sessions,
                 address_sessions=settings.address_sessions,
                 node_sessions=settings.node_sessions,
+                answer_bytes=settings.write_buffer_bytes,
             ),
             limited=self.limited,
         )
@@ -238,6 +246,7 @@ class Parts:
             ("remote-calls", self.remote.run({events.QUIT: self.quitting.heard})),
             ("catch-up", self.catch_up.run(self.router)),
             ("subscriber", self.subscriber.run(self.router)),
+            ("room-states", self.room_states.run()),
             ("position-check", self.position_check.run()),
             ("presence-counts", self.presence_counts.run()),
             ("user-rates", self.user_rates.run()),
@@ -267,6 +276,7 @@ class Parts:
             "request_buckets": len(self.request_rates),
             **self.user_rates.held(),
             "presence_counts": len(self.presence_counts),
+            "room_states": len(self.room_states),
             "image_slots": self.images.slots_taken,
             "durable_writes": len(self.durability),
         }

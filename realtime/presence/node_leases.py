@@ -9,6 +9,7 @@ from realtime.presence.presence import Presence
 from realtime.redis.client import RedisClient
 from realtime.redis.connection import ReplyError
 from realtime.store import keys, scripts
+from realtime.store.scripts import Lease
 
 _logger = logging.getLogger(__name__)
 
@@ -16,8 +17,8 @@ _logger = logging.getLogger(__name__)
 # node is given up.
 RENEWALS = 4
 
-# Part of a lease that a node whose own has run out gives the others to renew theirs:
-# Redis was away, perhaps, and they live as well.
+# Part of a lease that a node at the beginning of its life gives the others to renew
+# theirs: Redis was away, perhaps, and they live as well.
 PATIENCE = 0.5
 
 
@@ -26,11 +27,10 @@ class NodeLease:
 
     Args:
         redis: The client that carries commands out.
-        node: Id of this node.
-        presence: Clears a dead node's sessions.
-        relist: Called when this node's lists may not be as it left them: its lease
-            was found gone (it was paused: others have cleared them), or the
-            connection to Redis is another one.
+        presence: Names this node's life, and clears a dead one's sessions.
+        relist: Called when this node's lists may not be as it left them: it was taken
+            for dead (it was paused, or Redis was away) and lives on under another
+            name, or the connection to Redis is another one.
         reconcile: Called after each renewal: mends what an outage left on the lists.
         lease_seconds: Length of a lease; a dead node's sessions are gone after this
             and a quarter more.
@@ -44,18 +44,18 @@ class NodeLease:
         self,
         redis: RedisClient,
         *,
-        node: str,
         presence: Presence,
         relist: Callable[[], Awaitable[None]],
         reconcile: Callable[[], Awaitable[None]],
         lease_seconds: float,
     ) -> None:
         self._redis = redis
-        self._node = node
         self._presence = presence
         self._relist = relist
         self._reconcile = reconcile
         self._lease_seconds = lease_seconds
+        # Whether a life was begun, and whether Redis has said that it was.
+        self._began = False
         self._known = False
         self._relist_due = False
         self._sweeps_from = 0.0
@@ -73,8 +73,9 @@ class NodeLease:
 
     async def _give_back(self) -> None:
         try:
-            await self._presence.sweep(self._node)
-            await self._redis.call("ZREM", keys.NODES, self._node)
+            life = self._presence.life
+            await self._presence.sweep(life)
+            await self._redis.call("ZREM", keys.NODES, life)
         except (ChatError, ReplyError) as error:
             _logger.warning("The lease could not be given back: %s", error)
 
@@ -90,30 +91,53 @@ class NodeLease:
             _logger.exception("A lease's renewal failed; it goes on with the next")
 
     async def _renew(self) -> None:
-        held, expired = await scripts.leases_renew(
-            self._redis,
-            nodes=keys.NODES,
-            node=self._node,
-            lease_ms=int(self._lease_seconds * 1000),
-        )
+        lease = await self._ask() if self._known else await self._begin()
+        if not lease.held:
+            # Taken for dead: others clear up after this life, or are about to.
+            self._known = False
+            lease = await self._begin()
         generation = self._redis.generation
         # Over another connection Redis may be one that lost its last seconds: what it
         # lists then is of the past.
-        if self._known and (not held or generation != self._generation):
-            self._relist_due = True
+        if generation != self._generation:
+            self._relist_due = self._relist_due or self._generation > 0
         self._generation = generation
-        now = asyncio.get_running_loop().time()
-        if self._known and not held:
-            self._sweeps_from = now + PATIENCE * self._lease_seconds
-        self._known = True
         if self._relist_due:
             # Due until it has succeeded: nothing else would tell of it again.
             await self._relist()
             self._relist_due = False
         await self._reconcile()
-        if now < self._sweeps_from:
-            return
-        for node in expired:
+        if asyncio.get_running_loop().time() >= self._sweeps_from:
+            await self._sweep(lease.dead)
+
+    async def _begin(self) -> Lease:
+        """Begin a life: the first one, or one that nobody has taken for dead."""
+        former = ""
+        if self._began:
+            # Another one also where it is not known whether the last one began: it may
+            # have, and have been swept since.
+            former = self._presence.life
+            self._presence.begin_life()
+            self._relist_due = True
+        self._began = True
+        lease = await self._ask(former)
+        self._known = True
+        now = asyncio.get_running_loop().time()
+        self._sweeps_from = now + PATIENCE * self._lease_seconds
+        return lease
+
+    def _ask(self, former: str = "") -> Awaitable[Lease]:
+        return scripts.leases_renew(
+            self._redis,
+            nodes=keys.NODES,
+            node=self._presence.life,
+            lease_ms=int(self._lease_seconds * 1000),
+            begins=not self._known,
+            former=former,
+        )
+
+    async def _sweep(self, dead: list[str]) -> None:
+        for node in dead:
             try:
                 swept = await self._presence.sweep(node)
                 await self._redis.call("ZREM", keys.NODES, node)

@@ -27,9 +27,12 @@ class Presence:
     node's list is written before the room's and cleared after it, so that whoever
     sweeps after a crash finds every session that could have been announced.
 
+    A node that was taken for dead lists its sessions in another life, under another
+    name: whatever a sweep of the former one still removes, it is not these.
+
     Args:
         redis: The client that carries commands out.
-        node: Id of this node.
+        node: Id of this node, and of its first life.
         announce_users: Up to this many users online each one is announced.
         counts: Announces the counts of the rooms above it.
     """
@@ -43,11 +46,21 @@ class Presence:
         counts: PresenceCounts,
     ) -> None:
         self._redis = redis
-        self._node = node
+        self._id = node
+        self._lives = 1
         self._announce_users = announce_users
         self._counts = counts
         # What is being removed, and by which call: to be listed again ends that.
         self._leaving: dict[tuple[str, str], object] = {}
+
+    @property
+    def life(self) -> str:
+        """The name under which this node lists its sessions."""
+        return self._id if self._lives == 1 else f"{self._id}-{self._lives}"
+
+    def begin_life(self) -> None:
+        """List sessions under another name from now on."""
+        self._lives += 1
 
     def enter(
         self, *, room: str, sid: str, user: str, device: str | None
@@ -60,14 +73,12 @@ class Presence:
         """
         entry = {
             "user": user,
-            "node": self._node,
+            "node": self.life,
             "device": device,
             "since": int(time.time() * 1000),
         }
         self._leaving.pop((room, sid), None)
-        noted = self._redis.call(
-            "SADD", keys.node_sessions(self._node), f"{room} {sid}"
-        )
+        noted = self._redis.call("SADD", keys.node_sessions(self.life), f"{room} {sid}")
         listed = scripts.presence_enter(
             self._redis,
             sessions=keys.sessions(room),
@@ -76,7 +87,7 @@ class Presence:
             sid=sid,
             user=user,
             entry=orjson.dumps(entry),
-            channel=keys.channel(room),
+            channel=keys.wire_channel(room, self._redis.database),
             announce_users=self._announce_users,
             event=events.user_came(room, user),
         )
@@ -104,7 +115,7 @@ class Presence:
                 # One that came back meanwhile is on the lists, and stays there.
                 gone = [pair for pair in gone if self._leaving.get(pair) is this]
                 entries = [f"{room} {sid}" for room, sid in gone]
-                if await self._strike(self._node, entries, generation):
+                if await self._strike(self.life, entries, generation):
                     return
                 gone = [pair for pair in gone if self._leaving.get(pair) is this]
         finally:
@@ -127,7 +138,11 @@ class Presence:
         return self._redis.generation == generation
 
     def _remove(
-        self, room: str, sid: str, broken: dict[str, ReplyError] | None = None
+        self,
+        room: str,
+        sid: str,
+        node: str = "",
+        broken: dict[str, ReplyError] | None = None,
     ) -> Coroutine[Any, Any, None]:
         event = events.user_left(room)
         removed = scripts.presence_leave(
@@ -135,7 +150,8 @@ class Presence:
             sessions=keys.sessions(room),
             online=keys.online(room),
             sid=sid,
-            channel=keys.channel(room),
+            node=node,
+            channel=keys.wire_channel(room, self._redis.database),
             announce_users=self._announce_users,
             head=event.head,
             tail=event.tail,
@@ -164,7 +180,7 @@ class Presence:
 
     async def listed(self) -> AsyncIterator[tuple[str, str]]:
         """Yield room and sid of all that this node has on the lists."""
-        key, cursor = keys.node_sessions(self._node), b"0"
+        key, cursor = keys.node_sessions(self.life), b"0"
         while True:
             cursor, found = await self._redis.call(
                 "SSCAN", key, cursor, "COUNT", SWEEP_BATCH
@@ -176,32 +192,26 @@ class Presence:
                 return
 
     async def sweep(self, node: str) -> int:
-        """Remove all sessions of a dead node and return how many there were.
+        """Remove all sessions of a node's life and return how many there were.
 
         Several nodes may sweep at once; each departure is announced by one of them.
         What is wrong with one room's list keeps no other room from being cleared.
-        Of a node that renews its lease meanwhile no more is removed: it was paused, and
-        lists its sessions again.
+
+        Args:
+            node: A life that has ended: nothing is listed under its name any more, or
+                it is swept again.
         """
         swept = 0
         broken: dict[str, ReplyError] = {}
-        ended: float | None = None
-        while True:
-            # In one write: nothing that the node lists after its renewal is found.
-            lease, found = await gather_started(
-                self._redis.call("ZSCORE", keys.NODES, node),
-                self._redis.call("SRANDMEMBER", keys.node_sessions(node), SWEEP_BATCH),
-            )
-            ends = float(lease or 0)
-            if not found or (ended is not None and ends > ended):
-                break
-            ended = ends if ended is None else ended
+        key = keys.node_sessions(node)
+        while found := await self._redis.call("SRANDMEMBER", key, SWEEP_BATCH):
             pairs = [entry.decode().partition(" ") for entry in found]
             is_done = False
             while not is_done:
                 generation = self._redis.generation
-                removals = [self._remove(room, sid, broken) for room, _, sid in pairs]
-                await gather_started(*removals)
+                await gather_started(
+                    *[self._remove(room, sid, node, broken) for room, _, sid in pairs]
+                )
                 is_done = await self._strike(node, found, generation)
             swept += len(found)
         for room, error in broken.items():

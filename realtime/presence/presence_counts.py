@@ -63,7 +63,7 @@ class PresenceCounts:
             await scripts.presence_count(
                 self._redis,
                 online=keys.online(room),
-                channel=keys.channel(room),
+                channel=keys.wire_channel(room, self._redis.database),
                 head=event.head,
                 tail=event.tail,
             )

@@ -47,6 +47,8 @@ class Roster:
         )
         # Whether a room may list a session of this node that is not in it any more.
         self._are_unsure = False
+        # Whose turn it is to be listed again.
+        self._turns = self._places()
 
     async def run(self) -> None:
         """Tell of departures until cancelled; the node's lease ends what is listed."""
@@ -109,11 +111,15 @@ class Roster:
         self._are_unsure = True
 
     async def reconcile(self) -> None:
-        """Take off the lists what should have been, while Redis was away.
+        """Make the lists right: of some sessions each time, of all after an outage.
+
+        Whatever was lost of the lists, a key that somebody deleted as well, comes back
+        with the turns; what should have been taken off while Redis was away goes now.
 
         Raises:
             UnavailableError, OutcomeUnknownError: Redis is away again; ask again.
         """
+        await self._list_some()
         if not self._are_unsure:
             return
         self._are_unsure = False
@@ -160,13 +166,22 @@ class Roster:
             UnavailableError, OutcomeUnknownError: Redis is away; ask again.
         """
         self.doubt()
-        places = self._places()
-        while together := list(islice(places, RELIST_TOGETHER)):
-            try:
-                await gather_started(*[self._list(*place) for place in together])
-            except ReplyError:
-                # What is wrong with one room's list must not keep others off theirs.
-                _logger.exception("A room's sessions cannot be listed again")
+        self._turns = self._places()
+        while await self._list_some():
+            pass
+
+    async def _list_some(self) -> bool:
+        """List those again whose turn it is; false if these were the last ones."""
+        together = list(islice(self._turns, RELIST_TOGETHER))
+        try:
+            await gather_started(*[self._list(*place) for place in together])
+        except ReplyError:
+            # What is wrong with one room's list must not keep others off theirs.
+            _logger.exception("A room's sessions cannot be listed again")
+        if len(together) < RELIST_TOGETHER:
+            self._turns = self._places()
+            return False
+        return True
 
     def _places(self) -> Iterator[tuple[AttendingSession, str]]:
         """Yield each session with each room that it is in when its turn comes."""

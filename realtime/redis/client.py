@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
+from realtime.redis.channels import database_of, wire_name
 from realtime.redis.command import PendingCommand
 from realtime.redis.connection import (
     Argument,
@@ -62,6 +63,9 @@ class RedisClient:
         limit_calls: Most calls that may be under way; over it a call is refused with
             :class:`~realtime.errors.UnavailableError` at once.
         scripts: Loaded over each connection before anything else is sent.
+
+    Attributes:
+        database: Number of the database that is selected.
     """
 
     # SPUBLISH, once there is a client for Redis Cluster.
@@ -75,6 +79,7 @@ class RedisClient:
         limit_calls: int,
         scripts: Sequence[Script] = (),
     ) -> None:
+        self.database = database_of(factory)
         self._timeout_seconds = timeout_seconds
         self._limit_calls = limit_calls
         self._scripts = tuple(scripts)
@@ -161,7 +166,8 @@ class RedisClient:
 
     def publish(self, channel: str, payload: bytes) -> asyncio.Future[Any]:
         """Publish, once at most; in order, and raising, as :meth:`call`."""
-        return self.call(self.publish_command, channel, payload, resend=False)
+        name = wire_name(channel, self.database)
+        return self.call(self.publish_command, name, payload, resend=False)
 
     def run_script(
         self, script: Script, keys: Sequence[str], args: Sequence[Argument]

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from realtime.errors import UnavailableError
+from realtime.redis.channels import database_of, plain_name, wire_name
 from realtime.redis.connection import ConnectionLostError, RedisConnection, pack
 from realtime.redis.reconnect import Reconnector
 from realtime.redis.url import ConnectionFactory
@@ -68,6 +69,7 @@ class Subscriber:
     ) -> None:
         self._listener: Listener | None = None
         self._batch: Batch = []
+        self._database = database_of(factory)
         self._silence_seconds = silence_seconds
         self._connection: RedisConnection | None = None
         self._wanted: set[str] = set()
@@ -152,7 +154,8 @@ class Subscriber:
         if waiting is not None:
             waiting.cancel()
         if self._connection is not None:
-            self._connection.write(pack("UNSUBSCRIBE", channel))
+            name = wire_name(channel, self._database)
+            self._connection.write(pack("UNSUBSCRIBE", name))
 
     def reconnect(self, because: str) -> None:
         """Make the connection anew: it lives, but what it brings is not enough."""
@@ -166,7 +169,8 @@ class Subscriber:
         for channel in channels:
             name = channel.encode()
             self._asked[name] = self._asked.get(name, 0) + 1
-        self._connection.write(pack("SUBSCRIBE", *channels))
+        names = [wire_name(channel, self._database) for channel in channels]
+        self._connection.write(pack("SUBSCRIBE", *names))
 
     def _lost(self) -> None:
         self._connection = None
@@ -215,9 +219,12 @@ class Subscriber:
             raise ConnectionLostError(str(reply))
         kind = reply[0]
         if kind == b"message":
-            return reply[1], reply[2]
+            name = reply[1]
+            if self._database:
+                name = plain_name(name, self._database)
+            return name, reply[2]
         if kind == b"subscribe":
-            self._confirmed(reply[1])
+            self._confirmed(plain_name(reply[1], self._database))
         return None
 
     def _confirmed(self, name: bytes) -> None:

@@ -5,9 +5,6 @@ in the ack, which is written in the step that puts it into the room's fan-out.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
-
-import orjson
 
 from realtime.errors import (
     ForbiddenError,
@@ -17,15 +14,16 @@ from realtime.errors import (
 )
 from realtime.pacing import Turnstile
 from realtime.presence.roster import AttendingSession, Roster
+from realtime.rooms.allowance import Allowance
 from realtime.rooms.attempts import JoinAttempt, JoinAttempts
 from realtime.rooms.attendance import Attendance
-from realtime.rooms.feed import Entry, RoomFeed
+from realtime.rooms.feed import RoomFeed
 from realtime.rooms.feeds import RoomFeeds
-from realtime.rooms.recovery import Past, Recovery
-from realtime.store import events, keys
+from realtime.rooms.pending_join import Answers, PendingJoin, Present
+from realtime.rooms.recovery import Asking, Recovery
+from realtime.store import keys
 from realtime.store.membership import Memberships
-from realtime.store.room_snapshot import RoomSnapshot, RoomSnapshots
-from realtime.store.scripts import Admission
+from realtime.store.room_snapshot import RoomSnapshots
 from realtime.tasks import gather_started
 
 # Joins begun in one turn of the event loop, some 3 ms of work. After a node's death
@@ -36,16 +34,52 @@ JOINS_A_TURN = 8
 # what the cursor is of was stored; the second was not.
 CATCH_UPS = 3
 
-# Makes an event from the log fit to be shown now (fresh image URLs).
-Present = Callable[[bytes], bytes]
 
+class _Entering:
+    """A session between its admission and its ack: in, still on the way, or out again.
 
-class _Answers(NamedTuple):
-    """What Redis said of the room after the entry began."""
+    Attributes:
+        feed: The room on this node.
+        entry: Collects what passes until the end.
+    """
 
-    admission: Admission
-    state: RoomSnapshot
-    past: Past
+    def __init__(
+        self,
+        session: AttendingSession,
+        feed: RoomFeed,
+        attempt: JoinAttempt,
+        *,
+        attempts: JoinAttempts,
+        attendance: Attendance,
+        closed: Callable[[], None],
+    ) -> None:
+        self.feed = feed
+        self.entry = feed.begin_entry()
+        self._session = session
+        self._attempt = attempt
+        self._attempts = attempts
+        self._attendance = attendance
+        self._closed = closed
+        # A session that joins again gets what it missed by its cursor, not twice.
+        attempt.resume = attendance.interrupt(session, feed.room, self.entry)
+        attempts.admit(attempt, self.entry)
+
+    def enter(self) -> None:
+        """Put the session into the fan-out."""
+        _require_live(self._session)
+        self._attendance.enter(self._session, self.feed.room)
+        self._attempt.resume = None
+
+    def stay_out(self) -> None:
+        """Have it attend no longer, if it did."""
+        self._attempt.resume = None
+
+    def close(self) -> None:
+        """End the way in; whoever attended before and is not in now still does."""
+        self.feed.end_entry(self.entry)
+        self._attempts.end(self._session.sid, self.feed.room, self._attempt)
+        self._attempt.give_back()
+        self._closed()
 
 
 class Joining:
@@ -89,8 +123,12 @@ class Joining:
         return {**self._attempts.held(), "attending_turns": len(self._turns)}
 
     async def join(
-        self, session: AttendingSession, room: str, cursor: str | None
-    ) -> "PendingJoin":
+        self,
+        session: AttendingSession,
+        room: str,
+        cursor: str | None,
+        allowance: Allowance,
+    ) -> PendingJoin:
         """Prepare a session's entry.
 
         Of two joins of one session for one room the later one counts; the earlier
@@ -104,11 +142,15 @@ class Joining:
             ForbiddenError: The user quit the room and comes back to it by a cursor.
         """
         with self._attempts.place(session, room):
-            return await self._join(session, room, cursor)
+            return await self._join(session, room, cursor, allowance)
 
     async def _join(
-        self, session: AttendingSession, room: str, cursor: str | None
-    ) -> "PendingJoin":
+        self,
+        session: AttendingSession,
+        room: str,
+        cursor: str | None,
+        allowance: Allowance,
+    ) -> PendingJoin:
         channel, sid = keys.channel(room), session.sid
         attended = self._attendance.attends(sid, room)
         attempt = self._attempts.begin(sid, room, attended=attended)
@@ -120,42 +162,29 @@ class Joining:
             self._attempts.end(sid, room, attempt)
             self._forget_if_out(session, room)
             raise
-        # A session that joins again gets what it missed by its cursor, not twice.
-        entry = feed.begin_entry()
-        attempt.resume = self._attendance.interrupt(session, room, entry)
-        self._attempts.admit(attempt, entry)
 
-        def close() -> None:
-            feed.end_entry(entry)
-            self._attempts.end(sid, room, attempt)
-            attempt.give_back()
+        def closed() -> None:
             self._feeds.release(channel)
             self._forget_if_out(session, room)
 
-        def enter() -> None:
-            _require_live(session)
-            self._attendance.enter(session, room)
-            attempt.resume = None
-
+        entering = _Entering(
+            *(session, feed, attempt),
+            attempts=self._attempts,
+            attendance=self._attendance,
+            closed=closed,
+        )
         try:
             _require_live(session)
-            answers = await self._ask(session, feed, entry, cursor)
+            asking = Asking(session.user, allowance)
+            answers = await self._ask(session, entering, cursor, asking)
             _require_live(session)
         except BaseException as error:
             if isinstance(error, ForbiddenError | TooLargeError):
                 # The user is no member.
-                attempt.resume = None
-            close()
+                entering.stay_out()
+            entering.close()
             raise
-        return PendingJoin(
-            user=session.user,
-            enter=enter,
-            close=close,
-            feed=feed,
-            entry=entry,
-            answers=answers,
-            present=self._present,
-        )
+        return PendingJoin(session.user, entering, answers, allowance, self._present)
 
     async def _hold(
         self, channel: str, cursor: str | None, attempt: JoinAttempt
@@ -182,23 +211,24 @@ class Joining:
     async def _ask(
         self,
         session: AttendingSession,
-        feed: RoomFeed,
-        entry: Entry,
+        entering: _Entering,
         cursor: str | None,
-    ) -> _Answers:
+        asking: Asking,
+    ) -> Answers:
         """Admit and list the session, and read the room, in one round trip.
 
         All but the past is sent when this is called; the past is often in memory.
         """
+        feed = entering.feed
         admission, _, state, past = await gather_started(
             self._memberships.admit(
                 feed.room, session.user, returning=cursor is not None
             ),
             self._roster.add(session, feed.room),
             self._snapshots.read(feed.room),
-            self._recovery.past(feed, entry, cursor),
+            self._recovery.past(feed, entering.entry, cursor, asking),
         )
-        return _Answers(admission, state, past)
+        return Answers(admission, state, past)
 
     def _forget_if_out(self, session: AttendingSession, room: str) -> None:
         """Do not leave a session listed whose join failed and has no successor."""
@@ -208,85 +238,6 @@ class Joining:
             self._attempts.find(sid, room) or self._attendance.receives(sid, room)
         ):
             self._roster.forget(session, room)
-
-
-class PendingJoin:
-    """What :meth:`finish` turns into an ack and a session in the fan-out.
-
-    ``finish`` or ``cancel`` must be called, once.
-
-    Args:
-        user: Whose session it is.
-        enter: Puts the session into the fan-out.
-        close: Releases the room's feed.
-        feed: The room on this node.
-        entry: Collects what passes until the end.
-        answers: Where the user stands, and the events up to the entry's start.
-        present: Applied to each event.
-    """
-
-    def __init__(
-        self,
-        *,
-        user: str,
-        enter: Callable[[], None],
-        close: Callable[[], None],
-        feed: RoomFeed,
-        entry: Entry,
-        answers: _Answers,
-        present: Present,
-    ) -> None:
-        self._user = user
-        self._enter = enter
-        self._close = close
-        self._feed = feed
-        self._entry = entry
-        self._answers = answers
-        self._present = present
-
-    def finish(self, allow: Callable[[int], None]) -> dict[str, object]:
-        """Put the session into the fan-out and return its ack.
-
-        Synchronous: the ack must be written in the same step. It then precedes the
-        room's first live event, its ``events`` reach exactly up to that, and its
-        ``reads`` and ``online`` are those of this moment.
-
-        Args:
-            allow: Given the bytes of the ack's events; raises if they are too many.
-
-        Raises:
-            UnavailableError: The room moved on too fast, its log broke, or the
-                session asked again meanwhile.
-            NotAttendingError: The session ended meanwhile.
-        """
-        entry, (admission, state, past) = self._entry, self._answers
-        try:
-            if entry.broken:
-                raise UnavailableError("The room changed meanwhile; join again.")
-            told = [*past.events, *entry.tail]
-            allow(sum(map(len, told)))
-            self._enter()
-        finally:
-            self._close()
-        state.apply([*entry.notices, *entry.tail])
-        last_read = max(admission.last_read_message, state.announced_mark(self._user))
-        last_message = max(
-            admission.last_message, events.last_message(entry.tail), last_read
-        )
-        return {
-            "room": self._feed.room,
-            "cursor": str(self._feed.position),
-            "recovered": past.recovered,
-            "events": [orjson.Fragment(self._present(event)) for event in told],
-            "lastMessage": last_message,
-            "lastReadMessage": last_read,
-            "unread": last_message - last_read,
-            **state.to_wire(),
-        }
-
-    def cancel(self) -> None:
-        """Give the join up."""
-        self._close()
 
 
 def _require_live(session: AttendingSession) -> None:

@@ -11,11 +11,10 @@ from realtime.errors import ChatError
 from realtime.presence.roster import AttendingSession, Roster
 from realtime.rooms.attempts import JoinAttempts
 from realtime.rooms.attendance import Attendance
-from realtime.rooms.feeds import RoomFeeds
+from realtime.rooms.room_states import RoomStates
 from realtime.socketio.manager import ChatroomManager
 from realtime.store import keys
 from realtime.store.membership import Memberships
-from realtime.store.room_snapshot import RoomSnapshots
 
 
 class Quitting:
@@ -23,9 +22,8 @@ class Quitting:
 
     Args:
         manager: Writes to the sessions of this node.
-        feeds: The active rooms of this node.
+        states: Tells sessions how rooms stand.
         memberships: Who belongs to which room.
-        snapshots: Read marks and presence of rooms.
         roster: This node's sessions in rooms.
         attendance: Ends the attendance of a session.
         attempts: Joins on their way.
@@ -36,18 +34,16 @@ class Quitting:
         self,
         *,
         manager: ChatroomManager,
-        feeds: RoomFeeds,
+        states: RoomStates,
         memberships: Memberships,
-        snapshots: RoomSnapshots,
         roster: Roster,
         attendance: Attendance,
         attempts: JoinAttempts,
         namespace: str,
     ) -> None:
         self._manager = manager
-        self._feeds = feeds
+        self._states = states
         self._memberships = memberships
-        self._snapshots = snapshots
         self._roster = roster
         self._attendance = attendance
         self._attempts = attempts
@@ -86,8 +82,8 @@ class Quitting:
         asked = self._attempts.tick()
         if not await self._is_member(room, user):
             self._expel(room, user, since=asked)
-        # Whose mark counts has changed; in a large room nobody is told of marks.
-        await self._tell_state(message["room"], large_rooms=False)
+        # Whose mark counts has changed.
+        self._states.changed(message["room"])
 
     async def after_gap(self, channel: str) -> None:
         """Make up for notices that a room may have missed, quits among them.
@@ -99,7 +95,7 @@ class Quitting:
         asked = self._attempts.tick()
         for user in await self._memberships.quit_lately(room):
             self._expel(room, user, since=asked)
-        await self._tell_state(channel, large_rooms=True)
+        await self._states.tell(channel, large_rooms=True)
 
     async def _is_member(self, room: str, user: str) -> bool:
         try:
@@ -117,29 +113,3 @@ class Quitting:
 
     def _tell_ended(self, session: AttendingSession, room: str) -> None:
         self._manager.tell(session.sid, "membership_ended", {"room": room})
-
-    async def _tell_state(self, channel: str, *, large_rooms: bool) -> None:
-        """Send this node's sessions in a room ``state``: what notices would have said.
-
-        Args:
-            channel: The room's channel; nobody is told if it is not active here.
-            large_rooms: Whether rooms are told that are too large to list marks in.
-
-        Raises:
-            UnavailableError, OutcomeUnknownError: Redis is away; ask again.
-        """
-        if self._feeds.get(channel) is None:
-            return
-        feed = await self._feeds.hold(channel)
-        # What is announced while the state is read must not be lost in it.
-        entry = feed.begin_entry()
-        try:
-            state = await self._snapshots.read(feed.room)
-            if not (large_rooms or state.is_listed):
-                return
-            state.apply([*entry.notices, *entry.tail])
-            payload = {"room": feed.room, **state.to_wire()}
-            self._manager.tell(channel, "state", payload)
-        finally:
-            feed.end_entry(entry)
-            self._feeds.release(channel)

@@ -141,7 +141,7 @@ class RemoteCalls:
         if method == "emit":
             try:
                 emit_here(self._manager, message)
-            except (ValueError, KeyError, TypeError, IndexError) as error:
+            except Exception as error:  # noqa: BLE001 - whoever publishes, all else goes on
                 _logger.error("A control message cannot be emitted: %r", error)
         elif len(self._waiting) >= WAITING_LIMIT:
             self._limited["control_messages"] += 1

@@ -9,6 +9,8 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote
 
+from realtime.redis.channels import wire_name
+
 # What a room's channel, which is its Socket.IO room as well, begins with.
 CHANNEL_PREFIX = "chatroom-"
 
@@ -28,6 +30,11 @@ SHARED_SECRET = "chatroom:secret"  # noqa: S105 - the name of a key
 def channel(room: str) -> str:
     """Return the Pub/Sub channel of a room; also its Socket.IO room name."""
     return CHANNEL_PREFIX + room
+
+
+def wire_channel(room: str, database: int) -> str:
+    """Return what a room's channel is called in Redis."""
+    return wire_name(channel(room), database)
 
 
 def room_of_channel(name: str) -> str:
@@ -80,7 +87,7 @@ def online(room: str) -> str:
 
 
 class AppendKeys(NamedTuple):
-    """What an append needs, of one room and user."""
+    """What an append needs, of one room and user; ``channel`` as Redis calls it."""
 
     channel: str
     log: str
@@ -92,10 +99,10 @@ class AppendKeys(NamedTuple):
 
 
 @lru_cache(maxsize=KEPT_APPEND_KEYS)
-def append_keys(room: str, user: str) -> AppendKeys:
+def append_keys(room: str, user: str, database: int = 0) -> AppendKeys:
     """Return the keys of an append but for the ``clientId``'s, remembered."""
     return AppendKeys(
-        channel=channel(room),
+        channel=wire_channel(room, database),
         log=log(room),
         messages=messages(room),
         meta=meta(room),
@@ -113,6 +120,11 @@ def sent(room: str, user: str, client_id: str) -> str:
 def user_rooms(user: str) -> str:
     """Set: the rooms that a user is a member of."""
     return f"{{user-{quote(user, safe='')}}}:rooms"
+
+
+def user_new_rooms(user: str) -> str:
+    """String with a TTL: how many rooms a user has put on their list lately."""
+    return f"{{user-{quote(user, safe='')}}}:newRooms"
 
 
 def user_rate(user: str) -> str:

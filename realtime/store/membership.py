@@ -3,16 +3,18 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from realtime.errors import (
+    ChatError,
     ForbiddenError,
     OutcomeUnknownError,
     TooLargeError,
     UnavailableError,
 )
+from realtime.rates import Rate, too_many
 from realtime.redis.client import RedisClient
 from realtime.redis.connection import ReplyError
 from realtime.store import events, keys, scripts
@@ -27,6 +29,9 @@ MEMBER = "member"
 # Rooms of a list that are asked for in one go: a long list does not crowd out what
 # others ask of Redis.
 LISTED_TOGETHER = 100
+
+# Names and numbers of a room in an answer, beside its own name and newest message.
+SUMMARY_BYTES = 200
 
 # How long it is noted that somebody quit: a device of theirs that was away for as long
 # does not bring the membership back.
@@ -47,6 +52,18 @@ class RoomSummary(NamedTuple):
     unread: int
     newest: bytes | None
 
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in an answer, roughly."""
+        return SUMMARY_BYTES + len(self.room) + len(self.name) + len(self.newest or b"")
+
+
+class RoomsPage(NamedTuple):
+    """A part of a user's rooms, by id; ``more``: there are others behind it."""
+
+    rooms: list[RoomSummary]
+    more: bool
+
 
 class Memberships:
     """Membership, kept on both sides: a room's members and a user's rooms.
@@ -56,7 +73,9 @@ class Memberships:
 
     Args:
         redis: The client that carries commands out.
-        user_rooms_limit: Memberships that a user may be a member of.
+        user_rooms_limit: Rooms that a user may be a member of.
+        empty_room_seconds: Time after which a room without members ends.
+        new_rooms: How fast a user may become a member of rooms; None: at any rate.
     """
 
     def __init__(
@@ -64,9 +83,16 @@ class Memberships:
         redis: RedisClient,
         *,
         user_rooms_limit: int,
+        empty_room_seconds: int,
+        new_rooms: Rate | None = None,
     ) -> None:
         self._redis = redis
         self._user_rooms_limit = user_rooms_limit
+        self._empty_room_seconds = empty_room_seconds
+        self._each_ms = self._burst_ms = 0
+        if new_rooms is not None:
+            self._each_ms = max(1, round(1000 / new_rooms.per_second))
+            self._burst_ms = round(1000 * new_rooms.burst / new_rooms.per_second)
 
     async def claim(self, room: str, user: str) -> None:
         """Put a room on a user's list; :meth:`admit` makes them a member next.
@@ -76,9 +102,11 @@ class Memberships:
 
         Raises:
             TooLargeError: The user is a member of too many rooms.
+            RateLimitedError: They became a member of too many lately, quit or not.
         """
-        if not await self._list(room, user):
-            raise self._too_many()
+        claim = await self._list(room, user)
+        if not claim.listed:
+            raise self._refusal(claim)
 
     def admit(
         self, room: str, user: str, *, returning: bool = False
@@ -107,9 +135,12 @@ class Memberships:
                 last_read=keys.last_read(room),
                 meta=keys.meta(room),
                 quits=keys.quits(room),
+                log=keys.log(room),
+                messages=keys.messages(room),
                 user=user,
                 role=MEMBER,
                 returning=returning,
+                keep_seconds=QUITS_KEPT_SECONDS,
             ),
         )
 
@@ -133,16 +164,16 @@ class Memberships:
         Its own claim is due only where the user was no member: a join that comes back
         to a room costs no call more.
         """
-        listed, member = await gather_started(
+        claim, member = await gather_started(
             self._list(room, user), self._is_member(room, user)
         )
-        if listed and member:
+        if claim.listed and member:
             return
         if member:
             await self.quit(room, user)
         await self.unlist(room, user)
-        if not listed:
-            raise self._too_many()
+        if not claim.listed:
+            raise self._refusal(claim)
 
     async def is_member(self, room: str, user: str) -> bool:
         """Tell whether a user belongs to a room."""
@@ -150,6 +181,8 @@ class Memberships:
 
     async def quit(self, room: str, user: str) -> None:
         """End a user's membership and tell all nodes, in one step; repeating is fine.
+
+        Without members the room ends after a while, unless somebody joins it.
 
         :meth:`unlist` comes next. A crash in between leaves a room on the list.
 
@@ -162,10 +195,16 @@ class Memberships:
             members=keys.members(room),
             last_read=keys.last_read(room),
             quits=keys.quits(room),
+            meta=keys.meta(room),
+            log=keys.log(room),
+            messages=keys.messages(room),
+            sessions=keys.sessions(room),
+            online=keys.online(room),
             user=user,
             keep_seconds=QUITS_KEPT_SECONDS,
-            channel=keys.channel(room),
+            channel=keys.wire_channel(room, self._redis.database),
             control=events.quit_message(room, user),
+            empty_seconds=self._empty_room_seconds,
         )
 
     async def unlist(self, room: str, user: str) -> None:
@@ -183,18 +222,23 @@ class Memberships:
                 # Who becomes a member after this was looked up lists the room then.
                 await self._redis.call("SADD", keys.user_rooms(user), room)
 
-    def _list(self, room: str, user: str) -> Awaitable[bool]:
+    def _list(self, room: str, user: str) -> Awaitable[scripts.Claim]:
         return scripts.membership_claim(
             self._redis,
             user_rooms=keys.user_rooms(user),
+            new_rooms=keys.user_new_rooms(user),
             room=room,
             limit=self._user_rooms_limit,
+            each_ms=self._each_ms,
+            burst_ms=self._burst_ms,
         )
 
     def _is_member(self, room: str, user: str) -> Awaitable[Any]:
         return self._redis.call("HEXISTS", keys.members(room), user)
 
-    def _too_many(self) -> TooLargeError:
+    def _refusal(self, claim: scripts.Claim) -> ChatError:
+        if claim.wait_ms:
+            return too_many(claim.wait_ms / 1000, "rate_new_rooms")
         return TooLargeError(
             f"You may be a member of {self._user_rooms_limit} rooms; quit one.",
             limit="user_rooms",
@@ -207,28 +251,51 @@ class Memberships:
         found = await self._redis.call("ZRANGEBYSCORE", keys.quits(room), since, "+inf")
         return {user.decode() for user in found}
 
-    async def of_user(self, user: str) -> list[RoomSummary]:
-        """Return the user's rooms by id, with what is unread in each.
+    async def of_user(
+        self,
+        user: str,
+        *,
+        after: str | None = None,
+        limit: int = LISTED_TOGETHER,
+        fits: Callable[[int], bool] = lambda _size: True,
+    ) -> RoomsPage:
+        """Return a page of the user's rooms by id, with what is unread in each.
 
         A room that cannot be read is left out, and told in the log.
+
+        Args:
+            user: Whose rooms.
+            after: Only rooms with higher ids.
+            limit: Most rooms returned.
+            fits: Given the bytes of each; the page ends before one that does not,
+                if it is the first one as well.
         """
         found = await self._redis.call("SMEMBERS", keys.user_rooms(user))
-        rooms = sorted(room.decode() for room in found)
-        summaries: list[RoomSummary] = []
+        rooms = sorted(
+            name for room in found if (name := room.decode()) > (after or "")
+        )
+        page: list[RoomSummary] = []
         for start in range(0, len(rooms), LISTED_TOGETHER):
             together = rooms[start : start + LISTED_TOGETHER]
-            found = await asyncio.gather(
-                *(self._summary(each, user) for each in together),
-                return_exceptions=True,
-            )
-            for each, summary in zip(together, found, strict=True):
-                if isinstance(summary, ReplyError):
-                    # What is wrong with one room must not hide the others.
-                    _logger.error("Room %s cannot be listed", each, exc_info=summary)
-                elif isinstance(summary, BaseException):
-                    raise summary
-                elif summary is not None:
-                    summaries.append(summary)
+            for summary in await self._summaries(together, user):
+                if len(page) == limit or not fits(summary.size):
+                    return RoomsPage(page, more=True)
+                page.append(summary)
+        return RoomsPage(page, more=False)
+
+    async def _summaries(self, rooms: list[str], user: str) -> list[RoomSummary]:
+        found = await asyncio.gather(
+            *(self._summary(each, user) for each in rooms), return_exceptions=True
+        )
+        summaries: list[RoomSummary] = []
+        for each, summary in zip(rooms, found, strict=True):
+            if isinstance(summary, ReplyError):
+                # What is wrong with one room must not hide the others.
+                _logger.error("Room %s cannot be listed", each, exc_info=summary)
+            elif isinstance(summary, BaseException):
+                raise summary
+            elif summary is not None:
+                summaries.append(summary)
         return summaries
 
     async def _summary(self, room: str, user: str) -> RoomSummary | None:

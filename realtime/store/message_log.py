@@ -1,15 +1,22 @@
 """The room log: messages are numbered, kept and published in one atomic step."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+import logging
+from collections.abc import Coroutine, Mapping
+from typing import Any, NamedTuple
 
-from realtime.errors import ForbiddenError
+from realtime.errors import ForbiddenError, UnavailableError
 from realtime.redis.client import RedisClient
 from realtime.redis.durability import MEMORY, Durability
 from realtime.redis.script import ScriptRunner
 from realtime.store import events, keys, scripts
 from realtime.store.position import START, Position, Uids
 from realtime.store.scripts import Appended, LogPage
+from realtime.tasks import gather_started
+
+_logger = logging.getLogger(__name__)
+
+# Bytes of events read from a log in one go: what one answer of Redis blocks for.
+READ_BYTES = 1024 * 1024
 
 
 class HistoryPage(NamedTuple):
@@ -60,6 +67,7 @@ class MessageLog:
         self._log_limit = log_limit
         self._log_age_ms = log_age_ms
         self._history_limit = history_limit
+        self._database = redis.database
         self._uids = Uids()
 
     @classmethod
@@ -70,7 +78,13 @@ class MessageLog:
         )
 
     async def append(
-        self, *, room: str, user: str, client_id: str, content: Mapping[str, object]
+        self,
+        *,
+        room: str,
+        user: str,
+        client_id: str,
+        content: Mapping[str, object],
+        is_mended: bool = False,
     ) -> Appended:
         """Store and publish a message, or return what became of it before.
 
@@ -82,6 +96,7 @@ class MessageLog:
             user: Who sends; must be a member.
             client_id: The idempotency key, unique for this user in this room.
             content: The message's own members, in the order they are published.
+            is_mended: Whether the room's meta hash was just made anew.
 
         Raises:
             ForbiddenError: The user is not a member.
@@ -89,7 +104,7 @@ class MessageLog:
             OutcomeUnknownError: It may have been stored, or it was and is not yet as
                 safe as is demanded; repeat with this client_id.
         """
-        names = keys.append_keys(room, user)
+        names = keys.append_keys(room, user, self._database)
         appended = await scripts.message_log_append(
             self._writer,
             log=names.log,
@@ -109,6 +124,18 @@ class MessageLog:
         )
         if appended is None:
             raise ForbiddenError("You are not a member of this room.")
+        if not appended.message:
+            if is_mended:
+                raise UnavailableError("The room's log is not what was written there.")
+            _logger.error("Room %s lost where its log ends; it is looked up", room)
+            await self._mend(room)
+            return await self.append(
+                room=room,
+                user=user,
+                client_id=client_id,
+                content=content,
+                is_mended=True,
+            )
         return appended
 
     async def repeated(
@@ -130,6 +157,7 @@ class MessageLog:
         *,
         upto: int | None = None,
         limit: int,
+        limit_bytes: int = READ_BYTES,
     ) -> LogPage:
         """Return the events after a position, in order, if the log proves it.
 
@@ -138,6 +166,7 @@ class MessageLog:
             after: The last event that is known.
             upto: Highest offset wanted; None for the top.
             limit: Most events returned.
+            limit_bytes: With so many bytes of events the page ends.
         """
         return await scripts.message_log_read(
             self._redis,
@@ -147,12 +176,24 @@ class MessageLog:
             uid=after.uid,
             upto="+" if upto is None else upto,
             limit=limit,
+            limit_bytes=limit_bytes,
         )
 
     async def top(self, room: str) -> Position:
         """Return the position of the newest event."""
         offset, uid = await self._redis.call("HMGET", keys.meta(room), "offset", "uid")
-        return START if offset is None else Position(int(offset), uid.decode())
+        if offset is None:
+            # A new room, as a rule.
+            return await self._mend(room)
+        return Position(int(offset), uid.decode())
+
+    def _mend(self, room: str) -> Coroutine[Any, Any, Position]:
+        return scripts.message_log_mend(
+            self._redis,
+            log=keys.log(room),
+            messages=keys.messages(room),
+            meta=keys.meta(room),
+        )
 
     async def history(
         self,
@@ -170,9 +211,13 @@ class MessageLog:
             after: Exclusive lower message number; pages go forwards from it.
             limit: Most messages returned.
         """
-        found = await self._redis.call("HGET", keys.meta(room), "lastMessage")
+        found, kept = await gather_started(
+            self._redis.call("HGET", keys.meta(room), "lastMessage"),
+            self._redis.call("HLEN", keys.messages(room)),
+        )
         last = int(found or 0)
-        first_available = max(1, last - self._history_limit + 1)
+        # What is kept has no holes, whatever the limit was.
+        first_available = max(1, last - kept + 1)
         if after is not None:
             low = max(after + 1, first_available)
             high = min(low + limit - 1, last)

@@ -50,7 +50,7 @@ class ReadMarks:
             last_read=keys.last_read(room),
             meta=keys.meta(room),
             members=keys.members(room),
-            channel=keys.channel(room),
+            channel=keys.wire_channel(room, self._redis.database),
             user=user,
             message=message,
             announce_members=self._announce_members,

@@ -3,6 +3,7 @@
 Each node counts for itself and decides at once; nothing waits for Redis. A user who
 has taken a good part of the burst at one node is reported to Redis, where the nodes'
 counts come together, and is blocked at the node for as long as the sum is too much.
+From then on each message counts there, until all that was taken is filled up again.
 Whoever writes at a human pace is never reported and costs nothing.
 """
 
@@ -19,7 +20,8 @@ from realtime.store import keys, scripts
 _logger = logging.getLogger(__name__)
 
 # How often counts come together. Until then a user of N nodes may have taken N times
-# their burst; in the long run the rate holds.
+# their burst; what was not reported at first, N times a part of it, is theirs; in the
+# long run the rate holds.
 REPORT_SECONDS: Final = 0.25
 
 # Part of the burst that must be taken at a node before a user is reported.
@@ -44,6 +46,9 @@ class UserRates:
         self._buckets = Buckets()
         self._unreported: dict[str, int] = {}
         self._blocked_until: dict[str, float] = {}
+        # Until when every message of a user counts, for it is too many over all nodes
+        # though it may be few at this one.
+        self._watched_until: dict[str, float] = {}
 
     async def run(self) -> None:
         """Report until cancelled; nothing to do without a rate."""
@@ -56,6 +61,7 @@ class UserRates:
             "user_buckets": len(self._buckets),
             "user_reports": len(self._unreported),
             "user_blocks": len(self._blocked_until),
+            "user_watches": len(self._watched_until),
         }
 
     def take(self, user: str) -> None:
@@ -73,15 +79,19 @@ class UserRates:
             wait = self._buckets.take(user, rate, now)
         if wait > 0:
             raise too_many(wait, "rate_user")
-        if self._buckets.taken(user, rate, now) > rate.burst * REPORT_SHARE:
+        if (
+            user in self._watched_until
+            or self._buckets.taken(user, rate, now) > rate.burst * REPORT_SHARE
+        ):
             self._unreported[user] = self._unreported.get(user, 0) + 1
 
     async def _report_all(self, rate: Rate) -> None:
         while True:
             await asyncio.sleep(REPORT_SECONDS)
             now = self._clock()
-            for user in [u for u, end in self._blocked_until.items() if end <= now]:
-                del self._blocked_until[user]
+            for kept in (self._blocked_until, self._watched_until):
+                for user in [user for user, end in kept.items() if end <= now]:
+                    del kept[user]
             reports, self._unreported = self._unreported, {}
             outcomes = await asyncio.gather(
                 *(self._report(user, count, rate) for user, count in reports.items()),
@@ -96,11 +106,16 @@ class UserRates:
 
     async def _report(self, user: str, count: int, rate: Rate) -> None:
         each_ms = 1000 / rate.per_second
-        wait_ms = await scripts.user_rates_report(
+        wait = await scripts.user_rates_report(
             self._redis,
             rate=keys.user_rate(user),
             taken_ms=round(count * each_ms),
             burst_ms=round(rate.burst * each_ms),
         )
-        if wait_ms > 0:
-            self._blocked_until[user] = self._clock() + wait_ms / 1000
+        now = self._clock()
+        self._watched_until[user] = now + wait.all_ms / 1000
+        if wait.more_ms > 0:
+            until = now + wait.more_ms / 1000
+            self._blocked_until[user] = until
+            # What it would grant at once then was taken at another node.
+            self._buckets.empty(user, rate, until)

@@ -39,18 +39,25 @@ class Member(RecordingClient):
         self.faults: list[str] = []
 
     async def join(self, room: str = "42", cursor: str | None = None) -> Payload:
-        """Join, or join again; the ack is taken into the view where it arrives."""
+        """Join, or join again; the ack is taken into the view where it arrives.
+
+        Whoever missed more than one answer holds joins until that is all; the last
+        answer is returned.
+        """
         payload = {"room": room} if cursor is None else {"room": room, "cursor": cursor}
-        return await self._joined("join", payload)
+        while (answer := await self.joined("join", payload)).get("more"):
+            payload["cursor"] = answer["cursor"]
+        return answer
 
     async def sync(self, *rooms: Payload) -> Sequence[Payload]:
         """Join several rooms at once; return the answers, one a room."""
-        found: Sequence[Payload] = (await self._joined("sync", {"rooms": list(rooms)}))[
+        found: Sequence[Payload] = (await self.joined("sync", {"rooms": list(rooms)}))[
             "rooms"
         ]
         return found
 
-    async def _joined(self, event: str, payload: Payload) -> Payload:
+    async def joined(self, event: str, payload: Payload) -> Payload:
+        """Join once, by `join` or `sync`; what is answered is taken into the view."""
         done: asyncio.Future[Payload] = asyncio.get_running_loop().create_future()
 
         def acked(answer: Payload) -> None:

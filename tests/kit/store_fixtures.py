@@ -119,7 +119,7 @@ async def twice_link(redis_server: RedisServer) -> AsyncIterator[RedisClient]:
 @pytest.fixture
 def rooms(link: RedisClient) -> Memberships:
     """The membership of rooms."""
-    return Memberships(link, user_rooms_limit=3)
+    return Memberships(link, user_rooms_limit=3, empty_room_seconds=3600)
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
 """Somebody who asks for too much: answered, slowed down, and nobody else's trouble."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 
 from handlers import connecting
+from realtime.node.settings import Settings
 from tests.kit.members import member, text_of
 from tests.kit.metrics import limits_met
 from tests.kit.nodes import run_nodes
@@ -41,12 +43,12 @@ async def test_who_goes_on_against_refusals_is_read_slowly(
 async def test_many_connections_are_one_user(redis_url: str) -> None:
     """A second connection, or a sync of many rooms, is no way around."""
     async with (
-        run_nodes(1, redis_url, rates="user_requests=0.1/6") as (node,),
+        run_nodes(1, redis_url, rates="user_requests=0.1/9") as (node,),
         recording(node, "ann") as first,
         recording(node, "ann") as second,
         recording(node, "bob") as bob,
     ):
-        rooms = {"rooms": [{"room": str(number)} for number in range(4)]}
+        rooms = {"rooms": [{"room": str(number)} for number in range(16)]}
         await first.do("sync", rooms)
         await second.do("join", {"room": "42"})
         error = await second.refused("sync", rooms)
@@ -54,6 +56,26 @@ async def test_many_connections_are_one_user(redis_url: str) -> None:
         assert error["retryAfter"] > 0
         assert limits_met(node) == {"rate_user_requests": 1}
         await bob.do("sync", rooms)
+
+
+async def test_who_comes_back_with_many_rooms_on_many_devices_does_not_wait(
+    redis_url: str,
+) -> None:
+    """Their rooms are read and their messages sent, with the limits that are set."""
+    async with (
+        run_nodes(1, redis_url, rates=Settings().rates) as (node,),
+        AsyncExitStack() as stack,
+    ):
+        devices = [
+            await stack.enter_async_context(recording(node, "ann")) for _ in range(3)
+        ]
+        for start in (0, 200):
+            rooms = [{"room": str(number)} for number in range(start, start + 200)]
+            for device in devices:
+                answers = (await device.do("sync", {"rooms": rooms}))["rooms"]
+                assert all(each["ok"] for each in answers)
+        await devices[0].do("send", text_of("recovered", "399"))
+        assert not limits_met(node)
 
 
 async def test_who_connects_again_and_again_is_told_late(

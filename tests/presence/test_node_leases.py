@@ -33,6 +33,7 @@ SWEPT_SECONDS = 15_000 * MS
 @pytest.fixture(autouse=True)
 def _soon_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(node_leases, "RENEWALS", LOOKS)
+    monkeypatch.setattr(node_leases, "PATIENCE", 0.0)
 
 
 class Member:
@@ -46,7 +47,6 @@ class Member:
         self.presence = Presence(link, node=name, announce_users=10, counts=counts)
         self.lease = NodeLease(
             link,
-            node=name,
             presence=self.presence,
             relist=self._relist,
             reconcile=self._reconcile,
@@ -83,8 +83,18 @@ async def die(link: RedisClient, name: str, *users: str) -> None:
     for user in users:
         sid = f"{name}-{user}"
         await member.presence.enter(room="42", sid=sid, user=user, device=None)
-    await link.run_script(
-        scripts.LEASES_RENEW, (keys.NODES,), (name, int(DEAD_SECONDS * 1000))
+    await hold(link, name, DEAD_SECONDS)
+
+
+async def hold(link: RedisClient, name: str, seconds: float) -> None:
+    """Give a node a lease."""
+    await scripts.leases_renew(
+        link,
+        nodes=keys.NODES,
+        node=name,
+        lease_ms=int(seconds * 1000),
+        begins=True,
+        former="",
     )
 
 
@@ -128,18 +138,22 @@ async def test_nobody_is_swept_for_an_outage_of_redis(
     monkeypatch: pytest.MonkeyPatch,
     comes_back: bool,
 ) -> None:
-    """All leases ran out: the first node back gives the others time to renew theirs."""
+    """All leases ran out: the first node back gives the others time to come back."""
     monkeypatch.setattr(node_leases, "PATIENCE", PATIENCE_LOOKS / LOOKS)
     async with running(link, "n1") as first:
         await wait_until(lambda: first.renewed, "it has a lease")
         await die(link, "n2", "ann")
         await redis_client.zadd(keys.NODES, {"n1": 1, "n2": 1})
         await wait_until(lambda: first.relisted, "it finds its lease gone")
+        # As the other one will find it.
+        presence_of_n2 = Member(link, "n2").presence
+        presence_of_n2.begin_life()
         renewed = first.renewed
         await wait_until(lambda: first.renewed > renewed + 1, "it has looked again")
         assert await redis_client.exists(keys.online("42"))
         if comes_back:
-            await link.run_script(scripts.LEASES_RENEW, (keys.NODES,), ("n2", 60_000))
+            await hold(link, "n2-2", LEASE_SECONDS)
+            await presence_of_n2.enter(room="42", sid="n2-ann", user="ann", device=None)
         await wait_until(
             lambda: first.renewed > renewed + PATIENCE_LOOKS + 1, "its patience is over"
         )
@@ -199,7 +213,7 @@ async def test_a_node_that_lost_its_lease_lists_its_sessions_again(
         await wait_until(lambda: member.renewed, "it has a lease")
         await redis_client.zrem(keys.NODES, "n1")
         await wait_until(lambda: member.relisted == 1, "it lists its sessions")
-        await wait_until(lambda: _is(redis_client, {"n1"}), "it has a lease again")
+        await wait_until(lambda: _is(redis_client, {"n1-2"}), "it lives on")
         renewed = member.renewed
         await wait_until(lambda: member.renewed > renewed + 2, "it goes on")
         assert member.relisted == 1
@@ -268,3 +282,40 @@ def test_the_defaults_keep_the_promise() -> None:
     lease_seconds = Settings().lease_seconds
     look_seconds = lease_seconds / RENEWALS
     assert lease_seconds + look_seconds + 2.0 <= SWEPT_SECONDS
+
+
+async def test_a_node_that_starts_after_an_outage_of_redis_sweeps_nobody_who_lives(
+    link: RedisClient, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All leases ran out meanwhile; the new node is the first one there."""
+    monkeypatch.setattr(node_leases, "PATIENCE", PATIENCE_LOOKS / LOOKS)
+    await die(link, "n2", "ann")
+    await redis_client.zadd(keys.NODES, {"n2": 1})
+    async with running(link, "n1") as first:
+        await wait_until(lambda: first.renewed > PATIENCE_LOOKS // 2, "it looks around")
+        assert await redis_client.exists(keys.online("42"))
+        await wait_until(lambda: first.renewed > PATIENCE_LOOKS + 1, "it has waited")
+        assert not await redis_client.exists(keys.online("42"))
+
+
+async def test_who_was_taken_for_dead_cannot_renew_that_lease(
+    link: RedisClient, redis_client: Redis
+) -> None:
+    """It is being swept by then: it lives on under another name."""
+    async with running(link, "n1") as member:
+        await wait_until(lambda: member.renewed, "it has a lease")
+        await redis_client.zadd(keys.NODES, {"n1": 1})
+        await wait_until(lambda: member.relisted, "it lists its sessions again")
+        await wait_until(lambda: _is(redis_client, {"n1-2"}), "the former life is over")
+
+
+async def test_a_lease_of_a_clock_that_was_ahead_is_cut(
+    link: RedisClient, redis_client: Redis
+) -> None:
+    """Its node has died since: nobody waits an hour for its end."""
+    far: Any = (await redis_client.time())[0] * 1000 + 3_600_000
+    await redis_client.zadd(keys.NODES, {"dead": far})
+    async with running(link, "n1") as member:
+        await wait_until(lambda: member.renewed, "it has looked")
+        ends: Any = await redis_client.zscore(keys.NODES, "dead")
+        assert ends <= far - 3_600_000 + 2 * LEASE_SECONDS * 1000

@@ -201,3 +201,23 @@ async def test_two_nodes_that_sweep_announce_once(
     assert len(named) == len(set(named))
     assert set(users[:ANNOUNCE_USERS]) <= set(named)
     assert await redis_client.hlen(keys.sessions("42")) == 0
+
+
+@pytest.mark.parametrize("lost", [keys.sessions, keys.online])
+async def test_a_list_that_was_lost_comes_back(
+    at: Place, redis_client: Redis, states: RoomSnapshots, lost: Callable[[str], str]
+) -> None:
+    """Somebody deleted a key: nobody stays listed who is gone, nobody stays away."""
+    one, two = at("n1"), at("n2")
+    await enter(one, "ann", "phone")
+    await enter(two, "ann", "laptop")
+    await enter(two, "bob")
+    await redis_client.delete(lost("42"))
+    # Each node lists its sessions again in turns; one of them ends before that.
+    await one.leave(room="42", sid="ann-phone")
+    for user, device in (("ann", "laptop"), ("bob", "d1")):
+        await enter(two, user, device)
+    assert await online(states) == (["ann", "bob"], 2)
+    assert await redis_client.hgetall(keys.online("42")) == {"ann": "1", "bob": "1"}
+    await two.leave_all([("42", "ann-laptop"), ("42", "bob-d1")])
+    assert await online(states) == ([], 0)

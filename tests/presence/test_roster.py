@@ -178,32 +178,17 @@ async def test_a_departure_is_through_though_redis_goes_back_in_its_middle(
         assert redis_server.admin.keys("*") == []
 
 
-async def test_a_node_that_goes_on_while_it_is_swept_keeps_what_it_lists_again(
-    lists: Roster,
-    link: RedisClient,
-    redis_client: Redis,
-    monkeypatch: pytest.MonkeyPatch,
+async def test_lists_are_made_right_in_turns(
+    lists: Roster, redis_client: Redis
 ) -> None:
-    """It was paused for longer than its lease: nobody is told of leaving twice."""
-    ann = Attending("s1")
-    await lists.add(ann, "42")
-    await redis_client.zadd(keys.NODES, {"n1": 1})
-    call = link.call
-    back: list[asyncio.Future[Any]] = []
-
-    def goes_on(*command: Any, **more: Any) -> Any:
-        done = call(*command, **more)
-        if command[0] == "SREM":
-            monkeypatch.undo()
-            back.append(link.call("ZADD", keys.NODES, 2_000_000_000_000, "n1"))
-            back.append(asyncio.ensure_future(lists.add(ann, "42")))
-        return done
-
-    monkeypatch.setattr(link, "call", goes_on)
-    assert await presence_of(link, "n2").sweep("n1") == 1
-    await asyncio.gather(*back)
-    assert await redis_client.hgetall(keys.online("42")) == {"ann": "1"}
-    assert await redis_client.smembers(keys.node_sessions("n1")) == {"42 s1"}
+    """What somebody deleted of them is there again after some looks."""
+    for number in range(RELIST_TOGETHER + 1):
+        await lists.add(Attending(f"s{number}"), "42")
+    await redis_client.flushall()
+    for _ in range(2):
+        await lists.reconcile()
+    assert await redis_client.hlen(keys.sessions("42")) == RELIST_TOGETHER + 1
+    assert await redis_client.scard(keys.node_sessions("n1")) == RELIST_TOGETHER + 1
 
 
 async def test_who_leaves_while_redis_is_away_is_taken_off_later(

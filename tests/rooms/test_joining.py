@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from realtime.errors import UnavailableError
 from realtime.rooms.feed import Entry, RoomFeed
 from realtime.rooms.recovery import Past, Recovery
 from realtime.store import keys
@@ -260,11 +261,11 @@ async def test_a_join_that_was_overtaken_leaves_nobody_listed(
         past = Recovery.past
 
         def overtaken(
-            recovery: Recovery, feed: RoomFeed, entry: Entry, cursor: str | None
+            recovery: Recovery, feed: RoomFeed, entry: Entry, *asked: Any
         ) -> object:
             # As more than 1,000 events do it.
             entry.broken = True
-            return past(recovery, feed, entry, cursor)
+            return past(recovery, feed, entry, *asked)
 
         monkeypatch.setattr(Recovery, "past", overtaken)
         assert (await ann.join())["error"]["code"] == "unavailable"
@@ -272,6 +273,88 @@ async def test_a_join_that_was_overtaken_leaves_nobody_listed(
         monkeypatch.undo()
         assert (await ann.join())["ok"]
         await _online_are(redis_client, ["ann", "bob"])
+
+
+async def test_a_second_join_that_is_unavailable_changes_nothing(
+    redis_url: str, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who attended still does, and misses nothing of what was said meanwhile."""
+    async with (
+        run_nodes(1, redis_url, lease_seconds=400 * MS) as (node,),
+        member(node, "bob", "42") as bob,
+        member(node, "ann", "42") as ann,
+    ):
+        past = Recovery.past
+
+        async def refused(recovery: Recovery, feed: RoomFeed, *asked: Any) -> Past:
+            await past(recovery, feed, *asked)
+            await bob.send("meanwhile")
+            raise UnavailableError("Redis is away.")
+
+        monkeypatch.setattr(Recovery, "past", refused)
+        assert (await ann.join("42", "0:"))["error"]["code"] == "unavailable"
+        monkeypatch.undo()
+        await bob.send("after")
+        await all_see([ann, bob], ["meanwhile", "after"])
+        await ann.send("here")
+        await _online_are(redis_client, ["ann", "bob"])
+
+
+async def test_a_second_join_that_was_overtaken_is_told_to_reload(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What passed is too much to be kept; it attends, and is told that it missed it."""
+    async with (
+        run_nodes(1, redis_url) as (node,),
+        member(node, "ann", "42") as ann,
+    ):
+        past = Recovery.past
+
+        def overtaken(
+            recovery: Recovery, feed: RoomFeed, entry: Entry, *asked: Any
+        ) -> object:
+            entry.broken = True
+            return past(recovery, feed, entry, *asked)
+
+        monkeypatch.setattr(Recovery, "past", overtaken)
+        assert (await ann.join())["error"]["code"] == "unavailable"
+        monkeypatch.undo()
+        await ann.next("reload", room="42")
+        await ann.send("here")
+        await all_see([ann], ["here"])
+
+
+async def test_the_earlier_of_two_second_joins_loses_nothing(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What passed during one is heard, though the other took its place and failed."""
+    async with (
+        run_nodes(1, redis_url) as (node,),
+        member(node, "bob", "42") as bob,
+        member(node, "ann", "42") as ann,
+    ):
+        past = Recovery.past
+        began, go_on = asyncio.Event(), asyncio.Event()
+
+        async def held_up(recovery: Recovery, feed: RoomFeed, *asked: Any) -> Past:
+            await past(recovery, feed, *asked)
+            began.set()
+            await go_on.wait()
+            raise UnavailableError("Redis is away.")
+
+        monkeypatch.setattr(Recovery, "past", held_up)
+        first = asyncio.ensure_future(ann.join("42", "0:"))
+        await began.wait()
+        await bob.send("during the first")
+        began.clear()
+        second = asyncio.ensure_future(ann.join("42", "0:"))
+        await began.wait()
+        await bob.send("during the second")
+        go_on.set()
+        for answer in (await first, await second):
+            assert answer["error"]["code"] == "unavailable"
+        await bob.send("after")
+        await all_see([ann, bob], ["during the first", "during the second", "after"])
 
 
 async def test_a_join_that_fails_after_it_took_another_s_place_leaves_nobody_listed(

@@ -1,11 +1,13 @@
 """Quitting, against what is under way and what fails meanwhile."""
 
 import asyncio
+import time
 
 import pytest
 from redis.asyncio import Redis
 
 from realtime.errors import OutcomeUnknownError
+from realtime.rooms import room_states
 from realtime.store import keys
 from tests.kit.members import Member, all_see, member
 from tests.kit.nodes import Node, run_nodes
@@ -14,6 +16,8 @@ from tests.kit.waiting import MS, wait_until
 
 # Soon over, and longer than a busy disk keeps an answer back.
 PATIENCE_SECONDS = 1_500 * MS
+# Of one user, as fast as they can.
+QUITS = 40
 
 
 async def listed(who: Member) -> list[str]:
@@ -152,3 +156,23 @@ async def test_a_device_that_was_away_does_not_bring_the_membership_back(
             assert (await phone.join("42"))["ok"]
             await bob.next("presence", user="ann", online=True)
             assert await listed(phone) == ["42"]
+
+
+async def test_quitting_again_and_again_is_told_together(redis_url: str) -> None:
+    """One user's quits cost the others no more than a `state` a second."""
+    async with (
+        run_nodes(1, redis_url) as (node,),
+        member(node, "bob", "42") as bob,
+        member(node, "ann") as ann,
+    ):
+        began = time.monotonic()
+        for _ in range(QUITS):
+            await ann.join("42")
+            await ann.do("quit", {"room": "42"})
+        await bob.send("the end")
+        await bob.next("message", text="the end")
+        seconds = time.monotonic() - began
+        states = sum(name == "state" for name, _ in bob.timeline)
+        assert states <= 1 + seconds / room_states.STATE_SECONDS
+        # The last one tells how it stands.
+        await bob.next("state", memberCount=1)

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from realtime.errors import ChatError, UnavailableError
+from realtime.rooms.allowance import Allowance
 from realtime.rooms.feed import RoomFeed
-from realtime.rooms.recovery import TURN_SECONDS, Past, Recovery
+from realtime.rooms.recovery import TURN_SECONDS, Asking, Past, Recovery
 from realtime.store.membership import Memberships
 from realtime.store.message_log import MessageLog
 from realtime.store.position import Position
@@ -15,6 +16,7 @@ from tests.kit.store_fixtures import TIMEOUT_SECONDS, LinkMaker, Send, make_log
 from tests.kit.waiting import MS
 
 CROWD = 12
+ASKING = Asking("ann", Allowance(None, 1024 * 1024))
 # One who reads, and the longest wait for a turn; far below a deadline for each.
 ANSWERED_SECONDS = TIMEOUT_SECONDS + TURN_SECONDS + 3_000 * MS
 
@@ -25,7 +27,7 @@ async def past(log: MessageLog, cursor: Position, start: Position) -> Past:
     feed.restart(start)
     entry = feed.begin_entry()
     # The node's memory has nothing of it.
-    return await Recovery(log).past(feed, entry, str(cursor))
+    return await Recovery(log).past(feed, entry, str(cursor), ASKING)
 
 
 async def test_all_between_the_cursor_and_the_entry(
@@ -66,7 +68,7 @@ async def test_a_tail_that_is_lost_back_to_the_cursor(
     cursor = Position(sent.offset, sent.uid)
     feed = RoomFeed("42")
     feed.restart(Position(5, "lost"))
-    finding = Recovery(log).past(feed, feed.begin_entry(), str(cursor))
+    finding = Recovery(log).past(feed, feed.begin_entry(), str(cursor), ASKING)
     feed.restart(cursor)
     with pytest.raises(UnavailableError):
         await finding
@@ -83,8 +85,34 @@ async def test_nobody_waits_for_a_row_of_others_while_redis_is_away(
         recovery = Recovery(make_log(link))
         redis_server.pause()
         waiting = [
-            recovery.past(feed, feed.begin_entry(), "1:u1") for _ in range(CROWD)
+            recovery.past(feed, feed.begin_entry(), "1:u1", ASKING)
+            for _ in range(CROWD)
         ]
         async with asyncio.timeout(ANSWERED_SECONDS):
             ends = await asyncio.gather(*waiting, return_exceptions=True)
         assert all(isinstance(each, ChatError) for each in ends), ends
+
+
+async def test_who_asks_again_and_again_waits_behind_themselves(
+    log: MessageLog, rooms: Memberships, send: Send
+) -> None:
+    """Fifty sessions of one user read the log: somebody else has the next turn."""
+    await rooms.admit("42", "ann")
+    # More than the node's memory takes, so that each one reads the log.
+    sent = [await send("x" * 4_000) for _ in range(30)]
+    cursor = Position(sent[0].offset, sent[0].uid)
+    feed = RoomFeed("42")
+    feed.restart(Position(sent[-1].offset, sent[-1].uid))
+    recovery = Recovery(log)
+    ended: list[str] = []
+
+    async def ask(user: str) -> None:
+        asking = Asking(user, Allowance(None, 1024 * 1024))
+        await recovery.past(feed, feed.begin_entry(), str(cursor), asking)
+        ended.append(user)
+
+    many = [asyncio.ensure_future(ask("ann")) for _ in range(50)]
+    await asyncio.sleep(0)
+    await ask("bob")
+    await asyncio.gather(*many)
+    assert ended.index("bob") <= 2

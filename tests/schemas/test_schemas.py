@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 from handlers.guard import load_payload
 from realtime.errors import InvalidError
 from schemas.catalog import REQUESTS
-from schemas.events import HISTORY_DEFAULT, HISTORY_MESSAGES, SYNC_ROOMS
+from schemas.events import (
+    HISTORY_DEFAULT,
+    HISTORY_MESSAGES,
+    ROOMS_PAGE,
+    SYNC_ROOMS,
+)
 from schemas.field_types import MAX_SAFE_INTEGER, TEXT_CHARACTERS, USER_ID_CHARACTERS
 
 SEND: dict[str, Any] = {"room": "42", "clientId": "c1", "type": "text", "text": "hi"}
@@ -118,7 +123,7 @@ def test_unknown_fields_and_surplus_arguments_are_refused(event: str) -> None:
 
 def test_rooms_needs_no_argument() -> None:
     """`rooms` may be sent bare or with an empty object."""
-    assert load("rooms") == load("rooms", {}) == {}
+    assert load("rooms") == load("rooms", {}) == {"limit": ROOMS_PAGE}
 
 
 @pytest.mark.parametrize("field", ["replyTo", "mentions", "image", "text"])

@@ -40,3 +40,31 @@ async def test_garbage_in_one_room_takes_nothing_from_another(
         assert ann.sio.connected
         ann.problems.clear()
         ann.faults.clear()
+
+
+@pytest.mark.parametrize("depth", [200, 600, 20_000])
+@pytest.mark.parametrize("method", ["emit", "close_room"])
+async def test_a_control_message_that_nests_deeply_is_left_aside(
+    redis_url: str,
+    redis_client: Redis,
+    caplog: pytest.LogCaptureFixture,
+    depth: int,
+    method: str,
+) -> None:
+    """The connection that brings all messages lives on."""
+    nested = "[" * depth + "]" * depth
+    control = (
+        f'{{"method":"{method}","event":"note","namespace":"/chat",'
+        f'"room":"chatroom-42","data":{nested}}}'
+    )
+    async with (
+        run_nodes(1, redis_url) as nodes,
+        member(nodes[0], "ann", "42", "43") as ann,
+    ):
+        for channel in ("chatroom-42", "chatroom"):
+            await redis_client.publish(channel, control)
+        await ann.send("hello", "43")
+        await all_see([ann], ["hello"], "43")
+        assert "a batch could not be taken" not in caplog.text
+        assert "connection lost" not in caplog.text.lower()
+        ann.problems.clear()

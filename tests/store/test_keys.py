@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realtime.redis.channels import plain_name
 from realtime.store import keys
 
 ROOMS = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
@@ -82,3 +83,12 @@ def test_a_channel_gives_its_room_back(room: str) -> None:
     """The channel is readable: ``chatroom-`` and the room's id."""
     assert keys.channel(room) == f"chatroom-{room}"
     assert keys.room_of_channel(keys.channel(room)) == room
+
+
+@given(ROOMS, st.integers(0, 999))
+def test_a_channel_of_a_database_keeps_its_slot(room: str, database: int) -> None:
+    """In database 0 it is the channel itself; its name can be told from any other's."""
+    name = keys.wire_channel(room, database)
+    assert slot(name) == slot(keys.channel(room))
+    assert plain_name(name.encode(), database) == keys.channel(room).encode()
+    assert (name == keys.channel(room)) is (database == 0)

@@ -47,7 +47,7 @@ async def test_a_user_s_list_is_bounded(rooms: Memberships) -> None:
         await rooms.claim("4", "ann")
     await quit_room(rooms, "2", "ann")
     await join(rooms, "4", "ann")
-    assert [each.room for each in await rooms.of_user("ann")] == ["1", "3", "4"]
+    assert [each.room for each in (await rooms.of_user("ann")).rooms] == ["1", "3", "4"]
 
 
 async def test_one_broken_room_hides_no_other(
@@ -58,7 +58,7 @@ async def test_one_broken_room_hides_no_other(
         await join(rooms, room, "ann")
     await redis_client.delete(keys.last_read("2"))
     await redis_client.set(keys.last_read("2"), "not a hash")
-    assert [each.room for each in await rooms.of_user("ann")] == ["1", "3"]
+    assert [each.room for each in (await rooms.of_user("ann")).rooms] == ["1", "3"]
     assert "Room 2 cannot be listed" in caplog.text
 
 
@@ -95,7 +95,7 @@ async def test_quitting_ends_it_on_both_sides(
     await quit_room(rooms, "42", "ann")
     await quit_room(rooms, "42", "ann")
     assert not await rooms.is_member("42", "ann")
-    assert await rooms.of_user("ann") == []
+    assert (await rooms.of_user("ann")).rooms == []
     assert await redis_client.keys("*") == [keys.quits("42")]
 
 
@@ -116,7 +116,7 @@ async def test_a_quit_between_claim_and_admission(rooms: Memberships) -> None:
     await rooms.claim("42", "ann")
     await quit_room(rooms, "42", "ann")
     assert (await rooms.admit("42", "ann")).new
-    assert [each.room for each in await rooms.of_user("ann")] == ["42"]
+    assert [each.room for each in (await rooms.of_user("ann")).rooms] == ["42"]
 
 
 async def test_who_joins_before_a_quit_is_through_stays_listed(
@@ -127,7 +127,7 @@ async def test_who_joins_before_a_quit_is_through_stays_listed(
     await rooms.quit("42", "ann")
     await join(rooms, "42", "ann")
     await rooms.unlist("42", "ann")
-    assert [each.room for each in await rooms.of_user("ann")] == ["42"]
+    assert [each.room for each in (await rooms.of_user("ann")).rooms] == ["42"]
 
 
 async def test_a_list_that_was_filled_meanwhile(
@@ -151,7 +151,7 @@ async def test_joins_and_quits_at_once_leave_both_sides_the_same(
     order = random.Random(7)
 
     async def device(link: RedisClient, room: str) -> None:
-        rooms = Memberships(link, user_rooms_limit=1000)
+        rooms = Memberships(link, user_rooms_limit=1000, empty_room_seconds=3600)
         for _ in range(5):
             await order.choice((join, rooms_admit, quit_room))(rooms, room, "ann")
 
@@ -216,7 +216,7 @@ async def test_a_user_s_rooms(
         await send(f"a{number}", room="a")
     await send("b0", room="b", user="bob")
     await ReadMarks(link, announce_members=10).mark(room="a", user="bob", message=1)
-    found = {each.room: each for each in await rooms.of_user("bob")}
+    found = {each.room: each for each in (await rooms.of_user("bob")).rooms}
     assert list(found) == ["a", "b", "empty"]
     assert (found["a"].last_message, found["a"].unread) == (3, 2)
     assert json.loads(found["a"].newest or b"")["text"] == "a2"
@@ -239,6 +239,6 @@ async def test_a_half_made_membership_is_not_listed(
 ) -> None:
     """A node died between the two sides; the next join completes it."""
     await redis_client.sadd(keys.user_rooms("ann"), "42")
-    assert await rooms.of_user("ann") == []
+    assert (await rooms.of_user("ann")).rooms == []
     await join(rooms, "42", "ann")
-    assert [each.room for each in await rooms.of_user("ann")] == ["42"]
+    assert [each.room for each in (await rooms.of_user("ann")).rooms] == ["42"]

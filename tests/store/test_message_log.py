@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -10,12 +11,15 @@ from redis.asyncio.client import PubSub
 
 from realtime.errors import ForbiddenError, OutcomeUnknownError, UnavailableError
 from realtime.redis.client import RedisClient
-from realtime.store import keys
+from realtime.redis.script import Script
+from realtime.store import keys, scripts
 from realtime.store.membership import Memberships
 from realtime.store.message_log import MessageLog
 from tests.kit.redis_server import RedisServer
 from tests.kit.store_fixtures import LinkMaker, Send, make_log, sender
 from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
+
+At = Callable[[int], Awaitable[Any]]
 
 # Soon over, and longer than a busy disk keeps an answer back.
 PATIENCE_SECONDS = 1_500 * MS
@@ -78,6 +82,45 @@ async def test_times_never_go_back(send: Send, redis_client: Redis) -> None:
     await redis_client.hset(keys.meta("42"), "at", str(ahead))
     assert (await send()).at == ahead
     assert abs(first.at - 1000 * (await redis_client.time())[0]) < 60_000
+
+
+async def test_a_lowered_limit_of_the_history_is_kept_soon(
+    link: RedisClient, redis_client: Redis
+) -> None:
+    """Some with each message; what is gone is told so, at whatever limit later."""
+    send = sender(make_log(link))
+    await asyncio.gather(*(send() for _ in range(250)))
+    low = sender(make_log(link, history_limit=10))
+    for number in range(3):
+        await low(client_id=f"low{number}")
+    assert await redis_client.hlen(keys.messages("42")) == 10
+    again = make_log(link)
+    page = await again.history(room="42", before=245, limit=100)
+    assert [json.loads(each)["message"] for each in page.messages] == [244]
+    assert (page.more, page.first_available) == (False, 244)
+
+
+@pytest.mark.parametrize("lost", [["meta"], ["meta", "log"], ["offset"]])
+async def test_a_room_whose_meta_is_lost_goes_on(
+    link: RedisClient, redis_client: Redis, lost: list[str]
+) -> None:
+    """Numbers and offsets follow on what is there; nothing is `internal`."""
+    log = make_log(link)
+    send = sender(log)
+    before = [await send() for _ in range(3)]
+    if "offset" in lost:
+        # An older one, of a copy.
+        await redis_client.hset(keys.meta("42"), "offset", "1")
+    for part in lost:
+        await redis_client.delete(f"{{chatroom-42}}:{part}")
+    if "meta" in lost:
+        assert await log.top("42") == (before[2].offset, before[2].uid)
+    if "log" not in lost:
+        await redis_client.delete(keys.meta("42"))
+    after = await send()
+    assert (after.offset, after.message) == (4, 4)
+    page = await log.history(room="42", limit=100)
+    assert len(page.messages) == 4
 
 
 async def test_the_same_client_id_gives_the_first_result(
@@ -202,26 +245,73 @@ async def test_the_log_is_trimmed_by_count(
     assert 200 <= len(kept) <= 400
 
 
+@pytest.fixture
+def at(link: RedisClient, monkeypatch: pytest.MonkeyPatch) -> At:
+    """Return what sends a message when Redis's clock shows the second that is given."""
+    script = scripts.MESSAGE_LOG_APPEND
+    send = sender(make_log(link, log_age_ms=50_000))
+
+    async def sent_at(seconds: int) -> Any:
+        source = script.source.replace("redis.call('TIME')", f"{{{seconds}, 0}}")
+        assert source != script.source
+        given = Script(script.name, source)
+        monkeypatch.setattr(scripts, "MESSAGE_LOG_APPEND", given)
+        return await send()
+
+    return sent_at
+
+
+async def offsets(redis_client: Redis) -> list[int]:
+    """Return the offsets of the events in the log."""
+    return [event[1]["offset"] for event in await stored(redis_client)]
+
+
 async def test_the_log_is_trimmed_by_age_but_for_the_newest(
-    link: RedisClient, send: Send, redis_client: Redis
+    at: At, redis_client: Redis
 ) -> None:
-    """Old events leave with the next new one; what is young enough stays."""
-    first = await send()
-    await asyncio.gather(*(send() for _ in range(5)))
-    # A hundred seconds later, as far as the log can tell.
-    await redis_client.hset(keys.meta("42"), "at", str(first.at + 100_000))
-    young = sender(make_log(link, log_age_ms=50_000))
-    left = []
-    for number in range(5):
-        await young(client_id=f"young{number}")
-        left.append([event[1]["offset"] for event in await stored(redis_client)])
-    assert left == [
-        [7],
-        [7, 8],
-        [7, 8, 9],
-        [7, 8, 9, 10],
-        [7, 8, 9, 10, 11],
-    ]
+    """What was too old for some time leaves; what is young enough stays."""
+    for second in (1000, 1010, 2000, 2010):
+        await at(second)
+    assert await offsets(redis_client) == [1, 2, 3, 4], "the clock may be wrong"
+    await at(2590)
+    assert await offsets(redis_client) == [1, 2, 3, 4, 5]
+    await at(2601)
+    assert await offsets(redis_client) == [5, 6]
+    await at(9000)
+    await at(9601)
+    assert await offsets(redis_client) == [8]
+
+
+async def test_a_moment_of_a_clock_that_is_ahead_stays_nowhere(
+    at: At, redis_client: Redis
+) -> None:
+    """Neither in the times of later messages, nor in what the log keeps."""
+    day = 24 * 3600
+    await at(1000)
+    for second in (1005 + day, 1010 + day):
+        assert (await at(second)).at == second * 1000
+    assert (await at(1020)).at == 1_020_000
+    assert await offsets(redis_client) == [1, 2, 3, 4]
+    # A second time, much later than the first one.
+    await at(1021 + 2 * day)
+    await at(1030)
+    assert await offsets(redis_client) == [1, 2, 3, 4, 5, 6]
+    # They leave with those around them.
+    for second in (3000, 3601, 3602):
+        await at(second)
+    assert await offsets(redis_client) == [8, 9]
+
+
+async def test_a_moment_of_a_clock_that_is_behind_stays_nowhere(
+    at: At, redis_client: Redis
+) -> None:
+    """What is young is kept, and what follows has the right time."""
+    day = 24 * 3600
+    await at(1000 + day)
+    await at(1000)
+    for second in (1010, 1020, 1630):
+        assert (await at(second + day)).at == (second + day) * 1000
+    assert 5 in await offsets(redis_client)
 
 
 async def test_the_history_is_trimmed_by_count(

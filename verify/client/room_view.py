@@ -54,7 +54,8 @@ class RoomView:
             now = time.monotonic()
             self._write(Began(now, self.room, offset, self._cursor, self._reload))
         self._reload = self._asked = False
-        self.attended = True
+        # Else what was missed is more than one answer holds: ask again from its end.
+        self.attended = not ack.get("more")
         for name, payload in ack["events"]:
             self._show(name, payload)
         self._cursor = ack["cursor"]

@@ -183,7 +183,12 @@ export class ChatroomClient {
 
   /** @returns {Promise<any[]>} The user's rooms, attended or not. */
   async rooms() {
-    return (await this.connection.request("rooms", {})).rooms;
+    const found = [];
+    for (let page = await this.connection.request("rooms", {}); ; ) {
+      found.push(...page.rooms);
+      if (!page.more) return found;
+      page = await this.connection.request("rooms", { after: found[found.length - 1].room });
+    }
   }
 
   /**

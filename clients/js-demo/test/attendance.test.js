@@ -74,6 +74,21 @@ test("a hole is filled by one sync, and the event that showed it comes once", as
   assert.equal(attendance.attends("42"), true);
 });
 
+test("what one answer does not hold is asked for at once, from where it ends", async (t) => {
+  const { attendance, asked, shown, state, tick } = kit(t);
+  state.applyJoin(joinAck([message(1)]));
+  attendance.add(state);
+  await tick();
+  const part = { ...joinAck([message(2)], { recovered: true }), more: true };
+  await asked[0].answer([part]);
+  assert.equal(attendance.attends("42"), false);
+  await tick();
+  assert.deepEqual(asked[1].rooms, [{ room: "42", cursor: "2:u2" }]);
+  await asked[1].answer([joinAck([message(3)], { recovered: true })]);
+  assert.deepEqual(shown, [2, 3]);
+  assert.equal(attendance.attends("42"), true);
+});
+
 test("an event of a past that was lost is not put into the one that is there", async (t) => {
   const { attendance, asked, shown, state, tick } = kit(t);
   attendance.add(state);

@@ -33,6 +33,7 @@ MEMBERSHIP_ADMIT = _load("membership_admit")
 MEMBERSHIP_CLAIM = _load("membership_claim")
 MEMBERSHIP_QUIT = _load("membership_quit")
 MESSAGE_LOG_APPEND = _load("message_log_append")
+MESSAGE_LOG_MEND = _load("message_log_mend")
 MESSAGE_LOG_READ = _load("message_log_read")
 MESSAGE_LOG_REPEATED = _load("message_log_repeated")
 PRESENCE_COUNT = _load("presence_count")
@@ -125,17 +126,25 @@ def images_take(
 
 
 class Lease(NamedTuple):
-    """Whether a node's lease was still held, and nodes whose lease has run out."""
+    """Whether a life's lease is held, and lives of nodes that are to be swept."""
 
     held: bool
-    expired: list[str]
+    dead: list[str]
 
 
 def leases_renew(
-    redis: ScriptRunner, *, nodes: str, node: str, lease_ms: int
+    redis: ScriptRunner,
+    *,
+    nodes: str,
+    node: str,
+    lease_ms: int,
+    begins: bool,
+    former: str,
 ) -> Coroutine[Any, Any, Lease]:
-    """Renew a node's lease and list a few nodes whose lease has run out."""
-    reply = redis.run_script(LEASES_RENEW, (nodes,), (node, lease_ms))
+    """Renew the lease of a node's life, or begin one; list a few that are dead."""
+    reply = redis.run_script(
+        LEASES_RENEW, (nodes,), (node, lease_ms, int(begins), former)
+    )
     return _parsed(
         reply, lambda said: Lease(said[0] == 1, [each.decode() for each in said[1]])
     )
@@ -156,27 +165,46 @@ def membership_admit(
     last_read: str,
     meta: str,
     quits: str,
+    log: str,
+    messages: str,
     user: str,
     role: str,
     returning: bool,
+    keep_seconds: int,
 ) -> Coroutine[Any, Any, Admission | None]:
     """Make a user a member, if not one yet; None: they come back and had quit."""
     reply = redis.run_script(
         MEMBERSHIP_ADMIT,
-        (members, last_read, meta, quits),
-        (user, role, int(returning)),
+        (members, last_read, meta, quits, log, messages),
+        (user, role, int(returning), keep_seconds),
     )
     return _parsed(
         reply, lambda said: None if said[0] < 0 else Admission(said[0] == 1, *said[1:])
     )
 
 
+class Claim(NamedTuple):
+    """Whether a room is on a user's list; if not, 0 ms to wait say that it is full."""
+
+    listed: bool
+    wait_ms: int
+
+
 def membership_claim(
-    redis: ScriptRunner, *, user_rooms: str, room: str, limit: int
-) -> Coroutine[Any, Any, bool]:
-    """Put a room on a user's list; false if the list is full."""
-    reply = redis.run_script(MEMBERSHIP_CLAIM, (user_rooms,), (room, limit))
-    return _parsed(reply, bool)
+    redis: ScriptRunner,
+    *,
+    user_rooms: str,
+    new_rooms: str,
+    room: str,
+    limit: int,
+    each_ms: int,
+    burst_ms: int,
+) -> Coroutine[Any, Any, Claim]:
+    """Put a room on a user's list, by their limit and rate."""
+    reply = redis.run_script(
+        MEMBERSHIP_CLAIM, (user_rooms, new_rooms), (room, limit, each_ms, burst_ms)
+    )
+    return _parsed(reply, lambda said: Claim(said[0] == 1, said[1]))
 
 
 def membership_quit(
@@ -185,16 +213,22 @@ def membership_quit(
     members: str,
     last_read: str,
     quits: str,
+    meta: str,
+    log: str,
+    messages: str,
+    sessions: str,
+    online: str,
     user: str,
     keep_seconds: int,
     channel: str,
     control: bytes,
+    empty_seconds: int,
 ) -> Coroutine[Any, Any, bool]:
     """End a membership and tell all nodes; false if the user was no member."""
     reply = redis.run_script(
         MEMBERSHIP_QUIT,
-        (members, last_read, quits),
-        (user, keep_seconds, channel, redis.publish_command, control),
+        (members, last_read, quits, meta, log, messages, sessions, online),
+        (user, keep_seconds, channel, redis.publish_command, control, empty_seconds),
     )
     return _parsed(reply, bool)
 
@@ -229,6 +263,8 @@ async def message_log_append(
 ) -> Appended | None:
     """Store a message and publish it; None: the user is no member.
 
+    Without a number it was not stored: the log is to be mended before.
+
     The only one that is sent when it is awaited, one call less for each message.
     """
     reply = await redis.run_script(
@@ -247,9 +283,17 @@ async def message_log_append(
         ),
     )
     if reply[0] < 0:
-        return None
+        return None if reply[0] == -1 else Appended(0, 0, "", 0, False)
     duplicate, message, offset, stored_uid, at = reply
     return Appended(message, offset, stored_uid.decode(), at, duplicate == 1)
+
+
+def message_log_mend(
+    redis: ScriptRunner, *, log: str, messages: str, meta: str
+) -> Coroutine[Any, Any, Position]:
+    """Make a meta hash that was lost anew; return the log's top."""
+    reply = redis.run_script(MESSAGE_LOG_MEND, (log, messages, meta), ())
+    return _parsed(reply, lambda said: Position(said[0], said[1].decode()))
 
 
 def message_log_repeated(
@@ -288,9 +332,12 @@ def message_log_read(
     uid: str,
     upto: int | str,
     limit: int,
+    limit_bytes: int,
 ) -> Coroutine[Any, Any, LogPage]:
     """Read the events after a position, if the log proves it."""
-    reply = redis.run_script(MESSAGE_LOG_READ, (log, meta), (offset, uid, upto, limit))
+    reply = redis.run_script(
+        MESSAGE_LOG_READ, (log, meta), (offset, uid, upto, limit, limit_bytes)
+    )
     return _parsed(
         reply,
         lambda said: LogPage(
@@ -348,6 +395,7 @@ def presence_leave(
     sessions: str,
     online: str,
     sid: str,
+    node: str,
     channel: str,
     announce_users: int,
     head: bytes,
@@ -357,7 +405,7 @@ def presence_leave(
     reply = redis.run_script(
         PRESENCE_LEAVE,
         (sessions, online),
-        (sid, channel, redis.publish_command, announce_users, head, tail),
+        (sid, node, channel, redis.publish_command, announce_users, head, tail),
     )
     return _parsed(reply, _presence_change)
 
@@ -431,9 +479,16 @@ def room_snapshot_read(
     return _parsed(reply, _snapshot)
 
 
+class Wait(NamedTuple):
+    """Milliseconds until a user may take more, and until they may take all."""
+
+    more_ms: int
+    all_ms: int
+
+
 def user_rates_report(
     redis: ScriptRunner, *, rate: str, taken_ms: int, burst_ms: int
-) -> Coroutine[Any, Any, int]:
-    """Add what a user took; return milliseconds until more may be taken."""
+) -> Coroutine[Any, Any, Wait]:
+    """Add what a user took; return how long they have to wait."""
     reply = redis.run_script(USER_RATES_REPORT, (rate,), (taken_ms, burst_ms))
-    return _parsed(reply, int)
+    return _parsed(reply, lambda said: Wait(*said))

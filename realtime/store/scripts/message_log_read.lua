@@ -5,6 +5,7 @@
 -- ARGV[2] uid - of the event at that offset, empty for offset 0
 -- ARGV[3] upto - offset to read up to, or + for all
 -- ARGV[4] limit - events to return at most
+-- ARGV[5] limit_bytes - no further one is returned from there on
 -- Returns {proved 0|1, top offset, top uid, {event, ...}}
 
 local log, meta = KEYS[1], KEYS[2]
@@ -37,8 +38,12 @@ end
 
 local last = upto == '+' and '+' or upto .. '-0'
 local entries = redis.call('XRANGE', log, '(' .. ARGV[1] .. '-0', last, 'COUNT', limit)
-local events = {}
+local events, size = {}, 0
 for index, entry in ipairs(entries) do
+  if size >= tonumber(ARGV[5]) then
+    break
+  end
   events[index] = entry[2][6]
+  size = size + #events[index]
 end
 return {1, tonumber(top_offset), top_uid, events}

@@ -18,6 +18,14 @@ local sid, user, entry = ARGV[1], ARGV[2], ARGV[3]
 if redis.call('ZSCORE', quits, user) then
   return {0, redis.call('HLEN', online)}
 end
+-- Both lists change together; one without the other was lost, and is made anew.
+if redis.call('EXISTS', sessions) == 0 then
+  redis.call('DEL', online)
+elseif redis.call('EXISTS', online) == 0 then
+  for _, each in ipairs(redis.call('HVALS', sessions)) do
+    redis.call('HINCRBY', online, cjson.decode(each)['user'], 1)
+  end
+end
 local announced = 0
 -- A session that is listed already (a repeated call) must not count twice.
 if redis.call('HSET', sessions, sid, entry) == 1 then

@@ -186,7 +186,8 @@ export class Attendance {
    */
   #seatTaken(seat, answer) {
     this.wiring.onJoined(seat.state, answer);
-    seat.step = seat.again ? "wanted" : "attended";
+    // With `more` the answer holds a part of what was missed: ask again from its end.
+    seat.step = seat.again || answer.more ? "wanted" : "attended";
     seat.again = false;
   }
 

@@ -1,0 +1,157 @@
+"""A join whose answers are there: an ack, and a session in the fan-out, in one step."""
+
+from collections.abc import Callable, Mapping
+from itertools import takewhile
+from typing import NamedTuple, Protocol
+
+import orjson
+
+from realtime.errors import UnavailableError
+from realtime.rooms.allowance import Allowance
+from realtime.rooms.feed import Entry, RoomFeed
+from realtime.rooms.recovery import Past
+from realtime.store import events
+from realtime.store.room_snapshot import RoomSnapshot
+from realtime.store.scripts import Admission
+
+# Names and numbers of a room's answer, beside its events and who is there.
+JOIN_BYTES = 400
+
+# Makes an event from the log fit to be shown now (fresh image URLs).
+Present = Callable[[bytes], bytes]
+
+
+class Answers(NamedTuple):
+    """What Redis said of the room after the entry began."""
+
+    admission: Admission
+    state: RoomSnapshot
+    past: Past
+
+
+class Entering(Protocol):
+    """A session that was admitted and is not in the fan-out yet."""
+
+    feed: RoomFeed
+    entry: Entry
+
+    def enter(self) -> None:
+        """Put the session into the fan-out."""
+        ...
+
+    def stay_out(self) -> None:
+        """Have it attend no longer, if it did."""
+        ...
+
+    def close(self) -> None:
+        """End the way in."""
+        ...
+
+
+class PendingJoin:
+    """What :meth:`finish` turns into an ack and a session in the fan-out.
+
+    ``finish`` or ``cancel`` must be called, once.
+
+    Args:
+        user: Whose session it is.
+        entering: Its way in.
+        answers: Where the user stands, and the events up to the entry's start.
+        allowance: What the ack may have.
+        present: Applied to each event.
+    """
+
+    def __init__(
+        self,
+        user: str,
+        entering: Entering,
+        answers: Answers,
+        allowance: Allowance,
+        present: Present,
+    ) -> None:
+        self._user = user
+        self._entering = entering
+        self._answers = answers
+        self._allowance = allowance
+        self._present = present
+
+    def finish(self) -> dict[str, object]:
+        """Put the session into the fan-out and return its ack.
+
+        Synchronous: the ack must be written in the same step. It then precedes the
+        room's first live event, its ``events`` reach exactly up to that, and its
+        ``reads`` and ``online`` are those of this moment.
+
+        If all that was missed is too much for the ack it has the first part, says
+        ``more`` and where that ends, and the session does not attend: what it would
+        hear has a hole before it. It joins again, from there.
+
+        Raises:
+            UnavailableError: The room moved on too fast, its log broke, the session
+                asked again meanwhile, or there is no place for the answer.
+            NotAttendingError: The session ended meanwhile.
+        """
+        entering, (admission, state, past) = self._entering, self._answers
+        entry, cursor = entering.entry, entering.feed.position
+        try:
+            if entry.broken:
+                raise UnavailableError("The room changed meanwhile; join again.")
+            state.apply([*entry.notices, *entry.tail])
+            standing = {
+                name: orjson.dumps(value) for name, value in state.to_wire().items()
+            }
+            missed = [*past.events, *([] if past.more else entry.tail)]
+            told = self._fitting(missed, standing)
+            more = past.more or (past.recovered and len(told) < len(missed))
+            if more:
+                cursor, _ = events.as_log_event(told[-1])
+                entering.stay_out()
+            else:
+                entering.enter()
+        finally:
+            entering.close()
+        last_read = max(admission.last_read_message, state.announced_mark(self._user))
+        last_message = max(
+            admission.last_message, events.last_message(entry.tail), last_read
+        )
+        return {
+            "room": entering.feed.room,
+            "cursor": str(cursor),
+            "recovered": past.recovered,
+            **({"more": True} if more else {}),
+            "events": [orjson.Fragment(self._present(event)) for event in told],
+            "lastMessage": last_message,
+            "lastReadMessage": last_read,
+            "unread": last_message - last_read,
+            **{name: orjson.Fragment(value) for name, value in standing.items()},
+        }
+
+    def cancel(self) -> None:
+        """Give the join up."""
+        self._entering.close()
+
+    def _fitting(
+        self, missed: list[bytes], standing: Mapping[str, bytes]
+    ) -> list[bytes]:
+        """Return the events that the ack has a place for, at least one of them.
+
+        The first ones of what was missed, the newest ones of the newest page.
+
+        Raises:
+            UnavailableError: There is no place for it behind other answers, or other
+                rooms of this one.
+        """
+        allowance, past = self._allowance, self._answers.past
+        size = JOIN_BYTES + sum(map(len, standing.values()))
+        if not past.more and allowance.fits(size + sum(map(len, missed))):
+            return missed
+        allowance.require_line()
+        if not past.recovered and allowance.is_used:
+            raise allowance.full()
+        if not missed:
+            allowance.take(size)
+            return []
+        first, *others = missed if past.recovered else missed[::-1]
+        allowance.take(size + len(first))
+        kept = [first, *takewhile(lambda event: allowance.fits(len(event)), others)]
+        return kept if past.recovered else kept[::-1]
