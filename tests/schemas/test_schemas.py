@@ -89,7 +89,7 @@ BLANKS = (
 
 @pytest.mark.parametrize("text", BLANKS)
 def test_texts_that_show_nothing_are_refused(text: str) -> None:
-    """A message shows something: neither as a text nor as a caption is a blank taken."""
+    """A message shows something: no blank is taken, as a text or as a caption."""
     said = {"text": ["Must have something visible."]}
     assert refused("send", {**SEND, "text": text}) == said
     caption = {**SEND, "type": "image", "image": b"x", "text": text}
