@@ -35,6 +35,18 @@ TRIMMED: Final = (
     "\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 )
 
+# What shows nothing: spaces, controls, Unicode's Default_Ignorable_Code_Point, and the
+# signs that are drawn empty (Braille without a dot, a musical null note head, marks of
+# annotations). By code points, for `unicodedata` does not know that property; the web
+# client has the same in src/page/blank.js.
+BLANK: Final = (
+    "\x00-\x20\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f"
+    "\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    "\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff"
+)
+VISIBLE: Final = re.compile(f"[^{BLANK}]")
+
 
 class WholeNumber(StrictField):
     """An integer; neither ``true`` nor ``5.0`` nor ``"5"``.
@@ -147,7 +159,7 @@ class Text(StrictField):
     """What a person wrote, returned as it is to be stored.
 
     CRLF becomes LF, what JavaScript's ``trim()`` would remove is removed, and
-    1 to :data:`TEXT_CHARACTERS` code points must be left.
+    1 to :data:`TEXT_CHARACTERS` code points must be left, one of them visible.
     """
 
     def _deserialize(
@@ -157,7 +169,7 @@ class Text(StrictField):
             # One line without oddities, as most are: of all that is refused or
             # trimmed, only the space is printable to Python.
             line = value.strip(" ")
-            if line:
+            if VISIBLE.search(line):
                 return line
         text = self._string(value).replace("\r\n", "\n").strip(TRIMMED)
         if not text:
@@ -167,6 +179,8 @@ class Text(StrictField):
                 f"Must be {TEXT_CHARACTERS} characters or fewer, not {len(text)}."
             )
         require_clean(text, allowed=LINE_CONTROLS)
+        if not VISIBLE.search(text):
+            raise ValidationError("Must have something visible.")
         return text
 
 

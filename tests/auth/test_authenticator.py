@@ -180,7 +180,6 @@ async def test_an_expired_token_is_said_to_be_expired() -> None:
         ({"iss": "us", "aud": "chat", "exp": "soon"}, "read"),
         ({"iss": "us", "aud": "chat", "exp": [1]}, "read"),
         ({"iss": "us", "aud": "chat", "exp": 1e999}, "read"),
-        ({"iss": "us", "aud": "chat", "exp": 10**400}, "read"),
         ({"iss": "us", "aud": "chat", "exp": 2e9, "nbf": 4e9}, "not valid yet"),
     ],
 )

@@ -11,7 +11,7 @@ const TEXTS = [
   "{{constructor.constructor('globalThis.hacked=1')()}}",
   "\u202egnp.exe \u0301\u0301\u0301 &lt;b&gt; </p></div>",
   "https://example.org/\"><img/src=x/onerror=globalThis.hacked=1>",
-  "see http://user:pw@example.org/?a=<b>&c=d and data:text/html,<script>x</script>",
+  "see http://example.org/?a=<b>&c=d, http://user:pw@example.org/ and data:text/html,<script>x</script>",
   "a".repeat(4000),
 ];
 
@@ -37,7 +37,7 @@ await run(async (browser) => {
     assert.equal(found.hacked, undefined);
     assert.equal(found.markup, 0);
     assert.deepEqual(found.overflows, []);
-    assert.ok(found.links.length >= 2);
+    assert.equal(found.links.length, 2);
     for (const link of found.links) assert.ok(["http:", "https:"].includes(link[0]) && link[1].includes("noopener"));
   }
 

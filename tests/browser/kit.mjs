@@ -84,6 +84,8 @@ export async function watched(page) {
 /** Open the page in a room, under a name. */
 export async function enter(page, { url = urls[0], name, room = "general" }) {
   await page.goto(`${url}/#room=${room}&name=${encodeURIComponent(name)}`);
+  await page.waitForSelector(".sign-in, .chat");
+  if (await page.$(".sign-in")) await page.press("#name", "Enter");
   await online(page);
 }
 
@@ -122,6 +124,7 @@ export async function member(name, { url = urls[1], room = "general" } = {}) {
     },
     /** Wait until a user has read up to a message, as the server says. */
     readBy: (user, message) => until("reads", () => client.room(room)?.reads?.get(user) >= message),
+    typing: (on) => client.setTyping(room, on),
     quit: () => client.quit(room),
     close: () => client.close(),
   };
@@ -155,7 +158,10 @@ export async function shows(page, expected) {
       },
       JSON.stringify(expected),
     )
-    .catch(async () => assert.deepEqual(await texts(page), expected));
+    .catch(async (late) => {
+      assert.deepEqual(await texts(page), expected);
+      throw late;
+    });
 }
 
 /** Wait until the newest messages are in view. */

@@ -31,6 +31,7 @@ await run(
     const cem = await person(browser);
     await cem.routeWebSocket(/socket\.io/, () => undefined);
     await cem.goto(`${urls[0]}/#room=general&name=Cem`);
+    await cem.press("#name", "Enter");
     await cem.waitForSelector('h1:text-is("general")');
     assert.equal(await cem.textContent(".people-content"), "");
   },

@@ -28,6 +28,7 @@ SCENARIOS = {
     "history": "older messages are there once, with the lines where they belong",
     "leaving": "a room that was left stays left, also after the back button",
     "hostile": "texts and names are never markup, and the policy is strict",
+    "names": "names, texts and links of others turn nothing around and sign nobody in",
     "keyboard": "everything can be done by keyboard alone",
     "accessibility": "axe finds no serious fault, by day and night, desk and phone",
     "phone": "the page works at a phone's size, with history by scrolling",

@@ -34,6 +34,8 @@ PLAIN_BAD: list[Any] = [None, "", " ", 0, -1, 1.5, 2**60, True, [], {}, b"", "\x
 BAD: list[Any] = [
     *PLAIN_BAD,
     "\ud83d",
+    "\u2800",
+    "\u200b ",
     "x" * 5000,
     ["ann", "ann"],
     [{"room": "1"}, {"room": "1"}],

@@ -1,5 +1,7 @@
 """What clients may send: every rule of a payload, with the error it gets."""
 
+import sys
+import unicodedata
 from typing import Any
 
 import pytest
@@ -15,7 +17,12 @@ from schemas.events import (
     ROOMS_PAGE,
     SYNC_ROOMS,
 )
-from schemas.field_types import MAX_SAFE_INTEGER, TEXT_CHARACTERS, USER_ID_CHARACTERS
+from schemas.field_types import (
+    MAX_SAFE_INTEGER,
+    TEXT_CHARACTERS,
+    USER_ID_CHARACTERS,
+    VISIBLE,
+)
 
 SEND: dict[str, Any] = {"room": "42", "clientId": "c1", "type": "text", "text": "hi"}
 HIGH, LOW = "\ud83d", "\ude00"  # the two halves of one emoji
@@ -76,6 +83,40 @@ CONTROLS = ("a\x00b", "a\x1bb", "a\rb", "a\x7f", "a\x85b", HIGH, LOW + "a")
 def test_other_texts_are_refused(text: str) -> None:
     """Empty, too long, control characters, lone surrogates: invalid."""
     assert "text" in refused("send", {**SEND, "text": text})
+
+
+BLANKS = (
+    *("\u2800", "\u200b", "\u3164", "\u00ad", "\u115f\u1160", "\uffa0", "\ufe0f"),
+    *("\u034f", "\u180e", "\u202e\u2069", "\U000e0041", "\U000e0100", "\U0001d159"),
+    *("\u2800 \u00a0\n\t\u200b", "\u3164" * TEXT_CHARACTERS, " \u2800 "),
+)
+
+
+@pytest.mark.parametrize("text", BLANKS)
+def test_texts_that_show_nothing_are_refused(text: str) -> None:
+    """A message shows something: no blank is taken, as a text or as a caption."""
+    said = {"text": ["Must have something visible."]}
+    assert refused("send", {**SEND, "text": text}) == said
+    caption = {**SEND, "type": "image", "image": b"x", "text": text}
+    assert refused("send", caption) == said
+
+
+@pytest.mark.parametrize(
+    "text", [".", "ㅋ", "❤\ufe0f", "\u200e(", "\u0301", "\ue000", "\u2801", "a\u200b"]
+)
+def test_one_visible_sign_is_a_text(text: str) -> None:
+    """What is not drawn is taken, and kept, beside something that is."""
+    assert load("send", {**SEND, "text": text})["text"] == text
+
+
+def test_all_spaces_and_controls_of_unicode_are_blank() -> None:
+    """No space that Unicode knows makes a text, nor do all of them together."""
+    every = [chr(number) for number in range(sys.maxunicode + 1)]
+    kinds = ("Zs", "Zl", "Zp", "Cc")
+    missed = [one for one in every if unicodedata.category(one) in kinds]
+    assert not [hex(ord(one)) for one in missed if VISIBLE.search(one)]
+    letters = [one for one in every if unicodedata.category(one) in ("Lu", "Ll", "Nd")]
+    assert all(VISIBLE.search(one) for one in letters)
 
 
 @pytest.mark.parametrize("text", [None, 5, True, ["hi"], {"a": 1}, b"hi"])

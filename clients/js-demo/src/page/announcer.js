@@ -16,24 +16,24 @@ export class Announcer {
   /**
    * Say something without showing it, as a new message's author and text.
    *
-   * @param {string} text
+   * @param {...(Node | string)} words
    */
-  say(text) {
-    this.live.textContent = text;
+  say(...words) {
+    this.live.replaceChildren(...words);
   }
 
   /**
    * Show a sentence for a while.
    *
-   * @param {string} text
+   * @param {...(Node | string)} words
    */
-  show(text) {
+  show(...words) {
     const end = () => {
       clearTimeout(timer);
       notice.remove();
     };
     const close = el("button", { type: "button", class: "quiet", "aria-label": "Dismiss", on: { click: end } }, icon("close"));
-    const notice = el("div", { class: "notice" }, el("p", {}, text), close);
+    const notice = el("div", { class: "notice" }, el("p", {}, ...words), close);
     const timer = setTimeout(end, NOTICE_MS);
     while (this.notices.children.length >= NOTICES) this.notices.firstChild.remove();
     this.notices.append(notice);

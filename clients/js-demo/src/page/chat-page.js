@@ -4,7 +4,7 @@ import { ChatroomClient } from "../chatroom-client.js";
 import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
 import { acceptDrops } from "./drops.js";
-import { oncePerFrame } from "./dom.js";
+import { apart, oncePerFrame } from "./dom.js";
 import { previewOf } from "./format.js";
 import { Layout } from "./layout.js";
 import { openLightbox } from "./lightbox.js";
@@ -63,7 +63,7 @@ export class ChatPage {
     this.composer = new Composer({
       send: (text, files) => this.#send(text, files),
       typing: (on) => this.#room && this.client.setTyping(this.#room, on),
-      problem: (problem) => this.announcer.show(problem),
+      problem: (...words) => this.announcer.show(...words),
     });
     this.sends = new Sends({
       send: (room, content) => this.client.send(room, content),
@@ -126,7 +126,7 @@ export class ChatPage {
     client.on("typing", ({ room }) => room === this.#room && this.messages.renderTyping(client.typing(room)));
     client.on("outbox", () => this.renderPending());
     client.on("refused", ({ room, error }) => {
-      this.announcer.show(`${room}: ${error.message}`);
+      this.announcer.show(apart(room), ": ", error.message);
       // `forbidden`: it was quit on another device while this one was away.
       if (error.code === "ended" || error.code === "forbidden") this.#known.delete(room);
       this.route.leave(room);
@@ -223,7 +223,7 @@ export class ChatPage {
     if (room === this.#room) {
       this.renderMessages();
       if (isLive && message.user !== this.client.user) {
-        this.announcer.say(`${message.user}: ${previewOf(message)}`);
+        this.announcer.say(apart(message.user), ": ", apart(previewOf(message)));
       }
     }
     this.renderRooms();

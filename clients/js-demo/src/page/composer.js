@@ -1,6 +1,7 @@
 /** Where messages are written. */
 
-import { el, icon } from "./dom.js";
+import { isBlank } from "./blank.js";
+import { apart, el, icon } from "./dom.js";
 import { ACCEPT, sortFiles } from "./image-files.js";
 
 /** What browsers give as the code of a key that an input method handles. */
@@ -24,7 +25,7 @@ export class Composer {
    * @param {object} wiring
    * @param {(text: string, images: File[]) => void} wiring.send
    * @param {(on: boolean) => void} wiring.typing
-   * @param {(problem: string) => void} wiring.problem
+   * @param {(...problem: (Node | string)[]) => void} wiring.problem
    */
   constructor(wiring) {
     this.wiring = wiring;
@@ -99,14 +100,14 @@ export class Composer {
   /** @param {Iterable<File>} files */
   add(files) {
     const { images, refusals } = sortFiles(files);
-    for (const refusal of refusals) this.wiring.problem(refusal);
+    for (const { name, why } of refusals) this.wiring.problem(apart(name), why);
     if (images.length > 0) this.#setFiles([...this.#files, ...images]);
     this.focus();
   }
 
   #typed() {
     this.#resize();
-    this.wiring.typing(this.text.value.trim() !== "");
+    this.wiring.typing(!isBlank(this.text.value));
   }
 
   #resize() {
@@ -138,7 +139,8 @@ export class Composer {
   }
 
   #submit() {
-    const trimmed = this.text.value.replace(/\r\n?/g, "\n").replace(CONTROLS, "").trim();
+    const clean = this.text.value.replace(/\r\n?/g, "\n").replace(CONTROLS, "").trim();
+    const trimmed = isBlank(clean) ? "" : clean;
     if (!trimmed && this.#files.length === 0) return;
     if ([...trimmed].length > LONGEST_TEXT) {
       this.wiring.problem(`A message has at most ${LONGEST_TEXT} characters.`);

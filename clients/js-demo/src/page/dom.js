@@ -19,6 +19,12 @@ export function el(tag, { on = {}, data = {}, ...attributes } = {}, ...children)
   return element;
 }
 
+/**
+ * @param {string} text A name or a text within a sentence: whatever signs of direction it
+ *   holds, the words around it stand where they stood.
+ */
+export const apart = (text) => el("bdi", {}, text);
+
 /** Drawn with strokes on a 24 × 24 grid. */
 const ICONS = {
   back: "M15 5l-7 7 7 7",

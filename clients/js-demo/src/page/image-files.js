@@ -12,23 +12,23 @@ export const ACCEPT = [...TYPES, ".avif", ".heic", ".heif"].join(",");
 
 /**
  * @param {Iterable<File>} files
- * @returns {{images: File[], refusals: string[]}} What can be sent, and a sentence for
- *   each of the others.
+ * @returns {{images: File[], refusals: {name: string, why: string}[]}} What can be sent,
+ *   and of each of the others the two halves of a sentence.
  */
 export function sortFiles(files) {
   /** @type {File[]} */
   const images = [];
-  /** @type {string[]} */
+  /** @type {{name: string, why: string}[]} */
   const refusals = [];
   for (const file of files) {
     const name = file.name || "The file";
     if (!TYPES.includes(file.type) && !(file.type === "" && NAMES.test(name))) {
-      refusals.push(`${name} is no PNG, JPEG, WebP, GIF, AVIF or HEIC image.`);
+      refusals.push({ name, why: " is no PNG, JPEG, WebP, GIF, AVIF or HEIC image." });
     } else if (file.size > LIMIT_BYTES) {
       const size = (file.size / 2 ** 20).toFixed(1);
-      refusals.push(`${name} has ${size} MiB; an image may have 8 MiB.`);
+      refusals.push({ name, why: ` has ${size} MiB; an image may have 8 MiB.` });
     } else if (images.length === MOST) {
-      refusals.push(`${name} was left out: ${MOST} images at a time.`);
+      refusals.push({ name, why: ` was left out: ${MOST} images at a time.` });
     } else images.push(file);
   }
   return { images, refusals };

@@ -1,6 +1,6 @@
 /** The frame of the chat: three columns on a desk, one screen at a time on a phone. */
 
-import { el, icon } from "./dom.js";
+import { apart, el, icon } from "./dom.js";
 import { hueOf, initials, plural } from "./format.js";
 import { hashOf } from "./whereabouts.js";
 
@@ -63,7 +63,7 @@ export class Layout {
         "header",
         { class: "me" },
         el("span", { class: `avatar ${hueOf(user)}`, "aria-hidden": "true" }, initials(user)),
-        el("div", { class: "me-text" }, el("p", { class: "me-name" }, user), status.element),
+        el("div", { class: "me-text" }, el("p", { class: "me-name" }, apart(user)), status.element),
         el("button", { type: "button", class: "quiet", "aria-label": "Sign out", title: "Sign out", on: { click: signOut } }, icon("leave")),
       ),
       rooms.element,

@@ -2,19 +2,20 @@
 
 import { ChatPage } from "./chat-page.js";
 import { signIn } from "./sign-in.js";
-import { saveAuth, savedAuth } from "./whereabouts.js";
+import { proposedName, saveAuth, savedAuth } from "./whereabouts.js";
 
 const root = /** @type {HTMLElement} */ (document.getElementById("app"));
 
 /** @param {string | null} [problem] */
 function start(problem) {
+  const name = proposedName();
   const auth = problem ? null : savedAuth();
   if (!auth) {
     root.replaceChildren(
       signIn((chosen) => {
         saveAuth(chosen);
         start();
-      }, problem),
+      }, { name, problem }),
     );
     /** @type {HTMLElement | null} */ (root.querySelector("#name"))?.focus();
     return;

@@ -1,6 +1,6 @@
 /** One message as an element: sent, or still on its way. */
 
-import { el, icon } from "./dom.js";
+import { apart, el, icon } from "./dom.js";
 import { fullTimeOf, hueOf, initials, timeOf } from "./format.js";
 import { linkified } from "./linkify.js";
 
@@ -79,7 +79,7 @@ function frame(user, { isOwn, isFollowing }, content, meta) {
       "div",
       { class: "message-body" },
       // Seen once above a run of messages, heard with each of them.
-      el("span", { class: isOwn || isFollowing ? "visually-hidden" : "author" }, isOwn ? "You" : user),
+      el("span", { class: isOwn || isFollowing ? "visually-hidden" : "author" }, isOwn ? "You" : apart(user)),
       el("div", { class: "message-row" }, content, meta),
     ),
   );

@@ -1,6 +1,6 @@
 /** A room's messages: old ones above, new ones below, pending ones last. */
 
-import { el, oncePerFrame } from "./dom.js";
+import { apart, el, oncePerFrame } from "./dom.js";
 import { jumpButton } from "./message-element.js";
 import { MessageList } from "./message-list.js";
 import { PendingView } from "./pending-view.js";
@@ -120,9 +120,10 @@ export class MessagesView {
 
   /** @param {string[]} users */
   renderTyping(users) {
-    const names = users.length > 3 ? `${users.length} people` : users.join(", ").replace(/, ([^,]*)$/, " and $1");
-    const verb = users.length === 1 ? "is" : "are";
-    this.typing.textContent = users.length > 0 ? `${names} ${verb} typing…` : "";
+    if (users.length === 0) return this.typing.replaceChildren();
+    const between = (/** @type {number} */ at) => (at === 0 ? "" : at === users.length - 1 ? " and " : ", ");
+    const names = users.length > 3 ? [`${users.length} people`] : users.flatMap((user, at) => [between(at), apart(user)]);
+    this.typing.replaceChildren(...names, users.length === 1 ? " is typing…" : " are typing…");
   }
 
   toBottom() {

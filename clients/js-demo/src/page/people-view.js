@@ -1,6 +1,6 @@
 /** Who is here, and who belongs to the room. */
 
-import { el } from "./dom.js";
+import { apart, el } from "./dom.js";
 import { hueOf, initials } from "./format.js";
 
 /** Names shown in the panel; a larger room has its count. */
@@ -44,7 +44,7 @@ export class PeopleView {
         "li",
         { class: `person ${kind}` },
         el("span", { class: `avatar ${hueOf(user)}`, "aria-hidden": "true" }, initials(user)),
-        el("span", { class: "person-name", title: user }, user),
+        el("span", { class: "person-name", title: user }, apart(user)),
         user === this.user && el("span", { class: "hint" }, "you"),
       ),
     );

@@ -1,7 +1,7 @@
 /** The list of rooms: what is new where. */
 
 import { badge, hueOf, initials, plural, previewOf, whenOf } from "./format.js";
-import { el, icon } from "./dom.js";
+import { apart, el, icon } from "./dom.js";
 import { ROOM_ID } from "../chatroom-client.js";
 import { hashOf } from "./whereabouts.js";
 
@@ -90,9 +90,9 @@ export class RoomsView {
       spoken,
     );
     const update = (/** @type {RoomRow} */ { newest, unread, name: title }, /** @type {boolean} */ isCurrent) => {
-      name.textContent = title || room;
-      const author = newest && (newest.user === this.user ? "You" : newest.user);
-      preview.textContent = newest ? `${author}: ${previewOf(newest)}` : "No messages yet";
+      name.replaceChildren(apart(title || room));
+      const author = newest && (newest.user === this.user ? "You" : apart(newest.user));
+      preview.replaceChildren(...(newest ? [author, ": ", apart(previewOf(newest))] : ["No messages yet"]));
       time.textContent = newest ? whenOf(newest.at) : "";
       count.textContent = badge(unread);
       count.hidden = unread === 0;

@@ -1,17 +1,21 @@
 /** The first screen: pick a name, or paste a token. */
 
+import { isBlank } from "./blank.js";
 import { el, icon } from "./dom.js";
 
 /**
  * @param {(auth: import("./whereabouts.js").Auth) => void} done
- * @param {string | null} [problem] Why one is here again.
+ * @param {object} [start]
+ * @param {string} [start.name] To begin with; it takes a press of the button all the same.
+ * @param {string | null} [start.problem] Why one is here again.
  * @returns {HTMLElement}
  */
-export function signIn(done, problem) {
+export function signIn(done, { name: proposed = "", problem } = {}) {
   const alert = el("p", { class: "sign-in-problem", role: "alert" }, problem ?? "");
   const name = el("input", {
     id: "name",
     name: "name",
+    value: proposed,
     autocomplete: "nickname",
     maxlength: "128",
     autocapitalize: "words",
@@ -29,7 +33,7 @@ export function signIn(done, problem) {
     const pasted = token.value.replace(/\s/g, "");
     const user = name.value.normalize("NFC").replace(/[\p{C}]/gu, "").trim();
     if (pasted) return done({ token: pasted });
-    if (user) return done({ user });
+    if (!isBlank(user)) return done({ user });
     alert.textContent = "A name is needed.";
     name.focus();
   };

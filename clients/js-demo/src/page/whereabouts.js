@@ -15,11 +15,6 @@ let current = null;
 
 /** @returns {Auth | null} */
 export function savedAuth() {
-  const { name, ...rest } = hashParts();
-  if (name) {
-    saveAuth({ user: name });
-    history.replaceState(null, "", hashOf(rest.room));
-  }
   if (current) return current;
   try {
     const auth = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
@@ -40,6 +35,17 @@ export function saveAuth(auth) {
   }
 }
 
+/**
+ * @returns {string} The name in the address, `#room=…&name=…`, which is taken out of it.
+ *   It is a proposal: a link signs nobody in or out.
+ */
+export function proposedName() {
+  const { name, room } = hashParts();
+  if (name === null) return "";
+  history.replaceState(history.state, "", hashOf(room));
+  return name;
+}
+
 /** @returns {string | null} */
 export function currentRoom() {
   const { room } = hashParts();
@@ -48,7 +54,7 @@ export function currentRoom() {
 
 /** @param {string | null} [room] */
 export function hashOf(room) {
-  return room ? `#room=${room}` : "#rooms";
+  return room ? `#room=${encodeURIComponent(room)}` : "#rooms";
 }
 
 function hashParts() {
