@@ -143,7 +143,7 @@ class Polling:
             payload: The answer.
             transport: What the answer goes over.
         """
-        self._answered_over = transport and HttpConnection.of(transport)
+        self._answered_over = HttpConnection.of(transport) if transport else None
         self._repeatable = (name, payload) if name else None
 
     def take_repeat(self, name: str | None) -> bytes | None:
