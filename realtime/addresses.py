@@ -56,8 +56,9 @@ class Address:
 class Addresses:
     """The addresses that hold connections of this node.
 
-    A peer of this machine or of a private network has no limit unless a trusted proxy
-    names it: it may be a proxy, or a container's gateway, with everybody behind it.
+    A trusted proxy has no limit itself, nor has this machine: everybody may come
+    through it. A peer of a private network that is not trusted is limited as all
+    others are, whoever may be behind it.
 
     Args:
         trusted: Proxies whose ``X-Forwarded-…`` headers are believed.
@@ -126,18 +127,17 @@ class Addresses:
         if hop is None:
             # A UNIX socket: whoever may open it.
             return ""
-        if forwarded and self._trusts(hop):
-            return self._forwarded_name(forwarded)
-        if hop.is_private or hop.is_loopback or hop.is_link_local:
-            if forwarded and not self._has_warned:
-                self._has_warned = True
-                _logger.warning(
-                    "X-Forwarded-For from %s is not believed, so limits by address do"
-                    " not hold: name it in CHATROOM_TRUSTED_PROXIES.",
-                    hop,
-                )
-            return ""
-        return _subscriber(hop)
+        if self._trusts(hop):
+            return self._forwarded_name(forwarded) if forwarded else ""
+        is_local = hop.is_private or hop.is_loopback or hop.is_link_local
+        if forwarded and is_local and not self._has_warned:
+            self._has_warned = True
+            _logger.warning(
+                "X-Forwarded-For from %s is not believed, so all who come through it"
+                " are limited as one address: name it in CHATROOM_TRUSTED_PROXIES.",
+                hop,
+            )
+        return "" if hop.is_loopback else _subscriber(hop)
 
     def _forwarded_name(self, forwarded: Sequence[str]) -> str:
         """Return the right-most hop that is no trusted proxy: who it came from.

@@ -4,12 +4,12 @@ Also where a WebSocket session's packets wait until its handshake is done.
 """
 
 import asyncio
-import weakref
 from collections.abc import Sequence
 
 from aiohttp import web
 
 from realtime.engineio import protocol
+from realtime.engineio.http_connection import HttpConnection
 from realtime.engineio.interfaces import Closable
 from realtime.engineio.protocol import Reason
 
@@ -47,7 +47,8 @@ class Polling:
         self._waiter: asyncio.Future[None] | None = None
         self._closed = False
         self._repeatable: tuple[str, bytes] | None = None
-        self._answered_over: weakref.ref[asyncio.Transport] | None = None
+        # What the last poll's answer went over.
+        self._answered_over: HttpConnection | None = None
         # A GET, or a POST, of this session is being served.
         self.poll_active = False
         self.post_active = False
@@ -96,8 +97,8 @@ class Polling:
     @property
     def unsent_bytes(self) -> int:
         """Bytes of the last poll's answer that wait for the network to take them."""
-        connection = None if self._answered_over is None else self._answered_over()
-        return 0 if connection is None else connection.get_write_buffer_size()
+        connection = self._answered_over
+        return 0 if connection is None else connection.unsent_bytes
 
     def can_buffer(self, size: int) -> bool:
         """Whether a packet of this size would be taken now."""
@@ -133,29 +134,36 @@ class Polling:
         return protocol.SEPARATOR.join(taken or [protocol.NOOP]).encode()
 
     def remember(
-        self, name: str | None, payload: bytes, connection: asyncio.Transport | None
+        self, name: str | None, payload: bytes, transport: asyncio.Transport | None
     ) -> None:
         """Keep what a poll was answered with until the next one.
 
         Args:
-            name: The poll's ``t`` parameter, which clients make anew for each poll.
+            name: The poll's ``t`` parameter.
             payload: The answer.
-            connection: What the answer goes over.
+            transport: What the answer goes over.
         """
-        self._answered_over = None if connection is None else weakref.ref(connection)
+        self._answered_over = HttpConnection.of(transport) if transport else None
         self._repeatable = (name, payload) if name else None
 
     def take_repeat(self, name: str | None) -> bytes | None:
-        """Return once more what a poll was answered with, if it is the same poll.
+        """Return once more what a poll was answered with, if it did not arrive.
 
         Browsers and HTTP libraries silently repeat a GET whose connection breaks before
-        the answer: without this the packets of that answer would be lost.
+        the answer: without this the packets of that answer would be lost. That two
+        polls have one ``t`` says little: some clients count it in seconds. So it is the
+        same poll only if the connection of its answer broke. If the connection ended
+        in order, a proxy may have swallowed the answer, or the client closes its
+        connections: then a ``t`` that is no plain number, which no clock made, decides.
         """
-        if self._repeatable is None or self._repeatable[0] != name:
-            return None
-        payload = self._repeatable[1]
+        kept, connection = self._repeatable, self._answered_over
         self._repeatable = None
-        return payload
+        if kept is None or kept[0] != name or connection is None:
+            return None
+        is_unique = not kept[0].isdecimal()
+        if connection.has_failed() or (is_unique and connection.has_ended()):
+            return kept[1]
+        return None
 
     async def wait(self, request: web.Request) -> bool:
         """Wait until there is something to answer a GET with.
@@ -169,45 +177,11 @@ class Polling:
         if transport is None:
             return False
         self._waiter = asyncio.get_running_loop().create_future()
-        watch = _Watch(transport.get_protocol(), self)
-        transport.set_protocol(watch)
+        connection = HttpConnection.of(transport)
+        connection.on_lost = self.release
         try:
             await self._waiter
         finally:
             self._waiter = None
-            watch.polling = None
-            if transport.get_protocol() is watch:
-                transport.set_protocol(watch.http)
-        return not watch.is_lost
-
-
-class _Watch(asyncio.Protocol):
-    """Stands between a connection and aiohttp while a GET waits.
-
-    aiohttp does not tell a handler that its client is gone; the protocol wants the
-    session closed then.
-    """
-
-    def __init__(self, http: asyncio.BaseProtocol, polling: Polling) -> None:
-        # aiohttp's server protocol; all calls are passed on to it.
-        self.http: asyncio.Protocol = http  # type: ignore[assignment]
-        self.polling: Polling | None = polling
-        self.is_lost = False
-
-    def data_received(self, data: bytes) -> None:
-        self.http.data_received(data)
-
-    def eof_received(self) -> bool | None:
-        return self.http.eof_received()
-
-    def pause_writing(self) -> None:
-        self.http.pause_writing()
-
-    def resume_writing(self) -> None:
-        self.http.resume_writing()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.is_lost = True
-        self.http.connection_lost(exc)
-        if self.polling is not None:
-            self.polling.release()
+            connection.on_lost = None
+        return not connection.is_lost

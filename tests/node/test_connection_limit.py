@@ -67,8 +67,8 @@ async def test_one_too_many_is_hung_up_on() -> None:
 
 
 def test_whose_a_silent_connection_is() -> None:
-    """Proxies, and what may be one, have no limit: everybody comes through them."""
+    """Trusted proxies have no limit: everybody comes through them."""
     addresses = Addresses(parse_networks("8.8.8.8, 10.0.0.0/8"))
     peers = ("8.8.4.4", "8.8.8.8", "10.1.1.1", "192.168.0.7", "2001:4860::1", "")
     names = [addresses.peer_name(peer) for peer in peers]
-    assert names == ["8.8.4.4", "", "", "", "2001:4860::/64", ""]
+    assert names == ["8.8.4.4", "", "", "192.168.0.7", "2001:4860::/64", ""]

@@ -41,18 +41,38 @@ def test_nobody_else_is_believed(peer: str) -> None:
     assert Addresses().find(peer, [CLIENT]).name == "8.8.4.4"
 
 
-@pytest.mark.parametrize("peer", ["127.0.0.1", "172.17.0.1", "fe80::1%eth0", "", None])
-def test_a_proxy_that_was_not_named_is_not_limited(
-    peer: str | None, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("peer", "name"),
+    [
+        ("172.17.0.1", "172.17.0.1"),
+        ("fd12::7", "fd12::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        # This machine, and whoever may open a UNIX socket.
+        ("127.0.0.1", ""),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_a_private_peer_is_one_address_until_it_is_trusted(
+    peer: str | None, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Everybody may be behind it. The log says once what to do, if it is one."""
+    """A container's neighbour is no proxy. The log says once what to do, if it is."""
     addresses = Addresses()
-    assert not addresses.find(peer).is_limited
+    assert addresses.find(peer).name == name
+    assert addresses.peer_name(peer or "") == name
     assert not caplog.records
     for _ in range(2):
-        assert not addresses.find(peer, [CLIENT]).is_limited
+        assert addresses.find(peer, [CLIENT]).name == name
     warnings = [each for each in caplog.records if each.levelno == logging.WARNING]
     assert len(warnings) == (1 if peer else 0)
+
+
+@pytest.mark.parametrize("peer", ["10.1.1.1", "fd00::1", "127.0.0.1"])
+def test_a_trusted_proxy_itself_has_no_limit(peer: str) -> None:
+    """Its health checks come without a header; everybody comes through it."""
+    addresses = Addresses(PROXIES)
+    assert not addresses.find(peer).is_limited
+    assert addresses.peer_name(peer) == ""
 
 
 def test_subscribers_are_counted_not_their_addresses() -> None:
