@@ -24,14 +24,14 @@ OWN = "chatroom"
 DOCS = Path("docs")
 RESULTS = "benchmarks.json"
 ROUNDS = 3
+# No round begins after this long, so that a bad day ends as well.
 MINUTES = 25
-"""No round begins after this long, so that a bad day ends as well."""
 
+# Users; further sessions are second and third devices of theirs.
 TOKENS = 20_000
-"""Users; further sessions are second and third devices of theirs."""
 
+# Longest bar of the picture: stock's would flatten all others.
 CLIP_US = 80.0
-"""Longest bar of the picture: stock's would flatten all others."""
 
 
 class Bench:

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from benchmarks.load_generator import Figures
 from benchmarks.stage import Stage, is_clean
 
+# Connected before memory is read: code is loaded, pools are filled.
 WARM_SESSIONS = 200
-"""Connected before memory is read: code is loaded, pools are filled."""
 
+# Before memory is read: garbage and kernel buffers of the connects go away.
 SETTLE_SECONDS = 3.0
-"""Before memory is read: garbage and kernel buffers of the connects go away."""
 
+# Sends a second in other rooms: the longest wait is seen within 10 ms.
 PROBE_RATE = 100
-"""Sends a second in other rooms: the longest wait is seen within 10 ms."""
 
 LOST_AFTER_SECONDS = 1.0
 POLL_SECONDS = 0.02
+# Share of its core above which the server is still busy with the loss; the probes alone
+# take less.
 BUSY_SHARE = 0.5
-"""Share of its core above which the server is still busy with the loss; the probes
-alone take less."""
 
 ROOM_SESSIONS = 10
 

@@ -15,8 +15,8 @@ from benchmarks.processes import running_valkey, wait_ready
 from benchmarks.servers import chatroom_environment
 from verify.harness.nodes import NodeProcess
 
+# Longest wait for Redis's or a node's numbers.
 ANSWER_SECONDS = 5.0
-"""Longest wait for Redis's or a node's numbers."""
 
 
 @dataclass(frozen=True, slots=True)

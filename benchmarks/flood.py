@@ -31,23 +31,23 @@ from benchmarks.machine import LOAD_CORE, cpu_seconds, describe
 from benchmarks.processes import raise_descriptor_limit, running
 from benchmarks.tokens import token, write_tokens
 
+# ``nothing`` is the control: what the machine alone makes of two calm times.
 KINDS = ("nothing", "sends", "requests", "large", "frames", "polling", "connects")
-"""``nothing`` is the control: what the machine alone makes of two calm times."""
 
 ROOM_MEMBERS = 10
 MEMBERS = 200
+# Of all members; each goes to the ten of a room.
 MESSAGES_A_SECOND = 100.0
-"""Of all members; each goes to the ten of a room."""
 
 TEXT_BYTES = 100
+# Of the flooder. A tenth of what one user may have.
 CONNECTIONS = 8
-"""Of the flooder. A tenth of what one user may have."""
 
+# After a flood, before calm is measured again: what it left is worked off.
 SETTLE_SECONDS = 2.0
-"""After a flood, before calm is measured again: what it left is worked off."""
 
+# From a flood's first byte: what the limits grant at once is taken in it.
 ONSET_SECONDS = 2.0
-"""From a flood's first byte: what the limits grant at once is taken in it."""
 
 BOUND = 1.5
 

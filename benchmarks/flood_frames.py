@@ -3,11 +3,11 @@
 import json
 from collections.abc import Callable
 
+# Written in one call: some 400 short messages.
 CHUNK_BYTES = 64 * 1024
-"""Written in one call: some 400 short messages."""
 
+# Different ones, so that there are some 3,000 different ``clientId``.
 CHUNKS = 8
-"""Different ones, so that there are some 3,000 different ``clientId``."""
 
 UPGRADE = (
     b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1\r\n"

@@ -29,8 +29,8 @@ CONNECT_SECONDS = 10.0
 READ_BYTES = 256 * 1024
 POST_PACKETS = 1_000
 CONNECTS_AT_ONCE = 16
+# Pause of a connection that the server closed, before it comes again.
 PAUSE_SECONDS = 0.05
-"""Pause of a connection that the server closed, before it comes again."""
 
 
 class Flood:

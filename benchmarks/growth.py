@@ -8,8 +8,8 @@ ROOMS = (50, 100, 200, 400, 800)
 SESSIONS = (0, 1_000, 2_000, 4_000, 8_000)
 ROOM_SIZES = (125, 250, 500, 1_000, 2_000, 4_000, 8_000)
 POINT_SECONDS = 2.0
+# Rooms that send while the number of idle sessions grows.
 FIXED_ROOMS = 100
-"""Rooms that send while the number of idle sessions grows."""
 
 
 def growth_of_rooms(stage: Stage, sizes: Sizes) -> Figures:

@@ -8,11 +8,11 @@ from benchmarks.stage import Stage
 
 SESSIONS = 50_000
 ROOM_SESSIONS = 100
+# Time between two looks at memory and descriptors.
 STEP_SECONDS = 20.0
-"""Time between two looks at memory and descriptors."""
 
+# Steps before growth counts: buffers, pools and the rooms' recent events fill.
 WARM_STEPS = 3
-"""Steps before growth counts: buffers, pools and the rooms' recent events fill."""
 
 
 def hold(stage: Stage, sizes: Sizes) -> Figures:

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+# What all load programs share.
 CLIENT = HERE / "client"
-"""What all load programs share."""
 
 BUILD = Path("build/benchmarks")
+# Below every server's listen backlog: no connect waits for a retransmission.
 CONNECTS_AT_ONCE = 64
-"""Below every server's listen backlog: no connect waits for a retransmission."""
 
 CONNECT_SECONDS = 120
+# What a command may take beyond the seconds that it was asked to run.
 ANSWER_SECONDS = 30
-"""What a command may take beyond the seconds that it was asked to run."""
 
 Figures = dict[str, Any]
 

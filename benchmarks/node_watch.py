@@ -14,8 +14,8 @@ from realtime.tasks import end_task
 from verify.harness.site import Place
 from verify.released import read_metrics
 
+# Between two looks at a node: a SIGKILL loses what it did since the last one.
 LOOK_SECONDS = 1.0
-"""Between two looks at a node: a SIGKILL loses what it did since the last one."""
 
 
 class NodeWatch:

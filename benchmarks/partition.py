@@ -26,14 +26,14 @@ from verify.harness.site import Place
 
 ROOM = "partition"
 
+# Between two looks at ``/readyz``; the figures are exact to this.
 LOOK_SECONDS = 0.01
-"""Between two looks at ``/readyz``; the figures are exact to this."""
 
+# Deadline of each step: far above what is promised.
 LONGEST_SECONDS = 15.0
-"""Deadline of each step: far above what is promised."""
 
+# Before each cut, by chance: cuts must strike every moment of the node's rounds.
 CALM_SECONDS = (0.5, 3.0)
-"""Before each cut, by chance: cuts must strike every moment of the node's rounds."""
 
 
 async def until_ready(http: aiohttp.ClientSession, place: Place, ready: bool) -> float:

@@ -17,8 +17,8 @@ from benchmarks.machine import DESCRIPTORS
 from realtime.redis.valkey_process import die_with_parent
 from verify.harness.valkey import LAZY, Valkey, free_ports
 
+# Time in which a server must be up: the slowest takes two.
 READY_SECONDS = 20
-"""Time in which a server must be up: the slowest takes two."""
 
 STOP_SECONDS = 5
 POLL_SECONDS = 0.02

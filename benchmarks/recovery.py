@@ -6,15 +6,15 @@ from verify.faults.failovers import FAILOVERS, Failover
 from verify.faults.kinds import Ended
 from verify.history import Answered, Began, History, Outcome, Sent, Shown, Span, of_kind
 
+# A room, an offset and a uid: after a lost tail the offset alone is another event.
 Event = tuple[str, int, str]
-"""A room, an offset and a uid: after a lost tail the offset alone is another event."""
 
+# A message that was sent and is everywhere within this is not a late one: many times
+# what it takes in calm.
 CALM_SECONDS = 1.0
-"""A message that was sent and is everywhere within this is not a late one: many times
-what it takes in calm."""
 
+# Time after another fault in which what is late may be late of that.
 AFTER_SECONDS = 1.0
-"""Time after another fault in which what is late may be late of that."""
 
 
 def percentile(ascending: Sequence[float], share: float) -> float:

@@ -27,15 +27,15 @@ from verify.plan import Plan, add_arguments
 from verify.report import Report
 from verify.runs import round_plans, stage
 
+# The node that lives through all rounds: its memory is in the table.
 LASTING = "node 1"
-"""The node that lives through all rounds: its memory is in the table."""
 
+# Growth of memory that is none: the allocator's rounding, caches that fill.
 MEMORY_SHARE = 0.05
-"""Growth of memory that is none: the allocator's rounding, caches that fill."""
 
+# Rounds before memory counts: what is imported, compiled and cached on first use, and
+# the allocator's arenas, are there after these.
 WARM_ROUNDS = 2
-"""Rounds before memory counts: what is imported, compiled and cached on first use, and
-the allocator's arenas, are there after these."""
 
 BROKEN_EXIT = 3
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+# What one case gave in one round: part → figures.
 Run = dict[str, Any]
-"""What one case gave in one round: part → figures."""
 
 DELIVERY_PARTS = ("A", "D", "C", "B", "B4", "D2")
 

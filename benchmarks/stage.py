@@ -22,14 +22,14 @@ from benchmarks.servers import Server, Start
 
 TEXT_BYTES = 100
 SESSION_LIMIT = 60_000
+# Share of the server's core that others may take before a figure is not believed.
 NOISE_LIMIT = 0.05
-"""Share of the server's core that others may take before a figure is not believed."""
 
+# Longest wait for a sign of life: beyond it the case has failed.
 ANSWER_SECONDS = 10.0
-"""Longest wait for a sign of life: beyond it the case has failed."""
 
+# Share of its core above which the load generator may be what is measured.
 LOAD_LIMIT = 0.90
-"""Share of its core above which the load generator may be what is measured."""
 
 
 class Stage:

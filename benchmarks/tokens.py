@@ -6,8 +6,8 @@ from pathlib import Path
 from benchmarks.servers import SECRET
 from realtime.auth.tokens import make_token
 
+# Life of the tokens: longer than any run.
 TOKEN_SECONDS = 4 * 3600
-"""Life of the tokens: longer than any run."""
 
 
 def token(user: str) -> str:

@@ -15,8 +15,8 @@ from aiohttp.typedefs import Handler, Middleware
 
 ANY: Final = "*"
 
+# Of a name that a client sent.
 SHOWN_CHARACTERS: Final = 100
-"""Of a name that a client sent."""
 
 _logger = logging.getLogger(__name__)
 

@@ -7,12 +7,12 @@ from typing import IO, Any, Final
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
+# One level of plain names: nothing outside the folder can be asked for, and no name
+# that a file system refuses as too long (255 bytes).
 ASSET: Final = r"/assets/{name:[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}}"
-"""One level of plain names: nothing outside the folder can be asked for, and no name
-that a file system refuses as too long (255 bytes)."""
 
+# Names with a hash of the content, as the build makes them.
 HASHED: Final = re.compile(r".+-[A-Z0-9]{8}(\.[a-z0-9]+)+")
-"""Names with a hash of the content, as the build makes them."""
 
 HOST: Final = re.compile(r"[A-Za-z0-9.\-]+(:\d+)?|\[[0-9A-Fa-f:]+\](:\d+)?")
 
@@ -39,8 +39,8 @@ SAFE_HEADERS: Final = {
     "Cache-Control": "no-cache",
 }
 
+# A year. What has another content has another name.
 FOR_EVER: Final = "public, max-age=31536000, immutable"
-"""A year. What has another content has another name."""
 
 NOT_BUILT: Final = (
     "The chatroom server runs. The demo page is not built: run `make page` (needs npm)."

@@ -28,8 +28,8 @@ IMAGE_URL_PATTERN: Final = re.compile(
 )
 
 
+# Thumbnails of an image: one for lists, one for screens.
 THUMBNAILS: Final = 2
-"""Thumbnails of an image: one for lists, one for screens."""
 
 
 class Sentence(StrictField):

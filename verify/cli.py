@@ -18,8 +18,8 @@ from verify.plan import Plan, Tell, given_plan
 from verify.report import Report
 from verify.runs import round_plans, stage
 
+# Web clients where they can run: each is a process of its own.
 DEFAULT_WEB_CLIENTS = 2
-"""Web clients where they can run: each is a process of its own."""
 
 
 def run(given: argparse.Namespace, settings: Settings, tell: Tell) -> bool:

@@ -14,17 +14,17 @@ from realtime.store import keys
 from verify.client.connection import Connection
 from verify.history import FinalLog, LogEntry
 
+# Events read from Redis at once.
 PAGE_EVENTS = 1000
-"""Events read from Redis at once."""
 
+# Messages a page of ``history``: the most that the server gives.
 PAGE_MESSAGES = 100
-"""Messages a page of ``history``: the most that the server gives."""
 
+# Deadline of a whole history; a run of an hour has some hundred pages a room.
 READ_SECONDS = 300.0
-"""Deadline of a whole history; a run of an hour has some hundred pages a room."""
 
+# Deadline of one page; nothing is at fault any more.
 REQUEST_SECONDS = 10.0
-"""Deadline of one page; nothing is at fault any more."""
 
 
 async def read_log(redis: Redis, room: str) -> FinalLog:

@@ -112,8 +112,8 @@ Record = Up | Down | Sent | Answered | Shown | Began | Read
 
 T = TypeVar("T", bound=Record)
 
+# From when to when, on the clock of the histories.
 Span = tuple[float, float]
-"""From when to when, on the clock of the histories."""
 
 _KINDS: dict[str, type[Record]] = {
     each.__name__.lower(): each

@@ -13,8 +13,8 @@ from typing import Any
 
 from verify.harness.tokens import MakeAuth, development_auth
 
+# Takes a line of progress.
 Tell = Callable[[str], None]
-"""Takes a line of progress."""
 
 
 def flag(text: str, default: Any = None, **more: Any) -> Any:

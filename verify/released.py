@@ -15,6 +15,7 @@ from verify.harness.process import until
 from verify.harness.site import Place
 from verify.history import Violation
 
+# How many more there may be than in a node that has just started.
 FIRST_USE: Mapping[str, int] = {
     # A connection to Redis that was away at the start.
     "descriptors": 3,
@@ -22,8 +23,8 @@ FIRST_USE: Mapping[str, int] = {
     # connection, and of the look whether that still leads to the primary.
     "asyncio_tasks": 4,
 }
-"""How many more there may be than in a node that has just started."""
 
+# What is let go of by and by; how many there may be at any time.
 POOLS: Mapping[str, int] = {
     # Of users, and of tokens; dropped when there are as many (realtime/rates.py,
     # realtime/presence/sessions.py).
@@ -31,16 +32,15 @@ POOLS: Mapping[str, int] = {
     "user_buckets": 4_096,
     "session_ends": 1_024,
 }
-"""What is let go of by and by; how many there may be at any time."""
 
+# Deadline of the first look: the machine may be busy with others.
 IDLE_SECONDS = 5.0
-"""Deadline of the first look: the machine may be busy with others."""
 
+# Between two looks: the last one's connection is to be gone.
 PAUSE_SECONDS = 0.1
-"""Between two looks: the last one's connection is to be gone."""
 
+# Deadline of a look. A node that is stopped gives no answer; the next look will.
 ANSWER_SECONDS = 0.8
-"""Deadline of a look. A node that is stopped gives no answer; the next look will."""
 
 _OBJECTS = re.compile(r'^chatroom_objects\{kind="([^"]*)"\} (\S+)$', re.MULTILINE)
 _DESCRIPTORS = re.compile(r"^process_open_fds (\S+)$", re.MULTILINE)

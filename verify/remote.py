@@ -22,8 +22,8 @@ from verify.plan import Plan
 
 PORTS = {"http": 80, "https": 443}
 
+# Deadline of one answer; nothing is at fault yet.
 ANSWER_SECONDS = 6.0
-"""Deadline of one answer; nothing is at fault yet."""
 
 WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
 

@@ -11,8 +11,8 @@ from verify.faults.failovers import Failover
 from verify.faults.kinds import Ended
 from verify.history import Answered, Began, History, Outcome, Sent, Shown, Up, Violation
 
+# Violations of one rule that the text tells of; the rest are in the JSON.
 SHOWN_VIOLATIONS = 3
-"""Violations of one rule that the text tells of; the rest are in the JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,8 @@ from verify.remote import remote_site
 from verify.report import Report
 from verify.trial import Trial
 
+# Carries out one round on a site that is up.
 RunRound = Callable[[Plan], Awaitable[Report]]
-"""Carries out one round on a site that is up."""
 
 
 async def run_trial(plan: Plan, tell: Tell) -> Report:

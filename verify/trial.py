@@ -19,14 +19,14 @@ from verify.plan import Fault, Plan, Tell
 from verify.released import Census
 from verify.report import Report
 
+# Deadline of the first connects, before anything is at fault.
 READY_SECONDS = 20.0
-"""Deadline of the first connects, before anything is at fault."""
 
+# Deadline until a killed node's sessions are off all lists, as it is promised.
 PRESENCE_SECONDS = 15.0
-"""Deadline until a killed node's sessions are off all lists, as it is promised."""
 
+# Rooms of a round: enough that nodes are without sessions in some of them.
 ROOMS = 3
-"""Rooms of a round: enough that nodes are without sessions in some of them."""
 
 
 @dataclass

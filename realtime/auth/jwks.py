@@ -19,27 +19,27 @@ import jwt
 from realtime.auth.keys import VerifyKey, algorithm_of
 from realtime.errors import UnavailableError
 
+# Deadline of one fetch as a whole; a client that connects waits no longer.
 FETCH_SECONDS: Final = 5.0
-"""Deadline of one fetch as a whole; a client that connects waits no longer."""
 
+# Age after which the set is fetched again: a revoked key is refused this soon.
 FRESH_SECONDS: Final = 600.0
-"""Age after which the set is fetched again: a revoked key is refused this soon."""
 
+# A day: longer than most failures of a key server, and soon enough for a key that was
+# revoked meanwhile.
 STALE_SECONDS: Final = 86_400.0
-"""A day: longer than most failures of a key server, and soon enough for a key that was
-revoked meanwhile."""
 
+# Least time between two fetches, so that tokens with made-up key ids cannot turn this
+# server against the key server.
 PAUSE_SECONDS: Final = 5.0
-"""Least time between two fetches, so that tokens with made-up key ids cannot turn
-this server against the key server."""
 
+# Largest key set read; common ones have 2-10 KB.
 LIMIT_BYTES: Final = 256 * 1024
-"""Largest key set read; common ones have 2-10 KB."""
 
+# Keys of a set that are looked at; common ones have 2-10.
 LIMIT_KEYS: Final = 100
-"""Keys of a set that are looked at; common ones have 2-10."""
 
-_LOG: Final = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 class JwksKeys:
@@ -132,10 +132,10 @@ class JwksKeys:
             self._fetched_at = self._clock()
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             kept = "keeping the old keys" if self._keys else "no keys yet"
-            _LOG.warning("Key set could not be fetched (%r), %s", error, kept)
-        except Exception:  # noqa: BLE001 - nobody else would tell of it
+            _logger.warning("Key set could not be fetched (%r), %s", error, kept)
+        except Exception:
             # Beside old keys nobody waits for it. It is tried again like any other.
-            _LOG.exception("Key set could not be read")
+            _logger.exception("Key set could not be read")
         finally:
             self._fetching = None
 

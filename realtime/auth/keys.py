@@ -16,11 +16,11 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt import PyJWK
 from jwt.utils import base64url_encode
 
+# Least length of an HS256 secret: that of its hash, by RFC 7518 section 3.2.
 SECRET_BYTES: Final = 32
-"""Least length of an HS256 secret: that of its hash, by RFC 7518 section 3.2."""
 
+# Least size of an RSA key, by RFC 7518 section 3.3.
 RSA_BITS: Final = 2_048
-"""Least size of an RSA key, by RFC 7518 section 3.3."""
 
 
 class VerifyKey(NamedTuple):

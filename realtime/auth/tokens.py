@@ -12,12 +12,12 @@ from realtime.auth.keys import VerifyKey, secret_key
 from realtime.errors import UnauthorizedError
 from schemas.field_types import UserId
 
+# Clocks of token issuers may be off by this much; a session lives this much longer than
+# its token says.
 LEEWAY_SECONDS: Final = 10
-"""Clocks of token issuers may be off by this much; a session lives this much longer
-than its token says."""
 
+# The end of the year 9999: a later ``exp`` is held to it.
 FAR_FUTURE_SECONDS: Final = 253_402_300_799
-"""The end of the year 9999: a later ``exp`` is held to it."""
 
 _USER_ID: Final = UserId()
 

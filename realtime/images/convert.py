@@ -8,14 +8,14 @@ from PIL import AvifImagePlugin, Image, ImageOps
 
 from realtime.images.metadata import is_profile
 
+# Longest side of what comes out, in pixels: 12 megapixels of a photo.
 MOST_SIDE: Final = 4_096
-"""Longest side of what comes out, in pixels: 12 megapixels of a photo."""
 
+# Tried until the file is not too large.
 QUALITIES: Final = (88, 70, 45)
-"""Tried until the file is not too large."""
 
+# Of the file's first box, in which it says what it is.
 BRAND_BYTES: Final = 256
-"""Of the file's first box, in which it says what it is."""
 
 _AVIF: Final = frozenset({b"avif", b"avis"})
 _HEIC: Final = frozenset(

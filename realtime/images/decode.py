@@ -23,6 +23,7 @@ from realtime.images.png import clean_png
 from realtime.images.thumbnails import LARGEST_SIDE, Thumbnail, thumbnails_of
 from realtime.images.webp import clean_webp, is_webp
 
+# The formats that are stored, and what their files are called.
 EXTENSIONS: Final = MappingProxyType(
     {
         "image/png": "png",
@@ -31,13 +32,12 @@ EXTENSIONS: Final = MappingProxyType(
         "image/gif": "gif",
     }
 )
-"""The formats that are stored, and what their files are called."""
 
 MEGA: Final = 1_000_000
 _FORMATS: Final = "a PNG, JPEG, WebP, GIF, AVIF or HEIC"
+# Pillow's own bound, beyond twice ours; the warning comes as an error where the process
+# is set to do so.
 _BOMBS: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-"""Pillow's own bound, beyond twice ours; the warning comes as an error where the
-process is set to do so."""
 
 
 class Limits(NamedTuple):

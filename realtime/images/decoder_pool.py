@@ -19,39 +19,39 @@ from realtime.images.decode import Decoded, Limits
 from realtime.images.thumbnails import Thumbnail
 from realtime.images.worker import LENGTH, READY
 
+# Processes, started when they are first needed. Where images of one user come one after
+# another, a user with slow ones leaves the second to the others.
 DECODERS: Final = 2
-"""Processes, started when they are first needed. Where images of one user come one
-after another, a user with slow ones leaves the second to the others."""
 
+# Processor time for one image; the largest one allowed takes up to five seconds.
 CPU_SECONDS: Final = 10
-"""Processor time for one image; the largest one allowed takes up to five seconds."""
 
+# Memory for each pixel allowed: what libwebp and Pillow take together. JPEG takes up to
+# 12, PNG and GIF 4.
 PIXEL_BYTES: Final = 16
-"""Memory for each pixel allowed: what libwebp and Pillow take together. JPEG takes up
-to 12, PNG and GIF 4."""
 
+# Memory for the interpreter and its libraries (30 MB), and for metadata.
 OWN_BYTES: Final = 128 * 1024 * 1024
-"""Memory for the interpreter and its libraries (30 MB), and for metadata."""
 
+# Times that the bytes of a file may be in a decoder's memory.
 COPIES: Final = 6
-"""Times that the bytes of a file may be in a decoder's memory."""
 
+# That the files which come back may have together, above the largest one allowed:
+# thumbnails have 0.3 megabytes, of noise 1.5.
 MORE_BYTES: Final = 4 * 1024 * 1024
-"""That the files which come back may have together, above the largest one allowed:
-thumbnails have 0.3 megabytes, of noise 1.5."""
 
+# Handed to a decoder at a time: what a pipe takes.
 WRITE_BYTES: Final = 64 * 1024
-"""Handed to a decoder at a time: what a pipe takes."""
 
+# When to try again if there is no decoder, in milliseconds: one has started then.
 RETRY_MS: Final = 1_000
-"""When to try again if there is no decoder, in milliseconds: one has started then."""
 
+# For a process that has closed its output to be gone, until it is killed.
 EXIT_SECONDS: Final = 2
-"""For a process that has closed its output to be gone, until it is killed."""
 
 _Answer = tuple[dict[str, Any], list[bytes]]
 _ERRORS: Final = {kind.code: kind for kind in (InvalidError, TooLargeError)}
-_LOG: Final = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 class ImageDecoders:
@@ -131,7 +131,7 @@ class ImageDecoders:
             try:
                 decoder = await _Decoder.start(self._arguments)
             except OSError as error:
-                _LOG.warning("No decoder of images can be started: %r", error)
+                _logger.warning("No decoder of images can be started: %r", error)
                 raise _unavailable() from error
             if not self._closed:
                 return decoder
@@ -232,7 +232,7 @@ class _Decoder:
     def failure(self) -> ChatError:
         """Return what to tell of the image with which the process ended."""
         code = self._process.returncode or 0
-        _LOG.warning("A decoder of images ended (%d).", code)
+        _logger.warning("A decoder of images ended (%d).", code)
         # The kernel ends it for its time, or for what it did to its memory; with
         # SIGKILL it is this node, or the machine that has no memory left.
         if self._ready and code < 0 and code != -signal.SIGKILL:

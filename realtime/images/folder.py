@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 from typing import Final
 
+# The folder of files that are being written; what a crash leaves there is removed by
+# :func:`remove_parts`.
 PARTS: Final = "new"
-"""The folder of files that are being written; what a crash leaves there is removed by
-:func:`remove_parts`."""
 
+# Read at a time to check a file.
 READ_BYTES: Final = 1024 * 1024
-"""Read at a time to check a file."""
 
 
 def make_durably(folder: Path) -> None:

@@ -5,16 +5,16 @@ from typing import Final, NamedTuple
 
 from realtime.images.parts import Picture, damaged
 
+# Frames of a GIF, however small: five minutes at 30 a second.
 FRAMES: Final = 10_000
-"""Frames of a GIF, however small: five minutes at 30 a second."""
 
+# Blocks that are looked at.
 BLOCKS: Final = 100_000
-"""Blocks that are looked at."""
 
 _EXTENSION, _FRAME, _END = 0x21, 0x2C, 0x3B
 _CONTROL, _APPLICATION = 0xF9, 0xFF
+# Applications whose blocks say how often an animation is repeated.
 _LOOPS: Final = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
-"""Applications whose blocks say how often an animation is repeated."""
 
 
 class _Block(NamedTuple):

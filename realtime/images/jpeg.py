@@ -14,26 +14,26 @@ from PIL import Image
 from realtime.images.metadata import UPRIGHT, exif_of, is_profile, orientation_of
 from realtime.images.parts import Picture, damaged
 
+# Scans of a JPEG; a progressive one has about ten. Each takes 27 ms at 40 megapixels,
+# and as few as 61 bytes.
 SCANS: Final = 100
-"""Scans of a JPEG; a progressive one has about ten. Each takes 27 ms at 40 megapixels,
-and as few as 61 bytes."""
 
+# Segments of a JPEG. A photo has some ten; a profile or an Exif block of 8 MiB, split
+# into parts of 64 KiB, has 128.
 SEGMENTS: Final = 2_000
-"""Segments of a JPEG. A photo has some ten; a profile or an Exif block of 8 MiB, split
-into parts of 64 KiB, has 128."""
 
 START: Final = b"\xff\xd8\xff"
 END: Final = b"\xff\xd9"
 
+# Put where pixels may be missing: a few blocks of them.
 FILLED_BYTES: Final = 64
-"""Put where pixels may be missing: a few blocks of them."""
 
+# A marker with a segment: not those without one, nor an escaped byte of pixels.
 _MARKER: Final = re.compile(rb"\xff+([^\x00\x01\xd0-\xd8\xff])")
-"""A marker with a segment: not those without one, nor an escaped byte of pixels."""
 _START_OF_SCAN: Final = 0xDA
 _END: Final = 0xD9
+# Frames, tables, scans: what the pixels are decoded by.
 _KEPT: Final = frozenset(range(0xC0, 0xD0)) | {0xDA, 0xDB, 0xDC, 0xDD}
-"""Frames, tables, scans: what the pixels are decoded by."""
 _JFIF, _ADOBE, _EXIF, _ICC = 0xE0, 0xEE, 0xE1, 0xE2
 _EXIF_NAME: Final = b"Exif\0\0"
 _ICC_NAME: Final = b"ICC_PROFILE\0"

@@ -6,14 +6,14 @@ All else goes, places above all. What cannot be read is not there: so do browser
 import struct
 from typing import Final
 
+# The Exif orientation of a picture that is shown as it is stored.
 UPRIGHT: Final = 1
-"""The Exif orientation of a picture that is shown as it is stored."""
 
+# Orientations by which a viewer swaps width and height.
 TURNED: Final = frozenset({5, 6, 7, 8})
-"""Orientations by which a viewer swaps width and height."""
 
+# Entries of Exif data that are looked at; cameras write some fifty.
 ENTRIES: Final = 1_000
-"""Entries of Exif data that are looked at; cameras write some fifty."""
 
 _TAG: Final = 0x0112
 _SHORT: Final = 3

@@ -10,12 +10,13 @@ from realtime.images.parts import Picture, damaged
 
 START: Final = b"\x89PNG\r\n\x1a\n"
 
+# Chunks that are looked at: 8 MiB in pieces of 80 bytes.
 CHUNKS: Final = 100_000
-"""Chunks that are looked at: 8 MiB in pieces of 80 bytes."""
 
+# Of a colour profile, unpacked; printers' have two megabytes.
 PROFILE_BYTES: Final = 4 * 1024 * 1024
-"""Of a colour profile, unpacked; printers' have two megabytes."""
 
+# Chunks about colours and resolution that are kept, and their only length.
 _SIZES: Final = {
     b"gAMA": 4,
     b"cHRM": 32,
@@ -25,10 +26,9 @@ _SIZES: Final = {
     b"mDCV": 24,
     b"cLLI": 8,
 }
-"""Chunks about colours and resolution that are kept, and their only length."""
 
+# By colour type; a palette has up to one byte an entry.
 _TRANSPARENCY_SIZES: Final = {0: 2, 2: 6}
-"""By colour type; a palette has up to one byte an entry."""
 _PALETTE: Final = 3
 _MOVING: Final = (b"acTL", b"fcTL", b"fdAT")
 

@@ -14,19 +14,19 @@ from realtime.images.decoder_pool import ImageDecoders
 from realtime.images.signed_urls import ImageLinks
 from realtime.images.store import ImageStore, StoredFile
 
+# Images decoded or waiting to be; further ones are refused for now, since each holds
+# its bytes in memory.
 WAITING: Final = 16
-"""Images decoded or waiting to be; further ones are refused for now, since each
-holds its bytes in memory."""
 
+# Images of one user among the waiting ones: one sender of huge pictures leaves places
+# for the others.
 OWN_WAITING: Final = 4
-"""Images of one user among the waiting ones: one sender of huge pictures leaves
-places for the others."""
 
+# Deadline of waiting and decoding; the largest image allowed takes up to five.
 DECODE_SECONDS: Final = 20.0
-"""Deadline of waiting and decoding; the largest image allowed takes up to five."""
 
+# When to try again if too many images are waiting, in milliseconds.
 BUSY_MS: Final = 1_000
-"""When to try again if too many images are waiting, in milliseconds."""
 
 
 class File(NamedTuple):

@@ -15,8 +15,8 @@ from realtime.errors import ForbiddenError
 
 NAME_PATTERN: Final = r"[0-9a-f]{64}\.(?:png|jpg|webp|gif)"
 
+# An address stays the same for this part of its life, so that caches can use it.
 STEPS: Final = 4
-"""An address stays the same for this part of its life, so that caches can use it."""
 
 _EXPIRES: Final = re.compile(r"[0-9]{1,12}")
 

@@ -30,29 +30,29 @@ from realtime.images.folder import (
     write_durably,
 )
 
+# Deadline of one answer of the store; a node's disk or a near S3 takes far less.
 STORE_SECONDS: Final = 10.0
-"""Deadline of one answer of the store; a node's disk or a near S3 takes far less."""
 
+# Read at a time: what one slow reader of an image costs in memory.
 CHUNK_BYTES: Final = 64 * 1024
-"""Read at a time: what one slow reader of an image costs in memory."""
 
+# Threads that write and check files. Of their own: a disk that hangs holds them, and
+# nothing else that waits for a thread.
 THREADS: Final = 4
-"""Threads that write and check files. Of their own: a disk that hangs holds them, and
-nothing else that waits for a thread."""
 
+# Files that are remembered as checked: some 3 MB.
 KNOWN_WHOLE: Final = 10_000
-"""Files that are remembered as checked: some 3 MB."""
 
+# When to try again if the disk is full, in milliseconds: that takes a person, or the
+# next look for images that no message shows.
 NO_SPACE_MS: Final = 60_000
-"""When to try again if the disk is full, in milliseconds: that takes a person, or the
-next look for images that no message shows."""
 
+# Between two lines of the log on a store that fails; each image tries it.
 FAILURES_SECONDS: Final = 10.0
-"""Between two lines of the log on a store that fails; each image tries it."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_LOG: Final = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 class StoredFile(NamedTuple):
@@ -244,7 +244,7 @@ class ImageStore:
         if self._whole.get(name) != looks:
             sha256 = name.partition(".")[0]
             if not await self._in_thread("read", is_whole, path, sha256):
-                _LOG.warning("The image %s is damaged.", name)
+                _logger.warning("The image %s is damaged.", name)
                 return False
             self._whole[name] = looks
             if len(self._whole) > KNOWN_WHOLE:
@@ -279,7 +279,7 @@ class ImageStore:
             now = time.monotonic()
             if now >= self._tell_at:
                 self._tell_at = now + FAILURES_SECONDS
-                _LOG.warning("Images cannot be %s: %s", done, type(error).__name__)
+                _logger.warning("Images cannot be %s: %s", done, type(error).__name__)
             raise UnavailableError(f"Images cannot be {done} now.") from error
 
 

@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 
 from PIL import Image
 
+# Longest side of what is hashed. The waves that are kept are wider than four pixels of
+# it; a hundred, the most that there may be, would take ten times as long.
 SIDE: Final = 32
-"""Longest side of what is hashed. The waves that are kept are wider than four pixels
-of it; a hundred, the most that there may be, would take ten times as long."""
 
 
 class _Channel(NamedTuple):

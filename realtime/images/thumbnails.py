@@ -10,18 +10,19 @@ from PIL import Image
 from realtime.images.metadata import is_profile
 from realtime.images.thumbhash import thumbhash_of
 
+# Longest side of each in pixels: a picture in a list, and one on a screen.
 SIDES: Final = (320, 1280)
-"""Longest side of each in pixels: a picture in a list, and one on a screen."""
 
 LARGEST_SIDE: Final = max(SIDES)
 
 QUALITY: Final = 80
+# Of libwebp's 0 to 6: a tenth larger than its default, in half the time.
 EFFORT: Final = 2
-"""Of libwebp's 0 to 6: a tenth larger than its default, in half the time."""
 
+# Largest colour profile that they carry: those of screens have 600 bytes.
 PROFILE_BYTES: Final = 4_096
-"""Largest colour profile that they carry: those of screens have 600 bytes."""
 
+# What brings a picture of each Exif orientation upright.
 _UPRIGHT: Final = MappingProxyType(
     {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -33,7 +34,6 @@ _UPRIGHT: Final = MappingProxyType(
         8: Image.Transpose.ROTATE_90,
     }
 )
-"""What brings a picture of each Exif orientation upright."""
 
 
 class Thumbnail(NamedTuple):

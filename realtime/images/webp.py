@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 from realtime.images.metadata import is_profile
 from realtime.images.parts import Picture, damaged
 
+# Chunks that are looked at.
 CHUNKS: Final = 100_000
-"""Chunks that are looked at."""
 
 _ICC, _EXIF, _XMP, _MOVES = 0x20, 0x08, 0x04, 0x02
 _PIXELS: Final = (b"VP8 ", b"VP8L")

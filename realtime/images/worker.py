@@ -24,11 +24,11 @@ from PIL import Image
 from realtime.errors import InvalidError, TooLargeError
 from realtime.images.decode import Limits, decode_image
 
+# What goes before an image: its size in bytes.
 LENGTH: Final = struct.Struct(">I")
-"""What goes before an image: its size in bytes."""
 
+# The first line: from here on an end of this process is the doing of an image.
 READY: Final = b"ready\n"
-"""The first line: from here on an end of this process is the doing of an image."""
 
 
 def main(limits: Limits, memory_bytes: int, cpu_seconds: int) -> None:

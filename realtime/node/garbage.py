@@ -16,21 +16,21 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+# Collections of the young, and of all, come this much later than by default (700, 10,
+# 10; since Python 3.13 2,000, 10, 10): a storm of connects made several of all. The
+# third is ignored by the incremental collector of Python 3.14.0 to 3.14.4.
 _COLLECT_AFTER: Final = (10_000, 10, 100)
-"""Collections of the young, and of all, come this much later than by default (700, 10,
-10; since Python 3.13 2,000, 10, 10): a storm of connects made several of all. The third
-is ignored by the incremental collector of Python 3.14.0 to 3.14.4."""
 
+# How often what is new is looked through: at most 100,000 objects, in 10 ms. With the
+# incremental collector a circle goes with the second look.
 YOUNG_SECONDS: Final = 10.0
-"""How often what is new is looked through: at most 100,000 objects, in 10 ms. With the
-incremental collector a circle goes with the second look."""
 
+# How often everything is looked through, at most: 2 ms on a node of ten sessions.
 ALL_SECONDS: Final = 60.0
-"""How often everything is looked through, at most: 2 ms on a node of ten sessions."""
 
+# Share of the time that looking through everything, and giving back, may take. If it
+# takes 0.1 s it is due every 17 minutes, and is not seen in a p99.9 of anything.
 ALL_SHARE: Final = 1e-4
-"""Share of the time that looking through everything, and giving back, may take. If it
-takes 0.1 s it is due every 17 minutes, and is not seen in a p99.9 of anything."""
 
 
 def _trimmer() -> Callable[[int], int]:

@@ -8,8 +8,8 @@ from typing import Any, Final
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
+# Request line and headers. Cookies of a large site have some 16 KiB.
 HEAD_LIMIT_BYTES: Final = 32 * 1024
-"""Request line and headers. Cookies of a large site have some 16 KiB."""
 
 
 class HeadTooLongError(HttpProcessingError):

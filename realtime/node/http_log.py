@@ -8,12 +8,12 @@ from typing import Any, Final
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web import RequestPayloadError
 
+# What is no HTTP, and a body that is not in the encoding that its header names.
 TO_BLAME: Final = (HttpProcessingError, RequestPayloadError)
-"""What is no HTTP, and a body that is not in the encoding that its header names."""
 
 
+# Errors of ``accept`` after which asyncio waits a second and tries again.
 EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-"""Errors of ``accept`` after which asyncio waits a second and tries again."""
 
 _logger = logging.getLogger(__name__)
 

@@ -12,17 +12,16 @@ from aiohttp import web
 
 from realtime.errors import StartError
 
+# Connections that may wait to be taken. When a node dies, thousands come to the others
+# within a second; what does not find a place tries again after one second, then three.
 LISTEN_BACKLOG: Final = 4096
-"""Connections that may wait to be taken. When a node dies, thousands come to the others
-within a second; what does not find a place tries again after one second, then three."""
 
+# Connections taken in one turn of the event loop, each some 0.2 ms of work with its
+# request: whoever is connected already is served between them.
 ACCEPTS_A_TURN: Final = 16
-"""Connections taken in one turn of the event loop, each some 0.2 ms of work with its
-request: whoever is connected already is served between them."""
 
+# The machine, or container, lacks the address: ``localhost`` may name ::1 all the same.
 NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
-"""The machine, or container, lacks the address: ``localhost`` may name ::1 all the
-same."""
 
 
 async def bind(host: str, port: int) -> list[socket.socket]:

@@ -5,12 +5,12 @@ from collections import Counter
 from types import TracebackType
 from typing import Final, Self
 
+# The levels that are counted, by their names in the metrics.
 LEVELS: Final = {
     logging.WARNING: "warning",
     logging.ERROR: "error",
     logging.CRITICAL: "critical",
 }
-"""The levels that are counted, by their names in the metrics."""
 
 
 class LogCounts(logging.Handler):

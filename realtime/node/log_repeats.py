@@ -12,8 +12,8 @@ from typing import Final
 
 PERIOD_SECONDS: Final = 10.0
 
+# Enough to see what happens and to whom.
 LINES_A_PERIOD: Final = 10
-"""Enough to see what happens and to whom."""
 
 
 class RepeatFilter(logging.Filter):

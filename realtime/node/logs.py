@@ -14,11 +14,11 @@ from typing import Final, Self
 
 from realtime.limits import new_counts
 
+# Lines that may wait to be written, some megabytes. Further ones are left out.
 LINES_WAITING: Final = 10_000
-"""Lines that may wait to be written, some megabytes. Further ones are left out."""
 
+# Time for the last lines when the process ends. A reader that hangs loses them.
 CLOSE_SECONDS: Final = 2.0
-"""Time for the last lines when the process ends. A reader that hangs loses them."""
 
 
 class LogWriter(QueueHandler):

@@ -9,18 +9,18 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
+# Between two probes: a block of 100 ms is seen wherever it falls, and 50 timers a
+# second cost a node less than a thousandth of a core.
 PROBE_SECONDS: Final = 0.02
-"""Between two probes: a block of 100 ms is seen wherever it falls, and 50 timers a
-second cost a node less than a thousandth of a core."""
 
+# Upper bounds in seconds, finer around the 100 ms that people begin to feel.
 BUCKETS: Final = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075),
     *(0.1, 0.15, 0.25, 0.5, 1.0, 2.5),
 )
-"""Upper bounds in seconds, finer around the 100 ms that people begin to feel."""
 
+# Probes counted for one block: those of its last 20 s.
 COUNTED_AT_MOST: Final = 1_000
-"""Probes counted for one block: those of its last 20 s."""
 
 
 class LoopLag:

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+# Name to meaning; each is prefixed with ``chatroom_``.
 GAUGES: Final[Mapping[str, str]] = {
     "sessions": "Authenticated sessions of this node.",
     "unauthenticated": "Connections of this node that are nobody's yet.",
@@ -22,7 +23,6 @@ GAUGES: Final[Mapping[str, str]] = {
     "pubsub_up": "1 while all channels are subscribed and Redis is heard.",
     "fan_out_backlog": "Hand-overs of large rooms that are still going out.",
 }
-"""Name to meaning; each is prefixed with ``chatroom_``."""
 
 
 class Metrics:

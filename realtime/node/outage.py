@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+# How often the parts are asked. They answer from memory.
 LOOK_SECONDS: Final = 0.25
-"""How often the parts are asked. They answer from memory."""
 
+# How long an outage lasts before it is told: a reconnect is no news.
 TELL_SECONDS: Final = 1.0
-"""How long an outage lasts before it is told: a reconnect is no news."""
 
 
 class OutageWatch:

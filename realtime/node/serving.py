@@ -28,7 +28,7 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 # was taken, for one.
 CHATTY_LOGGERS = ("socketio", "engineio", "PIL")
 
-log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
@@ -45,7 +45,7 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
         _cancel_on_signals()
         asyncio.get_running_loop().set_exception_handler(tell_of_loop_trouble)
         for warning in start_warnings(settings):
-            log.warning("%s", warning)
+            _logger.warning("%s", warning)
         try:
             async with AsyncExitStack() as stack:
                 # First: what cannot be listened on is said before anything is made.
@@ -62,7 +62,7 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
                 announce(page_address(settings.host, sockets[0].getsockname()[1]))
                 await asyncio.Event().wait()
         except asyncio.CancelledError:
-            log.info("Stopped.")
+            _logger.info("Stopped.")
 
 
 async def _with_redis(settings: Settings, stack: AsyncExitStack) -> Settings:
@@ -71,7 +71,7 @@ async def _with_redis(settings: Settings, stack: AsyncExitStack) -> Settings:
         valkey = EmbeddedValkey(settings.data_dir)
         await valkey.start()
         stack.push_async_callback(valkey.aclose)
-        log.info(
+        _logger.info(
             "%s the embedded Valkey of %s.",
             "Started" if valkey.owner else "Joined",
             settings.data_dir.resolve(),
@@ -103,7 +103,7 @@ async def _assemble(settings: Settings, stack: AsyncExitStack) -> web.AppRunner:
             runner.app[NODE].doors.guard(runner.server)
     except (ValueError, OSError, ChatError) as error:
         # What a part says of a key, a file or an address that it cannot use.
-        log.debug("A part does not start.", exc_info=True)
+        _logger.debug("A part does not start.", exc_info=True)
         raise StartError(f"The server cannot start: {error}") from error
     return runner
 

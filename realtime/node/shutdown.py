@@ -8,22 +8,22 @@ from typing import Final
 
 _logger = logging.getLogger(__name__)
 
+# How often requests under way are counted; only while a node goes.
 LOOK_SECONDS: Final = 0.02
-"""How often requests under way are counted; only while a node goes."""
 
+# Time for requests that were on their way when the clients were told; a round trip over
+# a poor mobile connection.
 GRACE_SECONDS: Final = 0.5
-"""Time for requests that were on their way when the clients were told; a round trip
-over a poor mobile connection."""
 
+# Sessions that the other nodes take back in a second without a strain: connecting,
+# authenticating and joining costs them about a millisecond each.
 RETURNS_PER_SECOND: Final = 500
-"""Sessions that the other nodes take back in a second without a strain: connecting,
-authenticating and joining costs them about a millisecond each."""
 
+# Part of the time that is kept for closing the connections.
 CLOSE_SHARE: Final = 0.3
-"""Part of the time that is kept for closing the connections."""
 
+# Sessions told, or closed, before the loop runs again: some 10 ms.
 CHUNK_SESSIONS: Final = 500
-"""Sessions told, or closed, before the loop runs again: some 10 ms."""
 
 
 class Drain:

@@ -6,8 +6,8 @@ from typing import Final
 
 from realtime.node.settings import Settings
 
+# Files and sockets of a node beside its connections: Redis, images, pipes, Python.
 OTHER_DESCRIPTORS: Final = 200
-"""Files and sockets of a node beside its connections: Redis, images, pipes, Python."""
 
 
 def start_warnings(settings: Settings) -> Iterator[str]:

@@ -55,8 +55,8 @@ from realtime.store.user_rates import UserRates
 from realtime.tasks import TaskStack
 from schemas.catalog import NAMESPACE
 
+# Random bytes of a node's id: unique among nodes that ever shared a Redis.
 NODE_ID_BYTES = 6
-"""Random bytes of a node's id: unique among nodes that ever shared a Redis."""
 
 
 class Parts:

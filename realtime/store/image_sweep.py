@@ -16,20 +16,20 @@ from realtime.store.image_uses import ImageUses, KnownUse
 
 _logger = logging.getLogger(__name__)
 
+# Files looked at in one go: a few hundred short calls of Redis.
 TOGETHER: Final = 50
-"""Files looked at in one go: a few hundred short calls of Redis."""
 
+# For a node to finish with the files that it took; then others try.
 TAKEN_MS: Final = 60_000
-"""For a node to finish with the files that it took; then others try."""
 
+# Longest time between two looks at a file.
 MOST_MS: Final = 24 * 3_600_000
-"""Longest time between two looks at a file."""
 
+# Longest time between two looks for files that are due.
 TICK_SECONDS: Final = 60.0
-"""Longest time between two looks for files that are due."""
 
+# Messages of a room read at a time where the number of one is not known.
 SCANNED: Final = 500
-"""Messages of a room read at a time where the number of one is not known."""
 
 
 class ImageSweep:

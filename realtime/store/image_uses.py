@@ -13,19 +13,19 @@ from realtime.errors import TooLargeError, UnavailableError
 from realtime.redis.client import RedisClient
 from realtime.store import keys, scripts
 
+# How long a claim may wait for its message: storing and appending have deadlines of
+# seconds; a node that was stopped for longer could send a message without its image.
 PENDING_MS: Final = 600_000
-"""How long a claim may wait for its message: storing and appending have deadlines of
-seconds; a node that was stopped for longer could send a message without its image."""
 
+# What a file counts at least: a block of the disk. It bounds the number of files.
 LEAST_BYTES: Final = 4_096
-"""What a file counts at least: a block of the disk. It bounds the number of files."""
 
+# When to try again with a file that is being deleted.
 DELETING_MS: Final = 1_000
-"""When to try again with a file that is being deleted."""
 
 MIB: Final = 1024 * 1024
+# Bytes: the largest number that Lua counts exactly.
 NO_LIMIT: Final = 2**53
-"""Bytes: the largest number that Lua counts exactly."""
 
 
 class Use(NamedTuple):

@@ -142,15 +142,15 @@ def node_sessions(node: str) -> str:
     return f"{{node-{node}}}:sessions"
 
 
+# One hash tag for all that is known of images: one script changes what an image is
+# shown by and what its user has together.
 _IMAGES = "{chatroom:images}"
-"""One hash tag for all that is known of images: one script changes what an image is
-shown by and what its user has together."""
 
+# Sorted set: image file, scored by when it is looked at next, in Unix ms.
 IMAGES_DUE = f"{_IMAGES}:due"
-"""Sorted set: image file, scored by when it is looked at next, in Unix ms."""
 
+# Hash: user to the bytes of the images that their messages show.
 IMAGES_BYTES = f"{_IMAGES}:bytes"
-"""Hash: user to the bytes of the images that their messages show."""
 
 
 def image_uses(name: str) -> str:

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.timeout(30)
 
 SECRET = "a secret of thirty-two characters, at least"
 HOUR_MS = 3_600_000
+# What a join gives of a room.
 PAGE_MESSAGES = 50
-"""What a join gives of a room."""
 
 
 @pytest.fixture(autouse=True)

@@ -19,8 +19,8 @@ from tests.kit.waiting import MS
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(90)]
 
+# A sender's: at this rate the fault strikes in the middle of them.
 MESSAGES = 120
-"""A sender's: at this rate the fault strikes in the middle of them."""
 
 EVERY_MS = 10
 STRIKE_AFTER = 40

@@ -15,11 +15,11 @@ from tests.kit.waiting import MS, wait_until
 
 pytestmark = pytest.mark.timeout(180)
 
+# Clients that speak WebSocket alone: whoever is refused once has to come again.
 PEOPLE = 60
-"""Clients that speak WebSocket alone: whoever is refused once has to come again."""
 
+# Time for all of them to be back at the other node.
 BACK_SECONDS = 10_000 * MS
-"""Time for all of them to be back at the other node."""
 
 
 def free_port() -> int:

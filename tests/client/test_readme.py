@@ -13,8 +13,8 @@ from tests.kit.waiting import DEADLINE_SECONDS, MS
 
 ADDRESS = "http://localhost:5000"
 NOWHERE = "http://localhost:1"
+# Node starts, and socket.io-client tries a while, on a busy machine.
 START_SECONDS = 30_000 * MS
-"""Node starts, and socket.io-client tries a while, on a busy machine."""
 
 
 async def said(folder: Path, wanted: str, *changes: tuple[str, str]) -> str:

@@ -20,11 +20,11 @@ from tests.kit.waiting import MS, wait_until
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(120)]
 
+# Messages that everybody sees between two restarts.
 BETWEEN = 40
-"""Messages that everybody sees between two restarts."""
 
+# States that are no error: a page says that it is coming back.
 HARMLESS = {"connecting", "online", "reconnecting"}
-"""States that are no error: a page says that it is coming back."""
 
 
 @pytest.fixture(autouse=True)

@@ -12,11 +12,12 @@ from realtime.engineio.dispatch import Handler
 from realtime.socketio.server import ChatroomServer
 
 PING_SECONDS: Final = 2.0
+# How long a handshake is kept waiting, for the cases of the client's own timeouts.
 HANDSHAKE_SECONDS: Final = 0.01
-"""How long a handshake is kept waiting, for the cases of the client's own timeouts."""
 
 BYTES: Final = b"asdfasdf"
 TEXTS: Final = ("てすと", "Я Б Г Д Ж Й", "Ä ä Ü ü ß", "utf8 — string", "utf8 — string")
+# What is sent when an event comes.
 ANSWERS: Final[dict[str, list[tuple[Any, ...]]]] = {
     "hi": [("hi",)],
     "false": [("false", False)],
@@ -30,12 +31,11 @@ ANSWERS: Final[dict[str, list[tuple[Any, ...]]]] = {
     "jsonblob": [("jsonblob-ack",)],
     "blob3": [("blob3-ack",)],
 }
-"""What is sent when an event comes."""
+# Events that are answered if they bring bytes: as the value, or under this name.
 WITH_BYTES: Final = {"buffa": None, "blob": None, "blob3": None} | {
     "jsonbuff": "message",
     "jsonblob": "message",
 }
-"""Events that are answered if they bring bytes: as the value, or under this name."""
 
 
 def now() -> str:

@@ -11,8 +11,8 @@ import pytest
 from tests.kit.serving import Served, serve
 from tests.kit.waiting import DEADLINE_SECONDS
 
+# ``SO_LINGER`` at zero seconds: closing resets the connection.
 RESET = struct.pack("ii", 1, 0)
-"""``SO_LINGER`` at zero seconds: closing resets the connection."""
 
 
 async def poll(served: Served, sid: str, t: str) -> str:

@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack
 from tests.kit.nodes import HOST, run_process
 from tests.kit.waiting import DEADLINE_SECONDS
 
+# More than any usual backlog of a socket, 128 for one.
 RUSH = 600
-"""More than any usual backlog of a socket, 128 for one."""
 
 
 async def test_connections_wait_while_the_node_is_busy(redis_url: str) -> None:

@@ -8,8 +8,8 @@ import pytest
 from schemas.catalog import BROADCASTS, REQUESTS
 from tests.kit.recording import RecordingClient
 
+# Broadcasts of drains, lost logs and gaps: tests/server brings them about.
 WHEN_SOMETHING_BREAKS = {"closing", "reload", "service", "state"}
-"""Broadcasts of drains, lost logs and gaps: tests/server brings them about."""
 
 
 async def test_an_error_says_what_is_wrong(ann: RecordingClient) -> None:

@@ -25,8 +25,8 @@ from tests.kit.waiting import MS
 
 T = TypeVar("T", bound=Callable[..., object])
 
+# Longest time for all examples of a test, on a machine that is busy with others.
 EXAMPLES_SECONDS = 120_000 * MS
-"""Longest time for all examples of a test, on a machine that is busy with others."""
 
 
 def bounded(examples: int) -> Callable[[T], T]:
@@ -53,11 +53,11 @@ class Raw(str):
     __slots__ = ()
 
 
+# What a text or a name may have.
 CLEAN = st.characters(exclude_categories=("Cc", "Cs", "Cn", "Co", "Cf"))
-"""What a text or a name may have."""
 
+# Where an attachment belongs.
 PLACEHOLDER = Raw('{"_placeholder":true,"num":0}')
-"""Where an attachment belongs."""
 
 ODD_TEXTS = st.sampled_from(
     (

@@ -8,8 +8,8 @@ from tests.kit.nodes import Node
 from tests.kit.recording import RecordingClient
 from tests.kit.redis_server import RedisServer
 
+# The room of those who notice nothing; strangers do not know its name.
 TALK = "people-talk-here"
-"""The room of those who notice nothing; strangers do not know its name."""
 
 
 @dataclass

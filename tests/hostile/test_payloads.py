@@ -29,8 +29,8 @@ from tests.hostile.scene import Scene
 from tests.kit.nodes import NAMESPACE
 from tests.kit.raw_chat import RawChat, raw_chat
 
+# Rooms of the stranger, who may do there what everybody may.
 ROOMS = ("mallory-1", "mallory-2", "mallory-3")
-"""Rooms of the stranger, who may do there what everybody may."""
 
 
 @st.composite

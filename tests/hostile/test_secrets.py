@@ -38,8 +38,8 @@ EXIF = "xyzzy-where-the-photo-was-taken"
 DRAFT = "xyzzy-a-text-that-was-refused"
 ROOM = "xyzzy-room"
 USER = "xyzzy-user"
+# All that strangers are told of why a node is not ready.
 NOT_READY = {"Redis commands: no answer.", "Redis Pub/Sub: not subscribed."}
-"""All that strangers are told of why a node is not ready."""
 CONFIGURED = (JWT_SECRET, IMAGE_SECRET, METRICS_TOKEN, REDIS_PASSWORD)
 
 

@@ -6,11 +6,11 @@ import struct
 import pillow_heif
 from PIL import Image, ImageCms, ImageDraw
 
+# Wider than high: a picture that was turned shows by its size.
 SIZE = (64, 40)
-"""Wider than high: a picture that was turned shows by its size."""
 
+# Found in metadata, and nowhere else.
 CAMERA = b"Camera of somebody"
-"""Found in metadata, and nowhere else."""
 
 ORIENTATIONS = range(1, 9)
 

@@ -12,6 +12,7 @@ from tests.kit.chromium import Look, browser, looks
 
 LIMITS = Limits(file_bytes=8_000_000, pixels=1_000_000, frame_pixels=10_000_000)
 
+# Refused here: a browser shows what there is of a picture, the rest of it is grey.
 CUT = {
     "jpg: cut before its last tenth",
     "jpg: progressive cut in half",
@@ -27,18 +28,17 @@ CUT = {
     "gif: moving, cut in half",
     "gif: moving, cut in its last frame",
 }
-"""Refused here: a browser shows what there is of a picture, the rest of it is grey."""
 
+# A browser shows not all of them, and all of what is stored.
 MENDED = {
     "jpg: lacks its end",
     "jpg: lacks half its end",
     "png: text between pixels",
     "webp: claims more than it has",
 }
-"""A browser shows not all of them, and all of what is stored."""
 
+# Mean difference of a channel, of 255, that an encoder may make.
 DIFFERENCE = 4
-"""Mean difference of a channel, of 255, that an encoder may make."""
 
 
 @pytest.fixture(scope="module")

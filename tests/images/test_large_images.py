@@ -17,8 +17,8 @@ from tests.kit.pictures import picture
 from tests.kit.recording import recording
 from tests.kit.waiting import DEADLINE_SECONDS
 
+# Of a square of incompressible grey pixels, a byte each: a little less than 8 MiB.
 SIDE = 2890
-"""Of a square of incompressible grey pixels, a byte each: a little less than 8 MiB."""
 
 
 # Of the client's HTTP library: it is what a client does.

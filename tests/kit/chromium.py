@@ -15,8 +15,8 @@ from tests.kit.waiting import MS
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 LOOK_SECONDS = 25_000 * MS
+# Pixels a side to which a picture is brought, to be compared with another.
 SIDE = 16
-"""Pixels a side to which a picture is brought, to be compared with another."""
 PAGE = """<!doctype html><script type="module">
 const answers = [];
 for (let n = 0; n < COUNT; n++) {

@@ -11,13 +11,13 @@ from realtime.engineio.server import EngineServer
 from realtime.socketio.server import ChatroomServer
 from tests.kit.waiting import MS
 
+# The headers of a WebSocket's handshake (RFC 6455, 4.1).
 UPGRADE = {
     "Connection": "Upgrade",
     "Upgrade": "websocket",
     "Sec-WebSocket-Version": "13",
     "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
 }
-"""The headers of a WebSocket's handshake (RFC 6455, 4.1)."""
 
 
 class Served:

@@ -12,8 +12,8 @@ from realtime.errors import StartError
 from realtime.node.listening import bind, page_address
 from tests.kit.nodes import run_process, start_process
 
+# An address that no machine has (RFC 5737).
 ABSENT = "192.0.2.1"
-"""An address that no machine has (RFC 5737)."""
 
 
 def answer(*hosts: str) -> list[tuple[object, ...]]:

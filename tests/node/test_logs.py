@@ -28,8 +28,8 @@ from tests.kit.waiting import DEADLINE_SECONDS, wait_until
 from verify.harness.nodes import READY_LINE
 from verify.harness.process import PATIENCE_SECONDS
 
+# A pipe of this size is full after some forty lines.
 PIPE_BYTES = 4096
-"""A pipe of this size is full after some forty lines."""
 
 
 @pytest.fixture
@@ -124,6 +124,7 @@ async def test_a_node_writes_its_log(tmp_path: Path, redis_url: str) -> None:
         await wait_until(lambda: line.search(node.output), "a line is written")
 
 
+# The command with few lines that may wait.
 SMALL_LOG = (
     "from realtime.node import log_repeats, logs\n"
     "log_repeats.LINES_A_PERIOD = 1_000_000\n"
@@ -131,7 +132,6 @@ SMALL_LOG = (
     "from realtime.cli import main\n"
     "raise SystemExit(main())\n"
 )
-"""The command with few lines that may wait."""
 
 
 async def test_a_node_whose_log_is_not_read_serves_on_and_ends(

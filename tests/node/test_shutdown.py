@@ -17,8 +17,8 @@ from tests.kit.recording import recording
 from tests.kit.redis_server import RedisServer
 from tests.kit.waiting import MS, wait_until
 
+# Longer than any test: what waits for this does not end by itself.
 HANGS_SECONDS = 60_000 * MS
-"""Longer than any test: what waits for this does not end by itself."""
 
 
 async def ready(url: str) -> tuple[int, list[str]]:

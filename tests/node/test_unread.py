@@ -17,8 +17,8 @@ from tests.kit.metrics import scrape
 from tests.kit.nodes import run_process
 from tests.kit.waiting import MS, wait_until
 
+# More than two sockets' buffers hold.
 LARGE = b"x" * 20_000_000
-"""More than two sockets' buffers hold."""
 
 
 class Site:

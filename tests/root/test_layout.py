@@ -101,8 +101,8 @@ def test_every_path_in_a_document_exists() -> None:
     assert not missing, "\n".join(missing)
 
 
+# What `make page` makes, where there is npm.
 BUILT = {ROOT / "clients/js-demo/dist"}
-"""What `make page` makes, where there is npm."""
 
 
 def exists(path: Path) -> bool:

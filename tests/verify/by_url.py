@@ -23,6 +23,7 @@ RUN_SECONDS = 12.0
 # As for the mutants of the suite: within 60 s.
 MOST_RUNS = 4
 
+# The rule that each breaks before the eyes of clients alone.
 SEEN_BY_CLIENTS = {
     "deduplication_off": "once",
     "late_ones_first": "sent order",
@@ -30,21 +31,20 @@ SEEN_BY_CLIENTS = {
     "publish_before_store": "shown",
     "reads_go_backwards": "reads",
 }
-"""The rule that each breaks before the eyes of clients alone."""
 
+# Those that show in gaps between node and Redis only: ``--redis`` makes these.
 SEEN_WITH_REDIS = {
     "catch_up_off": "shown",
     "resubscribe_without_catch_up": "shown",
 }
-"""Those that show in gaps between node and Redis only: ``--redis`` makes these."""
 
+# Those that ``--url`` cannot show, and what it would need; runs on nodes of verify's
+# own show them.
 NOT_SEEN = {
     "lost_tail_not_told": "Redis must lose what it answered",
     "sessions_kept": "what a node holds is told by its own /metrics",
     "unknown_told_as_refused": "an answer of Redis must get lost on its way to a node",
 }
-"""Those that ``--url`` cannot show, and what it would need; runs on nodes of verify's
-own show them."""
 
 
 async def look(

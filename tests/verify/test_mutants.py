@@ -23,6 +23,7 @@ CUTS = [
 ]
 LOST_ANSWERS = [Planned(0.2, Fault("node-Redis answers stall", 0, 3.5))]
 
+# For each mutant: a rule that must be broken, and the faults that bring it out.
 SHOWN_BY: dict[str, tuple[set[str], list[Planned]]] = {
     "catch_up_off": ({"shown"}, CUTS),
     "deduplication_off": ({"once"}, []),
@@ -35,7 +36,6 @@ SHOWN_BY: dict[str, tuple[set[str], list[Planned]]] = {
     "sessions_kept": ({"released"}, []),
     "unknown_told_as_refused": ({"refused"}, LOST_ANSWERS),
 }
-"""For each mutant: a rule that must be broken, and the faults that bring it out."""
 
 
 def lasting(schedule: list[Planned]) -> float:

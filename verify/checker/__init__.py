@@ -8,6 +8,7 @@ from verify.checker.sends import check_sends
 from verify.checker.shown import check_shown
 from verify.history import FinalLog, History, Span, Violation
 
+# The promises, by the names that violations carry.
 RULES = {
     "acknowledged": "what was acknowledged is in the log under that number",
     "durability": "each ack tells the durability that was asked for",
@@ -26,7 +27,6 @@ RULES = {
     "released": "nodes hold nothing of clients that have gone",
     "quiet": "no node logs a traceback",
 }
-"""The promises, by the names that violations carry."""
 
 
 def check(

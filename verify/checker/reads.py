@@ -4,15 +4,15 @@ from collections.abc import Iterator, Sequence
 
 from verify.history import Began, FinalLog, History, Read, Span, Violation, of_kind
 
+# What Redis may not have on disk or at its replicas yet when it ends.
 TAIL_SECONDS = 2.0
-"""What Redis may not have on disk or at its replicas yet when it ends."""
 
+# The longest that a client may go on with a lost past before it is told to begin anew:
+# what is promised of the recovery from any fault.
 TOLD_SECONDS = 5.0
-"""The longest that a client may go on with a lost past before it is told to begin anew:
-what is promised of the recovery from any fault."""
 
+# When the server's own marks were looked at: after all that clients were told.
 AT_THE_END = float("inf")
-"""When the server's own marks were looked at: after all that clients were told."""
 
 
 def check_reads(

@@ -6,11 +6,11 @@ from itertools import zip_longest
 
 from verify.history import Began, FinalLog, History, LogEntry, Shown, Span, Violation
 
+# Offset and uid of an event.
 Position = tuple[int, str]
-"""Offset and uid of an event."""
 
+# Deadline after a lost tail within which all who show it are told.
 TOLD_SECONDS = 8.0
-"""Deadline after a lost tail within which all who show it are told."""
 
 
 @dataclass(slots=True)

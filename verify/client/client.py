@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from verify.history import Answered, Began, History, Outcome, Record, Shown
 
+# Upper bounds of texts' lengths: mostly short ones, some as long as allowed.
 TEXT_LENGTHS = (1, 200, 200, 200, 3000)
-"""Upper bounds of texts' lengths: mostly short ones, some as long as allowed."""
 
+# Codes after which a message may be stored: others say that nothing was.
 UNSURE = frozenset({"unknown", "internal"})
-"""Codes after which a message may be stored: others say that nothing was."""
 
 
 @dataclass(slots=True)

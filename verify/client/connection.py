@@ -10,11 +10,11 @@ from socketio.exceptions import SocketIOError
 
 NAMESPACE = "/chat"
 
+# Deadline of a connect; a node that is stopped accepts and says nothing.
 CONNECT_SECONDS = 4.0
-"""Deadline of a connect; a node that is stopped accepts and says nothing."""
 
+# Deadline of the library's own tasks after their transport was closed.
 CLOSE_SECONDS = 2.0
-"""Deadline of the library's own tasks after their transport was closed."""
 
 OnEvent = Callable[[str, Any], None]
 OnAck = Callable[[dict[str, Any]], None]

@@ -12,24 +12,24 @@ from verify.harness.site import Site
 from verify.history import History
 from verify.plan import Plan
 
+# What clients in turn connect with: half of them WebSocket alone.
 TRANSPORTS: tuple[tuple[str, ...], ...] = (
     ("websocket",),
     ("websocket",),
     ("polling", "websocket"),
     ("polling",),
 )
-"""What clients in turn connect with: half of them WebSocket alone."""
 
+# How many messages follow one at once, before its ack.
 BURST = 3
-"""How many messages follow one at once, before its ack."""
 
+# For each message: how often a burst follows; a message is marked as read, some of them
+# lower than before on purpose; both clients of one user send the same clientId.
 BURST_SHARE, READ_SHARE, TWICE_SHARE = 0.05, 0.25, 0.1
-"""For each message: how often a burst follows; a message is marked as read, some of
-them lower than before on purpose; both clients of one user send the same clientId."""
 
+# For each message: how often a client connects anew; joins again over the same
+# connection; begins anew without a cursor.
 RECONNECT_SHARE, JOIN_AGAIN_SHARE, START_OVER_SHARE = 0.01, 0.02, 0.005
-"""For each message: how often a client connects anew; joins again over the same
-connection; begins anew without a cursor."""
 
 
 class Crowd:

@@ -12,20 +12,20 @@ from verify.client.connection import Connection, LostError, MakeConnector
 from verify.client.room_view import RoomView, text_of
 from verify.history import Answered, Down, Outcome, Read, Sent, Up
 
+# Silence after which a request counts as unanswered: the server promises 5 s.
 ANSWER_SECONDS = 6.0
-"""Silence after which a request counts as unanswered: the server promises 5 s."""
 
+# Range of the pause before a reconnect: spread, as those of many clients are.
 RECONNECT_SECONDS = (0.05, 0.4)
-"""Range of the pause before a reconnect: spread, as those of many clients are."""
 
+# Longest pause that a node may ask for when it closes; runs are short.
 CLOSING_SECONDS = 2.0
-"""Longest pause that a node may ask for when it closes; runs are short."""
 
+# Pause after a temporary refusal that names none: an outage is seconds long.
 RETRY_SECONDS = 0.2
-"""Pause after a temporary refusal that names none: an outage is seconds long."""
 
+# Messages sent before the first one's ack: what waits after an outage, and bursts.
 AT_ONCE = 4
-"""Messages sent before the first one's ack: what waits after an outage, and bursts."""
 
 
 @dataclass(eq=False, kw_only=True)

@@ -6,11 +6,11 @@ from typing import Any
 
 from verify.history import Began, Read, Record, Shown
 
+# Written down in place of the clientId when a text is not what was sent.
 GARBLED = "garbled"
-"""Written down in place of the clientId when a text is not what was sent."""
 
+# In a text, for the clientId that its sender's client had still to choose.
 UNNAMED = "*"
-"""In a text, for the clientId that its sender's client had still to choose."""
 
 
 class RoomView:

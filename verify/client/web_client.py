@@ -18,8 +18,8 @@ PROGRAM = Path(__file__).with_name("web_client.mjs")
 WEB = Path(__file__).resolve().parents[2] / "clients" / "js-demo"
 MODULE = WEB / "src" / "chatroom-client.js"
 
+# Longest line of the program; they are some KB.
 LINE_LIMIT_BYTES = 1024 * 1024
-"""Longest line of the program; they are some KB."""
 
 
 def can_run() -> bool:

@@ -8,30 +8,30 @@ from dataclasses import dataclass
 from verify.harness.sentinel import SentinelGroup
 from verify.history import Span
 
+# The Sentinels replaced a primary that nothing was done to.
 UNASKED = "unasked failover"
-"""The Sentinels replaced a primary that nothing was done to."""
 
 PRIMARY_KILLED = "primary SIGKILL"
 PRIMARY_TAIL_LOST = "primary tail lost"
 
+# Failovers whose promoted replica is the one that has the most: one confirmed copy is
+# enough. In the others a replica may confirm what the promoted one does not have.
 SURE_WITH_ONE_REPLICA = frozenset({PRIMARY_KILLED, PRIMARY_TAIL_LOST})
-"""Failovers whose promoted replica is the one that has the most: one confirmed copy is
-enough. In the others a replica may confirm what the promoted one does not have."""
 
+# How old the newest write may be that a replica has: replication runs within
+# milliseconds of the primary, and a busy machine may stop either for a moment.
 LAG_SECONDS = 1.0
-"""How old the newest write may be that a replica has: replication runs within
-milliseconds of the primary, and a busy machine may stop either for a moment."""
 
+# Deadline for nodes to leave a former primary once another one was named, or once the
+# former one lives again. What it took until then is lost with it.
 LEAVE_SECONDS = 3.0
-"""Deadline for nodes to leave a former primary once another one was named, or once the
-former one lives again. What it took until then is lost with it."""
 
+# Time after which a change of the primary has been seen, and in which the one promoted
+# had stopped to follow before it was named: a Sentinel looks at it once a second.
 SEEN_SECONDS = 2.0
-"""Time after which a change of the primary has been seen, and in which the one promoted
-had stopped to follow before it was named: a Sentinel looks at it once a second."""
 
+# Part of a fault in which replicas miss what is written, before the primary dies.
 TAIL_SHARE = 0.4
-"""Part of a fault in which replicas miss what is written, before the primary dies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +99,13 @@ async def handed_over(group: SentinelGroup, kind: str, seconds: float) -> Failov
     return Failover(kind, struck_at, promoted_at, whole_at, lost)
 
 
+# Faults after which another server is the primary, by the names in reports.
 FAILOVERS = {
     PRIMARY_KILLED: primary_killed,
     PRIMARY_TAIL_LOST: primary_killed,
     "primary SIGSTOP": primary_stopped,
     "primary handed over": handed_over,
 }
-"""Faults after which another server is the primary, by the names in reports."""
 
 
 async def _promoted(group: SentinelGroup, former: int, seconds: float) -> float:

@@ -14,15 +14,15 @@ from verify.harness.proxy import BOTH, Direction, Line
 from verify.harness.site import Site
 from verify.plan import Fault
 
+# Starts of a node before it is given up: it ends at once while Redis is away, which
+# another fault may have seen to.
 START_TRIES = 20
-"""Starts of a node before it is given up: it ends at once while Redis is away, which
-another fault may have seen to."""
 
+# Between two of them.
 START_PAUSE_SECONDS = 0.5
-"""Between two of them."""
 
+# Deadline until a process or a group is whole again after an earlier fault.
 TURN_SECONDS = 60.0
-"""Deadline until a process or a group is whole again after an earlier fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class Ended:
     failover: Failover | None = None
 
 
+# Lets a fault strike, last and end.
 Strike = Callable[[Site, Fault], Awaitable[None]]
-"""Lets a fault strike, last and end."""
 
 
 def _process(site: Site, fault: Fault) -> ChildProcess:
@@ -142,17 +142,18 @@ def _line_strikes(side: str, not_reading: str, down: str, up: str) -> dict[str, 
 
 REDIS_KILLED = "Redis SIGKILL"
 
+# Redis ends and comes back without its last seconds: what was acknowledged in them is
+# gone, and clients have to be told. Not among :data:`KINDS`.
 TAIL_LOST = "Redis tail lost"
-"""Redis ends and comes back without its last seconds: what was acknowledged in them is
-gone, and clients have to be told. Not among :data:`KINDS`."""
 
+# Faults of a group under Sentinels, besides those that lead to a failover.
 GROUP_STRIKES: dict[str, Strike] = {
     "replica SIGKILL": _ended_by(signal.SIGKILL),
     "Sentinel SIGKILL": _ended_by(signal.SIGKILL),
     "Sentinel SIGSTOP": _stopped,
 }
-"""Faults of a group under Sentinels, besides those that lead to a failover."""
 
+# Faults of nodes on one Redis, by the names that they have in reports.
 STRIKES: dict[str, Strike] = {
     "node SIGKILL": _ended_by(signal.SIGKILL),
     "node SIGSTOP": _stopped,
@@ -169,18 +170,17 @@ STRIKES: dict[str, Strike] = {
         "client-node", "not reading", "cut in an event", "cut in a request"
     ),
 }
-"""Faults of nodes on one Redis, by the names that they have in reports."""
 
 KINDS = tuple(STRIKES)
+# Those between clients and nodes, whoever started these.
 CLIENT_KINDS = tuple(kind for kind in KINDS if kind.startswith("client-node "))
-"""Those between clients and nodes, whoever started these."""
 
+# Those that a Redis can be told to make, whoever started it.
 REDIS_KINDS = tuple(kind for kind in KINDS if kind.startswith("Redis CLIENT "))
-"""Those that a Redis can be told to make, whoever started it."""
 
+# Those of one server. With Sentinels there are those of the primary instead; a pause
+# would stop the Sentinels' own questions as well, and be the same as SIGSTOP.
 SINGLE_KINDS = frozenset({REDIS_KILLED, "Redis SIGSTOP", "Redis CLIENT PAUSE"})
-"""Those of one server. With Sentinels there are those of the primary instead; a pause
-would stop the Sentinels' own questions as well, and be the same as SIGSTOP."""
 
 GROUP_KINDS = (*FAILOVERS, *GROUP_STRIKES)
 SENTINEL_KINDS = (*GROUP_KINDS, *(each for each in KINDS if each not in SINGLE_KINDS))

@@ -13,24 +13,24 @@ from verify.faults.kinds import (
 )
 from verify.plan import Fault, Plan, Planned
 
+# Range of a failover's length: the Sentinels take some two to four seconds for it, and
+# what recovers then is to be seen before anything else strikes.
 FAILOVER_SECONDS = (5.0, 8.0)
-"""Range of a failover's length: the Sentinels take some two to four seconds for it, and
-what recovers then is to be seen before anything else strikes."""
 
+# Range of a fault's length: from a hiccup to over all of the server's deadlines.
 SECONDS = (0.3, 4.0)
-"""Range of a fault's length: from a hiccup to over all of the server's deadlines."""
 
+# Range of the time between two faults: some strike a node that still recovers.
 GAP_SECONDS = (0.5, 4.0)
-"""Range of the time between two faults: some strike a node that still recovers."""
 
+# Share of faults that strike together with the one before.
 OVERLAP_CHANCE = 0.15
-"""Share of faults that strike together with the one before."""
 
+# Faults after which a node is another process.
 ENDINGS = ("node SIGKILL", "node SIGTERM")
-"""Faults after which a node is another process."""
 
+# Parts of the names of faults that are over at once.
 MOMENTARY = ("reset", "cut in", "CLIENT KILL")
-"""Parts of the names of faults that are over at once."""
 
 
 def kinds_of(plan: Plan) -> list[str]:

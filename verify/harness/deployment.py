@@ -15,6 +15,7 @@ from verify.harness.sentinel import SentinelGroup, async_client, sentinel_url
 from verify.harness.site import Place, Site
 from verify.harness.valkey import LAZY, Valkey
 
+# Settings that differ from the defaults, with the reason.
 NODE_SETTINGS = {
     # Faults are seconds long: a silent cut must show within them.
     "CHATROOM_PING_INTERVAL_SECONDS": "2",
@@ -26,7 +27,6 @@ NODE_SETTINGS = {
     "CHATROOM_LEASE_SECONDS": "4",
     "PYTHONUNBUFFERED": "1",
 }
-"""Settings that differ from the defaults, with the reason."""
 
 
 @asynccontextmanager

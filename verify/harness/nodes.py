@@ -11,8 +11,8 @@ from verify.harness.process import ChildProcess
 HOST = "127.0.0.1"
 NODE_COMMAND = (sys.executable, "-m", "realtime")
 
+# What a node prints when it serves; the group is its port.
 READY_LINE = re.compile(r"^(?:Chat room:|Serving at) https?://[^\s:]+:(\d+)", re.M)
-"""What a node prints when it serves; the group is its port."""
 
 
 class NodeProcess(ChildProcess):

@@ -10,14 +10,14 @@ from pathlib import Path
 from realtime.errors import StartError
 from realtime.redis.valkey_process import die_with_parent
 
+# Longest start or end of a process, on a machine that is busy with faults.
 PATIENCE_SECONDS = 30.0
-"""Longest start or end of a process, on a machine that is busy with faults."""
 
+# Between two looks at a process; Valkey starts within twice that.
 LOOK_SECONDS = 0.02
-"""Between two looks at a process; Valkey starts within twice that."""
 
+# The end of a process's output that the text of a failure shows.
 SHOWN_BYTES = 4_000
-"""The end of a process's output that the text of a failure shows."""
 
 
 async def until(

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+# Most bytes carried at once: a cut or a delay then falls within large answers.
 CHUNK_BYTES = 16 * 1024
-"""Most bytes carried at once: a cut or a delay then falls within large answers."""
 
+# Deadline of the connection to the other side, which may be dead.
 CONNECT_SECONDS = 2.0
-"""Deadline of the connection to the other side, which may be dead."""
 
+# Longest wait for the bytes to be cut in: over a heartbeat of the run's nodes.
 CUT_SECONDS = 2.0
-"""Longest wait for the bytes to be cut in: over a heartbeat of the run's nodes."""
 
 # An abort with SO_LINGER at zero seconds is a reset, as from a crashed machine.
 RESET_LINGER = struct.pack("ii", 1, 0)

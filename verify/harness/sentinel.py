@@ -22,33 +22,33 @@ from verify.harness.valkey import LAZY, Valkey, free_ports
 SERVICE = "chat"
 SERVERS, SENTINELS, QUORUM = 3, 3, 2
 
+# Silence after which a Sentinel holds a server to be down.
 DOWN_AFTER_MS = 1_000
-"""Silence after which a Sentinel holds a server to be down."""
 
+# How often Sentinels ask a server for a sign of life, and how it stands. The first is
+# once a second by default: then a healthy primary that they have just promoted often
+# counts as down, and is replaced once more. The second is every ten seconds: a failover
+# whose replicas have not been heard of for seconds is put off for ten more.
 PERIODS_MS = {"PING-PERIOD": 400, "INFO-PERIOD": 500}
-"""How often Sentinels ask a server for a sign of life, and how it stands. The first is
-once a second by default: then a healthy primary that they have just promoted often
-counts as down, and is replaced once more. The second is every ten seconds: a failover
-whose replicas have not been heard of for seconds is put off for ten more."""
 
+# A failover that is not done by then is given up, and tried again after twice that.
 FAILOVER_TIMEOUT_MS = 5_000
-"""A failover that is not done by then is given up, and tried again after twice that."""
 
+# Deadline until all is in its place: a former primary that comes back by itself is made
+# a replica after some ten seconds, and a Sentinel looks at replicas every ten.
 WHOLE_SECONDS = 30.0
-"""Deadline until all is in its place: a former primary that comes back by itself is
-made a replica after some ten seconds, and a Sentinel looks at replicas every ten."""
 
+# Flags by which a Sentinel says that it does not reach a server or another one.
 AMISS = frozenset({"s_down", "o_down", "disconnected"})
-"""Flags by which a Sentinel says that it does not reach a server or another one."""
 
+# Deadline of one command to a server.
 ADMIN_SECONDS = 2.0
-"""Deadline of one command to a server."""
 
+# Deadline of a question to a Sentinel, which may be stopped.
 ASK_SECONDS = 0.5
-"""Deadline of a question to a Sentinel, which may be stopped."""
 
+# Between two looks who is the primary.
 WATCH_SECONDS = 0.1
-"""Between two looks who is the primary."""
 
 
 class _Server(Valkey):

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 
 from realtime.auth.tokens import make_token
 
+# Validity of tokens: longer than any run.
 TOKEN_SECONDS = 24 * 3600.0
-"""Validity of tokens: longer than any run."""
 
+# Returns the credentials of a user.
 MakeAuth = Callable[[str], Mapping[str, object]]
-"""Returns the credentials of a user."""
 
 
 def development_auth(user: str) -> Mapping[str, object]:

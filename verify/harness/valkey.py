@@ -9,14 +9,14 @@ import redis
 from realtime.redis.valkey_process import LOG_NAME, SOCKET_NAME, valkey_command
 from verify.harness.process import ChildProcess
 
+# Options of a Valkey that answers before a write is on disk, as is common.
 LAZY = ("--appendfsync", "everysec")
-"""Options of a Valkey that answers before a write is on disk, as is common."""
 
+# Where Valkey keeps its append-only file, within its folder.
 AOF_FOLDER = "appendonlydir"
-"""Where Valkey keeps its append-only file, within its folder."""
 
+# Where a copy of that is kept, within the same folder.
 KEPT_FOLDER = "kept"
-"""Where a copy of that is kept, within the same folder."""
 
 
 class Valkey(ChildProcess):
