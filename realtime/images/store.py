@@ -133,7 +133,7 @@ class ImageStore:
         full = free - size < self._least_free_bytes
         if full != self._full:
             self._full = full
-            say = _LOG.error if full else _LOG.warning
+            say = _logger.error if full else _logger.warning
             say(
                 "%s of %s: %d MiB are free, %d MiB stay so.",
                 "No space for images on the disk" if full else "Space for images again",
