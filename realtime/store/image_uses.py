@@ -6,8 +6,8 @@ and :mod:`realtime.store.image_sweep` finds out whether a message shows it.
 ``docs/decisions/0002-images-by-use.md`` says why it is done so.
 """
 
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from realtime.errors import TooLargeError, UnavailableError
 from realtime.redis.client import RedisClient
@@ -147,9 +147,7 @@ class ImageUses:
                 name=name,
             )
 
-    def take(
-        self, count: int, *, taken_ms: int
-    ) -> Coroutine[Any, Any, scripts.TakenImages]:
+    def take(self, count: int, *, taken_ms: int) -> Awaitable[scripts.TakenImages]:
         """Return Redis's time and files that are due; others get them after a while."""
         return scripts.images_take(
             self._redis, due=keys.IMAGES_DUE, count=count, taken_ms=taken_ms

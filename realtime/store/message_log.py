@@ -1,8 +1,8 @@
 """The room log: messages are numbered, kept and published in one atomic step."""
 
 import logging
-from collections.abc import Coroutine, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Mapping
+from typing import NamedTuple
 
 from realtime.errors import ForbiddenError, UnavailableError
 from realtime.redis.client import RedisClient
@@ -187,7 +187,7 @@ class MessageLog:
             return await self._mend(room)
         return Position(int(offset), uid.decode())
 
-    def _mend(self, room: str) -> Coroutine[Any, Any, Position]:
+    def _mend(self, room: str) -> Awaitable[Position]:
         return scripts.message_log_mend(
             self._redis,
             log=keys.log(room),

@@ -111,7 +111,7 @@ async def test_gets_an_error_with_a_code_for_each_mistake(redis_url: str) -> Non
         assert (await ask(ann, "dance"))["error"]["code"] == "unknown_event"
         absent = await ask(ann, "typing", room=ROOM, on=True)
         assert absent["error"]["code"] == "not_attending"
-        assert (await ask(ann, "rooms")) == {"ok": True, "rooms": []}
+        assert (await ask(ann, "rooms")) == {"ok": True, "rooms": [], "more": False}
         assert not ann.all("disconnect")
 
 

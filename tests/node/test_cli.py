@@ -275,8 +275,8 @@ async def test_the_page_of_settings_is_what_the_program_prints() -> None:
     ("host", "shown", "reached"),
     [
         ("localhost", "http://localhost:", "127.0.0.1"),
-        ("::1", "http://localhost:", "[::1]"),
-        ("127.0.0.2", "http://localhost:", "127.0.0.2"),
+        ("::1", "http://[::1]:", "[::1]"),
+        ("127.0.0.2", "http://127.0.0.2:", "127.0.0.2"),
     ],
 )
 async def test_the_address_that_is_told_can_be_opened(

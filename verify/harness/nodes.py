@@ -12,7 +12,7 @@ HOST = "127.0.0.1"
 NODE_COMMAND = (sys.executable, "-m", "realtime")
 
 # What a node prints when it serves; the group is its port.
-READY_LINE = re.compile(r"^(?:Chat room:|Serving at) https?://[^\s:]+:(\d+)", re.M)
+READY_LINE = re.compile(r"^(?:Chat room:|Serving at) https?://\S+:(\d+)", re.M)
 
 
 class NodeProcess(ChildProcess):

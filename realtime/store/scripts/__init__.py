@@ -8,7 +8,7 @@ says by name. The command is sent when the function is called, awaited or not; a
 :class:`~realtime.redis.connection.ReplyError` (a key holds something else).
 """
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Generator
 from importlib.resources import files
 from typing import Any, NamedTuple, TypeVar
 
@@ -46,8 +46,17 @@ USER_RATES_REPORT = _load("user_rates_report")
 ALL = tuple(each for each in globals().values() if isinstance(each, Script))
 
 
-async def _parsed(reply: Awaitable[Any], parse: Callable[[Any], _Result]) -> _Result:
-    return parse(await reply)
+class _Parsed(Awaitable[_Result]):
+    """A reply on its way; no coroutine, for whoever is cancelled may not await it."""
+
+    __slots__ = ("_parse", "_reply")
+
+    def __init__(self, reply: Awaitable[Any], parse: Callable[[Any], _Result]) -> None:
+        self._reply = reply
+        self._parse = parse
+
+    def __await__(self) -> Generator[Any, Any, _Result]:
+        return self._parse((yield from self._reply.__await__()))
 
 
 def images_claim(
@@ -62,7 +71,7 @@ def images_claim(
     pending_ms: int,
     name: str,
     size: int,
-) -> Coroutine[Any, Any, int]:
+) -> Awaitable[int]:
     """Note that a message is about to show a file.
 
     Returns:
@@ -73,7 +82,7 @@ def images_claim(
         (uses, user_bytes, due),
         (use, user, limit_bytes, pending_ms, name, size),
     )
-    return _parsed(reply, int)
+    return _Parsed(reply, int)
 
 
 def images_confirm(
@@ -85,26 +94,26 @@ def images_confirm(
     message: int,
     look_ms: int,
     name: str,
-) -> Coroutine[Any, Any, bool]:
+) -> Awaitable[bool]:
     """Note the number of the message that shows a file; false: nobody claimed it."""
     reply = redis.run_script(IMAGES_CONFIRM, (uses, due), (use, message, look_ms, name))
-    return _parsed(reply, bool)
+    return _Parsed(reply, bool)
 
 
 def images_drop(
     redis: ScriptRunner, *, uses: str, user_bytes: str, use: str, value: bytes
-) -> Coroutine[Any, Any, bool]:
+) -> Awaitable[bool]:
     """Forget a use of a file; true: nothing shows it, and it is to be deleted."""
     reply = redis.run_script(IMAGES_DROP, (uses, user_bytes), (use, value))
-    return _parsed(reply, bool)
+    return _Parsed(reply, bool)
 
 
 def images_gone(
     redis: ScriptRunner, *, uses: str, due: str, name: str
-) -> Coroutine[Any, Any, None]:
+) -> Awaitable[None]:
     """Forget a file that was deleted."""
     reply = redis.run_script(IMAGES_GONE, (uses, due), (name,))
-    return _parsed(reply, lambda _nothing: None)
+    return _Parsed(reply, lambda _nothing: None)
 
 
 class TakenImages(NamedTuple):
@@ -116,10 +125,10 @@ class TakenImages(NamedTuple):
 
 def images_take(
     redis: ScriptRunner, *, due: str, count: int, taken_ms: int
-) -> Coroutine[Any, Any, TakenImages]:
+) -> Awaitable[TakenImages]:
     """Take files that are due to be looked at; no other node does for a while."""
     reply = redis.run_script(IMAGES_TAKE, (due,), (count, taken_ms))
-    return _parsed(
+    return _Parsed(
         reply,
         lambda said: TakenImages(said[0], [each.decode() for each in said[1]]),
     )
@@ -140,12 +149,12 @@ def leases_renew(
     lease_ms: int,
     begins: bool,
     former: str,
-) -> Coroutine[Any, Any, Lease]:
+) -> Awaitable[Lease]:
     """Renew the lease of a node's life, or begin one; list a few that are dead."""
     reply = redis.run_script(
         LEASES_RENEW, (nodes,), (node, lease_ms, int(begins), former)
     )
-    return _parsed(
+    return _Parsed(
         reply, lambda said: Lease(said[0] == 1, [each.decode() for each in said[1]])
     )
 
@@ -171,14 +180,14 @@ def membership_admit(
     role: str,
     returning: bool,
     keep_seconds: int,
-) -> Coroutine[Any, Any, Admission | None]:
+) -> Awaitable[Admission | None]:
     """Make a user a member, if not one yet; None: they come back and had quit."""
     reply = redis.run_script(
         MEMBERSHIP_ADMIT,
         (members, last_read, meta, quits, log, messages),
         (user, role, int(returning), keep_seconds),
     )
-    return _parsed(
+    return _Parsed(
         reply, lambda said: None if said[0] < 0 else Admission(said[0] == 1, *said[1:])
     )
 
@@ -199,12 +208,12 @@ def membership_claim(
     limit: int,
     each_ms: int,
     burst_ms: int,
-) -> Coroutine[Any, Any, Claim]:
+) -> Awaitable[Claim]:
     """Put a room on a user's list, by their limit and rate."""
     reply = redis.run_script(
         MEMBERSHIP_CLAIM, (user_rooms, new_rooms), (room, limit, each_ms, burst_ms)
     )
-    return _parsed(reply, lambda said: Claim(said[0] == 1, said[1]))
+    return _Parsed(reply, lambda said: Claim(said[0] == 1, said[1]))
 
 
 def membership_quit(
@@ -223,14 +232,14 @@ def membership_quit(
     channel: str,
     control: bytes,
     empty_seconds: int,
-) -> Coroutine[Any, Any, bool]:
+) -> Awaitable[bool]:
     """End a membership and tell all nodes; false if the user was no member."""
     reply = redis.run_script(
         MEMBERSHIP_QUIT,
         (members, last_read, quits, meta, log, messages, sessions, online),
         (user, keep_seconds, channel, redis.publish_command, control, empty_seconds),
     )
-    return _parsed(reply, bool)
+    return _Parsed(reply, bool)
 
 
 class Appended(NamedTuple):
@@ -290,18 +299,18 @@ async def message_log_append(
 
 def message_log_mend(
     redis: ScriptRunner, *, log: str, messages: str, meta: str
-) -> Coroutine[Any, Any, Position]:
+) -> Awaitable[Position]:
     """Make a meta hash that was lost anew; return the log's top."""
     reply = redis.run_script(MESSAGE_LOG_MEND, (log, messages, meta), ())
-    return _parsed(reply, lambda said: Position(said[0], said[1].decode()))
+    return _Parsed(reply, lambda said: Position(said[0], said[1].decode()))
 
 
 def message_log_repeated(
     redis: ScriptRunner, *, sent: str
-) -> Coroutine[Any, Any, Appended | None]:
+) -> Awaitable[Appended | None]:
     """Return what became of a send before; None: there was none."""
     reply = redis.run_script(MESSAGE_LOG_REPEATED, (sent,), ())
-    return _parsed(
+    return _Parsed(
         reply,
         lambda said: (
             Appended(said[0], said[1], said[2].decode(), said[3], duplicate=True)
@@ -333,12 +342,12 @@ def message_log_read(
     upto: int | str,
     limit: int,
     limit_bytes: int,
-) -> Coroutine[Any, Any, LogPage]:
+) -> Awaitable[LogPage]:
     """Read the events after a position, if the log proves it."""
     reply = redis.run_script(
         MESSAGE_LOG_READ, (log, meta), (offset, uid, upto, limit, limit_bytes)
     )
-    return _parsed(
+    return _Parsed(
         reply,
         lambda said: LogPage(
             said[0] == 1, Position(said[1], said[2].decode()), said[3]
@@ -348,12 +357,12 @@ def message_log_read(
 
 def presence_count(
     redis: ScriptRunner, *, online: str, channel: str, head: bytes, tail: bytes
-) -> Coroutine[Any, Any, int]:
+) -> Awaitable[int]:
     """Announce how many users are online in a room, and return it."""
     reply = redis.run_script(
         PRESENCE_COUNT, (online,), (channel, redis.publish_command, head, tail)
     )
-    return _parsed(reply, int)
+    return _Parsed(reply, int)
 
 
 class PresenceChange(NamedTuple):
@@ -379,14 +388,14 @@ def presence_enter(
     channel: str,
     announce_users: int,
     event: bytes,
-) -> Coroutine[Any, Any, PresenceChange]:
+) -> Awaitable[PresenceChange]:
     """List a session in a room; announce a user who was not there."""
     reply = redis.run_script(
         PRESENCE_ENTER,
         (sessions, online, quits),
         (sid, user, entry, channel, redis.publish_command, announce_users, event),
     )
-    return _parsed(reply, _presence_change)
+    return _Parsed(reply, _presence_change)
 
 
 def presence_leave(
@@ -400,14 +409,14 @@ def presence_leave(
     announce_users: int,
     head: bytes,
     tail: bytes,
-) -> Coroutine[Any, Any, PresenceChange]:
+) -> Awaitable[PresenceChange]:
     """Take a session off a room's list; announce a user whose last one it was."""
     reply = redis.run_script(
         PRESENCE_LEAVE,
         (sessions, online),
         (sid, node, channel, redis.publish_command, announce_users, head, tail),
     )
-    return _parsed(reply, _presence_change)
+    return _Parsed(reply, _presence_change)
 
 
 class Marks(NamedTuple):
@@ -431,7 +440,7 @@ def read_marks_raise(
     tail: bytes,
     own_head: bytes,
     own_tail: bytes,
-) -> Coroutine[Any, Any, Marks | None]:
+) -> Awaitable[Marks | None]:
     """Raise a user's mark and announce it; None: the user is no member."""
     reply = redis.run_script(
         READ_MARKS_RAISE,
@@ -448,7 +457,7 @@ def read_marks_raise(
             own_tail,
         ),
     )
-    return _parsed(reply, lambda said: None if said[0] < 0 else Marks(*said))
+    return _Parsed(reply, lambda said: None if said[0] < 0 else Marks(*said))
 
 
 class Snapshot(NamedTuple):
@@ -473,10 +482,10 @@ def _snapshot(said: Any) -> Snapshot:
 
 def room_snapshot_read(
     redis: ScriptRunner, *, last_read: str, online: str, members: str, limit: int
-) -> Coroutine[Any, Any, Snapshot]:
+) -> Awaitable[Snapshot]:
     """Read who is here and how far each member has read."""
     reply = redis.run_script(ROOM_SNAPSHOT_READ, (last_read, online, members), (limit,))
-    return _parsed(reply, _snapshot)
+    return _Parsed(reply, _snapshot)
 
 
 class Wait(NamedTuple):
@@ -488,7 +497,7 @@ class Wait(NamedTuple):
 
 def user_rates_report(
     redis: ScriptRunner, *, rate: str, taken_ms: int, burst_ms: int
-) -> Coroutine[Any, Any, Wait]:
+) -> Awaitable[Wait]:
     """Add what a user took; return how long they have to wait."""
     reply = redis.run_script(USER_RATES_REPORT, (rate,), (taken_ms, burst_ms))
-    return _parsed(reply, lambda said: Wait(*said))
+    return _Parsed(reply, lambda said: Wait(*said))
