@@ -6,7 +6,7 @@ and :mod:`realtime.store.image_sweep` finds out whether a message shows it.
 ``docs/decisions/0002-images-by-use.md`` says why it is done so.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from realtime.errors import TooLargeError, UnavailableError
