@@ -111,7 +111,8 @@ async def test_a_head_has_place_for_the_cookies_of_a_site(redis_url: str) -> Non
             assert answer.status == 400
         reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
         writer.write(b"GET /healthz HTTP/1.1\r\n")
-        for number in range(20):
+        # The last one is too much: what nobody reads would reset the connection.
+        for number in range(17):
             writer.write(b"X-%d: " % number + b"x" * 2_000 + b"\r\n")
             await writer.drain()
         head = await reader.read()
