@@ -72,6 +72,7 @@ class Admission:
         """Count a session as authenticated: its user is known."""
         if not session.is_authenticated:
             session.is_authenticated = True
+            session.authentication_changed()
             if session.address is not None:
                 self.addresses.mark_authenticated(session.address)
 
@@ -79,6 +80,7 @@ class Admission:
         """Count a session as unauthenticated again: its user has gone."""
         if session.is_authenticated:
             session.is_authenticated = False
+            session.authentication_changed()
             if session.address is not None:
                 self.addresses.mark_unauthenticated(session.address)
 

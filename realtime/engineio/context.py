@@ -7,6 +7,7 @@ from realtime.engineio.closing import ClosingConnections, UnfetchedPackets
 from realtime.engineio.cork import Cork
 from realtime.engineio.dispatch import Dispatcher
 from realtime.engineio.heartbeat import Heartbeat
+from realtime.engineio.held_bytes import HeldBytes
 from realtime.engineio.interfaces import ClosedSessions, Observer, UpgradingSession
 from realtime.engineio.options import Options
 from realtime.engineio.timers import TimeoutQueue
@@ -22,6 +23,8 @@ class Context:
     options: Options
     # Counts how often a limit was met.
     limited: Counter[str]
+    # Of connections whose user is not known yet.
+    held_bytes: HeldBytes
     cork: Cork
     dispatcher: Dispatcher
     heartbeat: Heartbeat

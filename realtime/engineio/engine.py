@@ -13,6 +13,7 @@ from realtime.engineio.cork import Cork
 from realtime.engineio.dispatch import Dispatcher
 from realtime.engineio.handler_tasks import HandlerTasks
 from realtime.engineio.heartbeat import Heartbeat
+from realtime.engineio.held_bytes import HeldBytes
 from realtime.engineio.interfaces import UpgradingSession
 from realtime.engineio.options import Options
 from realtime.engineio.origins import OriginPolicy
@@ -82,9 +83,11 @@ class Engine:
         )
         self.sessions = self.registry.sessions
         self.cork = Cork()
+        self.held_bytes = HeldBytes(limited)
         self.context = Context(
             options=options,
             limited=limited,
+            held_bytes=self.held_bytes,
             cork=self.cork,
             dispatcher=self.dispatcher,
             heartbeat=heartbeat,
@@ -106,5 +109,6 @@ class Engine:
             "engine_lingering": len(self.context.unfetched),
             "engine_corked": len(self.cork.frames),
             "addresses": len(addresses),
+            "stranger_bytes": self.held_bytes.total,
             "strangers": addresses.unauthenticated,
         }

@@ -53,6 +53,18 @@ def break_reference_cycles(transport: asyncio.BaseTransport) -> None:
             own[name] = None
 
 
+def read_at_most(transport: asyncio.BaseTransport, size: int | None) -> None:
+    """Bound what one read of a connection brings; None: asyncio's own 256 KiB.
+
+    It has no effect on other loops, nor under TLS, where the whole record is read.
+    """
+    own = getattr(transport, "__dict__", {})
+    if size is not None:
+        own["max_size"] = size
+    else:
+        own.pop("max_size", None)
+
+
 class Transport(selector_events._SelectorSocketTransport):  # type: ignore[misc, name-defined]
     """A transport that is freed as soon as its connection is lost."""
 

@@ -58,13 +58,13 @@ class FrameParser:
     A parser that raised is spent.
 
     Args:
-        max_size: The largest message in bytes, over all its fragments.
+        max_size: The largest message in bytes, over all its fragments; may be changed.
     """
 
-    __slots__ = ("_buffer", "_max_size", "_partial", "_position")
+    __slots__ = ("_buffer", "_partial", "_position", "max_size")
 
     def __init__(self, max_size: int) -> None:
-        self._max_size = max_size
+        self.max_size = max_size
         self._buffer: bytes = b""
         self._position = 0
         # Only a connection in the middle of a message pays for this state.
@@ -74,6 +74,15 @@ class FrameParser:
     def is_within_message(self) -> bool:
         """Whether a message has begun and is not all there."""
         return self._partial is not None or self._position < len(self._buffer)
+
+    @property
+    def held_bytes(self) -> int:
+        """How many bytes are kept of what is not all there, or not read yet."""
+        kept = len(self._buffer) - self._position
+        partial = self._partial
+        if partial is not None:
+            kept += partial.size + len(partial.payload or b"")
+        return kept
 
     def feed(self, data: bytes) -> None:
         """Take what was received; call :meth:`next_message` until it says None."""
@@ -128,7 +137,7 @@ class FrameParser:
         elif size > _LENGTH_IS_16_BITS:
             return None
         end = start + size
-        if end > len(buffer) or size > self._max_size:
+        if end > len(buffer) or size > self.max_size:
             return None
         payload = bytearray(buffer[start:end])
         websocket_mask(buffer[start - 4 : start], payload)
@@ -196,7 +205,7 @@ class FrameParser:
         held = 0
         if self._partial is not None and not first & _CONTROL:
             held = self._partial.size
-        if size > self._max_size - held and not first & _CONTROL:
+        if size > self.max_size - held and not first & _CONTROL:
             raise FrameError(CloseCode.TOO_BIG, "message too big")
 
     def _message_of(self, first: int, payload: bytearray) -> str | bytes | Control:

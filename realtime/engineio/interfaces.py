@@ -65,6 +65,9 @@ class CountedSession(Protocol):
     address: Address | None
     is_authenticated: bool
 
+    def authentication_changed(self) -> None:
+        """Take note that ``is_authenticated`` has changed."""
+
 
 class HandledSession(Hashable, Protocol):
     """A session, for what calls the handlers of its messages."""

@@ -55,6 +55,8 @@ class Options:
     # Seconds for the other side's close frame, for the client to fetch what is left
     # of a closed polling session, and for what is unsent at shutdown.
     close_timeout: float = 5
+    # Largest packet of a client whose user is not known yet, in bytes; None: as of all.
+    unauthenticated_packet_bytes: int | None = None
     # Seconds for the whole body of a request to arrive.
     body_timeout: float = 20
     # Connections of one address that have no session yet (python-socketio's CONNECT
@@ -83,6 +85,17 @@ class Options:
         for name in ("ping_interval", "ping_timeout", "max_http_buffer_size"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above zero")
+
+    @property
+    def is_limited_at_first(self) -> bool:
+        """Whether clients whose user is not known yet have limits of their own."""
+        return self.unauthenticated_packet_bytes is not None
+
+    @property
+    def first_packet_bytes(self) -> int:
+        """Largest packet of a client whose user is not known yet, in bytes."""
+        largest = self.max_http_buffer_size
+        return min(largest, self.unauthenticated_packet_bytes or largest)
 
     @property
     def interval_seconds(self) -> float:

@@ -97,11 +97,8 @@ async def _post(
         return refuse(responses.BAD_REQUEST)
     polling.post_active = True
     try:
-        body = await _read_body(engine, request)
+        body = await _read_body(engine, request, session)
         if isinstance(body, Refusal):
-            too_large = body is responses.BODY_TOO_LARGE
-            name = "payload_limit_bytes" if too_large else "body_seconds"
-            engine.limited[name] += 1
             session.close(Reason.PARSE_ERROR)
             return refuse(body)
         if protocol.count_packets(body) > engine.options.max_payload_packets:
@@ -122,18 +119,32 @@ async def _post(
     return responses.accepted()
 
 
-async def _read_body(engine: Engine, request: web.Request) -> bytes | Refusal:
+async def _read_body(
+    engine: Engine, request: web.Request, session: Session
+) -> bytes | Refusal:
     """Return the body, or what to answer one that is too large or too slow."""
-    limit = engine.options.max_http_buffer_size
-    if (request.content_length or 0) > limit:
-        return responses.BODY_TOO_LARGE
+    options, held = engine.options, 0
+    limit = options.max_http_buffer_size
+    if not session.is_authenticated:
+        limit = options.first_packet_bytes
     chunks = bytearray()
+    if (request.content_length or 0) > limit:
+        engine.limited["payload_limit_bytes"] += 1
+        return responses.BODY_TOO_LARGE
     try:
-        async with asyncio.timeout(engine.options.body_timeout):
+        async with asyncio.timeout(options.body_timeout):
             while chunk := await request.content.readany():
                 chunks += chunk
                 if len(chunks) > limit:
+                    engine.limited["payload_limit_bytes"] += 1
                     return responses.BODY_TOO_LARGE
+                if options.is_limited_at_first and not session.is_authenticated:
+                    before, held = held, len(chunks)
+                    if not engine.held_bytes.change(before, held):
+                        return responses.NODE_FULL
     except TimeoutError:
+        engine.limited["body_seconds"] += 1
         return responses.BODY_TOO_SLOW
+    finally:
+        engine.held_bytes.change(held, 0)
     return bytes(chunks)

@@ -181,6 +181,11 @@ class Session(FlowControl):
         """Whether a WebSocket is asking to become the transport."""
         return self._upgrading is not None
 
+    def authentication_changed(self) -> None:
+        """Hold packets to the length that the client may send now."""
+        if isinstance(self._transport, WebSocketConnection):
+            self._transport.set_authenticated(self.is_authenticated)
+
     def begin_upgrade(self, candidate: WebSocketConnection) -> None:
         """Give a WebSocket ``upgrade_timeout`` seconds to become the transport."""
         self._upgrading = candidate
@@ -221,6 +226,7 @@ class Session(FlowControl):
         self._upgrading = None
         self._context.upgrades.discard(self)
         self._transport = connection
+        self.authentication_changed()
         self.socket_number = connection.socket_number()
         if polling is None:
             return

@@ -7,8 +7,10 @@ import asyncio
 
 from realtime.engineio import frames, protocol
 from realtime.engineio.context import Context
+from realtime.engineio.event_loop import read_at_most
 from realtime.engineio.frame_parser import Control, FrameParser
 from realtime.engineio.frames import CloseCode, FrameError
+from realtime.engineio.held_bytes import UNAUTHENTICATED_READ_BYTES
 from realtime.engineio.interfaces import TransportOwner
 from realtime.engineio.message_rate import MessageAllowance
 from realtime.engineio.protocol import PacketError, Reason
@@ -21,24 +23,60 @@ class WebSocketConnection(WebSocketWriter):
     Arguments as of :class:`WebSocketWriter`.
     """
 
-    __slots__ = ("_allowance", "_parser")
+    __slots__ = ("_allowance", "_held_bytes", "_is_unauthenticated", "_parser")
 
     def __init__(
         self, context: Context, session: TransportOwner | None, *, is_upgrade: bool
     ) -> None:
         super().__init__(context, session, is_upgrade=is_upgrade)
-        self._parser = FrameParser(context.options.max_http_buffer_size)
+        self._parser = FrameParser(context.options.first_packet_bytes)
+        self._is_unauthenticated = context.options.is_limited_at_first
+        # As counted among what unauthenticated connections make us hold.
+        self._held_bytes = 0
         self._allowance = MessageAllowance(context.options.message_rate)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection over from aiohttp; the user may be known already."""
+        super().connection_made(transport)
+        if self._is_unauthenticated:
+            read_at_most(transport, UNAUTHENTICATED_READ_BYTES)
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, and handle each whole message in order."""
         if self._state in (OPEN, CLOSING):
             self._parser.feed(data)
             self._read_messages()
+            if self._is_unauthenticated:
+                self._count_held(self._parser.held_bytes)
+
+    def set_authenticated(self, is_authenticated: bool) -> None:
+        """Allow packets of full length, or only those of an unauthenticated client."""
+        options = self._context.options
+        self._is_unauthenticated = options.is_limited_at_first and not is_authenticated
+        if is_authenticated:
+            self._parser.max_size = options.max_http_buffer_size
+            self._count_held(0)
+        else:
+            self._parser.max_size = options.first_packet_bytes
+        if self._transport is not None:
+            is_limited = self._is_unauthenticated
+            size = UNAUTHENTICATED_READ_BYTES if is_limited else None
+            read_at_most(self._transport, size)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count what was held for it no more; the rest as of every connection."""
+        self._is_unauthenticated = False
+        self._count_held(0)
+        super().connection_lost(exc)
+
+    def _count_held(self, now: int) -> None:
+        before, self._held_bytes = self._held_bytes, now
+        if not self._context.held_bytes.change(before, now):
+            self.abort()
 
     def resume(self) -> None:
         """Go on reading after the session was paused."""
-        self._read_messages()
+        self.data_received(b"")
         transport = self._transport
         session = self.session
         if transport is None or transport.is_closing():

@@ -43,6 +43,7 @@ class Node:
             parts.addresses.peer_name,
             at_most=settings.address_sessions + settings.address_unauthenticated,
             refused=lambda: parts.limited.update(("address_connections",)),
+            held=parts.server.eio.engine.held_bytes,
             unread=UnreadWatch(lambda: parts.limited.update(("answer_seconds",))),
         )
         self._lag = LoopLag()

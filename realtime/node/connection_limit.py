@@ -10,7 +10,9 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from realtime.node.http_heads import bound_head
+from realtime.engineio.event_loop import read_at_most
+from realtime.engineio.held_bytes import UNAUTHENTICATED_READ_BYTES, HeldBytes
+from realtime.node.http_heads import BoundedParser, bound_head
 from realtime.node.unread import UnreadWatch
 
 
@@ -24,6 +26,7 @@ class HttpDoors:
         name_of: The address to count a peer under; empty: it is not limited.
         at_most: Connections of one address.
         refused: Called for each one too many.
+        held: Counts the bytes of heads that are not all there.
         unread: Watches what clients have not taken yet.
     """
 
@@ -33,15 +36,17 @@ class HttpDoors:
         *,
         at_most: int,
         refused: Callable[[], None],
+        held: HeldBytes,
         unread: UnreadWatch,
     ) -> None:
         self._name_of = name_of
         self._at_most = at_most
         self._refused = refused
+        self._held_bytes = held
         self.unread = unread
         self._held: Counter[str] = Counter()
         self._names: dict[object, str] = {}
-        self._transports: dict[object, asyncio.Transport] = {}
+        self._watched: dict[object, tuple[asyncio.Transport, BoundedParser]] = {}
 
     def __len__(self) -> int:
         return len(self._names)
@@ -52,8 +57,9 @@ class HttpDoors:
 
         def connection_made(handler, transport):  # type: ignore[no-untyped-def]
             made(handler, transport)
-            bound_head(handler)
-            self._transports[handler] = transport
+            head = bound_head(handler, self._held_bytes)
+            read_at_most(transport, UNAUTHENTICATED_READ_BYTES)
+            self._watched[handler] = transport, head
             self.unread.add(transport)
             peer = transport.get_extra_info("peername")
             name = self._name_of(str(peer[0])) if isinstance(peer, tuple) else ""
@@ -67,9 +73,11 @@ class HttpDoors:
 
         def connection_lost(handler, exc=None):  # type: ignore[no-untyped-def]
             lost(handler, exc)
-            transport = self._transports.pop(handler, None)
-            if transport is not None:
+            watched = self._watched.pop(handler, None)
+            if watched is not None:
+                transport, head = watched
                 self.unread.discard(transport)
+                head.release()
             name = self._names.pop(handler, "")
             if name:
                 self._held[name] -= 1

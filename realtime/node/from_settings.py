@@ -16,6 +16,7 @@ from realtime.node.settings import Settings
 from realtime.rates import MESSAGES, Rate
 from realtime.redis.client import RedisClient
 from realtime.socketio.manager import ChatroomManager
+from realtime.socketio.packets import JSON_CHARACTERS
 from realtime.socketio.server import ChatroomServer
 from realtime.store.image_uses import ImageUses
 from realtime.store.shared_secret import SharedSecret
@@ -43,6 +44,7 @@ def make_server(
         write_buffer_bytes=settings.write_buffer_bytes,
         addresses=addresses,
         limited=limited,
+        max_json_characters=JSON_CHARACTERS,
         message_rate=rates.get(MESSAGES),
         address_unauthenticated=settings.address_unauthenticated,
         node_unauthenticated=settings.node_unauthenticated,

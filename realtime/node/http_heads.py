@@ -8,17 +8,17 @@ from typing import Any, Final
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
+from realtime.engineio.held_bytes import HeldBytes
+
 # Request line and headers. Cookies of a large site have some 16 KiB.
 HEAD_LIMIT_BYTES: Final = 32 * 1024
 
 
-class HeadTooLongError(HttpProcessingError):
-    """The head of a request is too long; aiohttp answers 400 and hangs up."""
+class HeadRefusedError(HttpProcessingError):
+    """A head is not read to its end; aiohttp answers 400 and hangs up."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            code=400, message=f"The head has more than {HEAD_LIMIT_BYTES} bytes"
-        )
+    def __init__(self, message: str) -> None:
+        super().__init__(code=400, message=message)
 
 
 class BoundedParser:
@@ -26,12 +26,14 @@ class BoundedParser:
 
     Args:
         parser: aiohttp's; everything but ``feed_data`` is passed on to it.
+        held: Counts what has come of heads that are not all there, of all connections.
     """
 
-    __slots__ = ("_body", "_parser", "_size")
+    __slots__ = ("_body", "_held", "_parser", "_size")
 
-    def __init__(self, parser: Any) -> None:
+    def __init__(self, parser: Any, held: HeldBytes) -> None:
         self._parser = parser
+        self._held = held
         # Of a head that is not complete yet.
         self._size = 0
         # Of the last request, as long as it may be arriving.
@@ -44,32 +46,48 @@ class BoundedParser:
         """Parse what a connection brings.
 
         Raises:
-            HeadTooLongError: A head is longer than :data:`HEAD_LIMIT_BYTES`.
+            HeadRefusedError: A head is longer than :data:`HEAD_LIMIT_BYTES`, or those
+                of all connections together are too long.
         """
         in_body = self._body is not None and not self._body.is_eof()
         parsed = self._parser.feed_data(data)
         if parsed[0]:
-            self._size = 0
+            self.release()
             self._body = parsed[0][-1][1]
             for message, _body in parsed[0]:
-                _check(message)
+                _check(_size_of(message))
         elif not in_body:
             self._body = None
-            self._size += len(data)
-            if self._size > HEAD_LIMIT_BYTES:
-                raise HeadTooLongError
+            before, self._size = self._size, self._size + len(data)
+            may = self._held.change(before, self._size)
+            if self._size > HEAD_LIMIT_BYTES or not may:
+                size = self._size
+                self.release()
+                _check(size)
+                raise HeadRefusedError("Too many requests have only begun; try again")
         return parsed
 
+    def release(self) -> None:
+        """Count nothing any more: the head is complete, or the connection has ended."""
+        before, self._size = self._size, 0
+        self._held.change(before, 0)
 
-def bound_head(handler: RequestHandler) -> None:
+
+def bound_head(handler: RequestHandler, held: HeldBytes) -> BoundedParser:
     """Bound the heads of a connection from now on."""
-    handler._parser = BoundedParser(handler._parser)  # type: ignore[assignment]
+    made = BoundedParser(handler._parser, held)
+    handler._parser = made  # type: ignore[assignment]
+    return made
 
 
-def _check(message: Any) -> None:
-    """Count what came in one piece."""
+def _check(size: int) -> None:
+    if size > HEAD_LIMIT_BYTES:
+        raise HeadRefusedError(f"The head has more than {HEAD_LIMIT_BYTES} bytes")
+
+
+def _size_of(message: Any) -> int:
+    """Return the bytes of a head that came in one piece."""
     size = len(message.path)
     for name, value in message.raw_headers:
         size += len(name) + len(value)
-    if size > HEAD_LIMIT_BYTES:
-        raise HeadTooLongError
+    return size

@@ -19,6 +19,12 @@ BINARY_ACK: Final = 6
 # JavaScript's clients count acks with numbers: 2**53 has 16 digits.
 _MAX_ID_DIGITS: Final = 16
 _MAX_ATTACHMENT_DIGITS: Final = 4
+# Characters of a CONNECT packet: a token of 16,384 and its frame around it. Whoever may
+# send more has proven who they are.
+CONNECT_CHARACTERS: Final = 32_768
+# Characters of a packet without its attachments: four times what the longest text with
+# all its mentions takes when each character is escaped. Decoding them takes 2 ms.
+JSON_CHARACTERS: Final = 262_144
 # Names longer than this, in characters, are no namespaces of anybody.
 _MAX_NAMESPACE: Final = 256
 # How deep lists and objects may lie in each other. Encoders, and whatever walks such a
@@ -40,7 +46,7 @@ class SocketPacketError(ValueError):
 
 
 class PacketTooLargeError(SocketPacketError):
-    """The attachments of a packet have too many bytes together."""
+    """A packet is longer than one of its kind may be."""
 
 
 class SocketPacket(NamedTuple):
@@ -77,9 +83,7 @@ def parse(
         namespace, digits = usual.groups()
         number = int(digits) if digits else None
         return SocketPacket(EVENT, namespace or "/", number, data, 0)
-    kind = ord(text[0]) - 48 if text else -1
-    if not CONNECT <= kind <= BINARY_ACK:
-        raise SocketPacketError("unknown packet type")
+    kind = _kind(text)
     at, attachments = 1, 0
     if kind >= BINARY_EVENT:
         at, attachments = _attachments(text, max_attachments)
@@ -101,6 +105,24 @@ def parse(
     data = _json(text[at:], loads) if at < len(text) else None
     _check(kind, data)
     return SocketPacket(kind, namespace, number, data, attachments)
+
+
+def head_of_event(text: str) -> tuple[str, int | None] | None:
+    """Return namespace and id of an event without attachments, its JSON unread."""
+    usual = _EVENT_HEAD.match(text)
+    if usual is None:
+        return None
+    namespace, digits = usual.groups()
+    return namespace or "/", int(digits) if digits else None
+
+
+def _kind(text: str) -> int:
+    kind = ord(text[0]) - 48 if text else -1
+    if not CONNECT <= kind <= BINARY_ACK:
+        raise SocketPacketError("unknown packet type")
+    if kind == CONNECT and len(text) > CONNECT_CHARACTERS:
+        raise PacketTooLargeError("CONNECT too long")
+    return kind
 
 
 def _attachments(text: str, at_most: int) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from realtime.engineio.cork import Cork
 from realtime.engineio.frames import CloseCode
 from realtime.engineio.protocol import Reason
 from realtime.engineio.session import Session
-from realtime.errors import UnknownEventError
+from realtime.errors import TooLargeError, UnknownEventError
 from realtime.socketio import packets, serializers
 from realtime.socketio.admin_ui import InstrumentedServer
 from realtime.socketio.attachments import ATTACHMENT_SECONDS, HalfPackets
@@ -39,6 +39,8 @@ RESERVED_EVENTS = frozenset(
         "removeListener",
     }
 )
+# Of a packet before CONNECT was accepted: that one, and the engine's own.
+UNAUTHENTICATED_PACKET_BYTES = 32_768
 # As Node's server.
 MAX_ATTACHMENTS = 10
 
@@ -54,6 +56,8 @@ class ChatroomServer(NamespaceGate):
         json: A module with ``dumps`` and ``loads``; :mod:`realtime.json_codec` if None.
         connect_timeout: Seconds for a client to connect to its first namespace; also
             the longest that a ``connect`` handler may take.
+        max_json_characters: Of a packet without its attachments; None: as many as a
+            message may have. A longer event is answered ``too_large`` unread.
         max_attachments: Binary attachments a packet; more close the connection. Their
             bytes together are bounded as one message is (``max_http_buffer_size``).
         attachment_timeout: Seconds for the next attachment of a packet to begin.
@@ -66,6 +70,7 @@ class ChatroomServer(NamespaceGate):
         *,
         json: Any = None,
         connect_timeout: float = CONNECT_TIMEOUT_SECONDS,
+        max_json_characters: int | None = None,
         max_attachments: int = MAX_ATTACHMENTS,
         attachment_timeout: float = ATTACHMENT_SECONDS,
         **keywords: Any,
@@ -73,6 +78,9 @@ class ChatroomServer(NamespaceGate):
         if keywords.get("serializer", "default") == "default":
             # A class of this server's own, since ``json`` is set on it.
             keywords["serializer"] = type("ServerPacket", (ServerPacket,), {})
+        keywords.setdefault(
+            "unauthenticated_packet_bytes", UNAUTHENTICATED_PACKET_BYTES
+        )
         super().__init__(
             client_manager=client_manager,
             json=json,
@@ -83,6 +91,9 @@ class ChatroomServer(NamespaceGate):
         )
         self._parses_text = issubclass(self.packet_class, ServerPacket)
         self._max_attachments = max_attachments
+        self._max_json_characters = (
+            max_json_characters or self.eio.options.max_http_buffer_size
+        )
         engine = self.eio.engine
         self._handler_tasks = engine.tasks
         # Keeps acks back while fan-out is about to come that they can join.
@@ -160,6 +171,9 @@ class ChatroomServer(NamespaceGate):
         if session is None:
             return
         try:
+            if isinstance(data, str) and len(data) > self._max_json_characters:
+                self._refuse_long(session, data)
+                return
             packet = self._whole_packet(eio_sid, data)
             if packet is not None:
                 self._act(session, packet)
@@ -173,6 +187,36 @@ class ChatroomServer(NamespaceGate):
             self._limited["payload_limit_bytes"] += 1
             code = CloseCode.TOO_BIG
         session.close(Reason.PARSE_ERROR, code)
+
+    def _refuse_long(self, session: Session, text: str) -> None:
+        """Answer an event that is too long; close on whatever else it is.
+
+        Raises:
+            PacketTooLargeError: for what has no answer.
+        """
+        head = packets.head_of_event(text)
+        if head is None or session.sid in self._half_packets.packets:
+            raise PacketTooLargeError("more JSON than a packet may have")
+        namespace, number = head
+        sid = self.manager.sid_from_eio_sid(session.sid, namespace)
+        if sid is None or not self.manager.is_connected(sid, namespace):
+            self._check_has_connected(session.sid)
+            return
+        self._limited["json_characters"] += 1
+        self._count_refusal(sid, namespace)
+        if number is not None:
+            error = TooLargeError(
+                f"A packet may have {self._max_json_characters} characters."
+            )
+            answer = {"ok": False, "error": error.to_wire()}
+            self._write_ack(session.sid, namespace, number, [answer], now=True)
+
+    def _count_refusal(self, sid: str, namespace: str) -> None:
+        """Let the namespace slow down a client that gets many answers of one kind."""
+        handler = self.namespace_handlers.get(namespace)
+        count = getattr(handler, "count_refusal", None)
+        if count is not None:
+            count(sid)
 
     def _whole_packet(self, eio_sid: str, data: str | bytes) -> SocketPacket | None:
         """Return a packet, or None while attachments are to come."""
@@ -305,6 +349,7 @@ class ChatroomServer(NamespaceGate):
         id: int | None,  # noqa: A002 - the library's name
     ) -> None:
         if data[0] in RESERVED_EVENTS:
+            self._count_refusal(sid, namespace)
             answer = self.reserved_event_answer(data[0])
         else:
             answer = await self._trigger_event(data[0], namespace, sid, *data[1:])

@@ -1,12 +1,14 @@
 """HTTP connections of one address: silent ones as well as busy ones."""
 
 import asyncio
+from collections import Counter
 from contextlib import AsyncExitStack, suppress
 
 import aiohttp
 from aiohttp import web
 
 from realtime.addresses import Addresses, parse_networks
+from realtime.engineio.held_bytes import HeldBytes
 from realtime.node.connection_limit import HttpDoors
 from realtime.node.unread import UnreadWatch
 from tests.kit.waiting import wait_until
@@ -24,6 +26,7 @@ async def test_one_too_many_is_hung_up_on() -> None:
         lambda peer: names[peer],
         at_most=3,
         refused=lambda: refused.append(None),
+        held=HeldBytes(Counter()),
         unread=UnreadWatch(lambda: None),
     )
     app = web.Application()

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from realtime.addresses import Addresses
+from realtime.engineio.held_bytes import HeldBytes
 from realtime.node import unread
 from realtime.node.connection_limit import HttpDoors
 from realtime.node.unread import UnreadWatch
@@ -48,6 +50,7 @@ class Site:
             Addresses().peer_name,
             at_most=100,
             refused=lambda: None,
+            held=HeldBytes(Counter()),
             unread=self.watch,
         ).guard(runner.server)
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from realtime.socketio.packets import JSON_CHARACTERS
 from realtime.store.read_marks import ReadMarks
 from schemas.catalog import REQUESTS
 from tests.kit.logs import check_log
@@ -156,7 +158,7 @@ async def test_nested_junk(scene: Scene) -> None:
     deep = "[" * 150 + "]" * 150
     await refused(scene, f'["send",{deep}]', "invalid", "payload")
     await refused(scene, f'["join",{{"room":{deep}}}]', "invalid", "room")
-    wide = json.dumps([{"room": str(number)} for number in range(5_000)])
+    wide = json.dumps([{"room": str(number)} for number in range(900)])
     await refused(scene, f'["sync",{{"rooms":{wide}}}]', "invalid", "rooms")
     await refused(
         scene, '["sync",{"rooms":[{"room":"1"},{}]}]', "invalid", "rooms.1.room"
@@ -317,3 +319,42 @@ async def test_a_session_that_ends_is_forgotten(scene: Scene) -> None:
         return bool(answer["rooms"][0]["online"] == ["ann", "bob", "mallory"])
 
     await wait_until(only_we_are_here, "eve is off the list")
+
+
+@pytest.mark.parametrize("nested", [False, True])
+async def test_many_fields_cost_little_more_than_to_be_read(
+    scene: Scene, nested: bool
+) -> None:
+    """Refused before they are named one by one, which took seconds for a million."""
+    many = "{" + ",".join(f'"{n:x}":0' for n in range(24_000)) + "}"
+    text = '{"rooms":[' + many + "]}" if nested else many
+    began = time.thread_time()
+    json.loads(text)
+    read_seconds = time.thread_time() - began
+    began = time.thread_time()
+    answer = await scene.mallory.ask(f'["sync",{text}]')
+    asked_seconds = time.thread_time() - began
+    assert answer["error"]["code"] == "invalid"
+    assert list(answer["error"]["fields"]) == ["payload"]
+    # Twenty times as much and more where they are named; the nodes' CPU, and ours.
+    assert asked_seconds < 10 * read_seconds
+
+
+async def test_a_packet_of_too_much_json(scene: Scene) -> None:
+    """It is answered, not read: the connection goes on, and nobody waits for it."""
+    payload = '{"text":"' + "x" * JSON_CHARACTERS + '"}'
+    answer = await scene.mallory.ask(f'["send",{payload}]')
+    assert answer["error"]["code"] == "too_large"
+    assert scene.node.parts.limited["json_characters"] == 1
+
+
+async def test_reserved_names_are_refusals_like_others(redis_url: str) -> None:
+    """A client that goes on with them is read slowly."""
+    async with (
+        run_nodes(1, redis_url, rates="refusals=1/3") as (node,),
+        raw_chat(node, {"user": "mallory"}) as mallory,
+    ):
+        for _ in range(5):
+            answer = await mallory.ask('["connect",{}]')
+            assert answer["error"]["code"] == "unknown_event"
+        assert node.parts.limited["rate_refusals"] > 0
