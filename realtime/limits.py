@@ -15,6 +15,7 @@ LIMITS: Final[Mapping[str, str]] = {
     "address_sessions": "Sessions of one address.",
     "address_unauthenticated": "Connections of one address that are nobody's yet.",
     "answer_seconds": "Time for a client to take an HTTP answer.",
+    "attempts": "Attempts to be let in that come to nothing, by time.",
     "body_seconds": "Time for the body of a POST.",
     "connect_seconds": "Time of a connection without a session.",
     "control_messages": "Control messages that wait at a node.",

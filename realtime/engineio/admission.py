@@ -9,6 +9,7 @@ from typing import Final
 
 from realtime.addresses import Address, Addresses
 from realtime.engineio import responses
+from realtime.engineio.attempts import Attempts
 from realtime.engineio.interfaces import CountedSession
 from realtime.engineio.options import Options
 from realtime.engineio.responses import Refusal
@@ -31,6 +32,7 @@ class Admission:
         addresses: As given.
         handshakes: Lets a few Engine.IO handshakes begin in each turn of the loop.
         is_closed: Set when the server goes down: every handshake is refused.
+        attempts: Paces attempts that come to nothing.
         connects: The same for what clients do next to be known, Socket.IO's CONNECT.
     """
 
@@ -38,6 +40,7 @@ class Admission:
         self, options: Options, addresses: Addresses, limited: Counter[str]
     ) -> None:
         self.addresses = addresses
+        self.attempts = Attempts(options.attempt_rate, limited)
         self.handshakes = Turnstile(_STEPS_A_TURN)
         self.connects = Turnstile(_STEPS_A_TURN)
         self._address_limit = options.address_unauthenticated
@@ -63,6 +66,18 @@ class Admission:
             return responses.NODE_FULL
         return None
 
+    async def attempt(self, session: CountedSession) -> bool:
+        """Begin an attempt of a session whose user is not known; its first is free.
+
+        Returns:
+            False when it would have had to wait for too long.
+        """
+        if session.is_authenticated or session.has_attempt:
+            return True
+        name = "" if session.address is None else session.address.name
+        session.has_attempt = await self.attempts.enter(name)
+        return session.has_attempt
+
     def add(self, session: CountedSession, address: Address) -> None:
         """Count a new session, which is unauthenticated yet."""
         session.address = address
@@ -72,6 +87,9 @@ class Admission:
         """Count a session as authenticated: its user is known."""
         if not session.is_authenticated:
             session.is_authenticated = True
+            if session.has_attempt:
+                session.has_attempt = False
+                self.attempts.give_back()
             session.authentication_changed()
             if session.address is not None:
                 self.addresses.mark_authenticated(session.address)

@@ -26,6 +26,8 @@ async def open_session(
     address = admission.addresses.find(
         request.remote, request.headers.getall("X-Forwarded-For", [])
     )
+    if not admission.is_closed and not await admission.attempts.enter(address.name):
+        return refuse(responses.NODE_FULL)
     refusal = admission.refusal(address)
     if refusal is not None:
         return refuse(refusal)

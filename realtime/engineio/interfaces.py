@@ -64,6 +64,7 @@ class CountedSession(Protocol):
 
     address: Address | None
     is_authenticated: bool
+    has_attempt: bool
 
     def authentication_changed(self) -> None:
         """Take note that ``is_authenticated`` has changed."""

@@ -1,4 +1,4 @@
-"""How many messages a WebSocket may bring by time: a count that is cheap to keep."""
+"""How many messages a connection may bring by time: a count that is cheap to keep."""
 
 import math
 from typing import Final

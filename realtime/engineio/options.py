@@ -50,6 +50,12 @@ class Options:
     # Messages of one WebSocket, of whatever kind: a second in the long run, and at
     # once. A client that sends more is read that slowly. None: any number.
     message_rate: tuple[float, int] | None = None
+    # The same of a client whose user is not known yet, if it has limits of its own; one
+    # that sends more is closed: it needs few.
+    first_message_rate: tuple[float, int] = (1.0, 100)
+    # Attempts to be let in that come to nothing, of all clients: a second in the long
+    # run, and at once. Others wait. None: any number.
+    attempt_rate: tuple[float, int] | None = None
     # Seconds from the WebSocket's opening to the packet that completes an upgrade.
     upgrade_timeout: float = 10
     # Seconds for the other side's close frame, for the client to fetch what is left
@@ -96,6 +102,12 @@ class Options:
         """Largest packet of a client whose user is not known yet, in bytes."""
         largest = self.max_http_buffer_size
         return min(largest, self.unauthenticated_packet_bytes or largest)
+
+    def packet_rate(self, *, is_authenticated: bool) -> tuple[float, int] | None:
+        """Return how many messages of one session are read, a second and at once."""
+        if is_authenticated or not self.is_limited_at_first:
+            return self.message_rate
+        return self.first_message_rate
 
     @property
     def interval_seconds(self) -> float:

@@ -11,6 +11,7 @@ from aiohttp import web
 from realtime.engineio import protocol
 from realtime.engineio.http_connection import HttpConnection
 from realtime.engineio.interfaces import Closable
+from realtime.engineio.message_rate import MessageAllowance
 from realtime.engineio.protocol import Reason
 
 
@@ -21,6 +22,10 @@ class Polling:
         session: The session, which is closed when the bound is passed.
         limit: Bytes (characters of encoded packets) that may wait, beside the longest
             packet since nothing waited.
+        rate: Packets that POSTs may bring; as of :class:`MessageAllowance`.
+
+    Attributes:
+        allowance: Counts them.
     """
 
     __slots__ = (
@@ -33,13 +38,17 @@ class Polling:
         "_session",
         "_size",
         "_waiter",
+        "allowance",
         "poll_active",
         "post_active",
     )
 
-    def __init__(self, session: Closable, limit: int) -> None:
+    def __init__(
+        self, session: Closable, limit: int, rate: tuple[float, int] | None
+    ) -> None:
         self._session: Closable | None = session
         self._limit = limit
+        self.allowance = MessageAllowance(rate)
         self._packets: list[str] = []
         self._size = 0
         # The longest packet queued since nothing waited.
@@ -52,6 +61,10 @@ class Polling:
         # A GET, or a POST, of this session is being served.
         self.poll_active = False
         self.post_active = False
+
+    def set_rate(self, rate: tuple[float, int] | None) -> None:
+        """Allow so many packets from now on."""
+        self.allowance = MessageAllowance(rate)
 
     def send_message(self, data: str | bytes) -> None:
         """Queue a message for the next poll."""

@@ -105,6 +105,7 @@ async def _post(
             engine.limited["payload_packets"] += 1
         packets = protocol.decode_payload(body, engine.options.max_payload_packets)
         for kind, data in packets:
+            session.take(polling.allowance)
             if session.paused:
                 await session.wait_unpaused()
             session.receive(kind, data)

@@ -1,5 +1,6 @@
 """One Engine.IO session: its transport, its state, and what it is busy with."""
 
+import asyncio
 from typing import Any, Final
 
 from realtime.addresses import Address
@@ -7,6 +8,7 @@ from realtime.engineio import frames, protocol
 from realtime.engineio.context import Context
 from realtime.engineio.flow_control import FlowControl
 from realtime.engineio.frames import CloseCode
+from realtime.engineio.message_rate import MessageAllowance
 from realtime.engineio.polling import Polling
 from realtime.engineio.protocol import PacketError, Reason
 from realtime.engineio.websocket import WebSocketConnection
@@ -32,6 +34,7 @@ class Session(FlowControl):
         is_probed: Whether a WebSocket that asks to become the transport has sent its
             probe.
         address: Where it comes from, while it is counted there.
+        has_attempt: Whether an attempt to be let in is counted that may succeed yet.
         is_authenticated: Whether its user is known, by the layer above.
         socket_number: The descriptor of an open WebSocket behind which nothing waits:
             broadcasts write to it, and touch none of the objects in between. Else
@@ -44,6 +47,7 @@ class Session(FlowControl):
         "_user_session",
         "address",
         "connected",
+        "has_attempt",
         "is_authenticated",
         "is_probed",
         "socket_number",
@@ -52,7 +56,9 @@ class Session(FlowControl):
     def __init__(self, context: Context, sid: str) -> None:
         super().__init__(context, sid)
         self._transport: Polling | WebSocketConnection = Polling(
-            self, context.options.write_buffer_bytes
+            self,
+            context.options.write_buffer_bytes,
+            context.options.packet_rate(is_authenticated=False),
         )
         # The WebSocket that asks to become the transport.
         self._upgrading: WebSocketConnection | None = None
@@ -60,6 +66,7 @@ class Session(FlowControl):
         self.connected = False
         self.address: Address | None = None
         self.is_authenticated = False
+        self.has_attempt = True
         self.socket_number = NO_SOCKET
         self._user_session: dict[Any, Any] | None = None
 
@@ -148,6 +155,24 @@ class Session(FlowControl):
         elif kind not in (protocol.UPGRADE, protocol.NOOP):
             raise PacketError("a packet that only servers send")
 
+    def take(self, allowance: MessageAllowance) -> None:
+        """Count a packet; slow a client down that sends more than it may.
+
+        Raises:
+            PacketError: Nobody knows its user, and it sent more than it needs.
+        """
+        allowance.left -= 1
+        if allowance.left >= 0:
+            return
+        wait = allowance.refill(asyncio.get_running_loop().time())
+        if wait <= 0:
+            return
+        options = self._context.options
+        self._context.limited["rate_messages"] += 1
+        if options.is_limited_at_first and not self.is_authenticated:
+            raise PacketError("more packets than are needed to be let in")
+        self.slow_down(wait)
+
     @property
     def is_pong_delayed(self) -> bool:
         """Whether a pong may be late for a reason that is no fault of the client.
@@ -185,6 +210,12 @@ class Session(FlowControl):
         """Hold packets to the length that the client may send now."""
         if isinstance(self._transport, WebSocketConnection):
             self._transport.set_authenticated(self.is_authenticated)
+        else:
+            self._transport.set_rate(
+                self._context.options.packet_rate(
+                    is_authenticated=self.is_authenticated
+                )
+            )
 
     def begin_upgrade(self, candidate: WebSocketConnection) -> None:
         """Give a WebSocket ``upgrade_timeout`` seconds to become the transport."""

@@ -33,7 +33,9 @@ class WebSocketConnection(WebSocketWriter):
         self._is_unauthenticated = context.options.is_limited_at_first
         # As counted among what unauthenticated connections make us hold.
         self._held_bytes = 0
-        self._allowance = MessageAllowance(context.options.message_rate)
+        self._allowance = MessageAllowance(
+            context.options.packet_rate(is_authenticated=False)
+        )
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection over from aiohttp; the user may be known already."""
@@ -53,6 +55,8 @@ class WebSocketConnection(WebSocketWriter):
         """Allow packets of full length, or only those of an unauthenticated client."""
         options = self._context.options
         self._is_unauthenticated = options.is_limited_at_first and not is_authenticated
+        rate = options.packet_rate(is_authenticated=is_authenticated)
+        self._allowance = MessageAllowance(rate)
         if is_authenticated:
             self._parser.max_size = options.max_http_buffer_size
             self._count_held(0)
@@ -123,8 +127,8 @@ class WebSocketConnection(WebSocketWriter):
         if wait <= 0:
             return
         self._context.limited["rate_messages"] += 1
-        if self._is_upgrade or self.session is None:
-            raise PacketError("more packets than an upgrade or an end needs")
+        if self._is_upgrade or self._is_unauthenticated or self.session is None:
+            raise PacketError("more packets than a beginning or an end needs")
         self.session.slow_down(wait)
 
     def _pause(self) -> None:

@@ -8,6 +8,7 @@ from realtime import json_codec
 from realtime.addresses import Addresses
 from realtime.auth.authenticator import choose_keys
 from realtime.auth.keys import TokenKeys
+from realtime.engineio.attempts import ATTEMPTS_A_SECOND, ATTEMPTS_AT_ONCE
 from realtime.images.decode import Limits
 from realtime.images.service import Images
 from realtime.images.signed_urls import ImageLinks
@@ -45,6 +46,7 @@ def make_server(
         addresses=addresses,
         limited=limited,
         max_json_characters=JSON_CHARACTERS,
+        attempt_rate=(ATTEMPTS_A_SECOND, ATTEMPTS_AT_ONCE),
         message_rate=rates.get(MESSAGES),
         address_unauthenticated=settings.address_unauthenticated,
         node_unauthenticated=settings.node_unauthenticated,

@@ -83,6 +83,9 @@ class NamespaceGate(socketio.AsyncServer):
         self, eio_sid: str, namespace: str | None, data: Any
     ) -> None:
         namespace = namespace or "/"
+        session = self.eio.sockets.get(eio_sid)
+        if session is not None and not await self._admission.attempt(session):
+            raise SocketPacketError("too many attempts are made")
         if not self._serves(namespace):
             self._refuse(eio_sid, namespace, {"message": "Invalid namespace"})
             return
@@ -122,6 +125,10 @@ class NamespaceGate(socketio.AsyncServer):
             packets.CONNECT_ERROR, data=said, namespace=namespace
         )
         self._write_packet(eio_sid, packet)
+        session = self.eio.sockets.get(eio_sid)
+        if session is not None:
+            # It was one that came to nothing.
+            session.has_attempt = False
 
     async def _admit(self, eio_sid: str, sid: str, namespace: str) -> None:
         packet = self.packet_class(packets.CONNECT, {"sid": sid}, namespace=namespace)

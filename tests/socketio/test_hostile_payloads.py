@@ -328,16 +328,18 @@ async def test_many_fields_cost_little_more_than_to_be_read(
     """Refused before they are named one by one, which took seconds for a million."""
     many = "{" + ",".join(f'"{n:x}":0' for n in range(24_000)) + "}"
     text = '{"rooms":[' + many + "]}" if nested else many
-    began = time.thread_time()
-    json.loads(text)
-    read_seconds = time.thread_time() - began
-    began = time.thread_time()
-    answer = await scene.mallory.ask(f'["sync",{text}]')
-    asked_seconds = time.thread_time() - began
-    assert answer["error"]["code"] == "invalid"
-    assert list(answer["error"]["fields"]) == ["payload"]
-    # Twenty times as much and more where they are named; the nodes' CPU, and ours.
-    assert asked_seconds < 10 * read_seconds
+    read_seconds, asked_seconds = [], []
+    for _ in range(3):
+        began = time.thread_time()
+        json.loads(text)
+        read_seconds.append(time.thread_time() - began)
+        began = time.thread_time()
+        answer = await scene.mallory.ask(f'["sync",{text}]')
+        asked_seconds.append(time.thread_time() - began)
+        assert answer["error"]["code"] == "invalid"
+        assert list(answer["error"]["fields"]) == ["payload"]
+    # Twenty times as much and more where they are named; CPU of the node and of us.
+    assert min(asked_seconds) < 10 * min(read_seconds)
 
 
 async def test_a_packet_of_too_much_json(scene: Scene) -> None:
