@@ -8,7 +8,7 @@ from typing import Final
 # its CONNECT, or one more CONNECT. Each costs about a millisecond, so that strangers
 # have some 15 % of the event loop. One that succeeds is given back: thousands who come
 # after a node died do not wait for it.
-ATTEMPTS_A_SECOND: Final = 150.0
+ATTEMPTS_A_SECOND: Final = 100.0
 ATTEMPTS_AT_ONCE: Final = 500
 
 # Longest wait for one's turn; less than clients wait for an answer.
