@@ -46,7 +46,7 @@ class UnfetchedPackets:
     def __init__(self, timers: Timers, seconds: float) -> None:
         self._transports: dict[str, Polling] = {}
         self._deadlines: TimeoutQueue[str] = TimeoutQueue(
-            timers, seconds, lambda sid, _due: self.drop(sid)
+            timers, seconds, self._give_up
         )
 
     def __len__(self) -> int:
@@ -65,6 +65,12 @@ class UnfetchedPackets:
         """Forget a closed session: its packets were fetched, or never will be."""
         self._transports.pop(sid, None)
         self._deadlines.discard(sid)
+
+    def _give_up(self, sid: str, _due: float) -> None:
+        polling = self.get(sid)
+        self.drop(sid)
+        if polling is not None:
+            polling.abandon()
 
     def clear(self) -> None:
         """Forget all of them."""

@@ -63,6 +63,11 @@ class HttpConnection(asyncio.Protocol):
         """Return whether the client has closed the connection, or it broke."""
         return self.is_lost or self._transport is None or _is_over(self._transport)
 
+    def abort_if_unread(self) -> None:
+        """Drop the connection if its client has not taken all that was sent."""
+        if self._transport is not None and self.unsent_bytes:
+            self._transport.abort()
+
     def data_received(self, data: bytes) -> None:
         """Pass it on."""
         if self._http is not None:

@@ -102,6 +102,14 @@ class Polling:
         self._packets.append(last_packet)
         self.release()
 
+    def abandon(self) -> None:
+        """Drop what the client has not taken: it will not come for it any more."""
+        self.take_all()
+        self._repeatable = None
+        connection, self._answered_over = self._answered_over, None
+        if connection is not None:
+            connection.abort_if_unread()
+
     @property
     def is_receiving(self) -> bool:
         """Whether the body of a POST is arriving or being handled."""

@@ -310,3 +310,5 @@ class Session(FlowControl):
         polling.close(protocol.NOOP if client_closed else protocol.CLOSE)
         if reason in _ORDERLY and self.connected:
             self._context.unfetched.keep(self.sid, polling)
+        elif not polling.poll_active:
+            polling.abandon()

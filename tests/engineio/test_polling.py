@@ -1,7 +1,9 @@
 """HTTP long-polling by the protocol's text."""
 
 import asyncio
+import gc
 import gzip
+import tracemalloc
 
 import pytest
 from aiohttp import ClientSession
@@ -236,3 +238,33 @@ async def test_long_answers_are_compressed(size: int) -> None:
                 assert gzip.decompress(body).decode() == text
             else:
                 assert body.decode() == text
+
+
+@pytest.mark.parametrize("reason", [Reason.PING_TIMEOUT, Reason.SERVER_DISCONNECT])
+async def test_an_answer_that_nobody_reads_ends_with_its_session(reason: str) -> None:
+    """Its bytes are let go of at once, not at the next full garbage collection."""
+    size = 30_000_000
+    async with serve(close_timeout=100 * MS) as served:
+        sid = await served.open_polling()
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", served.port, limit=1024
+        )
+        gc.collect()
+        gc.disable()
+        tracemalloc.start()
+        try:
+            served.eio.write(sid, "x" * size)
+            path = served.path("polling", sid)
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            await reader.readline()
+            assert tracemalloc.get_traced_memory()[0] > size / 2
+            served.eio.write(sid, "what keeps the rest waiting")
+            served.eio.close(sid, reason)
+            await wait_until(
+                lambda: tracemalloc.get_traced_memory()[0] < size / 10,
+                "the memory is free again",
+            )
+        finally:
+            tracemalloc.stop()
+            gc.enable()
+        writer.close()
