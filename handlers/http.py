@@ -26,6 +26,7 @@ def add_routes(
     *,
     page_dir: Path,
     not_ready: Readiness,
+    warnings: Readiness = tuple,
     metrics: MetricsText,
     metrics_token: str | None,
     hosts: Hosts,
@@ -40,6 +41,7 @@ def add_routes(
         page_dir: Folder with ``index.html`` and ``assets/``. It is looked at with
             each request, so the page may be built while the server runs.
         not_ready: Asked by ``/readyz``; it must not wait for anything.
+        warnings: As ``not_ready``, for what does not keep clients away.
         metrics: Returns the node's numbers in Prometheus's text format.
         metrics_token: What a scraper must bring; None: ``/metrics`` answers this
             machine only.
@@ -49,7 +51,7 @@ def add_routes(
     page = Page(page_dir)
     routes: dict[str, Handler] = {
         "/healthz": _healthz,
-        "/readyz": _Readyz(not_ready).get,
+        "/readyz": _Readyz(not_ready, warnings).get,
         "/metrics": _Metrics(metrics, metrics_token, hosts).get,
     }
     for path, handler in routes.items():
@@ -79,15 +81,18 @@ async def _healthz(_request: web.Request) -> web.Response:
 class _Readyz:
     """Says whether a load balancer should send clients here."""
 
-    def __init__(self, not_ready: Readiness) -> None:
+    def __init__(self, not_ready: Readiness, warnings: Readiness) -> None:
         self._not_ready = not_ready
+        self._warnings = warnings
 
     async def get(self, _request: web.Request) -> web.Response:
-        """Answer 200, or 503 with the reasons."""
-        reasons = list(self._not_ready())
-        if reasons:
-            return _status({"ready": False, "reasons": reasons}, 503)
-        return _status({"ready": True}, 200)
+        """Answer 200, or 503 with the reasons; with warnings, if there are any."""
+        told: dict[str, object] = {}
+        if warnings := list(self._warnings()):
+            told["warnings"] = warnings
+        if reasons := list(self._not_ready()):
+            return _status({"ready": False, "reasons": reasons, **told}, 503)
+        return _status({"ready": True, **told}, 200)
 
 
 class _Metrics:

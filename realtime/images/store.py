@@ -11,7 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -46,6 +46,9 @@ KNOWN_WHOLE: Final = 10_000
 # When to try again if the disk is full, in milliseconds: that takes a person, or the
 # next look for images that no message shows.
 NO_SPACE_MS: Final = 60_000
+
+# Between two looks at the space, beside those of each image.
+LOOK_SECONDS: Final = 5.0
 
 # Between two lines of the log on a store that fails; each image tries it.
 FAILURES_SECONDS: Final = 10.0
@@ -120,6 +123,19 @@ class ImageStore:
             raise ValueError(
                 "There is no object store of images for this address."
             ) from None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there was no space for images at the last look."""
+        return self._full
+
+    async def run(self) -> None:
+        """Look at the space until cancelled, so that what is said of it is true."""
+        while self._folder is not None:
+            with suppress(UnavailableError):
+                # That there is none, or that the folder cannot be asked, was logged.
+                await self.require_space(0)
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def require_space(self, size: int) -> None:
         """Return if there is space for so many bytes.

@@ -20,6 +20,7 @@ from realtime.node.settings import Settings
 from realtime.node.shutdown import Drain
 from realtime.node.unread import UnreadWatch
 from realtime.node.wiring import Parts
+from realtime.redis.embedded import EmbeddedValkey
 from realtime.tasks import TaskStack
 from schemas.catalog import NAMESPACE
 
@@ -29,6 +30,7 @@ class Node:
 
     Args:
         settings: What it runs with; ``redis_url`` must be set.
+        valkey: The embedded Valkey, if that is its Redis.
 
     Attributes:
         parts: What it consists of.
@@ -36,7 +38,10 @@ class Node:
         doors: What holds for its HTTP connections, once it guards a server.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, valkey: EmbeddedValkey | None = None
+    ) -> None:
+        self._valkey = valkey
         self.parts = parts = Parts(settings)
         self.settings = settings
         self.doors = HttpDoors(
@@ -77,7 +82,9 @@ class Node:
             reasons.append("The node is going down.")
         if self._tasks.failed:
             reasons.append(f"A part of the node has failed: {self._tasks.failed[0]}.")
-        # Everybody may ask; the addresses and the words of Redis are in the log.
+        # Everybody may ask; addresses, paths and the words of Redis are in the log.
+        if self._valkey is not None and self._valkey.trouble is not None:
+            reasons.append(self._valkey.trouble)
         if not self.parts.redis.healthy:
             reasons.append("Redis commands: no answer.")
         elif self.parts.lease.is_refused:
@@ -85,6 +92,12 @@ class Node:
         if not self.parts.subscriber.ready:
             reasons.append("Redis Pub/Sub: not subscribed.")
         return reasons
+
+    def warnings(self) -> list[str]:
+        """Return what the node cannot do now while it serves."""
+        if self.parts.images.store.is_full:
+            return ["No space for images; texts and reading go on."]
+        return []
 
     def metrics_text(self) -> bytes:
         """Return the node's numbers in Prometheus's text format."""
@@ -132,16 +145,19 @@ class Node:
 NODE = web.AppKey("node", Node)
 
 
-def create_app(settings: Settings) -> web.Application:
+def create_app(
+    settings: Settings, valkey: EmbeddedValkey | None = None
+) -> web.Application:
     """Return an aiohttp application that serves one node.
 
     Args:
         settings: What it runs with; ``redis_url`` must be set.
+        valkey: The embedded Valkey, if that is its Redis.
 
     Raises:
         ValueError: A key or an address cannot be used.
     """
-    node = Node(settings)
+    node = Node(settings, valkey)
     hosts = Hosts({settings.host.lower(), *settings.allowed_hosts})
     # Where names are proven by tokens, a page gains nothing by another host's name.
     middlewares = [refuse_other_hosts(hosts)] if settings.development else []
@@ -159,6 +175,7 @@ def create_app(settings: Settings) -> web.Application:
             app,
             page_dir=settings.page_folder,
             not_ready=node.not_ready,
+            warnings=node.warnings,
             metrics=node.metrics_text,
             metrics_token=settings.metrics_token,
             hosts=hosts,

@@ -88,8 +88,17 @@ def _tell(garbage: Garbage, say: Callable[[str], None]) -> None:
 
 async def _with_redis(settings: Settings, stack: AsyncExitStack) -> Settings:
     """Return the settings with the address of the Redis of the nodes."""
+    is_needed = settings.redis_url is None or settings.images_url is None
+    if is_needed and not settings.data_dir.is_dir():
+        # Made now, it would be empty, and all images unknown.
+        raise StartError(
+            f"There is no data folder {settings.data_dir}: give the nodes' own,"
+            " --data-dir or CHATROOM_DATA_DIR."
+        )
     if settings.redis_url is None:
-        valkey = EmbeddedValkey(settings.data_dir)
+        valkey = EmbeddedValkey(
+            settings.data_dir, least_free_bytes=settings.data_free_bytes
+        )
         await valkey.start()
         stack.push_async_callback(valkey.aclose)
         return replace(settings, redis_url=valkey.url)

@@ -55,7 +55,7 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
                 garbage = GarbageCollection()
                 garbage.start()
                 stack.callback(garbage.close)
-                runner = await _assemble(await _with_redis(settings, stack), stack)
+                runner = await _assemble(settings, stack)
                 writer.limited = runner.app[NODE].parts.limited
                 stack.push_async_callback(runner.app[NODE].drain)
                 await listen(runner, sockets, settings.host)
@@ -65,10 +65,17 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
             _logger.info("Stopped.")
 
 
-async def _with_redis(settings: Settings, stack: AsyncExitStack) -> Settings:
-    """Return the settings with the address of a Redis that fits and answers."""
+async def _with_redis(
+    settings: Settings, stack: AsyncExitStack
+) -> tuple[Settings, EmbeddedValkey | None]:
+    """Return the settings with the address of a Redis that fits and answers.
+
+    With the embedded Valkey, where there is no other Redis.
+    """
     if settings.redis_url is None:
-        valkey = EmbeddedValkey(settings.data_dir)
+        valkey = EmbeddedValkey(
+            settings.data_dir, least_free_bytes=settings.data_free_bytes
+        )
         await valkey.start()
         stack.push_async_callback(valkey.aclose)
         _logger.info(
@@ -76,20 +83,21 @@ async def _with_redis(settings: Settings, stack: AsyncExitStack) -> Settings:
             "Started" if valkey.owner else "Joined",
             settings.data_dir.resolve(),
         )
-        return replace(settings, redis_url=valkey.url)
+        return replace(settings, redis_url=valkey.url), valkey
     await check_redis(
         settings.redis_url,
         timeout_seconds=settings.redis_timeout_seconds,
         durability=settings.durability,
     )
-    return settings
+    return settings, None
 
 
 async def _assemble(settings: Settings, stack: AsyncExitStack) -> web.AppRunner:
     """Make and start all parts; the stack stops them."""
+    settings, valkey = await _with_redis(settings, stack)
     try:
         runner = web.AppRunner(
-            create_app(settings),
+            create_app(settings, valkey),
             access_log=None,
             # aiohttp waits that long for a handler, then as long again.
             shutdown_timeout=settings.shutdown_seconds / 2,

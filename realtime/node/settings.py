@@ -82,6 +82,12 @@ class Settings:
         "Folder of the embedded Valkey and of local images.",
         PathText(),
     )
+    data_free_bytes: int = option(
+        64 * MIB,
+        "What is left free of the disk of that folder (of a disk below 1 GiB a"
+        " sixteenth at most): with less, messages are refused as `unavailable`.",
+        parsers.Integer(validate=validate.Range(min=0)),
+    )
     page_dir: Path | None = option(
         None,
         "Folder of the built demo page. Unset: clients/js-demo/dist of the checkout.",

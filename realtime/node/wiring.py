@@ -255,6 +255,7 @@ class Parts:
             ("roster", self.roster.run()),
             ("node-lease", self.lease.run()),
             ("image-sweep", self.image_sweep.run()),
+            ("image-space", self.images.store.run()),
         ):
             tasks.start(run, name)
 

@@ -60,6 +60,7 @@ class NodeLease:
         self._relist_due = False
         self._sweeps_from = 0.0
         self._generation = 0
+        self._has_failed = False
         self.is_refused = False
 
     async def run(self) -> None:
@@ -82,11 +83,14 @@ class NodeLease:
     async def _renew_or_log(self) -> None:
         try:
             await self._renew()
-            self.is_refused = False
+            self.is_refused = self._has_failed = False
         except ChatError as error:
             # Redis is away, or full; the lease lives on for a while.
             self.is_refused = self._redis.healthy
-            _logger.warning("The lease could not be renewed: %s", error.message)
+            # Once: the next try is soon, and as long as it lasts `/readyz` says so.
+            if not self._has_failed:
+                self._has_failed = True
+                _logger.warning("The lease could not be renewed: %s", error.message)
         except Exception:
             _logger.exception("A lease's renewal failed; it goes on with the next")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from realtime.errors import UnavailableError
 from realtime.presence.presence_counts import PresenceCounts
 from realtime.redis.client import RedisClient
 from realtime.redis.connection import ReplyError
@@ -63,13 +64,27 @@ class Presence:
         self._lives += 1
 
     def enter(
-        self, *, room: str, sid: str, user: str, device: str | None
+        self,
+        *,
+        room: str,
+        sid: str,
+        user: str,
+        device: str | None,
+        may_wait: bool = False,
     ) -> Coroutine[Any, Any, None]:
         """List a session; the user's first one is announced. Repeating is fine.
 
         Nothing is listed of a user who quit the room.
 
         The calls are sent when this is called, not when it is awaited.
+
+        Args:
+            room: Room id.
+            sid: Session id.
+            user: Whose it is.
+            device: Its device, if it named one.
+            may_wait: It is listed another time, too: that Redis takes nothing now,
+                because it is full, is no failure.
         """
         entry = {
             "user": user,
@@ -91,13 +106,23 @@ class Presence:
             announce_users=self._announce_users,
             event=events.user_came(room, user),
         )
-        return self._entered(room, noted, listed)
+        return self._entered(room, noted, listed, may_wait=may_wait)
 
     async def _entered(
-        self, room: str, noted: Awaitable[Any], listed: Awaitable[PresenceChange]
+        self,
+        room: str,
+        noted: Awaitable[Any],
+        listed: Awaitable[PresenceChange],
+        *,
+        may_wait: bool,
     ) -> None:
-        _, change = await gather_started(noted, listed)
-        self._count(room, change)
+        try:
+            _, change = await gather_started(noted, listed)
+        except UnavailableError:
+            if not may_wait:
+                raise
+        else:
+            self._count(room, change)
 
     async def leave(self, *, room: str, sid: str) -> None:
         """Remove a session; the user's last one is announced. Repeating is fine."""

@@ -69,11 +69,12 @@ class Roster:
     def add(self, session: AttendingSession, room: str) -> Coroutine[Any, Any, None]:
         """List a session; repeating it is fine.
 
-        The call is sent when this is called, not when it is awaited.
+        The call is sent when this is called, not when it is awaited. A Redis that is
+        full can be read: the session is in the room then, and listed with its turn.
         """
         self._sessions[session.sid] = session
         session.rooms.add(room)
-        return self._list(session, room)
+        return self._list(session, room, may_wait=True)
 
     async def remove(self, session: AttendingSession, room: str) -> None:
         """Take a session off a room's list; repeating it is fine.
@@ -190,7 +191,13 @@ class Roster:
                 if room in session.rooms:
                     yield session, room
 
-    def _list(self, session: AttendingSession, room: str) -> Coroutine[Any, Any, None]:
+    def _list(
+        self, session: AttendingSession, room: str, *, may_wait: bool = False
+    ) -> Coroutine[Any, Any, None]:
         return self._presence.enter(
-            room=room, sid=session.sid, user=session.user, device=session.device
+            room=room,
+            sid=session.sid,
+            user=session.user,
+            device=session.device,
+            may_wait=may_wait,
         )

@@ -47,7 +47,7 @@ REFUSED = frozenset(
 )
 
 # Between two lines of the log on refused commands; a full Redis refuses each one.
-REFUSALS_SECONDS = 10.0
+REFUSALS_SECONDS = 60.0
 
 # Errors by which Redis says that it is no primary any more, or none yet: a connection
 # that began so would go on without what is sent at its beginning, the scripts.

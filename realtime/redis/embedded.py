@@ -5,48 +5,52 @@ through its socket. Valkey inherits the open lock, so the folder stays taken unt
 and Valkey are both gone, and no second Valkey can ever write to the same files. When
 the owner dies its Valkey dies with it, and the first of the others to get the lock
 starts Valkey again on the same data.
+
+Where nothing can be stored, because the disk is full or somebody has removed the
+folder, Valkey refuses to write and can be read; with space it goes on by itself.
 """
 
 import asyncio
-import fcntl
 import logging
-import os
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Final
 from urllib.parse import quote
 
 from realtime.errors import StartError
+from realtime.redis.disk_guard import DiskGuard
+from realtime.redis.folder_lock import FolderLock
+from realtime.redis.valkey_control import ValkeyControl, ping
 from realtime.redis.valkey_process import (
-    LOG_NAME,
-    die_with_parent,
+    log_tail,
     remove_socket_folder,
     socket_path,
-    valkey_command,
+    start_valkey,
 )
 
 _logger = logging.getLogger(__name__)
 
-LOCK_NAME = "valkey.lock"
-# Valkey's name of the folder with all messages, and the secret of image addresses.
-APPEND_ONLY_NAME = "appendonlydir"
-# How often a joined node tries the lock: one cheap system call, and the largest part
-# of the time that a takeover takes.
-LOCK_LOOK_SECONDS = 0.2
+# How often the lock, the folder and its disk are looked at: some cheap system calls,
+# and the largest part of the time that a takeover takes.
+LOOK_SECONDS: Final = 0.2
 # How often a starting Valkey is asked whether it is ready; it takes about 40 ms.
-READY_LOOK_SECONDS = 0.02
+READY_LOOK_SECONDS: Final = 0.02
 # Longest silence of a starting Valkey. One that loads its data answers all the while
 # and is waited for.
-READY_SECONDS = 10.0
-# Pause after a Valkey that could not be started again: a full disk, for example.
-RESTART_SECONDS = 1.0
+READY_SECONDS: Final = 10.0
+# A Valkey that ends sooner has not recovered: the next start waits, twice as long each
+# time. The first one is at once.
+STEADY_SECONDS: Final = 60.0
+LONGEST_PAUSE_SECONDS: Final = 30.0
 # Time to write the data out at the end, then it is killed; what was acknowledged is
 # in the kernel's hands already.
-STOP_SECONDS = 10.0
-# The log is moved aside at a start when it is larger; one older log is kept.
-LOG_LIMIT_BYTES = 4 * 1024 * 1024
-# How much of the log goes into the error of a Valkey that ended.
-LOG_TAIL_LINES = 5
+STOP_SECONDS: Final = 10.0
+# What is left free of the disk unless a setting says otherwise.
+LEAST_FREE_BYTES: Final = 64 * 1024 * 1024
+
+GONE: Final = "The data folder is gone."
+NO_SPACE: Final = "No space on the disk of the data folder."
 
 
 class EmbeddedValkey:
@@ -54,14 +58,25 @@ class EmbeddedValkey:
 
     Args:
         data_dir: The folder; made when there is none.
+        least_free_bytes: What is left free of its disk.
+
+    Attributes:
+        trouble: Why nothing can be stored, one sentence; None: it can.
     """
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(
+        self, data_dir: Path, *, least_free_bytes: int = LEAST_FREE_BYTES
+    ) -> None:
         self._data_dir = data_dir.resolve()
+        self._lock = FolderLock(self._data_dir)
+        self._disk = DiskGuard(self._data_dir, least_free_bytes=least_free_bytes)
         self._socket = Path()
-        self._lock: int | None = None
         self._process: asyncio.subprocess.Process | None = None
+        self._control: ValkeyControl | None = None
         self._watcher: asyncio.Task[None] | None = None
+        self._restarts = _Restarts()
+        self._refuses = False
+        self.trouble: str | None = None
 
     @property
     def url(self) -> str:
@@ -72,7 +87,7 @@ class EmbeddedValkey:
     @property
     def owner(self) -> bool:
         """Whether Valkey is a child of this process."""
-        return self._lock is not None
+        return self._lock.descriptor is not None
 
     async def start(self) -> None:
         """Start Valkey or join the one that runs; return when it answers.
@@ -81,13 +96,20 @@ class EmbeddedValkey:
             StartError: when it cannot be started, with the reason.
         """
         try:
+            if self._data_dir.exists() and not self._data_dir.is_dir():
+                raise StartError(
+                    f"The data folder cannot be used: {self._data_dir} is a file."
+                )
             self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._socket = socket_path(self._data_dir)
             await self._own_or_join()
         except BaseException as error:
             await self.aclose()
             if isinstance(error, OSError):
-                raise StartError(f"The data folder cannot be used: {error}") from error
+                reason = f"{self._data_dir}: {error.strerror or error}"
+                raise StartError(
+                    f"The data folder cannot be used: {reason}."
+                ) from error
             raise
         self._watcher = asyncio.create_task(self._watch(), name="embedded-valkey")
 
@@ -98,93 +120,136 @@ class EmbeddedValkey:
             await asyncio.gather(self._watcher, return_exceptions=True)
             self._watcher = None
         await self._stop_process()
-        if self._lock is not None:
-            remove_socket_folder(self._data_dir)
-            os.close(self._lock)
-            self._lock = None
+        if self.owner:
+            if self.trouble != GONE:
+                remove_socket_folder(self._data_dir)
+            self._lock.give_back()
 
     async def _own_or_join(self) -> None:
         silence = _Silence()
-        while self._lock is None:
-            self._lock = self._try_lock()
-            if self._lock is not None:
-                await self._start_process(self._lock)
+        while not self.owner:
+            lock = self._lock.take()
+            if lock is not None:
+                await self._look_at_disk()
+                await self._start_process(lock)
             elif await self._ready(silence):
+                self._lock.remember()
+                await self._look_at_disk()
                 return
             elif silence.too_long:
                 raise StartError(
-                    f"Another process holds {self._data_dir / LOCK_NAME}, but no"
-                    f" Valkey answers at {self._socket}. Stop that process, or choose"
-                    " another --data-dir."
+                    f"Another process holds {self._lock.path}, but no Valkey answers"
+                    f" at {self._socket}. Stop that process, or choose another"
+                    " --data-dir."
                 )
-
-    def _try_lock(self) -> int | None:
-        """Take the folder's lock if nobody has it; return its descriptor."""
-        descriptor = os.open(
-            self._data_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        return descriptor
 
     async def _watch(self) -> None:
-        """Start Valkey again whenever it is this node's turn, until cancelled."""
+        """Look after the folder and its Valkey until cancelled."""
         while True:
-            if self._process is not None:
-                code = await self._process.wait()
-                _logger.error(
-                    "The embedded Valkey ended (%d) and is started again.", code
-                )
-            elif self._lock is None:
-                self._lock = self._try_lock()
-            if self._lock is None:
-                await asyncio.sleep(LOCK_LOOK_SECONDS)
-                continue
             try:
-                await self._start_process(self._lock)
-                _logger.warning("The embedded Valkey runs again, as this node's child.")
+                await self._look()
             except (StartError, OSError) as error:
-                _logger.error("The embedded Valkey does not start: %s", error)
+                _logger.error(
+                    "The embedded Valkey of %s does not run: %s", self._data_dir, error
+                )
                 await self._stop_process()
-                await asyncio.sleep(RESTART_SECONDS)
+                self._restarts.failed()
+            if self._process is None or self._process.returncode is not None:
+                await asyncio.sleep(LOOK_SECONDS)
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._process.wait()
+
+    async def _look(self) -> None:
+        if self._lock.is_gone():
+            self._note(GONE)
+        else:
+            await self._look_at_disk()
+            if not self.owner:
+                self._lock.take()
+        if self._process is None or self._process.returncode is not None:
+            await self._start_again()
+        elif self._refuses != bool(self.trouble):
+            await self._tell_valkey()
+
+    async def _look_at_disk(self) -> None:
+        lacks = await asyncio.to_thread(self._disk.lacks_space, reserve=self.owner)
+        self._note(NO_SPACE if lacks else None)
+
+    def _note(self, trouble: str | None) -> None:
+        """Say once what has changed."""
+        if trouble == self.trouble:
+            return
+        before, self.trouble = self.trouble, trouble
+        folder = self._data_dir
+        if trouble == GONE:
+            _logger.error(
+                "The data folder %s was removed, or is another one now: nothing is"
+                " stored any more, and what was is in memory. Put it back, or restart"
+                " this node.",
+                folder,
+            )
+        elif trouble:
+            _logger.error(
+                "No space on the disk of %s: messages are refused until there is.",
+                folder,
+            )
+        elif before == GONE:
+            _logger.warning("The data folder %s is there again.", folder)
+        else:
+            _logger.warning(
+                "Space again on the disk of %s: messages are taken.", folder
+            )
+
+    async def _start_again(self) -> None:
+        """Start Valkey if it is this node's turn."""
+        lock = self._lock.descriptor
+        if lock is None or self.trouble == GONE:
+            return
+        if self._process is not None:
+            code = await self._process.wait()
+            self._process = None
+            self._disk.doubt()
+            pause = self._restarts.ended()
+            when = f"in {pause:g} s" if pause else "at once"
+            _logger.error(
+                "The embedded Valkey of %s ended (%d) and is started again %s. It"
+                " said:\n%s",
+                *(self._data_dir, code, when, log_tail(self._data_dir)),
+            )
+        if self._restarts.are_due:
+            await self._look_at_disk()
+            await self._start_process(lock)
+            _logger.warning("The embedded Valkey runs again, as this node's child.")
 
     async def _start_process(self, lock: int) -> None:
         """Start Valkey and return when its data is loaded."""
         # Again, because an owner that left in good order removed the socket's folder.
         self._socket = socket_path(self._data_dir)
-        log_path = self._data_dir / LOG_NAME
-        _move_aside(log_path)
-        # A folder that was there may be open to all, as systemd makes it.
-        append_only = self._data_dir / APPEND_ONLY_NAME
-        append_only.mkdir(mode=0o700, exist_ok=True)
-        append_only.chmod(0o700)
-        with _open_private(log_path) as output:
-            self._process = await asyncio.create_subprocess_exec(
-                *valkey_command(self._data_dir, self._socket),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                pass_fds=(lock,),
-                umask=0o077,
-                preexec_fn=die_with_parent(),
-                # Ctrl-C reaches the node, which stops Valkey last.
-                start_new_session=True,
-            )
+        self._let_go_of_control()
+        self._refuses = bool(self.trouble)
+        self._restarts.started()
+        self._process = await start_valkey(
+            self._data_dir,
+            self._socket,
+            inherit=lock,
+            refuse_writes=self._refuses,
+        )
         silence = _Silence()
         while not await self._ready(silence):
-            if self._process.returncode is not None:
-                raise StartError(f"The embedded Valkey ended:\n{self._log_tail()}")
-            if silence.too_long:
+            what = "ended" if self._process.returncode is not None else ""
+            what = what or ("does not answer" if silence.too_long else "")
+            if what:
                 raise StartError(
-                    f"The embedded Valkey does not answer:\n{self._log_tail()}"
+                    f"The embedded Valkey of {self._data_dir} {what}. It said:\n"
+                    f"{log_tail(self._data_dir)}"
                 )
+        self._control = await ValkeyControl.connect(self._socket)
 
     async def _ready(self, silence: "_Silence") -> bool:
         """Ask once whether commands are carried out; pause a little if not."""
-        answer = await self._answer()
+        answer = await ping(self._socket)
         if answer == b"+PONG":
             return True
         if answer is not None:
@@ -192,22 +257,33 @@ class EmbeddedValkey:
         await asyncio.sleep(READY_LOOK_SECONDS)
         return False
 
-    async def _answer(self) -> bytes | None:
-        """Return the answer to a PING, or None when there is none."""
-        try:
-            async with asyncio.timeout(READY_SECONDS):
-                reader, writer = await asyncio.open_unix_connection(self._socket)
-                try:
-                    writer.write(b"PING\r\n")
-                    return (await reader.readline()).strip() or None
-                finally:
-                    writer.transport.abort()
-        except (OSError, TimeoutError):
-            return None
+    async def _tell_valkey(self) -> None:
+        """Have Valkey refuse writes, or take them again."""
+        wanted = bool(self.trouble)
+        if self._control is None and self.trouble != GONE:
+            self._control = await ValkeyControl.connect(self._socket)
+        if self._control is not None and await self._control.refuse_writes(wanted):
+            self._refuses = wanted
+            return
+        self._let_go_of_control()
+        if self.trouble == GONE and self._process is not None:
+            # Its socket may be somebody else's by now: it cannot be told, but ended.
+            self._process.kill()
+
+    def _let_go_of_control(self) -> None:
+        if self._control is not None:
+            self._control.close()
+            self._control = None
 
     async def _stop_process(self) -> None:
+        self._let_go_of_control()
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
+            return
+        if self.trouble == GONE:
+            # In good order it would remove its socket, or whatever has its place.
+            process.kill()
+            await process.wait()
             return
         process.terminate()
         try:
@@ -218,9 +294,38 @@ class EmbeddedValkey:
             process.kill()
             await process.wait()
 
-    def _log_tail(self) -> str:
-        text = (self._data_dir / LOG_NAME).read_text(errors="replace")
-        return "\n".join(text.splitlines()[-LOG_TAIL_LINES:])
+
+class _Restarts:
+    """When a Valkey that ended is started again."""
+
+    def __init__(self) -> None:
+        self._began = self._due = 0.0
+        self._failures = 0
+
+    @property
+    def are_due(self) -> bool:
+        """Whether it is time."""
+        return time.monotonic() >= self._due
+
+    def started(self) -> None:
+        """Take note of a start."""
+        self._began = time.monotonic()
+
+    def ended(self) -> float:
+        """Return the seconds until the next start of a Valkey that has ended."""
+        now = time.monotonic()
+        if now - self._began >= STEADY_SECONDS:
+            self._failures = 0
+        pause = min(2.0 ** (self._failures - 1), LONGEST_PAUSE_SECONDS)
+        pause = pause if self._failures else 0.0
+        self._failures += 1
+        self._due = now + pause
+        return pause
+
+    def failed(self) -> None:
+        """Take note of a start that failed: the next one waits in any case."""
+        self._failures = max(self._failures, 1)
+        self.ended()
 
 
 class _Silence:
@@ -237,13 +342,3 @@ class _Silence:
     def too_long(self) -> bool:
         """Whether it cannot be expected to answer any more."""
         return time.monotonic() - self._since > READY_SECONDS
-
-
-def _open_private(log_path: Path) -> BinaryIO:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-    return os.fdopen(os.open(log_path, flags, 0o600), "ab")
-
-
-def _move_aside(log_path: Path) -> None:
-    if log_path.exists() and log_path.stat().st_size > LOG_LIMIT_BYTES:
-        log_path.replace(log_path.with_suffix(".log.1"))

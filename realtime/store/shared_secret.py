@@ -47,9 +47,13 @@ class SharedSecret:
             UnavailableError, OutcomeUnknownError: Redis is away.
         """
         own = self._value or secrets.token_bytes(SECRET_BYTES)
-        await self._redis.call("SET", keys.SHARED_SECRET, own, "NX")
-        # Lost between the two, it is put back by the next look.
-        self._value = await self._redis.call("GET", keys.SHARED_SECRET) or own
+        # Asked first: a Redis that is full can be read.
+        found = await self._redis.call("GET", keys.SHARED_SECRET)
+        if found is None:
+            await self._redis.call("SET", keys.SHARED_SECRET, own, "NX")
+            # Lost between the two, it is put back by the next look.
+            found = await self._redis.call("GET", keys.SHARED_SECRET) or own
+        self._value = found
 
     async def run(self) -> None:
         """See to it until cancelled that Redis has the secret."""
