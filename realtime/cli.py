@@ -146,6 +146,12 @@ def _announce(settings: Settings, url: str) -> None:
         )
     if (settings.page_folder / "index.html").is_file():
         _tell(f"Chat room: {url}", sys.stdout)
+    elif settings.page_dir is not None:
+        _tell(
+            f"Serving at {url} without the demo page: there is no index.html in"
+            f" {settings.page_dir} (CHATROOM_PAGE_DIR).",
+            sys.stdout,
+        )
     else:
         _tell(
             f"Serving at {url} without the demo page, which is not built.", sys.stdout
@@ -175,7 +181,7 @@ def _token(given: argparse.Namespace) -> None:
             audience=settings.jwt_audience,
         )
     except ValueError as error:
-        raise StartError(f"the user id: {error}") from None
+        raise StartError(f"the user id: {error}.") from None
     print(token)
 
 

@@ -30,7 +30,11 @@ def _number(
     least: float, most: float = 1e6, kind: type = float
 ) -> Callable[[str], Any]:
     def read(text: str) -> Any:
-        number = kind(text)
+        try:
+            number = kind(text)
+        except ValueError:
+            what = "whole number" if kind is int else "number"
+            raise argparse.ArgumentTypeError(f"{text!r} is no {what}") from None
         if not least <= number <= most:
             raise argparse.ArgumentTypeError(f"must be from {least:g} to {most:g}")
         return number
@@ -103,7 +107,11 @@ class Plan:
     seconds: float = flag(
         "how long faults strike, in seconds", 60.0, type=_number(0.1, 1e6)
     )
-    seed: int = flag("repeats a run's decisions (default: by chance)", 0, type=int)
+    seed: int = flag(
+        "repeats a run's decisions (default: by chance)",
+        0,
+        type=_number(0, 2**63, int),
+    )
     rounds: int = flag(
         "repeat this on the same nodes with the next seeds, and look what they keep of"
         " clients that have gone; node 1 is never killed then",

@@ -85,6 +85,9 @@ class Authenticator:
         device = given.get("device")
         if self._keys is None:
             if "user" not in given:
+                if isinstance(auth, dict) and auth.get("user") == "":
+                    said = "Must not be empty."
+                    raise InvalidError(f"auth: user: {said}", fields={"user": [said]})
                 raise TokenError(
                     "Development mode: connect with auth {user}, without a token.",
                     reason="token_missing",

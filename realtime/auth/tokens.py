@@ -65,7 +65,7 @@ class TokenRules:
 
 
 def invalid_token(why: str) -> TokenError:
-    """Return the error for a token that is not valid."""
+    """Return the error for a token that is not valid; ``why`` has no full stop."""
     return TokenError(f"The token is not valid: {why}.", reason="token_invalid")
 
 
@@ -111,7 +111,7 @@ def verify_token(token: str, key: VerifyKey, rules: TokenRules) -> dict[str, Any
             "The token has expired; get a new one.", reason="token_expired"
         ) from None
     except ValidationError as error:
-        why = " ".join(error.messages)
+        why = " ".join(error.messages).removesuffix(".")
         raise invalid_token(f"its subject (sub) is no user id: {why}") from None
     except (InvalidTokenError, ValueError, ArithmeticError, RecursionError) as error:
         raise invalid_token(_explain(error)) from None
@@ -152,7 +152,7 @@ def make_token(
     try:
         _USER_ID.deserialize(user)
     except ValidationError as error:
-        raise ValueError(" ".join(error.messages)) from None
+        raise ValueError(" ".join(error.messages).removesuffix(".")) from None
     now = int(time.time())
     claims: dict[str, Any] = {"sub": user, "iat": now}
     optional = {"name": name, "iss": issuer, "aud": audience}

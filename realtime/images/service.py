@@ -100,7 +100,7 @@ class Images:
             UnavailableError: Too many images at once, or there is no space for it.
         """
         if len(data) > self._limit_bytes:
-            most = f"{self._limit_bytes // 1024} KiB"
+            most = _size(self._limit_bytes)
             raise TooLargeError(
                 f"The image must have {most} or fewer.",
                 fields={"image": [f"Must have {most} or fewer."]},
@@ -194,6 +194,13 @@ class Images:
             self._waiting[owner] -= 1
             # Also drops users without a waiting image.
             self._waiting = +self._waiting
+
+
+def _size(count: int) -> str:
+    """Return a number of bytes as people, and the documents, write it."""
+    if count % (1024 * 1024):
+        return f"{count // 1024} KiB"
+    return f"{count // (1024 * 1024)} MiB"
 
 
 def _named(decoded: Decoded) -> Upload:

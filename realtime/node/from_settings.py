@@ -127,5 +127,7 @@ def _named(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        raise ValueError(f"{what}: {error.strerror or error}") from error
+    except ValueError as error:
         raise ValueError(f"{what}: {error}") from error

@@ -95,7 +95,10 @@ def load_settings(
         parsed = schema().load({name: given[name] for name in given if name in table})
     except ValidationError as error:
         said = error.messages_dict.items()
-        problems += [f"{name}: {_joined(messages)}" for name, messages in said]
+        problems += [
+            f"{_typed(name, flags or {})}: {_joined(messages)}"
+            for name, messages in said
+        ]
         parsed = error.valid_data
     settings = Settings(**{table[name].name: value for name, value in parsed.items()})
     problems += _contradictions(settings, [name for name in KEYS if name in given])
@@ -135,6 +138,12 @@ def _unknown(name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
     return f"{name}: There is no such setting.{hint}"
+
+
+def _typed(variable: str, flags: Mapping[str, str]) -> str:
+    """Return what the person typed: the flag, where there was one."""
+    field = variable.removeprefix(PREFIX).lower()
+    return "--" + field.replace("_", "-") if field in flags else variable
 
 
 def _joined(said: object) -> str:

@@ -62,3 +62,22 @@ async def test_it_deletes_only_when_told_and_only_what_nobody_sees(
         lines = await gc(redis_url, tmp_path, "--delete")
         assert lines[-1] == "Deleted: 1 files. Too young to tell: 1."
         assert stored(tmp_path) == {*shown, YOUNG}
+
+
+async def test_a_folder_that_is_not_there_is_not_made(
+    redis_url: str, tmp_path: Path
+) -> None:
+    """A typing error is told: an empty folder would make garbage of all images."""
+    missing = tmp_path / "chatrom-data"
+    for flags in (
+        ["--data-dir", str(missing)],
+        ["--data-dir", str(missing), "--redis-url", redis_url],
+    ):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "realtime", "gc", *flags),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, errors = await process.communicate()
+        assert process.returncode == 1
+        assert f"There is no data folder {missing}" in errors.decode()
+        assert not missing.exists()

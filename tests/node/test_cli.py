@@ -125,7 +125,7 @@ async def test_wrong_settings_end_the_start_with_one_text() -> None:
     )
 
     assert (code, output) == (1, "")
-    assert "CHATROOM_PORT" in errors
+    assert "\n  --port: " in errors
     assert "CHATROOM_LOG_LEVEL" in errors
     assert "Traceback" not in errors
 
