@@ -47,6 +47,10 @@ BLANK: Final = (
 )
 VISIBLE: Final = re.compile(f"[^{BLANK}]")
 
+# What turns the text around it from right to left, or back, until another sign ends it:
+# embeddings, overrides and isolates (UAX 9).
+TURNING: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
 
 class WholeNumber(StrictField):
     """An integer; neither ``true`` nor ``5.0`` nor ``"5"``.
@@ -129,7 +133,10 @@ class ClientId(PatternText):
 
 
 class UserId(StrictField):
-    """A user: 1-128 characters, no control characters (``auth0|x``, e-mail)."""
+    """A user: 1-128 characters (``auth0|x``, e-mail), one of them visible.
+
+    Neither control characters nor what turns the text around it.
+    """
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Any, **_options: Any
@@ -138,6 +145,13 @@ class UserId(StrictField):
         if not 1 <= len(text) <= USER_ID_CHARACTERS:
             raise ValidationError(f"Must be 1 to {USER_ID_CHARACTERS} characters.")
         require_clean(text)
+        if not VISIBLE.search(text):
+            raise ValidationError("Must have something visible.")
+        if found := TURNING.search(text):
+            sign = f"U+{ord(found.group()):04X}"
+            raise ValidationError(
+                f"{sign} at position {found.start()} turns the text around."
+            )
         return text
 
 

@@ -278,8 +278,10 @@ class Session(FlowControl):
         """End the session: no pong came in time."""
         self.close(Reason.PING_TIMEOUT)
 
-    def close(self, reason: str, code: int = CloseCode.NORMAL) -> None:
+    def close(self, reason: str, code: int = CloseCode.NORMAL, why: str = "") -> None:
         """End the session; the ``disconnect`` handler gets the reason.
+
+        A WebSocket's close frame has the code, and why, for whoever writes the client.
 
         Over polling a waiting GET gets ``close``, or ``noop`` when the client itself
         closed. A GET that comes within ``close_timeout`` seconds gets the same, and
@@ -298,7 +300,7 @@ class Session(FlowControl):
         if candidate is not None:
             candidate.close(code)
         if isinstance(self._transport, WebSocketConnection):
-            self._transport.close(code)
+            self._transport.close(code, why)
         else:
             self._close_polling(self._transport, reason)
         self._context.registry.remove(self, reason)

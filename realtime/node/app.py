@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from handlers.hosts import Hosts, refuse_other_hosts
 from handlers.http import add_routes
@@ -183,11 +183,5 @@ def create_app(
         )
         images = image_routes(node.parts.images, prefix=prefix, origins=origins)
         app.add_routes(images)
-    app.on_response_prepare.append(_hide_versions)
     app.cleanup_ctx.append(node.run)
     return app
-
-
-async def _hide_versions(_request: web.Request, response: web.StreamResponse) -> None:
-    """Leave out aiohttp's and Python's versions: strangers need not know them."""
-    response.headers.popall(hdrs.SERVER, None)

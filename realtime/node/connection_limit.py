@@ -13,6 +13,7 @@ from aiohttp import web
 from realtime.engineio.event_loop import read_at_most
 from realtime.engineio.held_bytes import UNAUTHENTICATED_READ_BYTES, HeldBytes
 from realtime.node.http_heads import BoundedParser, bound_head
+from realtime.node.http_versions import hide_versions
 from realtime.node.unread import UnreadWatch
 
 
@@ -53,6 +54,7 @@ class HttpDoors:
 
     def guard(self, server: web.Server) -> None:
         """Watch a server's connections from now on."""
+        hide_versions(server)
         made, lost = server.connection_made, server.connection_lost
 
         def connection_made(handler, transport):  # type: ignore[no-untyped-def]

@@ -186,7 +186,7 @@ class ChatroomServer(NamespaceGate):
         if isinstance(error, PacketTooLargeError):
             self._limited["payload_limit_bytes"] += 1
             code = CloseCode.TOO_BIG
-        session.close(Reason.PARSE_ERROR, code)
+        session.close(Reason.PARSE_ERROR, code, str(error))
 
     def _refuse_long(self, session: Session, text: str) -> None:
         """Answer an event that is too long; close on whatever else it is.

@@ -202,6 +202,31 @@ async def test_a_subject_is_a_user_id(sub: object) -> None:
     assert (await refused(by_secret(), {"token": token(sub=sub)}))[0] == "token_invalid"
 
 
+@pytest.mark.parametrize(
+    ("user", "said"),
+    [
+        ("\u3164", "Must have something visible"),
+        ("\u2800 \u2800", "Must have something visible"),
+        ("\u200b", "Must have something visible"),
+        ("ann\u202egnp", "U+202E at position 3 turns the text around"),
+        ("\u2067ann", "U+2067 at position 0 turns the text around"),
+        ("", "Must "),
+    ],
+)
+async def test_a_user_can_be_told_from_others(user: str, said: str) -> None:
+    """Who shows nothing, or turns words around, is refused by the field's name."""
+    _, message = await refused(by_secret(), {"token": token(sub=user)})
+    assert message.startswith(
+        f"The token is not valid: its subject (sub) is no user id: {said}"
+    )
+    assert not message.endswith("..")
+    with pytest.raises(InvalidError) as caught:
+        await Authenticator(choose_keys()).authenticate({"user": user})
+    assert caught.value.message.startswith(f"auth: user: {said}")
+    assert caught.value.fields is not None
+    assert caught.value.fields["user"][0].startswith(said)
+
+
 async def test_a_number_as_subject_is_its_digits() -> None:
     """Some issuers have rows' numbers for users: 5 and "5" are the same one."""
     for sub in (5, "5", 2**70):

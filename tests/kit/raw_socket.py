@@ -90,6 +90,12 @@ class RawSocket:
         assert frame.opcode == CLOSE, frame
         return frame.close_code
 
+    async def close_reason(self) -> str:
+        """Return the words of the close frame, which comes next."""
+        frame = await self.frame()
+        assert frame.opcode == CLOSE, frame
+        return frame.payload[2:].decode()
+
     async def ended(self) -> bool:
         """Return once the server has closed the connection."""
         async with asyncio.timeout(DEADLINE_SECONDS):

@@ -187,6 +187,74 @@ async def test_token_says_what_it_takes() -> None:
         assert f"argument --hours: {said}" in errors
 
 
+@pytest.mark.parametrize(
+    ("flag", "text", "said"),
+    [
+        ("--seconds", "abc", "'abc' is no number"),
+        ("--rounds", "1.5", "'1.5' is no whole number"),
+        ("--seed", "x", "'x' is no whole number"),
+        ("--rate", "nan", "must be from 0.01 to 1000"),
+    ],
+)
+async def test_verify_says_what_is_no_number(flag: str, text: str, said: str) -> None:
+    """In words, and not by the names of functions."""
+    code, _output, errors = await _chatroom("verify", flag, text)
+    assert code == 2
+    assert f"argument {flag}: {said}" in errors
+
+
+async def test_a_page_that_is_not_where_it_is_said_to_be_is_named(
+    redis_url: str, tmp_path: Path
+) -> None:
+    """The folder and its variable, not that something was not built."""
+    missing = tmp_path / "page"
+    async with run_process(
+        "--redis-url", redis_url, CHATROOM_PAGE_DIR=str(missing)
+    ) as node:
+        said = f"there is no index.html in {missing} (CHATROOM_PAGE_DIR)"
+        await wait_until(lambda: said in node.output, "it is named")
+
+
+async def test_nobody_learns_what_the_server_is_made_of(redis_url: str) -> None:
+    """Not by a good request, nor by what is no HTTP."""
+    async with run_process("--redis-url", redis_url) as node:
+        for request in (b"GET /healthz HTTP/1.0\r\n\r\n", b"\x16\x03 what?\r\n\r\n"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
+            writer.write(request)
+            answer = await reader.read()
+            writer.close()
+            assert answer.startswith(b"HTTP/1."), answer
+            assert b"\r\nserver:" not in answer.lower()
+
+
+async def test_no_python_to_test_with_is_a_failure(tmp_path: Path) -> None:
+    """`make test-pythons` says so, and does not look as if all went well."""
+    root = Path(__file__).parents[2]
+    process = await asyncio.create_subprocess_exec(
+        "/bin/bash",
+        str(root / ".ci" / "test-pythons"),
+        stderr=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        env={"PATH": "/nowhere", "PYENV_ROOT": str(tmp_path), "HOME": str(tmp_path)},
+    )
+    _output, errors = await process.communicate()
+    assert process.returncode != 0
+    assert b"There is no Python to test with." in errors
+
+
+async def test_a_python_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """`make PYTHON=python9` is a typing error, not a missing version."""
+    process = await asyncio.create_subprocess_exec(
+        "/bin/bash",
+        str(Path(__file__).parents[2] / ".ci" / "make-venv"),
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHON": "python9", "VENV": str(tmp_path / "venv")},
+    )
+    _output, errors = await process.communicate()
+    assert process.returncode == 1
+    assert errors.decode().startswith("There is no python9 here.")
+
+
 async def test_token_without_a_secret_says_why() -> None:
     """In development mode there is nothing to sign with, and no need to."""
     code, output, errors = await _chatroom("token", "alice")

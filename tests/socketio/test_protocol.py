@@ -218,6 +218,13 @@ async def test_packets_before_connecting(first: str) -> None:
         assert await socket.close_code() == 1002
 
 
+async def test_who_is_sent_away_is_told_why() -> None:
+    """Whoever writes a client reads it where the connection ends."""
+    async with chat() as running, running.open() as socket:
+        socket.send("2[")
+        assert await socket.close_reason()
+
+
 @pytest.mark.parametrize("then", ['42["echo"]', "2", b"\x01\x02", None])
 async def test_attachments_that_do_not_come_right(then: str | bytes | None) -> None:
     """Text where an attachment is due, or one that nobody announced."""
