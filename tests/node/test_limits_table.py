@@ -18,7 +18,7 @@ from tests.kit.nodes import run_nodes
 PAGE = Path(__file__).parents[2] / "docs" / "limits.md"
 ROWS = [
     [cell.strip() for cell in line.strip("|\n ").split(" | ")]
-    for line in PAGE.read_text().splitlines()
+    for line in PAGE.read_text().partition("## Where it is held")[0].splitlines()
     if line.startswith("| ") and not line.startswith("| limit |")
 ]
 CONSTANT = re.compile(r"([0-9,]+)[^`:]*: `([A-Za-z_.]+)`")
@@ -76,3 +76,14 @@ def test_every_limit_that_is_counted_is_on_the_page() -> None:
     """A limit that somebody adds is told about."""
     told = {label for row in ROWS for name, label in METRIC.findall(row[3])}
     assert set(LIMITS) <= told
+
+
+async def test_every_kind_of_object_that_is_counted_is_held_by_somebody(
+    redis_url: str,
+) -> None:
+    """What a node says that it holds is on the page."""
+    async with run_nodes(1, redis_url) as (node,):
+        kinds = set(node.parts.held())
+    told = {label for row in ROWS for name, label in METRIC.findall(row[3])}
+    named = set(re.findall(r"objects\{([a-z_]+)\}", PAGE.read_text()))
+    assert not kinds - told - named
