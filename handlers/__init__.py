@@ -1,4 +1,8 @@
-"""What clients can reach: the ``/chat`` namespace and the HTTP routes."""
+"""What clients can reach: the ``/chat`` namespace and the HTTP routes.
+
+Promises that each request is checked against the catalogue and the access gate before
+anything is done, and answered once. Knows the services and no settings.
+"""
 
 import socketio
 

@@ -20,6 +20,7 @@ STEP_SECONDS = 60_000 * MS
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SCENARIOS = {
     "chat": "two people on two nodes chat, with images, typing and read counts",
+    "photos": "photos are made smaller, shown small, opened large; refusals are told",
     "reload": "a page reloaded in mid-send loses nothing and doubles nothing",
     "sending": "what is written keeps its order, and comes back if it cannot be sent",
     "offline": "a page that goes offline says so, and catches up when it is back",

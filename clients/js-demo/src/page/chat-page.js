@@ -8,6 +8,7 @@ import { apart, oncePerFrame } from "./dom.js";
 import { previewOf } from "./format.js";
 import { Layout } from "./layout.js";
 import { openLightbox } from "./lightbox.js";
+import { refusalOf } from "./message-element.js";
 import { MessagesView } from "./messages-view.js";
 import { PeopleView } from "./people-view.js";
 import { RoomsView } from "./rooms-view.js";
@@ -48,13 +49,20 @@ export class ChatPage {
     this.route = new Route((room, before) => this.#moved(room, before));
     this.rooms = new RoomsView(user, (room) => this.route.go(room));
     this.people = new PeopleView(user);
+    const freshImage = async (/** @type {import("../chatroom-client.js").Message} */ { room, message }) =>
+      (await this.client.message(room, message))?.image;
     this.messages = new MessagesView({
       user,
       older: (room) => this.client.history(room),
       reachedBottom: () => this.#read(),
       actions: {
-        openImage: (message, image) => openLightbox(image, message.text ?? ""),
-        freshUrl: async ({ room, message }) => (await this.client.message(room, message))?.image?.url,
+        openImage: (message, image) =>
+          openLightbox(image, {
+            url: message.image?.url ?? image.src,
+            caption: message.text ?? "",
+            freshUrl: async () => (await freshImage(message))?.url,
+          }),
+        freshImage,
         retry: (clientId) => this.client.retry(clientId),
         discard: (clientId) => void this.client.discard(clientId),
         edit: (clientId) => this.#edit(clientId),
@@ -257,6 +265,7 @@ export class ChatPage {
 
   #renderPending() {
     const room = this.#room;
+    if (room) this.#letGoOfRefused(room);
     this.messages.renderPending(room ? [...this.client.outbox(room), ...this.sends.in(room)] : []);
   }
 
@@ -268,6 +277,21 @@ export class ChatPage {
     if (!this.#room) return;
     this.sends.add(this.#room, text, files);
     this.messages.toBottom();
+  }
+
+  /**
+   * What the server will never take does not stay below what is said since.
+   *
+   * @param {string} room
+   */
+  #letGoOfRefused(room) {
+    for (const item of this.client.outbox(room)) {
+      const why = refusalOf(item);
+      if (why === undefined) continue;
+      this.client.discard(item.clientId);
+      this.announcer.show("Your image was not sent. ", why);
+      if (item.text) this.composer.putBack(room, item.text);
+    }
   }
 
   /** @param {string} clientId */

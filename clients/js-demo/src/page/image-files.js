@@ -4,7 +4,9 @@
 const TYPES = ["image/png", "image/jpeg", "image/webp", "image/gif", "image/avif", "image/heic", "image/heif"];
 /** Phones' photos, of which not every system knows the type. */
 const NAMES = /\.(avif|heic|heif)$/i;
-const LIMIT_BYTES = 8 * 2 ** 20;
+export const LIMIT_BYTES = 8 * 2 ** 20;
+/** What is still read into memory, to be made smaller. */
+const MOST_BYTES = 100 * 2 ** 20;
 /** Images in one go; the rest can follow. */
 const MOST = 10;
 
@@ -24,14 +26,18 @@ export function sortFiles(files) {
     const name = file.name || "The file";
     if (!TYPES.includes(file.type) && !(file.type === "" && NAMES.test(name))) {
       refusals.push({ name, why: " is no PNG, JPEG, WebP, GIF, AVIF or HEIC image." });
-    } else if (file.size > LIMIT_BYTES) {
-      const size = (file.size / 2 ** 20).toFixed(1);
-      refusals.push({ name, why: ` has ${size} MiB; an image may have 8 MiB.` });
+    } else if (file.size > (file.type === "image/gif" ? LIMIT_BYTES : MOST_BYTES)) {
+      refusals.push({ name, why: tooLarge(file) });
     } else if (images.length === MOST) {
       refusals.push({ name, why: ` was left out: ${MOST} images at a time.` });
     } else images.push(file);
   }
   return { images, refusals };
+}
+
+/** @param {Blob} blob */
+export function tooLarge({ size }) {
+  return ` has ${(size / 2 ** 20).toFixed(1)} MiB; an image may have 8 MiB.`;
 }
 
 /** @param {Blob} blob */

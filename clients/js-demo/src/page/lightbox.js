@@ -4,14 +4,21 @@ import { el, icon } from "./dom.js";
 
 /**
  * @param {HTMLImageElement} image The one that is shown small.
- * @param {string} caption
+ * @param {{url: string, caption: string, freshUrl: () => Promise<string | undefined>}} whole
+ *   Its address may have expired.
  */
-export function openLightbox(image, caption) {
+export function openLightbox(image, { url, caption, freshUrl }) {
+  const whole = el("img", { src: url, alt: caption || image.alt });
+  const renew = async () => {
+    // Better the small one than none.
+    whole.src = (await freshUrl().catch(() => undefined)) ?? image.src;
+  };
+  whole.addEventListener("error", renew, { once: true });
   const close = () => dialog.close();
   const dialog = el(
     "dialog",
     { class: "lightbox", "aria-label": caption || "Image", on: { click: close, close: () => dialog.remove() } },
-    el("img", { src: image.src, alt: caption || image.alt }),
+    whole,
     caption && el("p", {}, caption),
     el("button", { type: "button", class: "quiet", "aria-label": "Close" }, icon("close")),
   );

@@ -6,14 +6,17 @@ import { linkified } from "./linkify.js";
 
 /** Images are shown within this box; width and height are known, so nothing jumps. */
 const IMAGE_BOX = { width: 360, height: 320 };
+/** Part of the pixels on the screen that a thumbnail must have. */
+const SHARP_ENOUGH = 0.85;
 /** Addresses that are asked for until an image is given up, for now. */
 const IMAGE_TRIES = 2;
 
 /**
  * @typedef {import("../chatroom-client.js").Message & {edited?: boolean, deleted?: boolean}} Message
+ * @typedef {NonNullable<Message["image"]>} Picture
  * @typedef {object} Actions
  * @property {(message: Message, image: HTMLImageElement) => void} openImage
- * @property {(message: Message) => Promise<string | undefined>} freshUrl
+ * @property {(message: Message) => Promise<Picture | undefined>} freshImage With valid addresses.
  * @property {(clientId: string) => void} retry
  * @property {(clientId: string) => void} discard
  * @property {(clientId: string) => void} edit
@@ -100,10 +103,11 @@ function bubble(message, image) {
  * @param {Actions} actions
  */
 function sentImage(message, actions) {
-  const { url, width, height } = /** @type {NonNullable<Message["image"]>} */ (message.image);
+  const picture = /** @type {Picture} */ (message.image);
+  const { width, height } = picture;
   const scale = Math.min(1, IMAGE_BOX.width / width, IMAGE_BOX.height / height);
   const image = el("img", {
-    src: url,
+    src: shownAddress(picture, width * scale),
     width: Math.max(1, Math.round(width * scale)),
     height: Math.max(1, Math.round(height * scale)),
     alt: message.text ? "" : `Image from ${message.user}`,
@@ -114,8 +118,8 @@ function sentImage(message, actions) {
   const renew = async () => {
     // Its address has expired (they all do, in time), or the server is away.
     tries += 1;
-    const fresh = tries <= IMAGE_TRIES && (await actions.freshUrl(message).catch(() => undefined));
-    if (fresh) image.src = fresh;
+    const fresh = tries <= IMAGE_TRIES && (await actions.freshImage(message).catch(() => undefined));
+    if (fresh) image.src = shownAddress(fresh, width * scale);
     else element.classList.add("broken");
   };
   image.addEventListener("error", renew);
@@ -131,6 +135,18 @@ function sentImage(message, actions) {
   return { element, retry };
 }
 
+/**
+ * The smallest file that looks sharp in the bubble. What moves has no other.
+ *
+ * @param {Picture} picture
+ * @param {number} width In the page's pixels.
+ */
+function shownAddress({ url, animated, thumbnails = [] }, width) {
+  const needed = SHARP_ENOUGH * width * globalThis.devicePixelRatio;
+  const enough = thumbnails.filter((one) => one.width >= needed).sort((one, other) => one.width - other.width);
+  return (!animated && enough[0]?.url) || url;
+}
+
 const REASONS = /** @type {Record<string, string>} */ ({
   too_old: "It waited for more than a day and may have been sent already.",
   image_lost: "The image could not be kept over the reload.",
@@ -140,6 +156,16 @@ const REASONS = /** @type {Record<string, string>} */ ({
 
 /** Of an image: the same bytes will not be taken another time either. */
 const FOR_GOOD = new Set(["image_lost", "invalid", "too_large"]);
+
+/**
+ * Why an image will not be sent, however often it is tried; nothing for all others.
+ *
+ * @param {OutboxItem} item
+ */
+export function refusalOf({ step, type, error }) {
+  if (step !== "failed" || type !== "image" || !FOR_GOOD.has(error?.code ?? "")) return undefined;
+  return error?.code === "image_lost" ? REASONS.image_lost : (error?.message ?? "");
+}
 
 /**
  * A message that the server does not have yet, or will not take.
@@ -181,13 +207,11 @@ function pendingMeta({ step, type, error, at, isKept }) {
 function failure({ clientId, error, type }, actions) {
   const button = (/** @type {string} */ label, /** @type {(id: string) => void} */ act) =>
     el("button", { type: "button", class: "link", on: { click: () => act(clientId) } }, label);
-  const fields = error?.message ?? "";
   return el(
     "div",
     { class: "failure" },
-    // Of an image the server says the limit.
-    el("p", {}, (error?.code === "too_large" && type === "image" && fields) || (REASONS[error?.code ?? ""] ?? fields)),
-    !(type === "image" && FOR_GOOD.has(error?.code ?? "")) && button("Try again", actions.retry),
+    el("p", {}, REASONS[error?.code ?? ""] ?? error?.message ?? ""),
+    button("Try again", actions.retry),
     type === "text" && button("Edit", actions.edit),
     button("Discard", actions.discard),
   );

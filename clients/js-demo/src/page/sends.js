@@ -4,7 +4,7 @@
  * same room waits behind it.
  */
 
-import { bytesOf } from "./image-files.js";
+import { sendable } from "./scale-down.js";
 
 /**
  * @typedef {import("./message-element.js").PendingItem} PendingItem
@@ -86,7 +86,9 @@ export class Sends {
   async #send({ room, text, files }) {
     let sent = 0;
     try {
-      const images = await Promise.all(files.map(bytesOf));
+      const images = [];
+      // One after the other: a large photo takes 200 MB while it is made smaller.
+      for (const file of files) images.push(await sendable(file));
       if (images.length === 0) this.wiring.send(room, { text });
       for (const image of images) {
         this.wiring.send(room, sent === 0 && text ? { image, text } : { image });
