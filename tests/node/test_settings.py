@@ -83,7 +83,7 @@ def test_every_problem_is_named_at_once() -> None:
         "CHATROOM_JWT_PUBLIC_KEY_FILE: Only one key may be set",
         "CHATROOM_HISTROY_MESSAGES: There is no such setting."
         " Did you mean CHATROOM_HISTORY_MESSAGES?",
-        "CHATROOM_LOG_LEVEL: Must be one of",
+        "--log-level: Must be one of",
         "CHATROOM_ALLOWED_ORIGINS: 'https://chat.example/' is no origin: scheme://host",
         "CHATROOM_DURABILITY: Must be memory, fsync or replicas:N",
         "CHATROOM_PAGE_DIR: It cannot be read: File name too long",
