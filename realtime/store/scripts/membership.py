@@ -1,0 +1,94 @@
+"""Who belongs to a room, and which rooms a user lists."""
+
+from collections.abc import Awaitable
+from typing import NamedTuple
+
+from realtime.redis.script import ScriptRunner
+from realtime.store.scripts.loading import Parsed, load
+
+MEMBERSHIP_ADMIT = load("membership_admit")
+MEMBERSHIP_CLAIM = load("membership_claim")
+MEMBERSHIP_QUIT = load("membership_quit")
+
+
+class Admission(NamedTuple):
+    """A member as they enter a room; ``new``: they became one by this."""
+
+    new: bool
+    last_message: int
+    last_read_message: int
+
+
+def membership_admit(
+    redis: ScriptRunner,
+    *,
+    members: str,
+    last_read: str,
+    meta: str,
+    quits: str,
+    log: str,
+    messages: str,
+    user: str,
+    role: str,
+    returning: bool,
+    keep_seconds: int,
+) -> Awaitable[Admission | None]:
+    """Make a user a member, if not one yet; None: they come back and had quit."""
+    reply = redis.run_script(
+        MEMBERSHIP_ADMIT,
+        (members, last_read, meta, quits, log, messages),
+        (user, role, int(returning), keep_seconds),
+    )
+    return Parsed(
+        reply, lambda said: None if said[0] < 0 else Admission(said[0] == 1, *said[1:])
+    )
+
+
+class Claim(NamedTuple):
+    """Whether a room is on a user's list; if not, 0 ms to wait say that it is full."""
+
+    listed: bool
+    wait_ms: int
+
+
+def membership_claim(
+    redis: ScriptRunner,
+    *,
+    user_rooms: str,
+    new_rooms: str,
+    room: str,
+    limit: int,
+    each_ms: int,
+    burst_ms: int,
+) -> Awaitable[Claim]:
+    """Put a room on a user's list, by their limit and rate."""
+    reply = redis.run_script(
+        MEMBERSHIP_CLAIM, (user_rooms, new_rooms), (room, limit, each_ms, burst_ms)
+    )
+    return Parsed(reply, lambda said: Claim(said[0] == 1, said[1]))
+
+
+def membership_quit(
+    redis: ScriptRunner,
+    *,
+    members: str,
+    last_read: str,
+    quits: str,
+    meta: str,
+    log: str,
+    messages: str,
+    sessions: str,
+    online: str,
+    user: str,
+    keep_seconds: int,
+    channel: str,
+    control: bytes,
+    empty_seconds: int,
+) -> Awaitable[bool]:
+    """End a membership and tell all nodes; false if the user was no member."""
+    reply = redis.run_script(
+        MEMBERSHIP_QUIT,
+        (members, last_read, quits, meta, log, messages, sessions, online),
+        (user, keep_seconds, channel, redis.publish_command, control, empty_seconds),
+    )
+    return Parsed(reply, bool)

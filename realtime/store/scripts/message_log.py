@@ -1,0 +1,126 @@
+"""A room's log: append, read, and what mends it."""
+
+from collections.abc import Awaitable
+from typing import NamedTuple
+
+from realtime.redis.script import ScriptRunner
+from realtime.store.position import Position
+from realtime.store.scripts.loading import Parsed, load
+
+MESSAGE_LOG_APPEND = load("message_log_append")
+MESSAGE_LOG_MEND = load("message_log_mend")
+MESSAGE_LOG_READ = load("message_log_read")
+MESSAGE_LOG_REPEATED = load("message_log_repeated")
+
+
+class Appended(NamedTuple):
+    """What became of a send; a repeated ``clientId`` gets the first result."""
+
+    message: int
+    offset: int
+    uid: str
+    at: int
+    duplicate: bool
+
+
+async def message_log_append(
+    redis: ScriptRunner,
+    *,
+    log: str,
+    messages: str,
+    meta: str,
+    last_read: str,
+    members: str,
+    sent: str,
+    channel: str,
+    user: str,
+    uid: str,
+    body: bytes,
+    remember_seconds: int,
+    log_limit: int,
+    log_age_ms: int,
+    history_limit: int,
+) -> Appended | None:
+    """Store a message and publish it; None: the user is no member.
+
+    Without a number it was not stored: the log is to be mended before.
+
+    The only one that is sent when it is awaited, one call less for each message.
+    """
+    reply = await redis.run_script(
+        MESSAGE_LOG_APPEND,
+        (log, messages, meta, last_read, members, sent),
+        (
+            channel,
+            redis.publish_command,
+            user,
+            uid,
+            body,
+            remember_seconds,
+            log_limit,
+            log_age_ms,
+            history_limit,
+        ),
+    )
+    if reply[0] < 0:
+        return None if reply[0] == -1 else Appended(0, 0, "", 0, False)
+    duplicate, message, offset, stored_uid, at = reply
+    return Appended(message, offset, stored_uid.decode(), at, duplicate == 1)
+
+
+def message_log_mend(
+    redis: ScriptRunner, *, log: str, messages: str, meta: str
+) -> Awaitable[Position]:
+    """Make a meta hash that was lost anew; return the log's top."""
+    reply = redis.run_script(MESSAGE_LOG_MEND, (log, messages, meta), ())
+    return Parsed(reply, lambda said: Position(said[0], said[1].decode()))
+
+
+def message_log_repeated(
+    redis: ScriptRunner, *, sent: str
+) -> Awaitable[Appended | None]:
+    """Return what became of a send before; None: there was none."""
+    reply = redis.run_script(MESSAGE_LOG_REPEATED, (sent,), ())
+    return Parsed(
+        reply,
+        lambda said: (
+            Appended(said[0], said[1], said[2].decode(), said[3], duplicate=True)
+            if said
+            else None
+        ),
+    )
+
+
+class LogPage(NamedTuple):
+    """Events after a position.
+
+    ``proved`` is false when the position is not of this log (trimmed, beyond its top,
+    or another lineage); then ``events`` is empty.
+    """
+
+    proved: bool
+    top: Position
+    events: list[bytes]
+
+
+def message_log_read(
+    redis: ScriptRunner,
+    *,
+    log: str,
+    meta: str,
+    offset: int,
+    uid: str,
+    upto: int | str,
+    limit: int,
+    limit_bytes: int,
+) -> Awaitable[LogPage]:
+    """Read the events after a position, if the log proves it."""
+    reply = redis.run_script(
+        MESSAGE_LOG_READ, (log, meta), (offset, uid, upto, limit, limit_bytes)
+    )
+    return Parsed(
+        reply,
+        lambda said: LogPage(
+            said[0] == 1, Position(said[1], said[2].decode()), said[3]
+        ),
+    )

@@ -1,0 +1,79 @@
+"""How far a room's members have read, and who is there."""
+
+from collections.abc import Awaitable
+from typing import Any, NamedTuple
+
+from realtime.redis.script import ScriptRunner
+from realtime.store.scripts.loading import Parsed, load
+
+READ_MARKS_RAISE = load("read_marks_raise")
+ROOM_SNAPSHOT_READ = load("room_snapshot_read")
+
+
+class Marks(NamedTuple):
+    """How far a user has read a room, and its last message."""
+
+    last_read_message: int
+    last_message: int
+
+
+def read_marks_raise(
+    redis: ScriptRunner,
+    *,
+    last_read: str,
+    meta: str,
+    members: str,
+    channel: str,
+    user: str,
+    message: int,
+    announce_members: int,
+    head: bytes,
+    tail: bytes,
+    own_head: bytes,
+    own_tail: bytes,
+) -> Awaitable[Marks | None]:
+    """Raise a user's mark and announce it; None: the user is no member."""
+    reply = redis.run_script(
+        READ_MARKS_RAISE,
+        (last_read, meta, members),
+        (
+            channel,
+            redis.publish_command,
+            user,
+            message,
+            announce_members,
+            head,
+            tail,
+            own_head,
+            own_tail,
+        ),
+    )
+    return Parsed(reply, lambda said: None if said[0] < 0 else Marks(*said))
+
+
+class Snapshot(NamedTuple):
+    """Who is in a room; ``marks`` and ``users`` are None in one too large to list."""
+
+    member_count: int
+    online_count: int
+    marks: dict[str, int] | None
+    users: list[str] | None
+
+
+def _snapshot(said: Any) -> Snapshot:
+    members, online, lists_marks, marks, lists_users, users = said
+    pairs = zip(marks[::2], marks[1::2], strict=True)
+    return Snapshot(
+        members,
+        online,
+        {user.decode(): int(mark) for user, mark in pairs} if lists_marks else None,
+        [user.decode() for user in users] if lists_users else None,
+    )
+
+
+def room_snapshot_read(
+    redis: ScriptRunner, *, last_read: str, online: str, members: str, limit: int
+) -> Awaitable[Snapshot]:
+    """Read who is here and how far each member has read."""
+    reply = redis.run_script(ROOM_SNAPSHOT_READ, (last_read, online, members), (limit,))
+    return Parsed(reply, _snapshot)
