@@ -13,8 +13,8 @@ from handlers.send_order import SendOrder
 from handlers.syncing import join_all
 from realtime.errors import (
     ChatError,
-    ForbiddenError,
     NotAttendingError,
+    NotMemberError,
     RateLimitedError,
     UnknownEventError,
 )
@@ -168,7 +168,7 @@ class ChatNamespace(SessionNamespace):
             done = await services.log.append(
                 room=room, user=session.user, client_id=client_id, content=payload
             )
-        except ForbiddenError:
+        except NotMemberError:
             # It attends, and the user is no member: Redis lost the membership with its
             # newest data, or this node missed that they quit. The way back is `join`.
             services.attendance.expel(session, room, since=asked)

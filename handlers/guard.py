@@ -18,6 +18,7 @@ from realtime.errors import (
     InternalError,
     InvalidError,
     RateLimitedError,
+    SlowModeError,
     UnauthorizedError,
 )
 from realtime.pacing import Turnstile
@@ -94,7 +95,9 @@ def guarded(handler: Handler) -> Entry:
                 )
             result = await handler(namespace, session, payload)
         except Exception as error:  # noqa: BLE001 - logged, and answered as `internal`
-            if isinstance(error, COUNTED_REFUSALS):
+            if isinstance(error, COUNTED_REFUSALS) and not isinstance(
+                error, SlowModeError
+            ):
                 namespace.count_refusal(sid)
             return _refused(namespace, request.name, sid, error)
         finally:

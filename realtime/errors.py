@@ -6,10 +6,13 @@
     ├── InvalidError          invalid          the payload breaks its schema
     ├── UnauthorizedError     unauthorized     no valid token
     ├── ForbiddenError        forbidden        not allowed in this room
+    │   └── NotMemberError                     the user is no member of it
     ├── NotFoundError         not_found        no such room or message
+    ├── ConflictError         conflict         there is one of this id already
     ├── NotAttendingError     not_attending    the session has not joined the room
     ├── TooLargeError         too_large        over a size limit
     ├── RateLimitedError      rate_limited     too many requests (temporary)
+    │   └── SlowModeError                      the room lets them write later
     ├── UnavailableError      unavailable      nothing was done, try again (temporary)
     ├── OutcomeUnknownError   unknown          may have been done (temporary)
     ├── UnknownEventError     unknown_event    no such event
@@ -32,6 +35,8 @@ class ChatError(Exception):
             other users.
         fields: The field's path to what is wrong with it, for invalid payloads.
         retry_after_ms: Milliseconds after which a retry makes sense.
+        reason: One word for the program, where a code has several (``muted``).
+        until_ms: Unix ms at which what stands in the way ends by itself.
         limit: The limit of :mod:`realtime.limits` that was met; it is counted.
     """
 
@@ -44,12 +49,16 @@ class ChatError(Exception):
         *,
         fields: Fields | None = None,
         retry_after_ms: int | None = None,
+        reason: str | None = None,
+        until_ms: int | None = None,
         limit: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.fields = fields
         self.retry_after_ms = retry_after_ms
+        self.reason = reason
+        self.until_ms = until_ms
         self.limit = limit
 
     def to_wire(self) -> dict[str, object]:
@@ -63,6 +72,10 @@ class ChatError(Exception):
             wire["fields"] = {name: list(said) for name, said in self.fields.items()}
         if self.retry_after_ms is not None:
             wire["retryAfter"] = self.retry_after_ms
+        if self.reason is not None:
+            wire["reason"] = self.reason
+        if self.until_ms is not None:
+            wire["until"] = self.until_ms
         return wire
 
 
@@ -84,10 +97,20 @@ class ForbiddenError(ChatError):
     code = "forbidden"
 
 
+class NotMemberError(ForbiddenError):
+    """The user is no member of this room."""
+
+
 class NotFoundError(ChatError):
     """There is no such room or message."""
 
     code = "not_found"
+
+
+class ConflictError(ChatError):
+    """There is something else of this id already."""
+
+    code = "conflict"
 
 
 class NotAttendingError(ChatError):
@@ -107,6 +130,10 @@ class RateLimitedError(ChatError):
 
     code = "rate_limited"
     temporary = True
+
+
+class SlowModeError(RateLimitedError):
+    """The room lets a member write once in a while; they did nothing wrong."""
 
 
 class UnavailableError(ChatError):

@@ -29,6 +29,7 @@ ERROR_CODES: Final[Mapping[str, bool]] = {
     "unauthorized": False,
     "forbidden": False,
     "not_found": False,
+    "conflict": False,
     "not_attending": False,
     "too_large": False,
     "rate_limited": True,
@@ -85,6 +86,7 @@ class Error(StrictSchema):
     )
     retryAfter = WholeNumber(required=False)  # noqa: N815 - the wire's name
     reason = PatternText(re.compile("[a-z_]{1,40}"), "Must be a word.", required=False)
+    until = WholeNumber(required=False)
 
 
 class Done(StrictSchema):

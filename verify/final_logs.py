@@ -42,8 +42,8 @@ async def read_log(redis: Redis, room: str) -> FinalLog:
         if len(page) < PAGE_EVENTS:
             break
         start = f"({page[-1][0].decode()}"
-    marks: Any = await redis.hgetall(keys.last_read(room))
-    reads = {user.decode(): int(mark) for user, mark in marks.items()}
+    marks: Any = await redis.zrange(keys.last_read(room), 0, -1, withscores=True)
+    reads = {user.decode(): int(mark) for user, mark in marks}
     return FinalLog(room, entries, reads=reads)
 
 

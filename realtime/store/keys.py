@@ -62,13 +62,18 @@ def meta(room: str) -> str:
 
 
 def last_read(room: str) -> str:
-    """Hash: user to ``lastReadMessage``."""
+    """Sorted set: users by ``lastReadMessage``."""
     return _room_key(room, "lastRead")
 
 
 def members(room: str) -> str:
     """Hash: user to role and time of joining, JSON."""
     return _room_key(room, "members")
+
+
+def slow(room: str) -> str:
+    """Sorted set with a TTL: who wrote lately in slow mode, by when they may again."""
+    return _room_key(room, "slow")
 
 
 def quits(room: str) -> str:
@@ -95,6 +100,7 @@ class AppendKeys(NamedTuple):
     meta: str
     last_read: str
     members: str
+    slow: str
     sent_prefix: str
 
 
@@ -108,6 +114,7 @@ def append_keys(room: str, user: str, database: int = 0) -> AppendKeys:
         meta=meta(room),
         last_read=last_read(room),
         members=members(room),
+        slow=slow(room),
         sent_prefix=sent(room, user, ""),
     )
 

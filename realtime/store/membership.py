@@ -299,24 +299,23 @@ class Memberships:
         return summaries
 
     async def _summary(self, room: str, user: str) -> RoomSummary | None:
-        (last, name), read = await gather_started(
-            self._redis.call("HMGET", keys.meta(room), "lastMessage", "name"),
-            self._redis.call("HGET", keys.last_read(room), user),
+        found = await scripts.room_summary_read(
+            self._redis,
+            last_read=keys.last_read(room),
+            meta=keys.meta(room),
+            messages=keys.messages(room),
+            user=user,
         )
-        if read is None:
+        if found is None:
             # On the user's list but not a member: a quit or a join under way.
             return None
-        # Asked for one after the other: a message and its mark may come in between.
-        last_read = int(read)
-        last_message = max(int(last or 0), last_read)
-        newest = await self._redis.call("HGET", keys.messages(room), last_message)
         return RoomSummary(
             room=room,
-            name=name.decode() if name else room,
-            last_message=last_message,
-            last_read_message=last_read,
-            unread=last_message - last_read,
-            newest=newest,
+            name=found.name.decode() or room,
+            last_message=found.last_message,
+            last_read_message=found.last_read_message,
+            unread=found.unread,
+            newest=found.newest or None,
         )
 
 

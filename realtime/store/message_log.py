@@ -4,13 +4,14 @@ import logging
 from collections.abc import Awaitable, Mapping
 from typing import NamedTuple
 
-from realtime.errors import ForbiddenError, UnavailableError
+from realtime.errors import UnavailableError
 from realtime.redis.client import RedisClient
 from realtime.redis.durability import MEMORY, Durability
 from realtime.redis.script import ScriptRunner
 from realtime.store import events, keys, scripts
 from realtime.store.position import START, Position, Uids
-from realtime.store.scripts import Appended, LogPage
+from realtime.store.refusals import error_of
+from realtime.store.scripts import Appended, LogPage, Refusal
 from realtime.tasks import gather_started
 
 _logger = logging.getLogger(__name__)
@@ -99,7 +100,10 @@ class MessageLog:
             is_mended: Whether the room's meta hash was just made anew.
 
         Raises:
-            ForbiddenError: The user is not a member.
+            NotMemberError: The user is not a member.
+            ForbiddenError: They are muted, or only moderators may write.
+            SlowModeError: They wrote a moment ago, and the room is in slow mode.
+            InvalidError: The client_id was another operation's.
             UnavailableError: Nothing was stored.
             OutcomeUnknownError: It may have been stored, or it was and is not yet as
                 safe as is demanded; repeat with this client_id.
@@ -112,6 +116,7 @@ class MessageLog:
             meta=names.meta,
             last_read=names.last_read,
             members=names.members,
+            slow=names.slow,
             sent=names.sent_prefix + client_id,
             channel=names.channel,
             user=user,
@@ -122,9 +127,9 @@ class MessageLog:
             log_age_ms=self._log_age_ms,
             history_limit=self._history_limit,
         )
-        if appended is None:
-            raise ForbiddenError("You are not a member of this room.")
-        if not appended.message:
+        if isinstance(appended, Refusal):
+            if appended.reason != "lost":
+                raise error_of(appended)
             if is_mended:
                 raise UnavailableError("The room's log is not what was written there.")
             _logger.error("Room %s lost where its log ends; it is looked up", room)
@@ -146,9 +151,13 @@ class MessageLog:
         Raises:
             UnavailableError: Nobody knows.
             OutcomeUnknownError: It was stored, and is not yet as safe as is demanded.
+            InvalidError: The client_id was another operation's.
         """
         sent = keys.sent(room, user, client_id)
-        return await scripts.message_log_repeated(self._writer, sent=sent)
+        found = await scripts.message_log_repeated(self._writer, sent=sent)
+        if isinstance(found, Refusal):
+            raise error_of(found)
+        return found
 
     async def read(
         self,

@@ -25,9 +25,10 @@ async def test_garbage_in_one_room_takes_nothing_from_another(
     ):
         async with redis_client.pipeline(transaction=True) as together:
             append = (
-                *("EVAL", scripts.MESSAGE_LOG_APPEND.source, 6),
+                *("EVAL", scripts.MESSAGE_LOG_APPEND.source, 7),
                 *(names.log, names.messages, names.meta),
-                *(names.last_read, names.members, names.sent_prefix + "c"),
+                *(names.last_read, names.members, names.slow),
+                names.sent_prefix + "c",
                 *("chatroom-43", "PUBLISH", "ann", "u1", said, *AMPLE),
             )
             for command in (("PUBLISH", "chatroom-42", garbage), append):

@@ -103,7 +103,7 @@ async def test_the_script_completes_a_read_mark(
     await make_log(link).append(room=ROOM, user=USER, client_id="c", content={})
     await published(channel)
     # An append moves its sender's mark: it goes back here.
-    await link.call("HSET", keys.last_read(ROOM), USER, 0)
+    await link.call("ZADD", keys.last_read(ROOM), 0, USER)
     reads = ReadMarks(link, announce_members=announce_members)
     await reads.mark(room=ROOM, user=USER, message=1)
     payload = {"room": ROOM, "user": USER, "lastReadMessage": 1}

@@ -231,7 +231,8 @@ async def test_sending_is_reading(send: Send, redis_client: Redis) -> None:
     """Who writes has seen what is there; the others have not read it."""
     await send(user="ann")
     await send(user="bob")
-    assert await redis_client.hgetall(keys.last_read("42")) == {"ann": "1", "bob": "2"}
+    marks = await redis_client.zrange(keys.last_read("42"), 0, -1, withscores=True)
+    assert marks == [("ann", 1), ("bob", 2)]
 
 
 async def test_the_log_is_trimmed_by_count(
@@ -255,7 +256,7 @@ def at(link: RedisClient, monkeypatch: pytest.MonkeyPatch) -> At:
         source = script.source.replace("redis.call('TIME')", f"{{{seconds}, 0}}")
         assert source != script.source
         given = Script(script.name, source)
-        monkeypatch.setattr(scripts, "MESSAGE_LOG_APPEND", given)
+        monkeypatch.setattr(scripts.message_log, "MESSAGE_LOG_APPEND", given)
         return await send()
 
     return sent_at

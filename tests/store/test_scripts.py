@@ -13,6 +13,7 @@ from realtime.store import scripts
 
 DECLARED = re.compile(r"^-- (KEYS|ARGV)\[(\d+)\] (\w+) - \S", re.MULTILINE)
 USED = re.compile(r"\b(KEYS|ARGV)\[(\d+)\]")
+SHARED = re.compile(r"^local function \w+\(([^)]*)\)", re.MULTILINE)
 COMMAND = re.compile(r"redis\.call\(\s*([^,)]+)(?:,\s*([^,)]+))?")
 KEYLESS = {"'TIME'"}
 
@@ -103,10 +104,12 @@ def test_every_key_comes_through_keys(script: Script) -> None:
         for name, value in zip(left.split(","), right.split(","), strict=False)
         if "KEYS" in value
     }
+    # What scripts share is handed the keys.
+    shared = {name for found in SHARED.findall(code) for name in found.split(", ")}
     for command, key in COMMAND.findall(code):
         if command in KEYLESS or command in {"publish", "ARGV[3]", "ARGV[5]"}:
             continue
-        assert key.strip() in local | {"KEYS[1]"}, f"{command} reaches {key}"
+        assert key.strip() in local | shared | {"KEYS[1]"}, f"{command} reaches {key}"
 
 
 def test_no_script_file_is_forgotten() -> None:
@@ -117,3 +120,11 @@ def test_no_script_file_is_forgotten() -> None:
         if each.name.endswith(".lua")
     }
     assert {each.name for each in scripts.ALL} == found
+
+
+def test_what_scripts_share_is_used() -> None:
+    """Each file of ``lib`` stands in a script; its first line says what it is for."""
+    for each in files("realtime.store.scripts").joinpath("lib").iterdir():
+        source = each.read_text(encoding="utf-8")
+        assert re.match(r"-- [A-Z].*\.$", source.splitlines()[0]), each.name
+        assert any(source in script.source for script in scripts.ALL), each.name

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Hashable, Sequence
+from importlib import import_module
 from typing import Any
 
 from realtime.pacing import Turnstile
@@ -52,8 +53,7 @@ def reads_go_backwards() -> None:
 
 def numbers_outside_the_script() -> None:
     """The number is drawn first; another sender's script may run in between."""
-    for name in ("offset", "number"):
-        field = "known[1]" if name == "offset" else "known[2]"
+    for name, field in (("offset", "known[1]"), ("number", "known[OWN]")):
         _change_script(
             "MESSAGE_LOG_APPEND",
             f"local {name} = tonumber({field} or '0') + 1",
@@ -76,7 +76,7 @@ def publish_before_store() -> None:
     async def append(
         link: RedisClient, keys: Sequence[str], args: Sequence[Argument]
     ) -> Any:
-        log, messages, meta, last_read, _members, sent = keys[:6]
+        log, messages, meta, last_read, _members, _slow, sent = keys[:7]
         channel, command, user, uid, body, ttl = args[:6]
         assert isinstance(uid, str)
         assert isinstance(body, bytes)
@@ -94,7 +94,7 @@ def publish_before_store() -> None:
         await link.call("XADD", log, f"{offset}-0", *fields)
         await link.call("HSET", meta, "uid", uid)
         await link.call("HSET", messages, number, message)
-        await link.call("HSET", last_read, user, number)
+        await link.call("ZADD", last_read, number, user)
         await link.call("SET", sent, f"{number} {offset} {uid}", "EX", ttl)
         return [0, number, offset, uid.encode(), 0]
 
@@ -178,7 +178,8 @@ MUTANTS: dict[str, Callable[[], None]] = {
 def _change_script(name: str, old: str, new: str) -> None:
     script: Script = getattr(scripts, name)
     assert script.source.count(old) == 1, f"{name} has changed; so must the mutant"
-    setattr(scripts, name, Script(script.name, script.source.replace(old, new)))
+    module = import_module(getattr(scripts, script.name).__module__)
+    setattr(module, name, Script(script.name, script.source.replace(old, new)))
 
 
 def _replace_append(append: Callable[..., Any]) -> None:

@@ -22,6 +22,7 @@ from realtime.store.scripts.images import (
     images_gone,
     images_take,
 )
+from realtime.store.scripts.loading import Refusal
 from realtime.store.scripts.membership import (
     MEMBERSHIP_ADMIT,
     MEMBERSHIP_CLAIM,
@@ -64,10 +65,13 @@ from realtime.store.scripts.presence import (
 from realtime.store.scripts.reading import (
     READ_MARKS_RAISE,
     ROOM_SNAPSHOT_READ,
+    ROOM_SUMMARY_READ,
     Marks,
     Snapshot,
+    Summary,
     read_marks_raise,
     room_snapshot_read,
+    room_summary_read,
 )
 
 __all__ = (
@@ -90,6 +94,8 @@ __all__ = (
     "PRESENCE_LEAVE",
     "READ_MARKS_RAISE",
     "ROOM_SNAPSHOT_READ",
+    "ROOM_SUMMARY_READ",
+    "Refusal",
     "USER_RATES_REPORT",
     "Admission",
     "Appended",
@@ -99,6 +105,7 @@ __all__ = (
     "Marks",
     "PresenceChange",
     "Snapshot",
+    "Summary",
     "TakenImages",
     "Wait",
     "images_claim",
@@ -119,6 +126,7 @@ __all__ = (
     "presence_leave",
     "read_marks_raise",
     "room_snapshot_read",
+    "room_summary_read",
     "user_rates_report",
 )
 

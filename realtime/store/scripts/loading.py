@@ -1,18 +1,32 @@
 """How a script is loaded, and how its reply becomes a result."""
 
+import re
 from collections.abc import Awaitable, Callable, Generator
 from importlib.resources import files
-from typing import Any, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from realtime.redis.script import Script
 
 _Result = TypeVar("_Result")
 
+_USES: Final = re.compile(r"^-- USES ([a-z, ]+)$", re.MULTILINE)
+
 
 def load(name: str) -> Script:
-    """Return the script of a file of this package."""
-    source = (files(__package__) / f"{name}.lua").read_text(encoding="utf-8")
-    return Script(name, source)
+    """Return the script of a file of this package, with the parts that it uses.
+
+    Its header names them, ``-- USES numbers, log``: files of ``lib``, in their order.
+    """
+    folder = files(__package__)
+    header, blank, code = (
+        (folder / f"{name}.lua").read_text(encoding="utf-8").partition("\n\n")
+    )
+    used = _USES.search(header)
+    parts = [
+        (folder / "lib" / f"{part}.lua").read_text(encoding="utf-8")
+        for part in (used[1].split(", ") if used else ())
+    ]
+    return Script(name, blank.join([header, *parts, code]))
 
 
 class Parsed(Awaitable[_Result]):
@@ -26,3 +40,17 @@ class Parsed(Awaitable[_Result]):
 
     def __await__(self) -> Generator[Any, Any, _Result]:
         return self._parse((yield from self._reply.__await__()))
+
+
+class Refusal(NamedTuple):
+    """Why nothing was written: a word of the script's header, and its number."""
+
+    reason: str
+    number: int
+
+
+def refusal(reply: Any) -> Refusal | None:
+    """Return what a reply refuses with, None if it does not."""
+    if reply and reply[0] == -1:
+        return Refusal(reply[1].decode(), reply[2])
+    return None

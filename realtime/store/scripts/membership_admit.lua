@@ -1,7 +1,7 @@
 -- Make a user a member of a room, if not one yet; what came before counts as read.
 -- The first member of a room that was about to end keeps it.
 -- KEYS[1] members - hash
--- KEYS[2] last_read - hash
+-- KEYS[2] last_read - sorted set
 -- KEYS[3] meta - hash
 -- KEYS[4] quits - sorted set
 -- KEYS[5] log - stream
@@ -10,12 +10,14 @@
 -- ARGV[2] role - of a new member
 -- ARGV[3] returning - 1: they come back, and stay out if they quit meanwhile
 -- ARGV[4] keep_seconds - how long the notes of quits are kept
+-- USES numbers, marks
 -- Returns {new 0|1, lastMessage, lastReadMessage}, or {-1} for who stays out
 
 local members, last_read, meta, quits = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local log, messages = KEYS[5], KEYS[6]
 local user, role = ARGV[1], ARGV[2]
 
+sort_marks(last_read)
 local top = redis.call('HGET', meta, 'lastMessage') or '0'
 local new = 0
 if redis.call('HEXISTS', members, user) == 0 then
@@ -29,13 +31,11 @@ if redis.call('HEXISTS', members, user) == 0 then
     redis.call('PERSIST', messages)
     redis.call('EXPIRE', quits, ARGV[4])
   end
-  local time = redis.call('TIME')
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
   redis.call('HSET', members, user,
-    '{"role":"' .. role .. '","joinedAt":' .. string.format('%.0f', now) .. '}')
-  redis.call('HSET', last_read, user, top)
+    '{"role":"' .. role .. '","joinedAt":' .. digits(clock()) .. '}')
+  redis.call('ZADD', last_read, top, user)
   redis.call('ZREM', quits, user)
   new = 1
 end
-local read = redis.call('HGET', last_read, user) or '0'
+local read = redis.call('ZSCORE', last_read, user) or '0'
 return {new, tonumber(top), tonumber(read)}

@@ -1,7 +1,7 @@
 -- End a user's membership of a room, tell all nodes, and note it for the deaf ones.
 -- With the last member's the room itself ends, after a while: all keys of it.
 -- KEYS[1] members - hash
--- KEYS[2] last_read - hash
+-- KEYS[2] last_read - sorted set
 -- KEYS[3] quits - sorted set
 -- KEYS[4] meta - hash
 -- KEYS[5] log - stream
@@ -14,6 +14,7 @@
 -- ARGV[4] publish_command - PUBLISH or SPUBLISH
 -- ARGV[5] control - message that tells the nodes of it
 -- ARGV[6] empty_seconds - how long a room without members is kept
+-- USES numbers, marks
 -- Returns 1 if the user was a member, else 0
 
 local members, last_read, quits = KEYS[1], KEYS[2], KEYS[3]
@@ -22,7 +23,8 @@ local meta, log, messages = KEYS[4], KEYS[5], KEYS[6]
 local sessions, online, empty = KEYS[7], KEYS[8], tonumber(ARGV[6])
 local channel, publish, control = ARGV[3], ARGV[4], ARGV[5]
 
-redis.call('HDEL', last_read, user)
+sort_marks(last_read)
+redis.call('ZREM', last_read, user)
 if redis.call('HDEL', members, user) == 0 then
   return 0
 end

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from realtime.redis.script import ScriptRunner
 from realtime.store.position import Position
-from realtime.store.scripts.loading import Parsed, load
+from realtime.store.scripts.loading import Parsed, Refusal, load, refusal
 
 MESSAGE_LOG_APPEND = load("message_log_append")
 MESSAGE_LOG_MEND = load("message_log_mend")
@@ -31,6 +31,7 @@ async def message_log_append(
     meta: str,
     last_read: str,
     members: str,
+    slow: str,
     sent: str,
     channel: str,
     user: str,
@@ -40,16 +41,14 @@ async def message_log_append(
     log_limit: int,
     log_age_ms: int,
     history_limit: int,
-) -> Appended | None:
-    """Store a message and publish it; None: the user is no member.
-
-    Without a number it was not stored: the log is to be mended before.
+) -> Appended | Refusal:
+    """Store a message and publish it.
 
     The only one that is sent when it is awaited, one call less for each message.
     """
     reply = await redis.run_script(
         MESSAGE_LOG_APPEND,
-        (log, messages, meta, last_read, members, sent),
+        (log, messages, meta, last_read, members, slow, sent),
         (
             channel,
             redis.publish_command,
@@ -62,8 +61,8 @@ async def message_log_append(
             history_limit,
         ),
     )
-    if reply[0] < 0:
-        return None if reply[0] == -1 else Appended(0, 0, "", 0, False)
+    if refused := refusal(reply):
+        return refused
     duplicate, message, offset, stored_uid, at = reply
     return Appended(message, offset, stored_uid.decode(), at, duplicate == 1)
 
@@ -78,17 +77,17 @@ def message_log_mend(
 
 def message_log_repeated(
     redis: ScriptRunner, *, sent: str
-) -> Awaitable[Appended | None]:
+) -> Awaitable[Appended | Refusal | None]:
     """Return what became of a send before; None: there was none."""
     reply = redis.run_script(MESSAGE_LOG_REPEATED, (sent,), ())
-    return Parsed(
-        reply,
-        lambda said: (
-            Appended(said[0], said[1], said[2].decode(), said[3], duplicate=True)
-            if said
-            else None
-        ),
-    )
+    return Parsed(reply, _repeated)
+
+
+def _repeated(said: Any) -> Appended | Refusal | None:
+    if not said or (refused := refusal(said)):
+        return refused if said else None
+    _, message, offset, uid, at = said
+    return Appended(message, offset, uid.decode(), at, duplicate=True)
 
 
 class LogPage(NamedTuple):

@@ -1,10 +1,11 @@
 -- Return the result of a send that was stored before, as an append would.
 -- KEYS[1] sent - string: what this user's clientId gave
--- Returns {message, offset, uid, at in Unix ms}, or {} if there is no such send
+-- USES sent
+-- Returns {0, message, offset, uid, at in Unix ms}, {} if there is no such send, or
+-- {-1, reused, 0}: the clientId was another operation's
 
 local first = redis.call('GET', KEYS[1])
 if not first then
   return {}
 end
-local n, o, u, a = string.match(first, '^(%d+) (%d+) (%S+) (%d+)$')
-return {tonumber(n), tonumber(o), u, tonumber(a)}
+return remembered(first, nil, '')

@@ -1,5 +1,5 @@
 -- Raise lastReadMessage of a user and announce it; it never falls.
--- KEYS[1] last_read - hash
+-- KEYS[1] last_read - sorted set
 -- KEYS[2] meta - hash
 -- KEYS[3] members - hash
 -- ARGV[1] channel - of the room
@@ -11,6 +11,7 @@
 -- ARGV[7] tail - read event for all, after the number
 -- ARGV[8] own_head - read event for the user's own sessions, before the number
 -- ARGV[9] own_tail - read event for the user's own sessions, after the number
+-- USES numbers, marks
 -- Returns {lastReadMessage, lastMessage}, or {-1} for no member
 
 local last_read, meta, members = KEYS[1], KEYS[2], KEYS[3]
@@ -21,16 +22,17 @@ if redis.call('HEXISTS', members, user) == 0 then
   return {-1}
 end
 local top = tonumber(redis.call('HGET', meta, 'lastMessage') or '0')
-local before = tonumber(redis.call('HGET', last_read, user) or '0')
+sort_marks(last_read)
+local before = tonumber(redis.call('ZSCORE', last_read, user) or '0')
 local mark = math.min(asked, top)
 if mark <= before then
   return {before, top}
 end
-local digits = string.format('%.0f', mark)
-redis.call('HSET', last_read, user, digits)
+local mark_text = digits(mark)
+raise_mark(last_read, user, mark_text)
 if redis.call('HLEN', members) <= limit then
-  redis.call(publish, channel, ARGV[6] .. digits .. ARGV[7])
+  redis.call(publish, channel, ARGV[6] .. mark_text .. ARGV[7])
 else
-  redis.call(publish, channel, ARGV[8] .. digits .. ARGV[9])
+  redis.call(publish, channel, ARGV[8] .. mark_text .. ARGV[9])
 end
 return {mark, top}

@@ -8,6 +8,7 @@ from realtime.store.scripts.loading import Parsed, load
 
 READ_MARKS_RAISE = load("read_marks_raise")
 ROOM_SNAPSHOT_READ = load("room_snapshot_read")
+ROOM_SUMMARY_READ = load("room_summary_read")
 
 
 class Marks(NamedTuple):
@@ -77,3 +78,25 @@ def room_snapshot_read(
     """Read who is here and how far each member has read."""
     reply = redis.run_script(ROOM_SNAPSHOT_READ, (last_read, online, members), (limit,))
     return Parsed(reply, _snapshot)
+
+
+class Summary(NamedTuple):
+    """A line of a user's room list; ``name`` and ``newest`` may be empty."""
+
+    last_message: int
+    last_read_message: int
+    name: bytes
+    newest: bytes
+
+    @property
+    def unread(self) -> int:
+        """Messages above the mark."""
+        return self.last_message - self.last_read_message
+
+
+def room_summary_read(
+    redis: ScriptRunner, *, last_read: str, meta: str, messages: str, user: str
+) -> Awaitable[Summary | None]:
+    """Read a line of a user's room list; None: they are no member."""
+    reply = redis.run_script(ROOM_SUMMARY_READ, (last_read, meta, messages), (user,))
+    return Parsed(reply, lambda said: Summary(*said) if said else None)

@@ -1,0 +1,24 @@
+-- Who may do what: the member's record and the room's settings, read in the script that
+-- writes. Needs numbers.
+
+-- A user's role and the end of their muting in Unix ms, by their record.
+local function role_of(record)
+  return string.match(record, '"role":"(%a+)"'),
+    tonumber(string.match(record, '"mutedUntil":(%d+)') or '0')
+end
+
+-- The first message number that a user may see, by their record.
+local function since_of(record)
+  return tonumber(string.match(record, '"since":(%d+)') or '1')
+end
+
+-- Return nil if a member may write now; else the reason and, for a muting, its end.
+local function may_not_write(record, writers, now)
+  local role, muted_until = role_of(record)
+  if muted_until > now then
+    return 'muted', muted_until
+  end
+  if writers == 'moderators' and role == 'member' then
+    return 'frozen', 0
+  end
+end
