@@ -41,12 +41,7 @@ class TokenError(UnauthorizedError):
     """
 
     def __init__(self, message: str, *, reason: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-    def to_wire(self) -> dict[str, object]:
-        """Return the error object, with the reason."""
-        return {**super().to_wire(), "reason": self.reason}
+        super().__init__(message, reason=reason)
 
 
 @dataclass(frozen=True, slots=True)

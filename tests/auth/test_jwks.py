@@ -97,7 +97,7 @@ def token(private: Any, algorithm: str, kid: str | None) -> dict[str, str]:
 ANN = token(RSA_KEY, "RS256", "r")
 
 
-async def refused(auth: Authenticator, given: dict[str, str]) -> str:
+async def refused(auth: Authenticator, given: dict[str, str]) -> str | None:
     with pytest.raises(TokenError) as caught:
         await auth.authenticate(given)
     return caught.value.reason

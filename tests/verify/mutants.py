@@ -176,10 +176,12 @@ MUTANTS: dict[str, Callable[[], None]] = {
 
 
 def _change_script(name: str, old: str, new: str) -> None:
-    script: Script = getattr(scripts, name)
+    module = import_module(getattr(scripts, name.lower()).__module__)
+    script: Script = getattr(module, name)
     assert script.source.count(old) == 1, f"{name} has changed; so must the mutant"
-    module = import_module(getattr(scripts, script.name).__module__)
-    setattr(module, name, Script(script.name, script.source.replace(old, new)))
+    changed = Script(script.name, script.source.replace(old, new))
+    for each in (module, scripts):
+        setattr(each, name, changed)
 
 
 def _replace_append(append: Callable[..., Any]) -> None:

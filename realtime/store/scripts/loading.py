@@ -49,8 +49,6 @@ class Refusal(NamedTuple):
     number: int
 
 
-def refusal(reply: Any) -> Refusal | None:
-    """Return what a reply refuses with, None if it does not."""
-    if reply and reply[0] == -1:
-        return Refusal(reply[1].decode(), reply[2])
-    return None
+def refusal(reply: Any) -> Refusal:
+    """Return what a reply whose first number is below 0 refuses with."""
+    return Refusal(reply[1].decode(), reply[2])

@@ -1,7 +1,7 @@
 """A room's log: append, read, and what mends it."""
 
 from collections.abc import Awaitable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from realtime.redis.script import ScriptRunner
 from realtime.store.position import Position
@@ -61,8 +61,8 @@ async def message_log_append(
             history_limit,
         ),
     )
-    if refused := refusal(reply):
-        return refused
+    if reply[0] < 0:
+        return refusal(reply)
     duplicate, message, offset, stored_uid, at = reply
     return Appended(message, offset, stored_uid.decode(), at, duplicate == 1)
 
@@ -84,8 +84,10 @@ def message_log_repeated(
 
 
 def _repeated(said: Any) -> Appended | Refusal | None:
-    if not said or (refused := refusal(said)):
-        return refused if said else None
+    if not said:
+        return None
+    if said[0] < 0:
+        return refusal(said)
     _, message, offset, uid, at = said
     return Appended(message, offset, uid.decode(), at, duplicate=True)
 

@@ -1,0 +1,126 @@
+"""Requests about messages: sending, reading, and how far one has read."""
+
+from contextlib import suppress
+from itertools import takewhile
+
+from handlers.guard import Answer, Payload, guarded
+from handlers.requests import Requests
+from handlers.send_order import SendOrder
+from realtime.errors import ChatError, NotAttendingError, NotMemberError
+from realtime.images.service import Upload
+from realtime.presence.sessions import ChatSession
+from realtime.store import keys
+from realtime.store.image_uses import Use
+from realtime.store.scripts import Appended
+
+
+class MessageRequests(Requests):
+    """``send``, ``mark_read``, ``typing`` and ``history``."""
+
+    order: SendOrder
+
+    @guarded
+    async def on_send(self, session: ChatSession, payload: Payload) -> Answer:
+        """A text or an image → its place in the room. Broadcasts ``message``.
+
+        A session's messages to a room keep the order in which they arrive. An image
+        that was sent before is not looked at again.
+        Errors: ``not_attending``, ``too_large``, ``unavailable`` (nothing was
+        stored), ``unknown`` (repeat with the same ``clientId``).
+        """
+        services = self.services
+        services.user_rates.take(session.user)
+        room, client_id = payload.pop("room"), payload.pop("clientId")
+        key = (session.sid, room)
+        upload = None
+        if "image" in payload or key in self.order:
+            async with self.order.place(key) as turn:
+                if "image" in payload:
+                    before = await services.log.repeated(
+                        room=room, user=session.user, client_id=client_id
+                    )
+                    if before is not None:
+                        return self._placed(before)
+                    use = Use(room, client_id, session.user)
+                    upload = await self._stored(use, payload["image"])
+                    payload["image"] = services.images.describe(upload)
+                await turn()
+        # Nothing may suspend from here to the append: messages keep their order.
+        asked = services.attempts.tick()
+        try:
+            done = await services.log.append(
+                room=room, user=session.user, client_id=client_id, content=payload
+            )
+        except NotMemberError:
+            # It attends, and the user is no member: Redis lost the membership with its
+            # newest data, or this node missed that they quit. The way back is `join`.
+            services.attendance.expel(session, room, since=asked)
+            raise NotAttendingError("Join the room first.") from None
+        if upload is not None:
+            with suppress(ChatError):
+                # What is not noted now is looked for when the files are due.
+                use = Use(room, client_id, session.user)
+                await services.image_uses.confirm(
+                    upload.sizes, use, done.message, soon=done.duplicate
+                )
+        return self._placed(done)
+
+    @guarded
+    async def on_mark_read(self, session: ChatSession, payload: Payload) -> Answer:
+        """``{room, message}`` → ``lastReadMessage, unread``. Broadcasts ``read``."""
+        mark = await self.services.read_marks.mark(
+            room=payload["room"], user=session.user, message=payload["message"]
+        )
+        return {"lastReadMessage": mark.last_read_message, "unread": mark.unread}
+
+    @guarded
+    async def on_typing(self, session: ChatSession, payload: Payload) -> Answer:
+        """``{room, on}`` → nothing. Broadcasts ``typing``."""
+        room = payload["room"]
+        typing = {"room": room, "user": session.user, "on": payload["on"]}
+        await self.emit("typing", typing, room=keys.channel(room))
+        return None
+
+    @guarded
+    async def on_history(self, session: ChatSession, payload: Payload) -> Answer:
+        """``{room, before? | after?, limit?}`` → ``messages, more, firstAvailable``."""
+        after, allowance = payload.get("after"), self._allowance(session)
+        page = await self.services.log.history(
+            room=payload["room"],
+            before=payload.get("before"),
+            after=after,
+            limit=payload["limit"],
+        )
+        # The end nearest to what the client has: the others come with the next page.
+        messages = page.messages if after is not None else page.messages[::-1]
+        told = messages
+        if not allowance.fits(sum(map(len, messages))):
+            allowance.require_line()
+            told = list(takewhile(lambda raw: allowance.fits(len(raw)), messages))
+        return {
+            "messages": [
+                self._encoded(raw)
+                for raw in (told if after is not None else told[::-1])
+            ],
+            "more": page.more or len(told) < len(messages),
+            "firstAvailable": page.first_available,
+        }
+
+    def _placed(self, done: Appended) -> dict[str, object]:
+        """Return the ack of a message that is stored."""
+        return {
+            "message": done.message,
+            "offset": done.offset,
+            "uid": done.uid,
+            "at": done.at,
+            "duplicate": done.duplicate,
+            "durability": self.services.log.durability,
+        }
+
+    async def _stored(self, use: Use, data: bytes) -> Upload:
+        """Check and store an image for a message that is about to show it."""
+        images = self.services.images
+        upload = await images.check(data, owner=use.user)
+        await self.services.image_uses.claim(upload.sizes, use)
+        await images.keep(upload)
+        return upload
