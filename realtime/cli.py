@@ -13,6 +13,7 @@ from realtime.auth.tokens import make_token
 from realtime.errors import StartError
 from realtime.node.settings import Settings
 from realtime.node.settings_io import describe, load_settings, to_markdown
+from schemas.routes import Scope
 from verify.plan import add_arguments
 
 HOUR_SECONDS: Final = 3600
@@ -95,6 +96,34 @@ def _parser() -> argparse.ArgumentParser:
     garbage.add_argument("--delete", action="store_true", help="delete them")
     garbage.set_defaults(run=_gc)
 
+    key = commands.add_parser("key", help="make, list or revoke API keys")
+    acts = key.add_subparsers(required=True, metavar="ACTION")
+    create = acts.add_parser("create", help="make a key and print it, this once")
+    create.add_argument("name", help="whose it is; its messages come from $NAME")
+    create.add_argument(
+        "--scopes",
+        type=_scopes,
+        default=(Scope.READ, Scope.WRITE),
+        metavar="SCOPE,...",
+        help=f"of {', '.join(Scope)} (default: read,write)",
+    )
+    create.add_argument(
+        "--rooms",
+        default="*",
+        metavar="PATTERN",
+        help="the rooms it is for, with * and ? (default: all)",
+    )
+    create.set_defaults(run=_key_create)
+    listing = acts.add_parser("list", help="list the keys, without their secrets")
+    listing.set_defaults(run=_key_list)
+    revoke = acts.add_parser("revoke", help="revoke a key, at once and at all nodes")
+    revoke.add_argument("id", help="as `chatroom key list` shows it")
+    revoke.set_defaults(run=_key_revoke)
+    for act in (create, listing, revoke):
+        for name in ("redis_url", "data_dir"):
+            flag = "--" + name.replace("_", "-")
+            act.add_argument(flag, help=f"as of serve: {SERVE_FLAGS[name]}")
+
     verify = commands.add_parser(
         "verify", help="prove by trial, with faults, that nothing gets lost"
     )
@@ -126,11 +155,50 @@ def _serve(given: argparse.Namespace) -> None:
         runner.run(serve(settings, announce=lambda url: _announce(settings, url)))
 
 
-def _gc(given: argparse.Namespace) -> None:
+def _scopes(text: str) -> tuple[Scope, ...]:
+    try:
+        return tuple(Scope(each) for each in text.split(","))
+    except ValueError:
+        known = ", ".join(Scope)
+        raise argparse.ArgumentTypeError(f"{text!r}: scopes are {known}") from None
+
+
+def _key_create(given: argparse.Namespace) -> None:
+    from realtime.node import key_command
+
+    asyncio.run(
+        key_command.create(
+            _settings_of_redis(given),
+            name=given.name,
+            scopes=given.scopes,
+            rooms=given.rooms,
+            say=print,
+        )
+    )
+
+
+def _key_list(given: argparse.Namespace) -> None:
+    from realtime.node import key_command
+
+    asyncio.run(key_command.show(_settings_of_redis(given), say=print))
+
+
+def _key_revoke(given: argparse.Namespace) -> None:
+    from realtime.node import key_command
+
+    revoked = key_command.revoke(_settings_of_redis(given), key_id=given.id, say=print)
+    asyncio.run(revoked)
+
+
+def _settings_of_redis(given: argparse.Namespace) -> Settings:
     flags = {name: getattr(given, name) for name in ("redis_url", "data_dir")}
-    settings = load_settings(
+    return load_settings(
         os.environ, {name: text for name, text in flags.items() if text is not None}
     )
+
+
+def _gc(given: argparse.Namespace) -> None:
+    settings = _settings_of_redis(given)
     # Here, because the other commands need none of it and answer sooner.
     from realtime.node.gc import collect
 

@@ -16,6 +16,8 @@ LIMITS: Final[Mapping[str, str]] = {
     "address_unauthenticated": "Connections of one address that are nobody's yet.",
     "answer_seconds": "Time for a client to take an HTTP answer.",
     "attempts": "Attempts to be let in that come to nothing, by time.",
+    "api_body_bytes": "Bytes of the body of a request to the API.",
+    "api_requests": "Requests to the API under way.",
     "body_seconds": "Time for the body of a POST.",
     "connect_seconds": "Time of a connection without a session.",
     "control_messages": "Control messages that wait at a node.",

@@ -10,7 +10,7 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields, validates_schema
 
 from schemas.base import StrictField, StrictSchema
-from schemas.events import MENTIONS, MessageType
+from schemas.events import MENTIONS
 from schemas.field_types import (
     ClientId,
     Flag,
@@ -97,7 +97,7 @@ class Message(LogEvent):
     message = WholeNumber(minimum=1)
     user = UserId()
     clientId = ClientId()  # noqa: N815 - the wire's name
-    type = MessageType()
+    type = PatternText(re.compile("text|image|system"), "Must be a known type.")
     text = Text(required=False)
     image = ImageField(required=False)
     replyTo = WholeNumber(minimum=1, required=False)  # noqa: N815 - the wire's name

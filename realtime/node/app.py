@@ -6,6 +6,8 @@ from contextlib import AsyncExitStack
 
 from aiohttp import web
 
+from handlers.api import api_routes
+from handlers.api.caller import Callers
 from handlers.hosts import Hosts, refuse_other_hosts
 from handlers.http import add_routes
 from handlers.images import image_routes
@@ -183,5 +185,12 @@ def create_app(
         )
         images = image_routes(node.parts.images, prefix=prefix, origins=origins)
         app.add_routes(images)
+        api = api_routes(
+            node.parts.namespace,
+            Callers(node.parts.auth, node.parts.api_keys),
+            origins=origins,
+            prefix=prefix,
+        )
+        app.add_routes(api)
     app.cleanup_ctx.append(node.run)
     return app

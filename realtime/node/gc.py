@@ -33,29 +33,20 @@ async def collect(
     """
     async with AsyncExitStack() as stack:
         try:
-            await _collect(
-                await _with_redis(settings, stack), stack, delete=delete, say=say
-            )
+            redis, settings = await open_redis(settings, stack)
+            await _collect(settings, redis, stack, delete=delete, say=say)
         except (ChatError, ValueError, OSError) as error:
             raise StartError(f"what is kept cannot be looked at: {error}") from error
 
 
 async def _collect(
     settings: Settings,
+    redis: RedisClient,
     stack: AsyncExitStack,
     *,
     delete: bool,
     say: Callable[[str], None],
 ) -> None:
-    timeout_seconds = settings.redis_timeout_seconds
-    redis = RedisClient(
-        connection_factory(settings.redis_url or "", timeout_seconds=timeout_seconds),
-        timeout_seconds=timeout_seconds,
-        limit_calls=settings.redis_calls,
-        scripts=scripts.ALL,
-    )
-    redis.start()
-    stack.push_async_callback(redis.aclose)
     store, uses = make_image_store(settings), make_image_uses(settings, redis)
     stack.callback(store.close)
     garbage = await find_garbage(redis, store, uses, adopt=delete)
@@ -84,6 +75,30 @@ def _tell(garbage: Garbage, say: Callable[[str], None]) -> None:
         say(f"Shown by a message and missing: {len(garbage.missing)} files.")
         for name in sorted(garbage.missing):
             say(f"  {name}")
+
+
+async def open_redis(
+    settings: Settings, stack: AsyncExitStack
+) -> tuple[RedisClient, Settings]:
+    """Connect to the Redis of the nodes, an embedded one that runs as well.
+
+    Returns:
+        The client, which ends with the stack, and the settings with its address.
+
+    Raises:
+        StartError: There is none, or it cannot be started.
+    """
+    settings = await _with_redis(settings, stack)
+    timeout_seconds = settings.redis_timeout_seconds
+    redis = RedisClient(
+        connection_factory(settings.redis_url or "", timeout_seconds=timeout_seconds),
+        timeout_seconds=timeout_seconds,
+        limit_calls=settings.redis_calls,
+        scripts=scripts.ALL,
+    )
+    redis.start()
+    stack.push_async_callback(redis.aclose)
+    return redis, settings
 
 
 async def _with_redis(settings: Settings, stack: AsyncExitStack) -> Settings:

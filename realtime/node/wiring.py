@@ -45,6 +45,7 @@ from realtime.services import Limits, Services
 from realtime.socketio.manager import ChatroomManager
 from realtime.socketio.remote import RemoteCalls
 from realtime.store import events, scripts
+from realtime.store.api_keys import ApiKeys
 from realtime.store.image_sweep import ImageSweep
 from realtime.store.membership import Memberships
 from realtime.store.message_log import MessageLog
@@ -234,6 +235,7 @@ class Parts:
             limited=self.limited,
         )
         self.namespace = register(self.server, self.services)
+        self.api_keys = ApiKeys(self.redis)
 
     def start(self, tasks: TaskStack) -> None:
         """Run all parts but the server; those that others use end after them."""

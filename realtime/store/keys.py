@@ -23,6 +23,9 @@ KEPT_APPEND_KEYS = 10_000
 # Sorted set: node id, scored by the end of its lease in Unix ms.
 NODES = "chatroom:nodes"
 
+# Hash: API key id to what is known of it, JSON.
+API_KEYS = "chatroom:keys"
+
 # String: the secret that nodes without a configured one share.
 SHARED_SECRET = "chatroom:secret"  # noqa: S105 - the name of a key
 

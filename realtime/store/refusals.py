@@ -4,6 +4,7 @@ from realtime.errors import (
     ChatError,
     ForbiddenError,
     InvalidError,
+    NotFoundError,
     NotMemberError,
     SlowModeError,
 )
@@ -16,6 +17,8 @@ def error_of(refusal: Refusal) -> ChatError:
     match reason:
         case "not_member":
             return NotMemberError("You are not a member of this room.")
+        case "no_room":
+            return NotFoundError("There is no such room.")
         case "muted":
             return ForbiddenError(
                 "You are muted in this room.", reason=reason, until_ms=number

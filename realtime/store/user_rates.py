@@ -19,6 +19,10 @@ from realtime.store import keys, scripts
 
 _logger = logging.getLogger(__name__)
 
+# What the sender of an API key begins with. Its requests are held to the node's bound
+# of those under way: a backend speaks for all its users.
+KEY_SENDER: Final = "$"
+
 # How often counts come together. Until then a user of N nodes may have taken N times
 # their burst; what was not reported at first, N times a part of it, is theirs; in the
 # long run the rate holds.
@@ -65,13 +69,13 @@ class UserRates:
         }
 
     def take(self, user: str) -> None:
-        """Count one message of a user.
+        """Count one message of a user; a key's are not counted.
 
         Raises:
             RateLimitedError: Too many; it was not counted.
         """
         rate = self._rate
-        if rate is None:
+        if rate is None or user[0] == KEY_SENDER:
             return
         now = self._clock()
         wait = self._blocked_until.get(user, now) - now

@@ -18,7 +18,7 @@
 -- USES numbers, log, marks, judge, sent
 -- Returns {duplicate 0|1, message, offset, uid, at in Unix ms}, or {-1, reason, number}:
 -- not_member; lost: the meta hash is to be mended first; reused: the clientId was another
--- operation's; muted until, in Unix ms; frozen; slow, with milliseconds to wait
+-- operation's; no_room; muted until, in Unix ms; frozen; slow, with milliseconds to wait
 
 local log, messages, meta = KEYS[1], KEYS[2], KEYS[3]
 local last_read, members, slow, sent = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
@@ -34,7 +34,8 @@ local function refused(reason, number)
 end
 
 local record = redis.call('HGET', members, user)
-if not record then
+local is_system = not record and is_key(user)
+if not record and not is_system then
   return refused('not_member')
 end
 local event = next_event(log, messages, meta, 'lastMessage', 'writers', 'slow')
@@ -42,6 +43,12 @@ if not event then
   return {-1, 'lost', 0}
 end
 local known, now = event.known, event.at
+if is_system then
+  if event.offset == 1 and redis.call('EXISTS', members) == 0 then
+    return refused('no_room')
+  end
+  record = SYSTEM
+end
 local writers, pause = known[OWN + 1], known[OWN + 2]
 -- Hardly any room has rules, or a member who is muted: nothing more is looked at then.
 if writers or string.find(record, 'muted', 1, true) then
@@ -95,6 +102,8 @@ if beyond > 0 then
     redis.call('HDEL', messages, digits(forgotten))
   end
 end
-raise_mark(last_read, user, number_text)
+if not is_system then
+  raise_mark(last_read, user, number_text)
+end
 redis.call(publish, channel, bytes)
 return {0, number, event.offset, uid, event.at}

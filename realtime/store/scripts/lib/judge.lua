@@ -1,6 +1,14 @@
 -- Who may do what: the member's record and the room's settings, read in the script that
 -- writes. Needs numbers.
 
+-- The record of an API key's sender, who is no member and above all of them.
+local SYSTEM = '{"role":"system"}'
+
+-- Tell whether a sender is an API key's: no user's id begins so.
+local function is_key(user)
+  return string.byte(user) == 36
+end
+
 -- A user's role and the end of their muting in Unix ms, by their record.
 local function role_of(record)
   return string.match(record, '"role":"(%a+)"'),

@@ -1,0 +1,124 @@
+"""Who asks over HTTP: a user by their token, or a backend by its key."""
+
+from typing import Final, NamedTuple
+
+from aiohttp import hdrs, web
+
+from realtime.auth.api_keys import ApiKey, parse_key
+from realtime.auth.authenticator import Authenticator
+from realtime.auth.tokens import TokenError
+from realtime.errors import ForbiddenError, InvalidError, UnauthorizedError
+from realtime.presence.sessions import ChatSession
+from realtime.store.api_keys import ApiKeys
+from schemas.routes import Route, Scope
+
+# A backend's key may act as the user whom this names; in development mode anybody may.
+USER_HEADER: Final = "X-Chat-User"
+
+_BEARER: Final = "Bearer "
+
+
+class Caller(NamedTuple):
+    """Who asks, and by what right.
+
+    Attributes:
+        session: Stands for the user or the key in the handlers; it has no connection.
+        key: The key that was shown; None: the user themselves ask.
+    """
+
+    session: ChatSession
+    key: ApiKey | None = None
+
+    @property
+    def is_system(self) -> bool:
+        """Whether a key asks for nobody: no member, and held to its scopes alone."""
+        return self.key is not None and self.session.user == self.key.sender
+
+    def require(self, route: Route, room: str | None) -> None:
+        """Hold a key to its scopes and rooms.
+
+        Raises:
+            ForbiddenError: The key is not for this.
+        """
+        key = self.key
+        if key is None:
+            return
+        if self.is_system and (route.scope is None or route.scope not in key.scopes):
+            needed = route.scope or Scope.USERS_ACT
+            raise ForbiddenError(f"This key lacks the scope {needed}.", reason="scope")
+        if room is not None and not key.reaches(room):
+            raise ForbiddenError("This key is for other rooms.", reason="rooms")
+
+
+class Callers:
+    """Finds out who asks.
+
+    Args:
+        auth: Verifies users' tokens.
+        api_keys: The keys there are.
+    """
+
+    def __init__(self, auth: Authenticator, api_keys: ApiKeys) -> None:
+        self._auth = auth
+        self._api_keys = api_keys
+
+    async def find(self, request: web.Request) -> Caller:
+        """Return who asks.
+
+        Raises:
+            UnauthorizedError: Nobody that is known: no token, no key.
+            ForbiddenError: A key that comes from a page, or acts for a user unasked.
+            InvalidError: The user that is named cannot be one.
+            UnavailableError: Redis or the token's keys cannot be reached.
+        """
+        given = request.headers.get(hdrs.AUTHORIZATION, "")
+        shown = given.removeprefix(_BEARER).strip() if given.startswith(_BEARER) else ""
+        acting_as = request.headers.get(USER_HEADER)
+        if shown.startswith("ck_"):
+            return await self._by_key(request, shown, acting_as)
+        if self._auth.development and not shown:
+            if acting_as is None:
+                raise UnauthorizedError(
+                    f"Development mode: say who you are with {USER_HEADER}.",
+                    reason="token_missing",
+                )
+            return await self._by_token({"user": acting_as})
+        if acting_as is not None:
+            raise ForbiddenError(f"{USER_HEADER} is for API keys.", reason="scope")
+        return await self._by_token({"token": shown} if shown else {})
+
+    async def _by_token(self, auth: dict[str, str]) -> Caller:
+        try:
+            identity = await self._auth.authenticate(auth)
+        except TokenError as error:
+            if error.reason != "token_missing":
+                raise
+            raise UnauthorizedError(
+                "Send Authorization: Bearer with a token or an API key.",
+                reason=error.reason,
+            ) from None
+        return Caller(ChatSession("", identity.user, name=identity.name))
+
+    async def _by_key(
+        self, request: web.Request, shown: str, acting_as: str | None
+    ) -> Caller:
+        if hdrs.ORIGIN in request.headers:
+            raise ForbiddenError(
+                "An API key must not be used by a page: whoever opens it can read the"
+                " key. Revoke it.",
+                reason="origin",
+            )
+        parsed = parse_key(shown)
+        key = None if parsed is None else await self._api_keys.find(parsed[0])
+        if parsed is None or key is None or not key.is_proven_by(parsed[1]):
+            raise UnauthorizedError("There is no such API key.", reason="key_invalid")
+        if acting_as is None:
+            return Caller(ChatSession("", key.sender), key)
+        if Scope.USERS_ACT not in key.scopes:
+            raise ForbiddenError(
+                f"This key lacks the scope {Scope.USERS_ACT}.", reason="scope"
+            )
+        if not 1 <= len(acting_as) <= 128 or acting_as.startswith("$"):
+            said = "Must be a user id of 1 to 128 characters."
+            raise InvalidError(f"{USER_HEADER}: {said}", fields={USER_HEADER: [said]})
+        return Caller(ChatSession("", acting_as), key)

@@ -1,0 +1,122 @@
+"""From an HTTP request to the payload of the catalogue's request."""
+
+import asyncio
+import hashlib
+import re
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from realtime import json_codec
+from realtime.errors import InvalidError, TooLargeError
+from schemas.field_types import CLIENT_ID_PATTERN
+from schemas.routes import PREFIX, Route
+
+# Bytes of a body: the longest text, with all its mentions, takes a third.
+BODY_BYTES: Final = 65_536
+# Seconds for a body to arrive.
+BODY_SECONDS: Final = 10.0
+# Digits of the largest number that JSON's readers agree on.
+_NUMBER: Final = re.compile(r"[0-9]{1,16}")
+_FIELD: Final = re.compile(r"\{(\w+)\}")
+KEY_HEADER: Final = "Idempotency-Key"
+
+
+async def read_payload(
+    request: web.Request, route: Route, prefix: str
+) -> dict[str, Any]:
+    """Return what the path, the query, the body and the headers say together.
+
+    Raises:
+        InvalidError: Something cannot be read; ``fields`` names it.
+        TooLargeError: The body is too long.
+    """
+    payload = dict(_path_fields(request, route, prefix))
+    if route.has_body:
+        body = await _body(request)
+        for name in payload:
+            if name in body:
+                raise _invalid(name, "Is a part of the path.")
+        payload |= body
+    payload |= _query(request, route) | route.fixed
+    if route.is_idempotent:
+        if "clientId" in payload:
+            raise _invalid("clientId", f"Is what {KEY_HEADER} says.")
+        payload["clientId"] = client_id(request.headers.get(KEY_HEADER))
+    return payload
+
+
+def client_id(key: str | None) -> str:
+    """Return the ``clientId`` for an ``Idempotency-Key``; one of our own if None.
+
+    A key that is no ``clientId`` becomes one by its digest.
+    """
+    if key is None:
+        return secrets.token_urlsafe(16)
+    bare = key.strip().removeprefix('"').removesuffix('"')
+    if CLIENT_ID_PATTERN.fullmatch(bare):
+        return bare
+    digest = hashlib.sha256(bare.encode("utf-8", "surrogateescape")).digest()
+    return urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def _path_fields(
+    request: web.Request, route: Route, prefix: str
+) -> Iterator[tuple[str, Any]]:
+    """Yield the fields of the path, each decoded once: a user id may have slashes."""
+    # As it was sent: behind the prefix of a proxy that passes it on.
+    raw = request.rel_url.raw_path.removeprefix(prefix + PREFIX).split("/")
+    for part, said in zip(route.path.split("/"), raw, strict=True):
+        if match := _FIELD.fullmatch(part):
+            name, text = match[1], unquote(said)
+            yield name, _number(name, text) if name == "message" else text
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    if request.content_type != "application/json":
+        raise _invalid("Content-Type", "Must be application/json.")
+    data = b""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.content.iter_any():
+                data += chunk
+                if len(data) > BODY_BYTES:
+                    raise TooLargeError(
+                        f"A body may have {BODY_BYTES} bytes.", limit="api_body_bytes"
+                    )
+    except TimeoutError:
+        raise _invalid("body", "Did not arrive in time.") from None
+    try:
+        found = json_codec.loads(data)
+    except ValueError:
+        raise _invalid("body", "Must be JSON.") from None
+    if not isinstance(found, dict):
+        raise _invalid("body", "Must be an object.")
+    return found
+
+
+def _query(request: web.Request, route: Route) -> dict[str, Any]:
+    known = dict(route.query)
+    found: dict[str, Any] = {}
+    for name, text in request.query.items():
+        if name not in known:
+            raise _invalid(name[:64], "There is no such field.")
+        if name in found:
+            raise _invalid(name, "Appears twice.")
+        found[name] = _number(name, text) if known[name] else text
+    return found
+
+
+def _number(name: str, text: str) -> int:
+    if not (text.isascii() and _NUMBER.fullmatch(text)):
+        raise _invalid(name, "Must be a whole number.")
+    return int(text)
+
+
+def _invalid(name: str, said: str) -> InvalidError:
+    name = name.encode("utf-8", "replace").decode()
+    return InvalidError(f"{name}: {said}", fields={name: [said]})
