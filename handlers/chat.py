@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from handlers.guard import Answer, Payload, error_answer, guarded
 from handlers.messages import MessageRequests
+from handlers.people import PeopleRequests
 from handlers.rooms import RoomRequests
 from handlers.send_order import SendOrder
 from realtime.errors import (
@@ -25,7 +26,7 @@ UNKNOWN: Final = "?"
 REQUESTS_A_TURN: Final = 2
 
 
-class ChatNamespace(RoomRequests, MessageRequests):
+class ChatNamespace(RoomRequests, MessageRequests, PeopleRequests):
     """What clients may ask for.
 
     Args:

@@ -45,6 +45,7 @@ LIMITS: Final[Mapping[str, str]] = {
     "rate_user_requests": "Requests of a user over all connections by time.",
     "redis_calls": "Redis calls under way.",
     "requests_under_way": "Requests of a connection under way.",
+    "room_bans": "Bans of a room.",
     "session_rooms": "Rooms of a session.",
     "unauthenticated_bytes": "Bytes held for connections that are nobody's yet.",
     "user_image_bytes": "Bytes of a user's images.",

@@ -15,6 +15,7 @@ from realtime.rooms.quitting import Quitting
 from realtime.store.image_uses import ImageUses
 from realtime.store.membership import Memberships
 from realtime.store.message_log import MessageLog
+from realtime.store.people import People
 from realtime.store.read_marks import ReadMarks
 from realtime.store.user_rates import UserRates
 
@@ -37,6 +38,7 @@ class Services:
     log: MessageLog
     read_marks: ReadMarks
     memberships: Memberships
+    people: People
     attempts: JoinAttempts
     attendance: Attendance
     joining: Joining

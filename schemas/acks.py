@@ -11,7 +11,7 @@ from typing import Any, Final
 from marshmallow import Schema, ValidationError, fields
 
 from schemas.base import StrictField, StrictSchema
-from schemas.broadcasts import Message, Sentence
+from schemas.broadcasts import ROOM_EVENTS, Kind, Message, Role, Sentence, Writers
 from schemas.events import HISTORY_MESSAGES, ROOMS_PAGE, SYNC_ROOMS
 from schemas.field_types import (
     CURSOR_PATTERN,
@@ -19,8 +19,10 @@ from schemas.field_types import (
     ListOf,
     PatternText,
     RoomId,
+    UserId,
     WholeNumber,
 )
+from schemas.people import MEMBERS_PAGE, USERS_AT_ONCE
 from schemas.room_state import ANY_NUMBER, MapOf, RoomState
 
 # Each code and whether it is temporary: may the same request succeed later?
@@ -108,7 +110,19 @@ class JoinAck(Done, RoomState):
     cursor = PatternText(CURSOR_PATTERN, "Must be <offset>:<uid>.")
     recovered = Flag()
     more = Flag(required=False)
-    events = ListOf(EventArray({"message": Message()}), longest=ANY_NUMBER)
+    events = ListOf(
+        EventArray({"message": Message(), **ROOM_EVENTS}), longest=ANY_NUMBER
+    )
+    kind = Kind()
+    name = Sentence(allow_none=True)
+    topic = Sentence(allow_none=True)
+    role = Role()
+    since = WholeNumber(minimum=1)
+    history = PatternText(re.compile("all|joined"), "Must be a word.")
+    writers = Writers()
+    invite = Writers()
+    slow = WholeNumber()
+    mutedUntil = WholeNumber(allow_none=True)  # noqa: N815 - the wire's name
     lastMessage = WholeNumber()  # noqa: N815 - the wire's name
     lastReadMessage = WholeNumber()  # noqa: N815 - the wire's name
     unread = WholeNumber()
@@ -182,6 +196,49 @@ class RoomsAck(Done):
 
     rooms = ListOf(fields.Nested(RoomEntry), longest=ROOMS_PAGE)
     more = Flag()
+
+
+class RoomCreateAck(Done):
+    """``room_create``: the room's id; ``duplicate``: it was made before."""
+
+    room = RoomId()
+    duplicate = Flag()
+
+
+class Member(StrictSchema):
+    """A line of ``members``; ``since``: when they came, in Unix ms."""
+
+    user = UserId()
+    role = Role()
+    since = WholeNumber()
+    mutedUntil = WholeNumber(allow_none=True)  # noqa: N815 - the wire's name
+    online = Flag()
+
+
+class MembersAck(Done):
+    """``members``: a page, ascending by user id."""
+
+    members = ListOf(fields.Nested(Member), longest=MEMBERS_PAGE)
+    more = Flag()
+
+
+class MembersAddAck(Done):
+    """``members_add``: those who were no members before."""
+
+    added = ListOf(UserId(), longest=USERS_AT_ONCE)
+
+
+class MemberRemoveAck(Done):
+    """``member_remove``: false for who was no member, and is banned now."""
+
+    removed = Flag()
+
+
+class MemberSetAck(Done):
+    """``member_set``: the role and muting that hold now."""
+
+    role = Role()
+    mutedUntil = WholeNumber(allow_none=True)  # noqa: N815 - the wire's name
 
 
 class RefreshAck(Done):

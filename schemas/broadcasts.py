@@ -44,6 +44,31 @@ class Sentence(StrictField):
         return text
 
 
+class Role(PatternText):
+    """What a member may do in a room."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            re.compile("member|moderator|owner"), "Must be a role.", **options
+        )
+
+
+class Kind(PatternText):
+    """Who may come into a room."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            re.compile("public|private|direct"), "Must be a kind.", **options
+        )
+
+
+class Writers(PatternText):
+    """Which of the members may do something."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(re.compile("members|moderators"), "Must be a word.", **options)
+
+
 class Thumbnail(StrictSchema):
     """A smaller WebP of an image."""
 
@@ -103,6 +128,72 @@ class Message(LogEvent):
     replyTo = WholeNumber(minimum=1, required=False)  # noqa: N815 - the wire's name
     mentions = ListOf(UserId(), longest=MENTIONS, required=False)
     at = WholeNumber(minimum=1)
+
+
+class PeopleEvent(LogEvent):
+    """What was done to a room or its people; ``after``: its last message then."""
+
+    by = UserId()
+    after = WholeNumber()
+    at = WholeNumber(minimum=1)
+
+
+class MemberJoined(PeopleEvent):
+    """``member_joined``: somebody was made a member by another one."""
+
+    user = UserId()
+    role = Role()
+
+
+class MemberLeft(PeopleEvent):
+    """``member_left``: somebody was put out; ``said``: why, in the words of who did."""
+
+    user = UserId()
+    reason = PatternText(re.compile("kicked|banned"), "Must be a word.")
+    said = Sentence(required=False)
+
+
+class MemberChanged(PeopleEvent):
+    """``member_changed``: the role and muting that hold now."""
+
+    user = UserId()
+    role = Role()
+    mutedUntil = WholeNumber(allow_none=True)  # noqa: N815 - the wire's name
+
+
+class RoomCreated(PeopleEvent):
+    """``room_created``: the first event of a room that was made by request."""
+
+    kind = Kind()
+    name = Sentence(required=False)
+    topic = Sentence(required=False)
+    data = fields.Raw(required=False)
+    history = PatternText(re.compile("all|joined"), "Must be a word.", required=False)
+    writers = Writers(required=False)
+    invite = Writers(required=False)
+    slow = WholeNumber(required=False)
+
+
+class RoomChanged(PeopleEvent):
+    """``room_changed``: all settings as they are now."""
+
+    kind = Kind()
+    name = Sentence(allow_none=True)
+    topic = Sentence(allow_none=True)
+    data = fields.Raw(required=True, allow_none=True)
+    history = PatternText(re.compile("all|joined"), "Must be a word.")
+    writers = Writers()
+    invite = Writers()
+    slow = WholeNumber()
+
+
+ROOM_EVENTS: Final = {
+    "member_joined": MemberJoined(),
+    "member_left": MemberLeft(),
+    "member_changed": MemberChanged(),
+    "room_created": RoomCreated(),
+    "room_changed": RoomChanged(),
+}
 
 
 class Read(StrictSchema):

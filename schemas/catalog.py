@@ -12,7 +12,7 @@ from typing import Final
 
 from marshmallow import Schema
 
-from schemas import acks, broadcasts, events
+from schemas import acks, broadcasts, events, people
 from schemas.base import StrictSchema
 from schemas.room_state import RoomState
 
@@ -76,11 +76,22 @@ _REQUESTS = (
     Request("typing", events.Typing(), acks.Done(), Access.ATTENDING),
     Request("history", events.History(), acks.HistoryAck(), Access.MEMBER),
     Request("rooms", events.Rooms(), acks.RoomsAck(), bare=True),
+    Request("room_create", people.RoomCreate(), acks.RoomCreateAck()),
+    Request("room_set", people.RoomSet(), acks.Done()),
+    Request("members", people.Members(), acks.MembersAck(), Access.MEMBER),
+    Request("members_add", people.MembersAdd(), acks.MembersAddAck()),
+    Request("member_remove", people.MemberRemove(), acks.MemberRemoveAck()),
+    Request("unban", people.Unban(), acks.Done()),
+    Request("member_set", people.MemberSet(), acks.MemberSetAck()),
     Request("refresh", events.Refresh(), acks.RefreshAck()),
 )
 
 _BROADCASTS = (
     Broadcast("message", broadcasts.Message(), logged=True),
+    *(
+        Broadcast(name, payload, logged=True)
+        for name, payload in broadcasts.ROOM_EVENTS.items()
+    ),
     Broadcast("read", broadcasts.Read()),
     Broadcast("typing", broadcasts.Typing()),
     Broadcast("presence", broadcasts.Presence()),

@@ -49,6 +49,7 @@ from realtime.store.api_keys import ApiKeys
 from realtime.store.image_sweep import ImageSweep
 from realtime.store.membership import Memberships
 from realtime.store.message_log import MessageLog
+from realtime.store.people import LogLimits, People
 from realtime.store.read_marks import ReadMarks
 from realtime.store.room_snapshot import RoomSnapshots
 from realtime.store.shared_secret import SharedSecret
@@ -218,6 +219,13 @@ class Parts:
             log=self.log,
             read_marks=ReadMarks(self.redis, announce_members=announce),
             memberships=memberships,
+            people=People(
+                self.redis,
+                memberships,
+                self.log,
+                limits=LogLimits(settings.log_events, settings.log_seconds * 1000),
+                empty_room_seconds=settings.empty_room_seconds,
+            ),
             attempts=attempts,
             attendance=attendance,
             joining=self.joining,

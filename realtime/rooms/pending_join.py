@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from itertools import takewhile
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -12,7 +12,7 @@ from realtime.rooms.feed import Entry, RoomFeed
 from realtime.rooms.recovery import Past
 from realtime.store import events
 from realtime.store.room_snapshot import RoomSnapshot
-from realtime.store.scripts import Admission
+from realtime.store.scripts import Admission, RoomSettings
 
 # Names and numbers of a room's answer, beside its events and who is there.
 JOIN_BYTES = 400
@@ -114,12 +114,18 @@ class PendingJoin:
         last_message = max(
             admission.last_message, events.last_message(entry.tail), last_read
         )
+        record, settings = orjson.loads(admission.record), admission.settings
+        since = record.get("since", 1)
+        shown = told if since == 1 else events.since(told, since)
         return {
             "room": entering.feed.room,
             "cursor": str(cursor),
-            "recovered": past.recovered,
+            # Who came anew sees nothing of the time before, whatever their cursor was.
+            "recovered": past.recovered and len(shown) == len(told),
             **({"more": True} if more else {}),
-            "events": [orjson.Fragment(self._present(event)) for event in told],
+            "events": [orjson.Fragment(self._present(event)) for event in shown],
+            **_standing(record, settings),
+            "since": since,
             "lastMessage": last_message,
             "lastReadMessage": last_read,
             "unread": last_message - last_read,
@@ -155,3 +161,18 @@ class PendingJoin:
         allowance.take(size + len(first))
         kept = [first, *takewhile(lambda event: allowance.fits(len(event)), others)]
         return kept if past.recovered else kept[::-1]
+
+
+def _standing(record: Mapping[str, Any], settings: RoomSettings) -> dict[str, object]:
+    """Return what the room is set to, and what the member may do in it."""
+    return {
+        "kind": settings.kind.decode() or "public",
+        "name": settings.name.decode() or None,
+        "topic": settings.topic.decode() or None,
+        "role": record["role"],
+        "history": settings.history.decode() or "all",
+        "writers": settings.writers.decode() or "members",
+        "invite": settings.invite.decode() or "moderators",
+        "slow": int(settings.slow or 0),
+        "mutedUntil": record.get("mutedUntil"),
+    }

@@ -41,6 +41,12 @@ _MESSAGE_OFFSET: Final = re.compile(rb'\{"offset":([1-9][0-9]{0,15}),')
 _LOG_EVENT: Final = re.compile(
     rb'\["[a-z_]{1,32}",\{"offset":([1-9][0-9]{0,15}),"uid":"([A-Za-z0-9_-]{1,32})"'
 )
+_MESSAGE_NUMBER: Final = re.compile(
+    rb'\["[a-z_]{1,32}",\{"offset":[0-9]{1,16},"uid":"[A-Za-z0-9_-]{1,32}",'
+    rb'"message":([0-9]{1,16}),'
+)
+# Stands for the number of what is about no message.
+ABOVE_ALL: Final = 2**53
 _IMAGE_MARK: Final = b'"type":"image"'
 _IMAGE_URL: Final = re.compile(
     rb'"url":"(?:\\?/[\w.~-]+)*\\?/images\\?/('
@@ -95,6 +101,17 @@ def last_message(events: Sequence[bytes]) -> int:
             number: int = orjson.loads(event)[1]["message"]
             return number
     return 0
+
+
+def since(told: Sequence[bytes], message: int) -> list[bytes]:
+    """Return the events without those of messages below a number."""
+    return [event for event in told if _number_of(event) >= message]
+
+
+def _number_of(event: bytes) -> int:
+    """Return the number of the message that an event is about."""
+    match = _MESSAGE_NUMBER.match(event)
+    return int(match[1]) if match else ABOVE_ALL
 
 
 def resign_images(encoded: bytes, address: Callable[[str], str]) -> bytes:

@@ -79,6 +79,16 @@ def slow(room: str) -> str:
     return _room_key(room, "slow")
 
 
+def staff(room: str) -> str:
+    """Sorted set: owners and moderators, by since when in Unix ms."""
+    return _room_key(room, "staff")
+
+
+def bans(room: str) -> str:
+    """Sorted set: who may not come, by until when in Unix ms."""
+    return _room_key(room, "bans")
+
+
 def quits(room: str) -> str:
     """Sorted set with a TTL: who quit lately, by Unix seconds."""
     return _room_key(room, "quits")

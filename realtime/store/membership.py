@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from realtime.errors import (
     ChatError,
-    ForbiddenError,
     OutcomeUnknownError,
     TooLargeError,
     UnavailableError,
@@ -18,13 +17,11 @@ from realtime.rates import Rate, too_many
 from realtime.redis.client import RedisClient
 from realtime.redis.connection import ReplyError
 from realtime.store import events, keys, scripts
-from realtime.store.scripts import Admission
+from realtime.store.refusals import error_of
+from realtime.store.scripts import Admission, Refusal
 from realtime.tasks import gather_started
 
 _logger = logging.getLogger(__name__)
-
-# The role of somebody who came by themselves.
-MEMBER = "member"
 
 # Rooms of a list that are asked for in one go: a long list does not crowd out what
 # others ask of Redis.
@@ -76,6 +73,7 @@ class Memberships:
         user_rooms_limit: Rooms that a user may be a member of.
         empty_room_seconds: Time after which a room without members ends.
         new_rooms: How fast a user may become a member of rooms; None: at any rate.
+        opens: Whether to join a room that is not there makes it.
     """
 
     def __init__(
@@ -85,10 +83,12 @@ class Memberships:
         user_rooms_limit: int,
         empty_room_seconds: int,
         new_rooms: Rate | None = None,
+        opens: bool = True,
     ) -> None:
         self._redis = redis
         self._user_rooms_limit = user_rooms_limit
         self._empty_room_seconds = empty_room_seconds
+        self._opens = opens
         self._each_ms = self._burst_ms = 0
         if new_rooms is not None:
             self._each_ms = max(1, round(1000 / new_rooms.per_second))
@@ -123,7 +123,8 @@ class Memberships:
                 another device, is not made a member again.
 
         Raises:
-            ForbiddenError: They come back and have quit.
+            ForbiddenError: They come back and have quit, they are banned, or the room
+                is not theirs to join.
             TooLargeError: Their list was filled up meanwhile; they are no member.
         """
         return self._admitted(
@@ -137,22 +138,24 @@ class Memberships:
                 quits=keys.quits(room),
                 log=keys.log(room),
                 messages=keys.messages(room),
+                staff=keys.staff(room),
+                bans=keys.bans(room),
                 user=user,
-                role=MEMBER,
+                opens=self._opens,
                 returning=returning,
                 keep_seconds=QUITS_KEPT_SECONDS,
             ),
         )
 
     async def _admitted(
-        self, room: str, user: str, admitted: Awaitable[Admission | None]
+        self, room: str, user: str, admitted: Awaitable[Admission | Refusal]
     ) -> Admission:
         admission = await admitted
-        if admission is None:
+        if isinstance(admission, Refusal):
             # It was claimed before.
             with _changed_before():
                 await self.unlist(room, user)
-            raise ForbiddenError("You quit this room; join it anew, without a cursor.")
+            raise error_of(admission)
         if admission.new:
             with _changed_before():
                 await self._confirm(room, user)
@@ -200,6 +203,8 @@ class Memberships:
             messages=keys.messages(room),
             sessions=keys.sessions(room),
             online=keys.online(room),
+            staff=keys.staff(room),
+            bans=keys.bans(room),
             user=user,
             keep_seconds=QUITS_KEPT_SECONDS,
             channel=keys.wire_channel(room, self._redis.database),
@@ -221,6 +226,30 @@ class Memberships:
             if back:
                 # Who becomes a member after this was looked up lists the room then.
                 await self._redis.call("SADD", keys.user_rooms(user), room)
+
+    async def list_for(self, room: str, user: str) -> None:
+        """Put a room on the list of a user whom somebody else makes a member.
+
+        At any rate: it is not they who ask.
+
+        Raises:
+            TooLargeError: The user is a member of too many rooms.
+        """
+        claim = await scripts.membership_claim(
+            self._redis,
+            user_rooms=keys.user_rooms(user),
+            new_rooms=keys.user_new_rooms(user),
+            room=room,
+            limit=self._user_rooms_limit,
+            each_ms=0,
+            burst_ms=0,
+        )
+        if not claim.listed:
+            raise TooLargeError(
+                f"{user} is a member of {self._user_rooms_limit} rooms, the most there"
+                " may be.",
+                limit="user_rooms",
+            )
 
     def _list(self, room: str, user: str) -> Awaitable[scripts.Claim]:
         return scripts.membership_claim(

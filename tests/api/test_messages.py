@@ -30,7 +30,7 @@ class Backend:
     ) -> Answer:
         """Return status, body and the whole answer; each is JSON."""
         url = f"{self._node.url}/api{path}"
-        given = {} if body is None else {"json": body}
+        given: dict[str, Any] = {} if body is None else {"json": body}
         async with self._http.request(
             method, url, headers={**self.headers, **headers}, **given
         ) as answer:

@@ -1,10 +1,10 @@
 """Who belongs to a room, and which rooms a user lists."""
 
 from collections.abc import Awaitable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from realtime.redis.script import ScriptRunner
-from realtime.store.scripts.loading import Parsed, load
+from realtime.store.scripts.loading import Parsed, Refusal, load, refusal
 
 MEMBERSHIP_ADMIT = load("membership_admit")
 MEMBERSHIP_CLAIM = load("membership_claim")
@@ -12,11 +12,37 @@ MEMBERSHIP_QUIT = load("membership_quit")
 
 
 class Admission(NamedTuple):
-    """A member as they enter a room; ``new``: they became one by this."""
+    """A member as they enter a room; ``new``: they became one by this.
+
+    ``record`` is their member record, JSON; ``settings`` are those of the room.
+    """
 
     new: bool
     last_message: int
     last_read_message: int
+    record: bytes
+    settings: "RoomSettings"
+
+
+class RoomSettings(NamedTuple):
+    """What is set of a room; empty: as by default."""
+
+    kind: bytes
+    history: bytes
+    name: bytes
+    topic: bytes
+    data: bytes
+    writers: bytes
+    slow: bytes
+    invite: bytes
+
+
+def _admission(said: Any) -> Admission | Refusal:
+    if said[0] < 0:
+        return refusal(said)
+    new, last, read, record, (_last, kind, history, _offset, *others) = said
+    settings = RoomSettings(kind, history, *others)
+    return Admission(new == 1, last, read, record, settings)
 
 
 def membership_admit(
@@ -28,20 +54,20 @@ def membership_admit(
     quits: str,
     log: str,
     messages: str,
+    staff: str,
+    bans: str,
     user: str,
-    role: str,
+    opens: bool,
     returning: bool,
     keep_seconds: int,
-) -> Awaitable[Admission | None]:
-    """Make a user a member, if not one yet; None: they come back and had quit."""
+) -> Awaitable[Admission | Refusal]:
+    """Make a user a member, if not one yet and they may be."""
     reply = redis.run_script(
         MEMBERSHIP_ADMIT,
-        (members, last_read, meta, quits, log, messages),
-        (user, role, int(returning), keep_seconds),
+        (members, last_read, meta, quits, log, messages, staff, bans),
+        (user, int(opens), int(returning), keep_seconds),
     )
-    return Parsed(
-        reply, lambda said: None if said[0] < 0 else Admission(said[0] == 1, *said[1:])
-    )
+    return Parsed(reply, _admission)
 
 
 class Claim(NamedTuple):
@@ -79,6 +105,8 @@ def membership_quit(
     messages: str,
     sessions: str,
     online: str,
+    staff: str,
+    bans: str,
     user: str,
     keep_seconds: int,
     channel: str,
@@ -88,7 +116,18 @@ def membership_quit(
     """End a membership and tell all nodes; false if the user was no member."""
     reply = redis.run_script(
         MEMBERSHIP_QUIT,
-        (members, last_read, quits, meta, log, messages, sessions, online),
+        (
+            members,
+            last_read,
+            quits,
+            meta,
+            log,
+            messages,
+            sessions,
+            online,
+            staff,
+            bans,
+        ),
         (user, keep_seconds, channel, redis.publish_command, control, empty_seconds),
     )
     return Parsed(reply, bool)

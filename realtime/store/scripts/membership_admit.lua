@@ -1,41 +1,70 @@
--- Make a user a member of a room, if not one yet; what came before counts as read.
--- The first member of a room that was about to end keeps it.
+-- Make a user a member, if not one yet and they may be; what came before counts as read.
+-- The first member of a room owns it; a room that was about to end goes on.
 -- KEYS[1] members - hash
 -- KEYS[2] last_read - sorted set
 -- KEYS[3] meta - hash
 -- KEYS[4] quits - sorted set
 -- KEYS[5] log - stream
 -- KEYS[6] messages - hash
+-- KEYS[7] staff - sorted set: owners and moderators, by since when
+-- KEYS[8] bans - sorted set: who may not come, by until when
 -- ARGV[1] user - id
--- ARGV[2] role - of a new member
+-- ARGV[2] opens - 1: a room that is not there is made
 -- ARGV[3] returning - 1: they come back, and stay out if they quit meanwhile
 -- ARGV[4] keep_seconds - how long the notes of quits are kept
--- USES numbers, marks
--- Returns {new 0|1, lastMessage, lastReadMessage}, or {-1} for who stays out
+-- USES numbers, marks, judge, roles
+-- Returns {new 0|1, lastMessage, lastReadMessage, record, {lastMessage, kind, history, offset,
+-- name, topic, data, writers, slow, invite}}, or {-1, reason, number}: quit:
+-- they come back and had quit; banned until, in Unix ms; not_member: the room is private,
+-- or it is not there
 
 local members, last_read, meta, quits = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local log, messages = KEYS[5], KEYS[6]
-local user, role = ARGV[1], ARGV[2]
+local log, messages, staff, bans = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local user = ARGV[1]
 
 sort_marks(last_read)
-local top = redis.call('HGET', meta, 'lastMessage') or '0'
+local record = redis.call('HGET', members, user)
+local known = redis.call('HMGET', meta, 'lastMessage', 'kind', 'history', 'offset',
+  'name', 'topic', 'data', 'writers', 'slow', 'invite')
+local top = known[1] or '0'
 local new = 0
-if redis.call('HEXISTS', members, user) == 0 then
+if not record then
   if ARGV[3] == '1' and redis.call('ZSCORE', quits, user) then
-    return {-1}
+    return {-1, 'quit', 0}
   end
-  if redis.call('EXISTS', members) == 0 then
+  local now = clock()
+  local banned_until = tonumber(redis.call('ZSCORE', bans, user) or '0')
+  if banned_until > now then
+    return {-1, 'banned', banned_until}
+  end
+  if known[2] and known[2] ~= 'public' then
+    return {-1, 'not_member', 0}
+  end
+  local is_first = redis.call('EXISTS', members) == 0
+  if is_first and not known[4] and ARGV[2] == '0' then
+    return {-1, 'not_member', 0}
+  end
+  if is_first then
     redis.call('PERSIST', last_read)
     redis.call('PERSIST', meta)
     redis.call('PERSIST', log)
     redis.call('PERSIST', messages)
+    redis.call('PERSIST', bans)
     redis.call('EXPIRE', quits, ARGV[4])
   end
-  redis.call('HSET', members, user,
-    '{"role":"' .. role .. '","joinedAt":' .. digits(clock()) .. '}')
+  local since = known[3] == 'joined' and tonumber(top) + 1 or 1
+  record = new_record(is_first and 'owner' or 'member', now, tonumber(top), since)
+  redis.call('HSET', members, user, record)
+  if is_first then
+    redis.call('ZADD', staff, digits(now), user)
+  end
   redis.call('ZADD', last_read, top, user)
   redis.call('ZREM', quits, user)
   new = 1
 end
 local read = redis.call('ZSCORE', last_read, user) or '0'
-return {new, tonumber(top), tonumber(read)}
+local settings = {}
+for place = 1, 10 do
+  settings[place] = known[place] or ''
+end
+return {new, tonumber(top), tonumber(read), record, settings}

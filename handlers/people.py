@@ -1,0 +1,145 @@
+"""Requests about a room itself and its people: who may what is judged by role."""
+
+from typing import Any, Final
+
+import orjson
+
+from handlers.guard import Answer, Payload, guarded
+from handlers.requests import Requests
+from realtime.errors import ForbiddenError, InvalidError
+from realtime.presence.sessions import ChatSession
+from realtime.store.people import FOREVER_MS, direct_id, made_id
+
+SETTINGS: Final = ("name", "topic", "history", "writers", "invite")
+# Nobody needs to see who is banned or muted for how long to the millisecond.
+_MS: Final = 1000
+
+
+class PeopleRequests(Requests):
+    """``room_create``, ``room_set``, and ``members`` with what is done to them."""
+
+    @guarded
+    async def on_room_create(self, session: ChatSession, payload: Payload) -> Answer:
+        """``{kind, room?, name?, …, clientId}`` → ``room, duplicate``.
+
+        Errors: ``conflict``: there is a room of this id that another one made.
+        """
+        kind, users = payload["kind"], payload.get("users", [])
+        room, other = payload.get("room"), None
+        if kind == "direct":
+            if len(users) != 1 or room is not None:
+                said = "A direct room has one other user, and no id of one's own."
+                raise InvalidError(said, fields={"users": [said]})
+            other = users[0]
+            room, users = direct_id(session.user, other), []
+        room = room or made_id(session.user, payload["clientId"])
+        made = await self.services.people.create(
+            room, session.user, kind=kind, settings=_settings(payload), other=other
+        )
+        for user in users:
+            await self.services.people.add(room, session.user, user, role="member")
+        return {"room": room, "duplicate": not made}
+
+    @guarded
+    async def on_room_set(self, session: ChatSession, payload: Payload) -> Answer:
+        """``{room, name?, topic?, writers?, slow?, …}`` → nothing."""
+        settings = _settings(payload)
+        if payload.get("private"):
+            settings["kind"] = "private"
+        if not settings:
+            raise InvalidError(
+                "room_set: name what is to change.",
+                fields={"payload": ["Must have a setting."]},
+            )
+        await self.services.people.change(payload["room"], session.user, settings)
+        return None
+
+    @guarded
+    async def on_members(self, session: ChatSession, payload: Payload) -> Answer:
+        """``{room, after?, limit?}`` → ``members, more``, by user id."""
+        room, limit = payload["room"], payload["limit"]
+        people = self.services.people
+        found = await people.page(room, after=payload.get("after"), limit=limit + 1)
+        return {
+            "members": [
+                {
+                    "user": each.user,
+                    "role": each.role,
+                    "since": each.joined_at,
+                    "mutedUntil": each.muted_until,
+                    "online": each.online,
+                }
+                for each in await people.members(room, found[:limit])
+            ],
+            "more": len(found) > limit,
+        }
+
+    @guarded
+    async def on_members_add(self, session: ChatSession, payload: Payload) -> Answer:
+        """``{room, users, role?}`` → ``added``: who was no member before."""
+        room, role = payload["room"], payload.get("role", "member")
+        people = self.services.people
+        return {
+            "added": [
+                user
+                for user in payload["users"]
+                if await people.add(room, session.user, user, role=role)
+            ]
+        }
+
+    @guarded
+    async def on_member_remove(self, session: ChatSession, payload: Payload) -> Answer:
+        """``{room, user, ban?, banSeconds?, reason?}`` → ``removed``.
+
+        Their sessions attend no longer, at all nodes, and are told
+        ``membership_ended``.
+        """
+        ban_ms = payload.get("banSeconds", 0) * _MS
+        if payload.get("ban") and not ban_ms:
+            ban_ms = FOREVER_MS
+        removed = await self.services.people.remove(
+            payload["room"],
+            session.user,
+            payload["user"],
+            ban_ms=ban_ms,
+            reason=payload.get("reason"),
+        )
+        return {"removed": removed}
+
+    @guarded
+    async def on_unban(self, session: ChatSession, payload: Payload) -> Answer:
+        """``{room, user}`` → nothing: they may join again."""
+        people, room = self.services.people, payload["room"]
+        if await people.role(room, session.user) in (None, "member"):
+            raise ForbiddenError("Your role does not allow this.", reason="role")
+        await people.unban(room, payload["user"])
+        return None
+
+    @guarded
+    async def on_member_set(self, session: ChatSession, payload: Payload) -> Answer:
+        """``{room, user, role?, muteSeconds?}`` → ``role, mutedUntil``."""
+        if "role" not in payload and "muteSeconds" not in payload:
+            raise InvalidError(
+                "member_set: name a role or muteSeconds.",
+                fields={"payload": ["Must have role or muteSeconds."]},
+            )
+        seconds = payload.get("muteSeconds")
+        standing = await self.services.people.set(
+            payload["room"],
+            session.user,
+            payload["user"],
+            role=payload.get("role"),
+            mute_ms=None if seconds is None else seconds * _MS,
+        )
+        return {"role": standing.role, "mutedUntil": standing.muted_until or None}
+
+
+def _settings(payload: dict[str, Any]) -> dict[str, str]:
+    """Return settings as they are stored: texts."""
+    settings: dict[str, str] = {}
+    settings.update((name, payload[name]) for name in SETTINGS if name in payload)
+    if "slow" in payload:
+        settings["slow"] = str(payload["slow"])
+    if "data" in payload:
+        settings["data"] = orjson.dumps(payload["data"]).decode()
+    return settings

@@ -1,0 +1,324 @@
+"""What somebody does to a room and its people, by their role: one script each.
+
+The role that counts is the one that the actor has when the script runs.
+"""
+
+import hashlib
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import orjson
+
+from realtime.redis.client import RedisClient
+from realtime.store import events, keys, scripts
+from realtime.store.membership import QUITS_KEPT_SECONDS, Memberships
+from realtime.store.message_log import MessageLog
+from realtime.store.position import Uids
+from realtime.store.refusals import error_of
+from realtime.store.scripts import Refusal, Standing
+
+# Users that a room may have banned at a time.
+ROOM_BANS = 1_000
+# A ban without an end: ten years.
+FOREVER_MS = 10 * 365 * 24 * 3600 * 1000
+# Settings that only an owner may change; moderators may change the others.
+OWNERS_SETTINGS = frozenset({"history", "kind", "writers"})
+# What the id of a room of two begins with; no other room's may.
+DIRECT_PREFIX = "d-"
+
+
+class LogLimits(NamedTuple):
+    """What a room's log keeps, as of :class:`MessageLog`."""
+
+    log_limit: int
+    log_age_ms: int
+
+
+class MemberEntry(NamedTuple):
+    """A line of a room's list of members; times in Unix ms."""
+
+    user: str
+    role: str
+    joined_at: int
+    muted_until: int | None
+    online: bool
+
+
+class People:
+    """Acts on rooms and their members; each is told to the room by an event of its log.
+
+    All raise ForbiddenError if the actor's role does not allow it (NotMemberError for
+    who is no member), UnavailableError if nothing was done, OutcomeUnknownError if it
+    may have been.
+
+    Args:
+        redis: The client that carries commands out.
+        memberships: Keeps the users' side.
+        log: Mends a room whose meta hash was lost.
+        limits: What a room's log keeps.
+        empty_room_seconds: Time after which a room without members ends.
+    """
+
+    def __init__(
+        self,
+        redis: RedisClient,
+        memberships: Memberships,
+        log: MessageLog,
+        *,
+        limits: LogLimits,
+        empty_room_seconds: int,
+    ) -> None:
+        self._redis = redis
+        self._memberships = memberships
+        self._log = log
+        self._limits = limits
+        self._empty_room_seconds = empty_room_seconds
+        self._uids = Uids()
+
+    async def create(
+        self,
+        room: str,
+        actor: str,
+        *,
+        kind: str,
+        settings: Mapping[str, str],
+        other: str | None = None,
+    ) -> bool:
+        """Make a room whose owner the actor is; false: they had made it before.
+
+        Raises:
+            ConflictError: There is one of this id that is not theirs.
+            TooLargeError: The actor is a member of too many rooms.
+        """
+        for user in dict.fromkeys((actor, other or actor)):
+            if not user.startswith("$"):
+                await self._memberships.list_for(room, user)
+        about = {"room": room, "kind": kind, "by": actor, **_shown(settings)}
+        made = await scripts.room_create(
+            self._redis,
+            members=keys.members(room),
+            last_read=keys.last_read(room),
+            meta=keys.meta(room),
+            log=keys.log(room),
+            messages=keys.messages(room),
+            staff=keys.staff(room),
+            quits=keys.quits(room),
+            actor=actor,
+            kind=kind,
+            settings=orjson.dumps(dict(settings)),
+            other=other or "",
+            quit_keep_seconds=QUITS_KEPT_SECONDS,
+            **self._event(room, about),
+        )
+        if isinstance(made, Refusal):
+            await self._memberships.unlist(room, actor)
+            raise error_of(made)
+        return made
+
+    async def change(self, room: str, actor: str, settings: Mapping[str, str]) -> None:
+        """Change settings of a room; an empty text takes one away."""
+        await self._settled(
+            room,
+            lambda: scripts.room_set(
+                self._redis,
+                members=keys.members(room),
+                meta=keys.meta(room),
+                log=keys.log(room),
+                messages=keys.messages(room),
+                actor=actor,
+                settings=orjson.dumps(dict(settings)),
+                needs_owner=not OWNERS_SETTINGS.isdisjoint(settings),
+                **self._event(room, {"room": room, "by": actor}),
+            ),
+        )
+
+    async def add(self, room: str, actor: str, user: str, *, role: str) -> bool:
+        """Make a user a member; false if they are one.
+
+        Raises:
+            TooLargeError: They are a member of too many rooms.
+        """
+        about = {"room": room, "user": user, "role": role, "by": actor}
+        await self._memberships.list_for(room, user)
+        try:
+            return await self._settled(
+                room,
+                lambda: scripts.members_add(
+                    self._redis,
+                    members=keys.members(room),
+                    last_read=keys.last_read(room),
+                    meta=keys.meta(room),
+                    quits=keys.quits(room),
+                    log=keys.log(room),
+                    messages=keys.messages(room),
+                    staff=keys.staff(room),
+                    bans=keys.bans(room),
+                    actor=actor,
+                    user=user,
+                    role=role,
+                    **self._event(room, about),
+                ),
+            )
+        finally:
+            # Stays on their list if they are a member, whoever made them one.
+            await self._memberships.unlist(room, user)
+
+    async def remove(
+        self,
+        room: str,
+        actor: str,
+        user: str,
+        *,
+        ban_ms: int = 0,
+        reason: str | None = None,
+    ) -> bool:
+        """Put a user out, and keep them out for a while; false: they were no member.
+
+        Raises:
+            NotFoundError: They are no member, and not to be banned.
+            TooLargeError: The room has too many bans.
+        """
+        about = {
+            "room": room,
+            "user": user,
+            "by": actor,
+            "reason": "banned" if ban_ms else "kicked",
+            **({"said": reason} if reason else {}),
+        }
+        gone = await self._settled(
+            room,
+            lambda: scripts.member_remove(
+                self._redis,
+                members=keys.members(room),
+                last_read=keys.last_read(room),
+                quits=keys.quits(room),
+                meta=keys.meta(room),
+                log=keys.log(room),
+                messages=keys.messages(room),
+                sessions=keys.sessions(room),
+                online=keys.online(room),
+                staff=keys.staff(room),
+                bans=keys.bans(room),
+                actor=actor,
+                user=user,
+                ban_ms=ban_ms,
+                keep_seconds=QUITS_KEPT_SECONDS,
+                empty_seconds=self._empty_room_seconds,
+                bans_limit=ROOM_BANS,
+                control=events.quit_message(room, user),
+                **self._event(room, about),
+            ),
+        )
+        if gone:
+            await self._memberships.unlist(room, user)
+        return gone
+
+    async def unban(self, room: str, user: str) -> bool:
+        """Let a banned user come again; false if they were not banned."""
+        return bool(await self._redis.call("ZREM", keys.bans(room), user))
+
+    async def set(
+        self, room: str, actor: str, user: str, *, role: str | None, mute_ms: int | None
+    ) -> Standing:
+        """Give a member a role, mute them, or let them speak again (0 ms).
+
+        Raises:
+            NotFoundError: They are no member.
+        """
+        about = {"room": room, "user": user, "by": actor}
+        return await self._settled(
+            room,
+            lambda: scripts.member_set(
+                self._redis,
+                members=keys.members(room),
+                meta=keys.meta(room),
+                log=keys.log(room),
+                messages=keys.messages(room),
+                staff=keys.staff(room),
+                actor=actor,
+                user=user,
+                role=role or "",
+                mute_ms=-1 if mute_ms is None else mute_ms,
+                **self._event(room, about),
+            ),
+        )
+
+    async def role(self, room: str, user: str) -> str | None:
+        """Return a member's role; None for who is none."""
+        if user.startswith("$"):
+            return "system"
+        record = await self._redis.call("HGET", keys.members(room), user)
+        return None if record is None else str(orjson.loads(record)["role"])
+
+    async def members(self, room: str, users: list[str]) -> list[MemberEntry]:
+        """Return what is known of those of the users who are members."""
+        if not users:
+            return []
+        records = await self._redis.call("HMGET", keys.members(room), *users)
+        online = await self._redis.call("HMGET", keys.online(room), *users)
+        return [
+            _entry(user, orjson.loads(record), is_online=here is not None)
+            for user, record, here in zip(users, records, online, strict=True)
+            if record is not None
+        ]
+
+    async def page(self, room: str, *, after: str | None, limit: int) -> list[str]:
+        """Return ids of members above an id, ascending by their bytes."""
+        # Marks are sorted by how far one has read: by id they are sorted here.
+        found = await self._redis.call("HKEYS", keys.members(room))
+        low = b"" if after is None else after.encode()
+        return [user.decode() for user in sorted(u for u in found if u > low)[:limit]]
+
+    def _event(self, room: str, about: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what each script that writes an event is given of it."""
+        return {
+            "uid": self._uids.next(),
+            "body": orjson.dumps(about)[1:-1],
+            **self._limits._asdict(),
+            "channel": keys.wire_channel(room, self._redis.database),
+        }
+
+    async def _settled(self, room: str, run: Any) -> Any:
+        """Run a script; once more if the room's meta hash was lost and is mended."""
+        done = await run()
+        if isinstance(done, Refusal) and done.reason == "lost":
+            await self._log.top(room)
+            done = await run()
+        if isinstance(done, Refusal):
+            raise error_of(done)
+        return done
+
+
+def made_id(actor: str, client_id: str) -> str:
+    """Return the id of a room that is made without one: the same for a repetition."""
+    return _digest("room", actor, client_id)
+
+
+def direct_id(one: str, other: str) -> str:
+    """Return the id of the room of two users, whoever makes it."""
+    return DIRECT_PREFIX + _digest(*sorted((one, other)))
+
+
+def _digest(*parts: str) -> str:
+    encoded = b"".join(
+        len(part.encode()).to_bytes(4, "big") + part.encode() for part in parts
+    )
+    digest = hashlib.sha256(encoded).digest()
+    return urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def _shown(settings: Mapping[str, str]) -> dict[str, object]:
+    """Return settings as events carry them: numbers and JSON as such."""
+    shown: dict[str, object] = dict(settings)
+    if "slow" in settings:
+        shown["slow"] = int(settings["slow"])
+    if "data" in settings:
+        shown["data"] = orjson.Fragment(settings["data"])
+    return shown
+
+
+def _entry(user: str, record: Mapping[str, Any], *, is_online: bool) -> MemberEntry:
+    return MemberEntry(
+        user, record["role"], record["joinedAt"], record.get("mutedUntil"), is_online
+    )

@@ -1,0 +1,55 @@
+-- Make a room with its owner, or find it made before by the same one.
+-- KEYS[1] members - hash
+-- KEYS[2] last_read - sorted set
+-- KEYS[3] meta - hash
+-- KEYS[4] log - stream
+-- KEYS[5] messages - hash
+-- KEYS[6] staff - sorted set: owners and moderators, by since when
+-- KEYS[7] quits - sorted set
+-- ARGV[1] actor - id of who makes it
+-- ARGV[2] kind - public, private or direct
+-- ARGV[3] settings - JSON object of the room's own fields, as strings
+-- ARGV[4] other - id of the other one of a direct room, else empty
+-- ARGV[5] uid - of the event, unique
+-- ARGV[6] body - the event's own JSON members, without braces
+-- ARGV[7] log_limit - events the log keeps at most
+-- ARGV[8] log_age_ms - milliseconds the log keeps an event at most
+-- ARGV[9] channel - of the room
+-- ARGV[10] publish_command - PUBLISH or SPUBLISH
+-- ARGV[11] quit_keep_seconds - how long the notes of quits are kept
+-- USES numbers, log, marks, judge, roles
+-- Returns {made 0|1}, or {-1, exists, 0}: there is one of this id that another one made
+
+local members, last_read, meta, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local messages, staff, quits = KEYS[5], KEYS[6], KEYS[7]
+local actor, kind, other, uid = ARGV[1], ARGV[2], ARGV[4], ARGV[5]
+
+local known = redis.call('HMGET', meta, 'createdBy', 'kind')
+if known[1] or redis.call('EXISTS', members, log, messages) > 0 then
+  if (known[1] == actor and known[2] == kind) or (kind == 'direct' and known[2] == kind) then
+    return {0}
+  end
+  return {-1, 'exists', 0}
+end
+redis.call('DEL', meta)
+local event = next_event(log, messages, meta)
+local bytes = room_event('room_created', event, uid, ARGV[6], '0')
+local failed = log_event(log, meta, event, uid, bytes, {ARGV[7], tonumber(ARGV[8])})
+if failed ~= nil then
+  return failed or {-1, 'lost', 0}
+end
+redis.call('HSET', meta, 'kind', kind, 'createdBy', actor, 'createdAt', event.at_text)
+for name, value in pairs(cjson.decode(ARGV[3])) do
+  redis.call('HSET', meta, name, value)
+end
+local role = kind == 'direct' and 'member' or 'owner'
+for _, user in ipairs(other ~= '' and {actor, other} or {actor}) do
+  if not is_key(user) then
+    set_role(members, staff, user, new_record(role, event.at, 0, 1), role, event.at)
+    redis.call('ZADD', last_read, 0, user)
+    redis.call('ZREM', quits, user)
+  end
+end
+redis.call('EXPIRE', quits, ARGV[11])
+redis.call(ARGV[10], ARGV[9], bytes)
+return {1}

@@ -1,0 +1,253 @@
+"""Who may be in a room, and who may do what there: over two nodes, by role."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.kit.members import Member, all_see, member, members
+from tests.kit.nodes import Node, run_nodes
+from tests.kit.waiting import wait_until
+
+Payload = dict[str, Any]
+
+
+@pytest.fixture
+async def nodes(redis_url: str) -> AsyncIterator[list[Node]]:
+    async with run_nodes(2, redis_url) as running:
+        yield running
+
+
+def of(who: Member, name: str) -> list[Payload]:
+    """Return what somebody was told by an event of this name."""
+    return [payload for event, payload in who.timeline if event == name]
+
+
+async def told(who: Member, name: str) -> Payload:
+    """Return the first event of a name, as soon as it is there."""
+    await wait_until(lambda: of(who, name), f"{who.user} is told {name}")
+    return of(who, name)[0]
+
+
+async def refused(who: Member, event: str, payload: Payload) -> Payload:
+    """Return the error of a request that is to be refused."""
+    answer = await who.ask(event, payload)
+    assert not answer["ok"], (event, answer)
+    error: Payload = answer["error"]
+    return error
+
+
+async def test_the_first_one_owns_the_room_and_ownership_passes_on(
+    nodes: list[Node],
+) -> None:
+    """Others are members; who quits last as owner leaves it to a moderator."""
+    async with members(nodes, ["ann", "bob", "cho"], "42") as (ann, bob, cho):
+        roles = {
+            each["user"]: each["role"]
+            for each in (await cho.do("members", {"room": "42"}))["members"]
+        }
+        assert roles == {"ann": "owner", "bob": "member", "cho": "member"}
+        await ann.do("member_set", {"room": "42", "user": "cho", "role": "moderator"})
+        assert (await told(bob, "member_changed"))["role"] == "moderator"
+        await ann.do("quit", {"room": "42"})
+        found = (await bob.do("members", {"room": "42"}))["members"]
+        assert {each["user"]: each["role"] for each in found} == {
+            "bob": "member",
+            "cho": "owner",
+        }
+
+
+async def test_who_is_put_out_is_out_at_all_nodes_at_once(nodes: list[Node]) -> None:
+    """All their devices are told and hear nothing more; the others learn of it."""
+    async with (
+        members(nodes, ["ann", "bob"], "42") as (ann, bob),
+        member(nodes[0], "bob", "42") as second,
+    ):
+        done = await ann.do(
+            "member_remove", {"room": "42", "user": "bob", "banSeconds": 3600}
+        )
+        assert done["removed"] is True
+        for device in (bob, second):
+            await told(device, "membership_ended")
+        await ann.send("without bob")
+        left = await told(ann, "member_left")
+        assert (left["user"], left["by"], left["reason"]) == ("bob", "ann", "banned")
+        assert [
+            each["user"]
+            for each in (await ann.do("members", {"room": "42"}))["members"]
+        ] == ["ann"]
+        error = await refused(bob, "join", {"room": "42"})
+        assert (error["code"], error["reason"]) == ("forbidden", "banned")
+        assert error["until"] > 0
+        assert (await refused(bob, "history", {"room": "42"}))["code"] == "forbidden"
+        assert (await bob.do("rooms"))["rooms"] == []
+        await ann.do("unban", {"room": "42", "user": "bob"})
+        await bob.join("42")
+        assert bob.texts("42") == ["without bob"]
+
+
+async def test_a_private_room_is_for_its_members(nodes: list[Node]) -> None:
+    """A stranger is told what they would be told of no room; who is added hears."""
+    async with (
+        member(nodes[0], "ann") as ann,
+        member(nodes[1], "bob") as bob,
+        member(nodes[1], "eve") as eve,
+    ):
+        asked = {
+            "kind": "private",
+            "name": "가족 ♥",
+            "clientId": "c1",
+            "users": ["bob"],
+        }
+        room = (await ann.do("room_create", asked))["room"]
+        again = await ann.do("room_create", asked)
+        assert (again["room"], again["duplicate"]) == (room, True)
+        joined = await bob.join(room)
+        assert (joined["name"], joined["kind"], joined["role"]) == (
+            "가족 ♥",
+            "private",
+            "member",
+        )
+        assert (await bob.do("rooms"))["rooms"][0]["name"] == "가족 ♥"
+        error = await refused(eve, "join", {"room": room})
+        assert error == await refused(eve, "history", {"room": room})
+        added = {"room": room, "users": ["eve", "bob"]}
+        assert (await refused(bob, "members_add", added))["reason"] == "role"
+        assert (await ann.do("members_add", added))["added"] == ["eve"]
+        assert (await told(bob, "member_joined"))["user"] == "eve"
+        await ann.join(room)
+        await ann.send("welcome", room)
+        await all_see([bob], ["welcome"], room)
+
+
+async def test_two_have_one_room_whoever_makes_it(nodes: list[Node]) -> None:
+    """A third one cannot be added, nor make it; the two find it on their lists."""
+    async with members(nodes, ["ann", "bob", "eve"]) as (ann, bob, eve):
+        made = [
+            (
+                await who.do(
+                    "room_create", {"kind": "direct", "users": [other], "clientId": "c"}
+                )
+            )["room"]
+            for who, other in ((ann, "bob"), (bob, "ann"))
+        ]
+        assert made[0] == made[1]
+        assert made[0].startswith("d-")
+        assert [each["room"] for each in (await bob.do("rooms"))["rooms"]] == made[:1]
+        await refused(ann, "members_add", {"room": made[0], "users": ["eve"]})
+        assert (await refused(eve, "join", {"room": made[0]}))["code"] == "forbidden"
+
+
+async def test_newcomers_see_what_the_room_lets_them(nodes: list[Node]) -> None:
+    """With `history: joined` nothing from before, by no cursor of an earlier life."""
+    async with members(nodes, ["ann", "bob"], "42") as (ann, bob):
+        await ann.send("early")
+        await all_see([bob], ["early"])
+        cursor = bob.cursors["42"]
+        await ann.do("room_set", {"room": "42", "history": "joined"})
+        await bob.do("quit", {"room": "42"})
+        await ann.send("between")
+        back = await bob.join("42")
+        assert (back["events"], back["since"]) == ([], 3)
+        answer = await bob.join("42", cursor)
+        assert (answer["recovered"], answer["events"]) == (False, [])
+        await ann.send("late")
+        await wait_until(lambda: bob.texts("42") == ["late"], "bob sees what is new")
+
+
+async def test_frozen_muted_and_slow(nodes: list[Node]) -> None:
+    """Each refusal says which it is; what was stored before keeps its answer."""
+    async with members(nodes, ["ann", "bob"], "42") as (ann, bob):
+        first = await bob.send("first", client_id="one")
+        said = {"room": "42", "type": "text", "text": "x", "clientId": "two"}
+        await ann.do("room_set", {"room": "42", "writers": "moderators"})
+        assert (await refused(bob, "send", said))["reason"] == "frozen"
+        await ann.send("I may")
+        await ann.do("room_set", {"room": "42", "writers": "members", "slow": 60})
+        await bob.send("slowly")
+        error = await refused(bob, "send", said)
+        assert error["code"] == "rate_limited"
+        assert 0 < error["retryAfter"] <= 60_000
+        await ann.do("room_set", {"room": "42", "slow": 0})
+        muted = await ann.do(
+            "member_set", {"room": "42", "user": "bob", "muteSeconds": 60}
+        )
+        error = await refused(bob, "send", said)
+        assert (error["reason"], error["until"]) == ("muted", muted["mutedUntil"])
+        again = await bob.send("first", client_id="one")
+        assert (again["message"], again["duplicate"]) == (first["message"], True)
+        await ann.do("member_set", {"room": "42", "user": "bob", "muteSeconds": 0})
+        await bob.do("send", said)
+
+
+MATRIX = [
+    # act, payload, which of stranger, member, moderator, owner may
+    ("members", {}, (False, True, True, True)),
+    ("members_add", {"users": ["new"]}, (False, False, True, True)),
+    ("member_remove", {"user": "victim"}, (False, False, True, True)),
+    ("member_remove", {"user": "staff"}, (False, False, False, True)),
+    ("member_remove", {"user": "boss", "ban": True}, (False, False, False, False)),
+    ("unban", {"user": "victim"}, (False, False, True, True)),
+    ("member_set", {"user": "victim", "muteSeconds": 5}, (False, False, True, True)),
+    ("member_set", {"user": "staff", "muteSeconds": 5}, (False, False, False, True)),
+    (
+        "member_set",
+        {"user": "victim", "role": "moderator"},
+        (False, False, False, True),
+    ),
+    ("room_set", {"name": "new"}, (False, False, True, True)),
+    ("room_set", {"slow": 5}, (False, False, True, True)),
+    ("room_set", {"writers": "moderators"}, (False, False, False, True)),
+    ("room_set", {"private": True}, (False, False, False, True)),
+]
+
+
+@pytest.mark.parametrize(("act", "more", "allowed"), MATRIX)
+async def test_each_role_may_what_the_table_says(
+    nodes: list[Node], act: str, more: Payload, allowed: tuple[bool, ...]
+) -> None:
+    """Asked at another node than where the role was given."""
+    for role, may in zip(
+        ("stranger", "member", "moderator", "owner"), allowed, strict=True
+    ):
+        room = f"r-{role}"
+        async with members(nodes, ["boss", "staff", "victim"], room) as (boss, *_):
+            give = {"room": room, "user": "staff", "role": "moderator"}
+            await boss.do("member_set", give)
+            who = {"stranger": "eve", "owner": "second"}.get(role, f"a-{role}")
+            async with member(nodes[1], who) as actor:
+                if role != "stranger":
+                    await actor.join(room)
+                    await boss.do(
+                        "member_set", {"room": room, "user": who, "role": role}
+                    )
+                answer = await actor.ask(act, {"room": room, **more})
+                assert answer["ok"] is may, (role, answer)
+                if not may:
+                    assert answer["error"]["code"] == "forbidden"
+
+
+@pytest.mark.parametrize(
+    ("event", "payload", "field"),
+    [
+        ("room_create", {"kind": "secret", "clientId": "c"}, "kind"),
+        ("room_create", {"kind": "public", "name": " ", "clientId": "c"}, "name"),
+        ("room_create", {"kind": "direct", "clientId": "c"}, "users"),
+        ("room_set", {"room": "42"}, "payload"),
+        ("room_set", {"room": "42", "data": [[[[[[1]]]]]]}, "data"),
+        ("room_set", {"room": "42", "name": "x" * 101}, "name"),
+        ("member_set", {"room": "42", "user": "bob"}, "payload"),
+        ("member_set", {"room": "42", "user": "bob", "role": "god"}, "role"),
+        ("member_remove", {"room": "42", "user": "bob", "banSeconds": 0}, "banSeconds"),
+        ("members_add", {"room": "42", "users": ["a", "a"]}, "users.1"),
+        ("members", {"room": "42", "limit": 0}, "limit"),
+    ],
+)
+async def test_bad_input_is_named(
+    nodes: list[Node], event: str, payload: Payload, field: str
+) -> None:
+    """By the field's name; nothing was done."""
+    async with member(nodes[0], "ann", "42") as ann:
+        error = await refused(ann, event, payload)
+        assert error["code"] == "invalid"
+        assert field in error["fields"]
