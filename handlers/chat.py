@@ -3,6 +3,7 @@
 import time
 from typing import Any, Final
 
+from handlers.changes import ChangeRequests
 from handlers.guard import Answer, Payload, error_answer, guarded
 from handlers.messages import MessageRequests
 from handlers.people import PeopleRequests
@@ -26,7 +27,7 @@ UNKNOWN: Final = "?"
 REQUESTS_A_TURN: Final = 2
 
 
-class ChatNamespace(RoomRequests, MessageRequests, PeopleRequests):
+class ChatNamespace(RoomRequests, MessageRequests, ChangeRequests, PeopleRequests):
     """What clients may ask for.
 
     Args:

@@ -87,6 +87,7 @@ class MessageRequests(Requests):
         after, allowance = payload.get("after"), self._allowance(session)
         page = await self.services.log.history(
             room=payload["room"],
+            user=session.user,
             before=payload.get("before"),
             after=after,
             limit=payload["limit"],

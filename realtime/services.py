@@ -12,8 +12,10 @@ from realtime.rooms.attempts import JoinAttempts
 from realtime.rooms.attendance import Attendance
 from realtime.rooms.joining import Joining
 from realtime.rooms.quitting import Quitting
+from realtime.rooms.reaction_notices import ReactionNotices
 from realtime.store.image_uses import ImageUses
 from realtime.store.membership import Memberships
+from realtime.store.message_changes import MessageChanges
 from realtime.store.message_log import MessageLog
 from realtime.store.people import People
 from realtime.store.read_marks import ReadMarks
@@ -36,6 +38,8 @@ class Services:
     auth: Authenticator
     sessions: Sessions
     log: MessageLog
+    changes: MessageChanges
+    reaction_notices: ReactionNotices
     read_marks: ReadMarks
     memberships: Memberships
     people: People

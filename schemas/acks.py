@@ -11,7 +11,7 @@ from typing import Any, Final
 from marshmallow import Schema, ValidationError, fields
 
 from schemas.base import StrictField, StrictSchema
-from schemas.broadcasts import ROOM_EVENTS, Kind, Message, Role, Sentence, Writers
+from schemas.broadcasts import LOG_EVENTS, Kind, MapOf, Message, Role, Sentence, Writers
 from schemas.events import HISTORY_MESSAGES, ROOMS_PAGE, SYNC_ROOMS
 from schemas.field_types import (
     CURSOR_PATTERN,
@@ -23,7 +23,7 @@ from schemas.field_types import (
     WholeNumber,
 )
 from schemas.people import MEMBERS_PAGE, USERS_AT_ONCE
-from schemas.room_state import ANY_NUMBER, MapOf, RoomState
+from schemas.room_state import ANY_NUMBER, RoomState
 
 # Each code and whether it is temporary: may the same request succeed later?
 ERROR_CODES: Final[Mapping[str, bool]] = {
@@ -110,9 +110,7 @@ class JoinAck(Done, RoomState):
     cursor = PatternText(CURSOR_PATTERN, "Must be <offset>:<uid>.")
     recovered = Flag()
     more = Flag(required=False)
-    events = ListOf(
-        EventArray({"message": Message(), **ROOM_EVENTS}), longest=ANY_NUMBER
-    )
+    events = ListOf(EventArray(LOG_EVENTS), longest=ANY_NUMBER)
     kind = Kind()
     name = Sentence(allow_none=True)
     topic = Sentence(allow_none=True)
@@ -126,6 +124,7 @@ class JoinAck(Done, RoomState):
     lastMessage = WholeNumber()  # noqa: N815 - the wire's name
     lastReadMessage = WholeNumber()  # noqa: N815 - the wire's name
     unread = WholeNumber()
+    pins = ListOf(WholeNumber(minimum=1), longest=ANY_NUMBER)
 
 
 class SyncDenied(ErrorAck):
@@ -163,6 +162,30 @@ class SendAck(Done):
     durability = PatternText(
         re.compile("memory|fsync|replicas:[1-9][0-9]?"), "Must be a level."
     )
+
+
+class ChangeAck(Done):
+    """``delete``, ``pin``: the change's place; a duplicate changed nothing."""
+
+    offset = WholeNumber(minimum=1, required=False)
+    uid = PatternText(
+        re.compile(r"[A-Za-z0-9_-]{1,64}"), "Must be a uid.", required=False
+    )
+    at = WholeNumber(minimum=1, required=False)
+    duplicate = Flag()
+
+
+class EditAck(ChangeAck):
+    """``edit``: stored and published, at this place."""
+
+    message = WholeNumber(minimum=1)
+
+
+class ReactAck(Done):
+    """``react``: how many have this reaction now."""
+
+    count = WholeNumber()
+    duplicate = Flag()
 
 
 class MarkReadAck(Done):

@@ -5,15 +5,18 @@ the tests hold every event that a client receives against them.
 """
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
-from marshmallow import ValidationError, fields, validates_schema
+from marshmallow import Schema, ValidationError, fields, validates_schema
 
 from schemas.base import StrictField, StrictSchema
-from schemas.events import MENTIONS
+from schemas.events import MENTIONS, REACTION_CHARACTERS, REASON_CHARACTERS
 from schemas.field_types import (
     ClientId,
     Flag,
+    Label,
     ListOf,
     PatternText,
     RoomId,
@@ -116,18 +119,122 @@ class LogEvent(StrictSchema):
     room = RoomId()
 
 
+class MapOf(StrictField):
+    """An object used as a map.
+
+    Args:
+        key: The field of its keys.
+        item: The field of its values.
+    """
+
+    def __init__(
+        self, key: fields.Field[Any], item: fields.Field[Any], **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self.key = key
+        self.item = item
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **_options: Any
+    ) -> dict[Any, Any]:
+        if not isinstance(value, dict):
+            raise ValidationError("Must be an object.")
+        return {
+            self.key.deserialize(name): self.item.deserialize(one)
+            for name, one in value.items()
+        }
+
+
+class Deleted(StrictSchema):
+    """Who deleted a message, why and when."""
+
+    by = UserId(required=False)
+    reason = Label(longest=REASON_CHARACTERS, required=False)
+    at = WholeNumber(minimum=1)
+
+
+class Counts(MapOf):
+    """How many have reacted, by what they react with."""
+
+    def __init__(self, **options: Any) -> None:
+        key = Label(longest=REACTION_CHARACTERS)
+        super().__init__(key, WholeNumber(minimum=1), **options)
+
+
 class Message(LogEvent):
-    """``message``: somebody wrote something."""
+    """``message``: somebody wrote something; in the history as it is by now."""
 
     message = WholeNumber(minimum=1)
     user = UserId()
-    clientId = ClientId()  # noqa: N815 - the wire's name
-    type = PatternText(re.compile("text|image|system"), "Must be a known type.")
+    clientId = ClientId(required=False)  # noqa: N815 - the wire's name
+    type = PatternText(re.compile("text|image|system|deleted"), "Must be a known type.")
     text = Text(required=False)
     image = ImageField(required=False)
     replyTo = WholeNumber(minimum=1, required=False)  # noqa: N815 - the wire's name
     mentions = ListOf(UserId(), longest=MENTIONS, required=False)
     at = WholeNumber(minimum=1)
+    editedAt = WholeNumber(minimum=1, required=False)  # noqa: N815 - the wire's name
+    edits = WholeNumber(minimum=1, required=False)
+    reactions = Counts(required=False)
+    deleted = fields.Nested(Deleted, required=False)
+    rev = WholeNumber(minimum=1, required=False)
+
+    @validates_schema(skip_on_field_errors=True)
+    def _match_type(self, data: dict[str, Any], **_options: Any) -> None:
+        is_deleted = data["type"] == "deleted"
+        if is_deleted and {"text", "image", "mentions", "reactions"} & data.keys():
+            raise ValidationError("A deleted message has no words.", "type")
+        if is_deleted == ("clientId" in data):
+            raise ValidationError("Of a message that is there.", "clientId")
+
+
+class MessageEdited(LogEvent):
+    """``message_edited``: its author gave a message new words."""
+
+    message = WholeNumber(minimum=1)
+    user = UserId()
+    text = Text()
+    mentions = ListOf(UserId(), longest=MENTIONS, required=False)
+    editedAt = WholeNumber(minimum=1)  # noqa: N815 - the wire's name
+    edits = WholeNumber(minimum=1)
+    at = WholeNumber(minimum=1)
+
+
+class MessageDeleted(LogEvent):
+    """``message_deleted``: nothing of a message is left but its place."""
+
+    message = WholeNumber(minimum=1)
+    by = UserId(required=False)
+    reason = Label(longest=REASON_CHARACTERS, required=False)
+    at = WholeNumber(minimum=1)
+
+
+class Reaction(LogEvent):
+    """``reaction``: somebody reacted to a message, or took it back."""
+
+    message = WholeNumber(minimum=1)
+    user = UserId()
+    key = Label(longest=REACTION_CHARACTERS)
+    on = Flag()
+    count = WholeNumber()
+    at = WholeNumber(minimum=1)
+
+
+class Pin(LogEvent):
+    """``pin``: a message was pinned, or is no more."""
+
+    message = WholeNumber(minimum=1)
+    on = Flag()
+    by = UserId()
+    at = WholeNumber(minimum=1)
+
+
+class Reactions(StrictSchema):
+    """``reactions``: those to a message of a large room, by now. Not in the log."""
+
+    room = RoomId()
+    message = WholeNumber(minimum=1)
+    counts = Counts()
 
 
 class PeopleEvent(LogEvent):
@@ -187,13 +294,21 @@ class RoomChanged(PeopleEvent):
     slow = WholeNumber()
 
 
-ROOM_EVENTS: Final = {
-    "member_joined": MemberJoined(),
-    "member_left": MemberLeft(),
-    "member_changed": MemberChanged(),
-    "room_created": RoomCreated(),
-    "room_changed": RoomChanged(),
-}
+# What a room's log holds, by name: what is recovered, and what acks bring.
+LOG_EVENTS: Final[Mapping[str, Schema]] = MappingProxyType(
+    {
+        "message": Message(),
+        "message_edited": MessageEdited(),
+        "message_deleted": MessageDeleted(),
+        "reaction": Reaction(),
+        "pin": Pin(),
+        "member_joined": MemberJoined(),
+        "member_left": MemberLeft(),
+        "member_changed": MemberChanged(),
+        "room_created": RoomCreated(),
+        "room_changed": RoomChanged(),
+    }
+)
 
 
 class Read(StrictSchema):

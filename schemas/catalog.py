@@ -72,6 +72,10 @@ _REQUESTS = (
     Request("leave", events.Room(), acks.Done()),
     Request("quit", events.Room(), acks.Done()),
     Request("send", events.Send(), acks.SendAck(), Access.ATTENDING),
+    Request("edit", events.Edit(), acks.EditAck()),
+    Request("delete", events.Delete(), acks.ChangeAck()),
+    Request("react", events.React(), acks.ReactAck()),
+    Request("pin", events.Pin(), acks.ChangeAck()),
     Request("mark_read", events.MarkRead(), acks.MarkReadAck(), Access.MEMBER),
     Request("typing", events.Typing(), acks.Done(), Access.ATTENDING),
     Request("history", events.History(), acks.HistoryAck(), Access.MEMBER),
@@ -87,11 +91,11 @@ _REQUESTS = (
 )
 
 _BROADCASTS = (
-    Broadcast("message", broadcasts.Message(), logged=True),
     *(
         Broadcast(name, payload, logged=True)
-        for name, payload in broadcasts.ROOM_EVENTS.items()
+        for name, payload in broadcasts.LOG_EVENTS.items()
     ),
+    Broadcast("reactions", broadcasts.Reactions()),
     Broadcast("read", broadcasts.Read()),
     Broadcast("typing", broadcasts.Typing()),
     Broadcast("presence", broadcasts.Presence()),

@@ -10,6 +10,7 @@ from schemas.field_types import (
     ClientId,
     Cursor,
     Flag,
+    Label,
     ListOf,
     RoomId,
     Text,
@@ -31,6 +32,12 @@ HISTORY_DEFAULT: Final = 50
 
 # Users mentioned by one message; a larger crowd is the room itself.
 MENTIONS: Final = 50
+
+# A reaction: an emoji with all its joiners, or a name (``:party_parrot:``).
+REACTION_CHARACTERS: Final = 64
+
+# Why a message was deleted: one line.
+REASON_CHARACTERS: Final = 200
 
 # Tokens with many claims have 2-4 KB; proxies cut headers at 8-16 KB as well.
 TOKEN_CHARACTERS: Final = 16_384
@@ -94,6 +101,39 @@ class Send(Room):
                 raise ValidationError("A text message has none.", "image")
         elif "image" not in data:
             raise ValidationError("An image message needs it.", "image")
+
+
+class OfMessage(Room):
+    """A message of a room, by its number."""
+
+    message = WholeNumber(minimum=1)
+
+
+class Edit(OfMessage):
+    """``edit``: the words that an own message is to have, as a whole."""
+
+    clientId = ClientId()  # noqa: N815 - the wire's name
+    text = Text()
+    mentions = ListOf(UserId(), longest=MENTIONS, key=str, required=False)
+
+
+class Delete(OfMessage):
+    """``delete``: what is said of why is shown to all."""
+
+    reason = Label(longest=REASON_CHARACTERS, required=False)
+
+
+class React(OfMessage):
+    """``react``: set it, or take it back."""
+
+    key = Label(longest=REACTION_CHARACTERS)
+    on = Flag()
+
+
+class Pin(OfMessage):
+    """``pin``: pin it for all, or take the pin off."""
+
+    on = Flag()
 
 
 class MarkRead(Room):

@@ -198,6 +198,29 @@ class Text(StrictField):
         return text
 
 
+class Label(StrictField):
+    """One line as a person wrote it: no control characters, something visible.
+
+    Args:
+        longest: The most characters accepted.
+    """
+
+    def __init__(self, *, longest: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.longest = longest
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **_options: Any
+    ) -> str:
+        text = self._string(value)
+        if not 1 <= len(text) <= self.longest:
+            raise ValidationError(f"Must be 1 to {self.longest} characters.")
+        require_clean(text)
+        if not VISIBLE.search(text):
+            raise ValidationError("Must have something visible.")
+        return text
+
+
 class Binary(StrictField):
     """Bytes, sent as a Socket.IO attachment."""
 

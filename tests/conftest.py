@@ -16,15 +16,9 @@ pytest_plugins = ("tests.kit.node_fixtures", "tests.kit.store_fixtures")
 # Keys that may stay without an expiry, by what they end with: what rooms and users
 # are, and what a killed node leaves for the others to sweep.
 KEPT_KEYS = (
-    ":log",
-    ":messages",
-    ":meta",
-    ":lastRead",
-    ":members",
-    ":rooms",
-    ":keys",
-    ":staff",
-    ":bans",
+    *(":keys", ":staff", ":bans"),
+    *(":log", ":messages", ":meta", ":lastRead", ":members", ":rooms"),
+    *(":deleted", ":reactions", ":reactors", ":pins"),
 )
 # What is known of images goes with the last message that shows them.
 IMAGE_KEYS = (":uses", ":due", ":bytes")

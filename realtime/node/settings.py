@@ -325,6 +325,11 @@ class Settings:
         " which it announces each one's coming and going. Larger rooms get counts.",
         parsers.Integer(validate=validate.Range(min=0)),
     )
+    edit_seconds: int = option(
+        DAY_SECONDS,
+        "Time for which the author of a message may edit it.",
+        parsers.Integer(validate=validate.Range(min=0)),
+    )
     client_id_seconds: int = option(
         DAY_SECONDS,
         "Time for which a message's clientId is remembered against doubles.",

@@ -37,6 +37,7 @@ from realtime.rooms.feeds import RoomFeeds
 from realtime.rooms.joining import Joining
 from realtime.rooms.position_check import PositionCheck
 from realtime.rooms.quitting import Quitting
+from realtime.rooms.reaction_notices import ReactionNotices
 from realtime.rooms.recovery import Recovery
 from realtime.rooms.replay_buffer import RecentMemory
 from realtime.rooms.room_states import RoomStates
@@ -48,6 +49,7 @@ from realtime.store import events, scripts
 from realtime.store.api_keys import ApiKeys
 from realtime.store.image_sweep import ImageSweep
 from realtime.store.membership import Memberships
+from realtime.store.message_changes import MessageChanges
 from realtime.store.message_log import MessageLog
 from realtime.store.people import LogLimits, People
 from realtime.store.read_marks import ReadMarks
@@ -99,7 +101,11 @@ class Parts:
             factory,
             level=parse_level(settings.durability),
             timeout_seconds=settings.durability_seconds,
-            scripts=(scripts.MESSAGE_LOG_APPEND, scripts.MESSAGE_LOG_REPEATED),
+            scripts=(
+                *(scripts.MESSAGE_LOG_APPEND, scripts.MESSAGE_LOG_REPEATED),
+                *(scripts.MESSAGE_EDIT, scripts.MESSAGE_DELETE),
+                *(scripts.MESSAGE_REACT, scripts.MESSAGE_PIN),
+            ),
         )
         self.log = MessageLog(
             self.redis,
@@ -109,6 +115,13 @@ class Parts:
             history_limit=settings.history_messages,
             durability=self.durability,
         )
+        changes = MessageChanges(
+            self.redis,
+            self.log,
+            edit_seconds=settings.edit_seconds,
+            announce_members=announce,
+        )
+        self.reaction_notices = ReactionNotices(self.redis)
         memberships = Memberships(
             self.redis,
             user_rooms_limit=settings.user_rooms,
@@ -217,6 +230,8 @@ class Parts:
             auth=self.auth,
             sessions=self.sessions,
             log=self.log,
+            changes=changes,
+            reaction_notices=self.reaction_notices,
             read_marks=ReadMarks(self.redis, announce_members=announce),
             memberships=memberships,
             people=People(
@@ -259,6 +274,7 @@ class Parts:
             ("room-states", self.room_states.run()),
             ("position-check", self.position_check.run()),
             ("presence-counts", self.presence_counts.run()),
+            ("reaction-notices", self.reaction_notices.run()),
             ("user-rates", self.user_rates.run()),
             ("shared-secret", self.secret.run()),
             ("sessions", self.sessions.run(self.namespace.expire)),
@@ -287,6 +303,7 @@ class Parts:
             "request_buckets": len(self.request_rates),
             **self.user_rates.held(),
             "presence_counts": len(self.presence_counts),
+            "reaction_notices": len(self.reaction_notices),
             "room_states": len(self.room_states),
             "image_slots": self.images.slots_taken,
             "durable_writes": len(self.durability),

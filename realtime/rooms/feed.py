@@ -6,6 +6,7 @@ No I/O here: a feed is told what arrived and decides what it means.
 from enum import Enum
 
 from realtime.rooms.replay_buffer import RecentEvents, RecentMemory
+from realtime.store.events import deleted_number, without_deleted
 from realtime.store.position import START, Position
 
 # Events that may pass while one session's join is being answered. A join that is
@@ -115,11 +116,19 @@ class RoomFeed:
         return known is None or known == top
 
     def advance(self, position: Position, event: bytes) -> None:
-        """Take the next event as delivered."""
+        """Take the next event as delivered.
+
+        Of what it deletes no word is kept for those who come.
+        """
         self.position = position
         self.recent.append(position, event)
+        number = deleted_number(event)
+        if number is not None:
+            self.recent.erase(number, event)
         for entry in self._entries:
             entry.add(entry.tail, event)
+            if number is not None:
+                entry.tail[:] = without_deleted(entry.tail)
 
     def notice(self, event: bytes) -> None:
         """Take an event that is not of the log, for whoever is on the way in."""

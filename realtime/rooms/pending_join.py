@@ -101,6 +101,8 @@ class PendingJoin:
                 name: orjson.dumps(value) for name, value in state.to_wire().items()
             }
             missed = [*past.events, *([] if past.more else entry.tail)]
+            if entry.tail:
+                missed = [*events.without_deleted(missed, entry.tail)]
             told = self._fitting(missed, standing)
             more = past.more or (past.recovered and len(told) < len(missed))
             if more:
@@ -128,9 +130,35 @@ class PendingJoin:
             "since": since,
             "lastMessage": last_message,
             "lastReadMessage": last_read,
-            "unread": last_message - last_read,
+            "unread": self._unread(last_message, last_read),
+            "pins": self._pins(),
             **{name: orjson.Fragment(value) for name, value in standing.items()},
         }
+
+    def _unread(self, last_message: int, last_read: int) -> int:
+        """Return what is unread by now: deleted messages are not."""
+        admission = self._answers.admission
+        above = admission.last_message - admission.last_read_message
+        # Those that count for nothing, of which some may have been passed by the mark.
+        left = above - admission.unread - (last_read - admission.last_read_message)
+        gone = {
+            number
+            for event in self._entering.entry.tail
+            if (number := events.deleted_number(event)) is not None
+            and number > last_read
+            and events.as_log_event(event)[0].offset > admission.offset
+        }
+        return max(0, last_message - last_read - max(0, left) - len(gone))
+
+    def _pins(self) -> list[int]:
+        """Return the pinned messages by now, in the order of their pins."""
+        pins = dict.fromkeys(self._answers.admission.pins)
+        for name, payload in events.decode(self._entering.entry.tail):
+            if name == events.PIN and payload["on"]:
+                pins[payload["message"]] = None
+            elif name in (events.PIN, events.MESSAGE_DELETED):
+                pins.pop(payload["message"], None)
+        return [*pins]
 
     def cancel(self) -> None:
         """Give the join up."""

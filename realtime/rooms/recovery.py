@@ -107,7 +107,7 @@ class Recovery:
             past = await self._missed(feed, cursor, start, asking)
             if past is not None:
                 return past
-        return Past(False, await self._newest(feed.room, start, asking.allowance))
+        return Past(False, await self._newest(feed.room, start, asking))
 
     async def _missed(
         self, feed: RoomFeed, cursor: Position, start: Position, asking: Asking
@@ -173,17 +173,16 @@ class Recovery:
             if left <= 0:
                 return Past(True, found, more=True)
 
-    async def _newest(
-        self, room: str, start: Position, allowance: Allowance
-    ) -> list[bytes]:
+    async def _newest(self, room: str, start: Position, asking: Asking) -> list[bytes]:
         """Return the newest messages up to the entry, as event arrays.
 
         No more than half an answer: there is a place for those that come meanwhile.
         """
         if start == START:
             return []
+        allowance = asking.allowance
         allowance.may_read()
-        page = await self._log.history(room=room, limit=PAGE_MESSAGES)
+        page = await self._log.history(room=room, user=asking.user, limit=PAGE_MESSAGES)
         told: list[bytes] = []
         size = 0
         for message in reversed(page.messages):

@@ -6,7 +6,7 @@ A reconnect storm is served from here, without Redis. No I/O.
 from collections import Counter, deque
 
 from realtime.limits import new_counts
-from realtime.store.events import as_log_event
+from realtime.store.events import as_log_event, erased, without_deleted, worded_number
 from realtime.store.position import START, Position
 
 # Events kept in memory for sessions that come back: minutes of a busy room.
@@ -99,6 +99,15 @@ class RecentEvents:
             self.size -= len(oldest)
             self._memory.give_back(len(oldest))
 
+    def erase(self, number: int, deletion: bytes) -> None:
+        """Keep no word of a message that was deleted, by the event that says so."""
+        for index, (position, event) in enumerate(self._events):
+            if worded_number(event) == number:
+                left = erased(event, deletion)
+                self._events[index] = (position, left)
+                self.size += len(left) - len(event)
+                self._memory.give_back(len(event) - len(left))
+
     def restart(self, position: Position) -> None:
         """Forget all; the next event is the one after a position."""
         self._memory.give_back(self.size)
@@ -146,7 +155,9 @@ class RecentEvents:
         older = self._since.offset - since.offset
         if not 0 < older <= len(events):
             return
-        positioned = [as_log_event(event) for event in events[:older]]
+        # What was read may have been deleted meanwhile; later events tell.
+        told = without_deleted(events[:older], (event for _, event in self._events))
+        positioned = [as_log_event(event) for event in told]
         if positioned[-1][0] != self._since:
             return
         while positioned:

@@ -28,6 +28,8 @@ from realtime.store import keys
 from realtime.store.position import Position
 
 MESSAGE: Final = "message"
+MESSAGE_DELETED: Final = "message_deleted"
+PIN: Final = "pin"
 READ: Final = "read"
 PRESENCE: Final = "presence"
 RELOAD: Final = "reload"
@@ -36,6 +38,11 @@ RELOAD: Final = "reload"
 QUIT: Final = "quit"
 
 _MESSAGE_HEAD: Final = b'["message",'
+_DELETED_HEAD: Final = b'["message_deleted",'
+_OF_NUMBER: Final = rb'",\{"offset":\d+,"uid":"[\w-]+","message":(\d+),'
+_DELETED: Final = re.compile(rb'\["message_deleted' + _OF_NUMBER)
+# The events that carry words.
+_WORDED: Final = re.compile(rb'\["message(?:_edited)?' + _OF_NUMBER)
 _ROOM_NOTICES: Final = (b'["presence",', b'["read",')
 _MESSAGE_OFFSET: Final = re.compile(rb'\{"offset":([1-9][0-9]{0,15}),')
 _LOG_EVENT: Final = re.compile(
@@ -133,6 +140,101 @@ def resign_images(encoded: bytes, address: Callable[[str], str]) -> bytes:
     return _IMAGE_URL.sub(fresh, encoded)
 
 
+# Changes of messages.
+
+
+class EditedState(NamedTuple):
+    """What an edit makes of a message's state.
+
+    ``rev`` is that of the state as it was, -1 if there is nothing to edit. ``state``
+    lacks its end, which a script writes; it is empty if nothing changes.
+    """
+
+    rev: int
+    state: bytes
+    words: bytes
+
+
+def edited(state: bytes | None, words: Mapping[str, object]) -> EditedState:
+    """Return what new words make of a message's state.
+
+    Args:
+        state: As the history keeps it; None: it does not.
+        words: ``text``, and ``mentions`` where somebody is mentioned.
+    """
+    encoded = orjson.dumps(words)[1:-1]
+    known = orjson.loads(state) if state is not None else {"type": "deleted"}
+    if known["type"] == "deleted":
+        return EditedState(-1, b"", encoded)
+    rev = int(known.get("rev", 0))
+    if all(known.get(name) == words.get(name) for name in ("text", "mentions")):
+        return EditedState(rev, b"", encoded)
+    for name in ("mentions", "at", "editedAt", "edits", "rev"):
+        known.pop(name, None)
+    return EditedState(rev, orjson.dumps({**known, **words})[:-1], encoded)
+
+
+def deletion_body(user: str, reason: str | None) -> bytes:
+    """Return the members of a deletion that are known before, without braces."""
+    reasons = {} if reason is None else {"reason": reason}
+    return orjson.dumps({"by": user, **reasons})[1:-1]
+
+
+def deleted_number(event: bytes) -> int | None:
+    """Return the number of the message that an event tells the end of, else None."""
+    if not event.startswith(_DELETED_HEAD):
+        return None
+    match = _DELETED.match(event)
+    return None if match is None else int(match[1])
+
+
+def worded_number(event: bytes) -> int | None:
+    """Return the number of the message whose words an event carries, else None."""
+    match = _WORDED.match(event)
+    return None if match is None else int(match[1])
+
+
+def erased(event: bytes, deletion: bytes) -> bytes:
+    """Return what is read of an event that carries words, once they were deleted.
+
+    It keeps its place in the log. ``scripts/lib/substitutes.lua`` makes the same.
+
+    Args:
+        event: The ``message`` or ``message_edited``.
+        deletion: The ``message_deleted`` of this message.
+    """
+    name, was = orjson.loads(event)
+    _, told = orjson.loads(deletion)
+    by = {name: told[name] for name in ("by", "reason", "at") if name in told}
+    head = {name: was[name] for name in ("offset", "uid", "message", "room")}
+    if name != MESSAGE:
+        return orjson.dumps([MESSAGE_DELETED, head | by])
+    left = {"user": was["user"], "at": was["at"], "type": "deleted", "deleted": by}
+    return orjson.dumps([MESSAGE, head | left | {"rev": told["offset"]}])
+
+
+def without_deleted(
+    found: Sequence[bytes], later: Iterable[bytes] = ()
+) -> Sequence[bytes]:
+    """Return events of a log without the words that they, or later ones, delete.
+
+    They come back as they are where none is deleted, at the cost of a look at each.
+    """
+    deletions = {
+        number: event
+        for event in (*found, *later)
+        if (number := deleted_number(event)) is not None
+    }
+    if not deletions:
+        return found
+    return [
+        erased(event, deletions[number])
+        if (number := worded_number(event)) in deletions
+        else event
+        for event in found
+    ]
+
+
 # All events.
 
 
@@ -217,6 +319,12 @@ def _presence_payload(room: str) -> bytes:
 
 def _read_payload(room: str, user: str) -> bytes:
     return orjson.dumps({"room": room, "user": user})[:-1] + b',"lastReadMessage":'
+
+
+def reactions(room: str, message: int) -> Template:
+    """Return the event of a message's reactions in a large room, but for the counts."""
+    head = orjson.dumps({"room": room, "message": message})[:-1]
+    return Template(b'["reactions",' + head + b',"counts":', b"}]")
 
 
 # Control messages.

@@ -59,6 +59,26 @@ def messages(room: str) -> str:
     return _room_key(room, "messages")
 
 
+def deleted(room: str) -> str:
+    """Sorted set: numbers of deleted messages, scored by themselves."""
+    return _room_key(room, "deleted")
+
+
+def reactions(room: str) -> str:
+    """Hash: message number to ``<rev> <counts by key, JSON>``."""
+    return _room_key(room, "reactions")
+
+
+def reactors(room: str) -> str:
+    """Sorted set of ``<number, 16 digits>:<key, quoted>:<user>``, all scored 0."""
+    return _room_key(room, "reactors")
+
+
+def pins(room: str) -> str:
+    """Sorted set: numbers of pinned messages, by the offset of their ``pin``."""
+    return _room_key(room, "pins")
+
+
 def meta(room: str) -> str:
     """Hash: ``offset``, ``uid``, ``lastMessage``, ``firstMessage``, ``name`` ..."""
     return _room_key(room, "meta")

@@ -1,8 +1,8 @@
 """The room log: messages are numbered, kept and published in one atomic step."""
 
 import logging
-from collections.abc import Awaitable, Mapping
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple, TypeVar
 
 from realtime.errors import UnavailableError
 from realtime.redis.client import RedisClient
@@ -11,8 +11,7 @@ from realtime.redis.script import ScriptRunner
 from realtime.store import events, keys, scripts
 from realtime.store.position import START, Position, Uids
 from realtime.store.refusals import error_of
-from realtime.store.scripts import Appended, LogPage, Refusal
-from realtime.tasks import gather_started
+from realtime.store.scripts import Appended, HistoryPage, LogPage, Refusal
 
 _logger = logging.getLogger(__name__)
 
@@ -20,16 +19,19 @@ _logger = logging.getLogger(__name__)
 READ_BYTES = 1024 * 1024
 
 
-class HistoryPage(NamedTuple):
-    """Messages in their present state, ascending, as encoded JSON objects.
+_Result = TypeVar("_Result")
 
-    ``more`` tells whether the history holds further ones in the asked direction,
-    ``first_available`` the lowest message number that is still kept.
-    """
+# Given what carries a script out and the uid of its event, begin a write.
+Write = Callable[[ScriptRunner, str], Awaitable[_Result | Refusal]]
 
-    messages: list[bytes]
-    more: bool
-    first_available: int
+
+class LogLimits(NamedTuple):
+    """How long what is written is kept; see :class:`MessageLog`."""
+
+    remember_seconds: int
+    events: int
+    age_ms: int
+    history: int
 
 
 class MessageLog:
@@ -45,6 +47,7 @@ class MessageLog:
 
     Attributes:
         durability: The name of the level that an append has reached when it returns.
+        limits: How long what is written is kept.
     """
 
     def __init__(
@@ -64,10 +67,7 @@ class MessageLog:
             # It has a connection of its own, and waits there.
             self._writer, level = durability, durability.level
         self.durability = level.name
-        self._remember_seconds = remember_seconds
-        self._log_limit = log_limit
-        self._log_age_ms = log_age_ms
-        self._history_limit = history_limit
+        self.limits = LogLimits(remember_seconds, log_limit, log_age_ms, history_limit)
         self._database = redis.database
         self._uids = Uids()
 
@@ -122,18 +122,13 @@ class MessageLog:
             user=user,
             uid=self._uids.next(),
             body=events.message_body(room, user, content, client_id),
-            remember_seconds=self._remember_seconds,
-            log_limit=self._log_limit,
-            log_age_ms=self._log_age_ms,
-            history_limit=self._history_limit,
+            remember_seconds=self.limits.remember_seconds,
+            log_limit=self.limits.events,
+            log_age_ms=self.limits.age_ms,
+            history_limit=self.limits.history,
         )
         if isinstance(appended, Refusal):
-            if appended.reason != "lost":
-                raise error_of(appended)
-            if is_mended:
-                raise UnavailableError("The room's log is not what was written there.")
-            _logger.error("Room %s lost where its log ends; it is looked up", room)
-            await self._mend(room)
+            await self._settle(appended, room, is_mended=is_mended)
             return await self.append(
                 room=room,
                 user=user,
@@ -142,6 +137,35 @@ class MessageLog:
                 is_mended=True,
             )
         return appended
+
+    async def commit(self, room: str, write: Write[_Result]) -> _Result:
+        """Have a script write an event, as safely as :meth:`append`; return its result.
+
+        Args:
+            room: Room id.
+            write: Begins the write; called again where the meta hash was lost.
+
+        Raises:
+            ChatError: by what the script refused with.
+            UnavailableError: Nothing was written.
+            OutcomeUnknownError: It may have been.
+        """
+        is_mended = False
+        while True:
+            done = await write(self._writer, self._uids.next())
+            if not isinstance(done, Refusal):
+                return done
+            await self._settle(done, room, is_mended=is_mended)
+            is_mended = True
+
+    async def _settle(self, refusal: Refusal, room: str, *, is_mended: bool) -> None:
+        """Return if what was refused may be written now, raise the reason else."""
+        if refusal.reason != "lost":
+            raise error_of(refusal)
+        if is_mended:
+            raise UnavailableError("The room's log is not what was written there.")
+        _logger.error("Room %s lost where its log ends; it is looked up", room)
+        await self._mend(room)
 
     async def repeated(
         self, *, room: str, user: str, client_id: str
@@ -181,6 +205,8 @@ class MessageLog:
             self._redis,
             log=keys.log(room),
             meta=keys.meta(room),
+            messages=keys.messages(room),
+            deleted=keys.deleted(room),
             offset=after.offset,
             uid=after.uid,
             upto="+" if upto is None else upto,
@@ -202,12 +228,15 @@ class MessageLog:
             log=keys.log(room),
             messages=keys.messages(room),
             meta=keys.meta(room),
+            deleted=keys.deleted(room),
+            reactions=keys.reactions(room),
         )
 
     async def history(
         self,
         *,
         room: str,
+        user: str | None = None,
         before: int | None = None,
         after: int | None = None,
         limit: int,
@@ -216,30 +245,25 @@ class MessageLog:
 
         Args:
             room: Room id.
+            user: Who reads, as far back as they may see; None: everything is read.
             before: Exclusive upper message number; pages go backwards from it.
             after: Exclusive lower message number; pages go forwards from it.
             limit: Most messages returned.
+
+        Raises:
+            NotMemberError: The user is no member.
         """
-        found, kept = await gather_started(
-            self._redis.call("HGET", keys.meta(room), "lastMessage"),
-            self._redis.call("HLEN", keys.messages(room)),
+        found = await scripts.message_log_history(
+            self._redis,
+            messages=keys.messages(room),
+            meta=keys.meta(room),
+            members=keys.members(room),
+            reactions=keys.reactions(room),
+            user=user or "",
+            before="" if before is None else before,
+            after="" if after is None else after,
+            limit=limit,
         )
-        last = int(found or 0)
-        # What is kept has no holes, whatever the limit was.
-        first_available = max(1, last - kept + 1)
-        if after is not None:
-            low = max(after + 1, first_available)
-            high = min(low + limit - 1, last)
-            more = high < last
-        else:
-            high = last if before is None else min(before - 1, last)
-            low = max(high - limit + 1, first_available)
-            more = low > first_available
-        if high < low:
-            return HistoryPage([], False, first_available)
-        found = await self._redis.call(
-            "HMGET", keys.messages(room), *range(low, high + 1)
-        )
-        # A number that was trimmed between the two commands is simply not there.
-        messages = [message for message in found if message is not None]
-        return HistoryPage(messages, more, first_available)
+        if isinstance(found, Refusal):
+            raise error_of(found)
+        return found

@@ -5,8 +5,8 @@ The role that counts is the one that the actor has when the script runs.
 
 import hashlib
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
@@ -26,6 +26,9 @@ FOREVER_MS = 10 * 365 * 24 * 3600 * 1000
 OWNERS_SETTINGS = frozenset({"history", "kind", "writers"})
 # What the id of a room of two begins with; no other room's may.
 DIRECT_PREFIX = "d-"
+
+
+_Result = TypeVar("_Result")
 
 
 class LogLimits(NamedTuple):
@@ -200,6 +203,10 @@ class People:
                 online=keys.online(room),
                 staff=keys.staff(room),
                 bans=keys.bans(room),
+                deleted=keys.deleted(room),
+                reactions=keys.reactions(room),
+                reactors=keys.reactors(room),
+                pins=keys.pins(room),
                 actor=actor,
                 user=user,
                 ban_ms=ban_ms,
@@ -279,7 +286,9 @@ class People:
             "channel": keys.wire_channel(room, self._redis.database),
         }
 
-    async def _settled(self, room: str, run: Any) -> Any:
+    async def _settled(
+        self, room: str, run: Callable[[], Awaitable[_Result | Refusal]]
+    ) -> _Result:
         """Run a script; once more if the room's meta hash was lost and is mended."""
         done = await run()
         if isinstance(done, Refusal) and done.reason == "lost":

@@ -1,17 +1,8 @@
 """lastReadMessage: how far each user has read each room."""
 
-from typing import NamedTuple
-
 from realtime.errors import ForbiddenError
 from realtime.redis.client import RedisClient
 from realtime.store import events, keys, scripts
-
-
-class ReadMark(NamedTuple):
-    """A user's mark after a change, and the messages above it."""
-
-    last_read_message: int
-    unread: int
 
 
 class ReadMarks:
@@ -35,7 +26,7 @@ class ReadMarks:
         self._announce_members = announce_members
         self._namespace = namespace
 
-    async def mark(self, *, room: str, user: str, message: int) -> ReadMark:
+    async def mark(self, *, room: str, user: str, message: int) -> scripts.Marks:
         """Raise a user's mark to a message number, at most to the room's last.
 
         A number below the present mark changes nothing and announces nothing.
@@ -50,6 +41,7 @@ class ReadMarks:
             last_read=keys.last_read(room),
             meta=keys.meta(room),
             members=keys.members(room),
+            deleted=keys.deleted(room),
             channel=keys.wire_channel(room, self._redis.database),
             user=user,
             message=message,
@@ -61,5 +53,4 @@ class ReadMarks:
         )
         if marks is None:
             raise ForbiddenError("You are not a member of this room.")
-        mark, last_message = marks
-        return ReadMark(mark, last_message - mark)
+        return marks

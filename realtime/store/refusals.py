@@ -16,41 +16,79 @@ from realtime.errors import (
 )
 from realtime.store.scripts.loading import Refusal
 
-_REUSED: Final = "Was used for another operation."
 
-# By the words of the scripts' headers; each is given the number that comes with it.
-_ERRORS: Final[Mapping[str, Callable[[int], ChatError]]] = {
+def _forbidden(message: str) -> Callable[[Refusal], ChatError]:
+    return lambda refusal: ForbiddenError(message, reason=refusal.reason)
+
+
+def _until(message: str) -> Callable[[Refusal], ChatError]:
+    return lambda refusal: ForbiddenError(
+        message, reason=refusal.reason, until_ms=refusal.number
+    )
+
+
+def _wait(message: str, limit: str | None = None) -> Callable[[Refusal], ChatError]:
+    return lambda refusal: SlowModeError(
+        message, retry_after_ms=refusal.number, limit=limit
+    )
+
+
+def _not_found(message: str) -> Callable[[Refusal], ChatError]:
+    return lambda _: NotFoundError(message)
+
+
+def _too_large(message: str, limit: str) -> Callable[[Refusal], ChatError]:
+    return lambda _: TooLargeError(message, limit=limit)
+
+
+def _unavailable(message: str) -> Callable[[Refusal], ChatError]:
+    return lambda _: UnavailableError(message)
+
+
+def _reused(_refusal: Refusal) -> ChatError:
+    said = "Was used for another operation."
+    return InvalidError(f"clientId: {said}", fields={"clientId": [said]})
+
+
+_TOO_MANY_KEYS: Final = _too_large(
+    "There are too many different reactions to this message.", "message_reactions"
+)
+
+# By the words of the scripts' headers.
+_ERRORS: Final[Mapping[str, Callable[[Refusal], ChatError]]] = {
     "not_member": lambda _: NotMemberError("You are not a member of this room."),
-    "no_room": lambda _: NotFoundError("There is no such room."),
-    "no_such_member": lambda _: NotFoundError("They are no member of this room."),
-    "exists": lambda _: ConflictError("There is a room of this id already."),
     "quit": lambda _: ForbiddenError(
         "You quit this room; join it anew, without a cursor."
     ),
-    "banned": lambda until_ms: ForbiddenError(
-        "You are banned from this room.", reason="banned", until_ms=until_ms
+    "banned": _until("You are banned from this room."),
+    "muted": _until("You are muted in this room."),
+    "frozen": _forbidden("Only moderators may write in this room."),
+    "role": _forbidden("Your role does not allow this."),
+    "author": _forbidden("Only its author edits a message."),
+    "too_late": _forbidden("It is too late to edit this message."),
+    "slow": _wait("This room is in slow mode; wait before you write again."),
+    "busy": _wait(
+        "There are too many reactions in this room; wait a little.", "rate_reactions"
     ),
-    "muted": lambda until_ms: ForbiddenError(
-        "You are muted in this room.", reason="muted", until_ms=until_ms
+    "reused": _reused,
+    "no_room": _not_found("There is no such room."),
+    "no_such_member": _not_found("They are no member of this room."),
+    "not_found": _not_found("There is no such message."),
+    "exists": lambda _: ConflictError("There is a room of this id already."),
+    "edits": _too_large("This message was edited too often.", "message_edits"),
+    "keys": _TOO_MANY_KEYS,
+    "own_keys": _TOO_MANY_KEYS,
+    "pins": _too_large(
+        "Too many messages are pinned here; take a pin off.", "room_pins"
     ),
-    "frozen": lambda _: ForbiddenError(
-        "Only moderators may write in this room.", reason="frozen"
+    "too_many_bans": _too_large(
+        "This room has as many bans as it may have.", "room_bans"
     ),
-    "role": lambda _: ForbiddenError("Your role does not allow this.", reason="role"),
-    "slow": lambda wait_ms: SlowModeError(
-        "This room is in slow mode; wait before you write again.",
-        retry_after_ms=wait_ms,
-    ),
-    "too_many_bans": lambda _: TooLargeError(
-        "This room has as many bans as it may have.", limit="room_bans"
-    ),
-    "lost": lambda _: UnavailableError("The room is being mended; ask again."),
-    "reused": lambda _: InvalidError(
-        f"clientId: {_REUSED}", fields={"clientId": [_REUSED]}
-    ),
+    "changed": _unavailable("The message is being changed; try again."),
+    "lost": _unavailable("The room is being mended; ask again."),
 }
 
 
 def error_of(refusal: Refusal) -> ChatError:
-    """Return the error for a refusal."""
-    return _ERRORS[refusal.reason](refusal.number)
+    """Return the error for a refusal; the words are those of the scripts' headers."""
+    return _ERRORS[refusal.reason](refusal)

@@ -1,6 +1,7 @@
 """Reading the log: what followed a cursor, if the log proves it; pages of history."""
 
 import json
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -8,9 +9,9 @@ from redis.asyncio import Redis
 from realtime.redis.client import RedisClient
 from realtime.store import keys
 from realtime.store.membership import Memberships
-from realtime.store.message_log import HistoryPage, MessageLog
+from realtime.store.message_log import MessageLog
 from realtime.store.position import START, Position
-from realtime.store.scripts import LogPage
+from realtime.store.scripts import HistoryPage, LogPage
 from tests.kit.store_fixtures import Send, make_log, sender
 
 
@@ -143,7 +144,7 @@ async def test_the_top(log: MessageLog, send: Send) -> None:
 async def test_pages_of_history(
     log: MessageLog,
     send: Send,
-    bounds: dict[str, int],
+    bounds: dict[str, Any],
     expected: list[int],
     more: bool,
 ) -> None:

@@ -12,8 +12,9 @@ from realtime.errors import ForbiddenError
 from realtime.redis.client import RedisClient
 from realtime.store import keys
 from realtime.store.membership import Memberships
-from realtime.store.read_marks import ReadMark, ReadMarks
+from realtime.store.read_marks import ReadMarks
 from realtime.store.room_snapshot import RoomSnapshots
+from realtime.store.scripts import Marks
 from tests.kit.store_fixtures import Send, said
 
 ANNOUNCE_MEMBERS = 3
@@ -47,8 +48,8 @@ async def test_a_mark_rises(
 ) -> None:
     """The answer tells the mark and what is above it."""
     await fill(send, 5)
-    assert await reads.mark(room="42", user="bob", message=2) == ReadMark(2, 3)
-    assert await reads.mark(room="42", user="bob", message=5) == ReadMark(5, 0)
+    assert await reads.mark(room="42", user="bob", message=2) == Marks(2, 3)
+    assert await reads.mark(room="42", user="bob", message=5) == Marks(5, 0)
     assert await marks(states) == {"ann": 5, "bob": 5}
 
 
@@ -60,15 +61,15 @@ async def test_a_mark_never_falls(
     await reads.mark(room="42", user="bob", message=4)
     await said(channel, redis_client)
     for lower in (4, 3, 0):
-        assert await reads.mark(room="42", user="bob", message=lower) == ReadMark(4, 1)
+        assert await reads.mark(room="42", user="bob", message=lower) == Marks(4, 1)
     assert await said(channel, redis_client) == []
 
 
 async def test_a_mark_is_held_to_the_top(reads: ReadMarks, send: Send) -> None:
     """Nobody has read what was not written."""
-    assert await reads.mark(room="42", user="bob", message=9) == ReadMark(0, 0)
+    assert await reads.mark(room="42", user="bob", message=9) == Marks(0, 0)
     await fill(send, 3)
-    assert await reads.mark(room="42", user="bob", message=10**15) == ReadMark(3, 0)
+    assert await reads.mark(room="42", user="bob", message=10**15) == Marks(3, 0)
 
 
 async def test_marks_that_race_end_at_the_highest(
@@ -176,4 +177,4 @@ async def test_what_came_before_a_member_counts_as_read(
     admitted = await rooms.admit("42", "new")
     assert (admitted.last_message, admitted.last_read_message) == (4, 4)
     await fill(send, 1)
-    assert await reads.mark(room="42", user="new", message=1) == ReadMark(4, 1)
+    assert await reads.mark(room="42", user="new", message=1) == Marks(4, 1)

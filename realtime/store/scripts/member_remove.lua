@@ -9,6 +9,10 @@
 -- KEYS[8] online - hash
 -- KEYS[9] staff - sorted set: owners and moderators, by since when
 -- KEYS[10] bans - sorted set: who may not come, by until when
+-- KEYS[11] deleted - sorted set
+-- KEYS[12] reactions - hash
+-- KEYS[13] reactors - sorted set
+-- KEYS[14] pins - sorted set
 -- ARGV[1] actor - id of who does it
 -- ARGV[2] user - id of who goes
 -- ARGV[3] ban_ms - milliseconds for which they may not come back, 0 for no ban
@@ -30,6 +34,7 @@
 local members, last_read, quits = KEYS[1], KEYS[2], KEYS[3]
 local meta, log, messages = KEYS[4], KEYS[5], KEYS[6]
 local sessions, online, staff, bans = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local deleted, reactions, reactors, pins = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 local user, ban_ms, uid = ARGV[2], tonumber(ARGV[3]), ARGV[4]
 
 local actor = actor_of(members, ARGV[1])
@@ -64,7 +69,8 @@ if failed ~= nil then
 end
 redis.call(ARGV[12], ARGV[11], bytes)
 if not end_membership(members, last_read, quits, staff, user, tonumber(ARGV[8]),
-    tonumber(ARGV[9]), meta, log, messages, sessions, online, bans) then
+    tonumber(ARGV[9]), meta, log, messages, sessions, online, bans,
+    deleted, reactions, reactors, pins) then
   return {0}
 end
 redis.call(ARGV[12], ARGV[11], ARGV[13])

@@ -14,13 +14,17 @@ MEMBERSHIP_QUIT = load("membership_quit")
 class Admission(NamedTuple):
     """A member as they enter a room; ``new``: they became one by this.
 
-    ``record`` is their member record, JSON; ``settings`` are those of the room.
+    ``record`` is their member record, JSON; ``settings`` are those of the room;
+    ``offset`` is the log's top when the numbers were read.
     """
 
     new: bool
     last_message: int
     last_read_message: int
     record: bytes
+    unread: int
+    offset: int
+    pins: list[int]
     settings: "RoomSettings"
 
 
@@ -40,9 +44,10 @@ class RoomSettings(NamedTuple):
 def _admission(said: Any) -> Admission | Refusal:
     if said[0] < 0:
         return refusal(said)
-    new, last, read, record, (_last, kind, history, _offset, *others) = said
-    settings = RoomSettings(kind, history, *others)
-    return Admission(new == 1, last, read, record, settings)
+    new, last, read, record, unread, offset, pins, settings = said
+    return Admission(
+        new == 1, last, read, record, unread, offset, pins, RoomSettings(*settings)
+    )
 
 
 def membership_admit(
@@ -56,6 +61,10 @@ def membership_admit(
     messages: str,
     staff: str,
     bans: str,
+    deleted: str,
+    reactions: str,
+    reactors: str,
+    pins: str,
     user: str,
     opens: bool,
     returning: bool,
@@ -64,7 +73,10 @@ def membership_admit(
     """Make a user a member, if not one yet and they may be."""
     reply = redis.run_script(
         MEMBERSHIP_ADMIT,
-        (members, last_read, meta, quits, log, messages, staff, bans),
+        (
+            *(members, last_read, meta, quits, log, messages, staff, bans),
+            *(deleted, reactions, reactors, pins),
+        ),
         (user, int(opens), int(returning), keep_seconds),
     )
     return Parsed(reply, _admission)
@@ -107,6 +119,10 @@ def membership_quit(
     online: str,
     staff: str,
     bans: str,
+    deleted: str,
+    reactions: str,
+    reactors: str,
+    pins: str,
     user: str,
     keep_seconds: int,
     channel: str,
@@ -117,16 +133,8 @@ def membership_quit(
     reply = redis.run_script(
         MEMBERSHIP_QUIT,
         (
-            members,
-            last_read,
-            quits,
-            meta,
-            log,
-            messages,
-            sessions,
-            online,
-            staff,
-            bans,
+            *(members, last_read, quits, meta, log, messages, sessions, online),
+            *(staff, bans, deleted, reactions, reactors, pins),
         ),
         (user, keep_seconds, channel, redis.publish_command, control, empty_seconds),
     )

@@ -8,26 +8,35 @@
 -- KEYS[6] messages - hash
 -- KEYS[7] staff - sorted set: owners and moderators, by since when
 -- KEYS[8] bans - sorted set: who may not come, by until when
+-- KEYS[9] deleted - sorted set: numbers of deleted messages
+-- KEYS[10] reactions - hash
+-- KEYS[11] reactors - sorted set
+-- KEYS[12] pins - sorted set: numbers of pinned messages
 -- ARGV[1] user - id
 -- ARGV[2] opens - 1: a room that is not there is made
 -- ARGV[3] returning - 1: they come back, and stay out if they quit meanwhile
 -- ARGV[4] keep_seconds - how long the notes of quits are kept
 -- USES numbers, marks, judge, roles
--- Returns {new 0|1, lastMessage, lastReadMessage, record, {lastMessage, kind, history, offset,
--- name, topic, data, writers, slow, invite}}, or {-1, reason, number}: quit:
--- they come back and had quit; banned until, in Unix ms; not_member: the room is private,
--- or it is not there
+-- Returns {new 0|1, lastMessage, lastReadMessage, record, unread, the log's top offset as of
+-- these, {pinned message that they may see, ...}, {kind, history, name, topic, data, writers,
+-- slow, invite}}, or {-1, reason, number}: quit: they come back and had quit; banned until,
+-- in Unix ms; not_member: the room is private, or it is not there
 
 local members, last_read, meta, quits = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local log, messages, staff, bans = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local deleted, reactions, reactors, pins = KEYS[9], KEYS[10], KEYS[11], KEYS[12]
 local user = ARGV[1]
 
 sort_marks(last_read)
-local record = redis.call('HGET', members, user)
-local known = redis.call('HMGET', meta, 'lastMessage', 'kind', 'history', 'offset',
+local known = redis.call('HMGET', meta, 'lastMessage', 'offset', 'deletions', 'kind', 'history',
   'name', 'topic', 'data', 'writers', 'slow', 'invite')
+local settings = {}
+for place = 1, 8 do
+  settings[place] = known[place + 3] or ''
+end
+local kind, history = settings[1], settings[2]
 local top = known[1] or '0'
-local new = 0
+local record, new = redis.call('HGET', members, user), 0
 if not record then
   if ARGV[3] == '1' and redis.call('ZSCORE', quits, user) then
     return {-1, 'quit', 0}
@@ -37,11 +46,11 @@ if not record then
   if banned_until > now then
     return {-1, 'banned', banned_until}
   end
-  if known[2] and known[2] ~= 'public' then
+  if kind ~= '' and kind ~= 'public' then
     return {-1, 'not_member', 0}
   end
   local is_first = redis.call('EXISTS', members) == 0
-  if is_first and not known[4] and ARGV[2] == '0' then
+  if is_first and not known[2] and ARGV[2] == '0' then
     return {-1, 'not_member', 0}
   end
   if is_first then
@@ -50,9 +59,13 @@ if not record then
     redis.call('PERSIST', log)
     redis.call('PERSIST', messages)
     redis.call('PERSIST', bans)
+    redis.call('PERSIST', deleted)
+    redis.call('PERSIST', reactions)
+    redis.call('PERSIST', reactors)
+    redis.call('PERSIST', pins)
     redis.call('EXPIRE', quits, ARGV[4])
   end
-  local since = known[3] == 'joined' and tonumber(top) + 1 or 1
+  local since = history == 'joined' and tonumber(top) + 1 or 1
   record = new_record(is_first and 'owner' or 'member', now, tonumber(top), since)
   redis.call('HSET', members, user, record)
   if is_first then
@@ -62,9 +75,14 @@ if not record then
   redis.call('ZREM', quits, user)
   new = 1
 end
-local read = redis.call('ZSCORE', last_read, user) or '0'
-local settings = {}
-for place = 1, 10 do
-  settings[place] = known[place] or ''
+local read = tonumber(redis.call('ZSCORE', last_read, user) or '0')
+local since = since_of(record)
+local pinned = {}
+for _, number in ipairs(redis.call('ZRANGE', pins, 0, -1)) do
+  if tonumber(number) >= since then
+    pinned[#pinned + 1] = tonumber(number)
+  end
 end
-return {new, tonumber(top), tonumber(read), record, settings}
+top = tonumber(top)
+return {new, top, read, record, unread_above(read, top, since, deleted, known[3]),
+  tonumber(known[2] or '0'), pinned, settings}

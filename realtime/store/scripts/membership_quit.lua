@@ -11,6 +11,10 @@
 -- KEYS[8] online - hash
 -- KEYS[9] staff - sorted set: owners and moderators, by since when
 -- KEYS[10] bans - sorted set: who may not come, by until when
+-- KEYS[11] deleted - sorted set
+-- KEYS[12] reactions - hash
+-- KEYS[13] reactors - sorted set
+-- KEYS[14] pins - sorted set
 -- ARGV[1] user - id
 -- ARGV[2] keep_seconds - how long the note is kept
 -- ARGV[3] channel - of the room
@@ -23,11 +27,12 @@
 local members, last_read, quits = KEYS[1], KEYS[2], KEYS[3]
 local meta, log, messages = KEYS[4], KEYS[5], KEYS[6]
 local sessions, online, staff, bans = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local deleted, reactions, reactors, pins = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 local user, keep, empty = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[6])
 
 local before = redis.call('HGET', members, user)
 if not end_membership(members, last_read, quits, staff, user, keep, empty,
-    meta, log, messages, sessions, online, bans) then
+    meta, log, messages, sessions, online, bans, deleted, reactions, reactors, pins) then
   return 0
 end
 if role_of(before) == 'owner' then

@@ -8,6 +8,7 @@ from realtime.store.position import Position
 from realtime.store.scripts.loading import Parsed, Refusal, load, refusal
 
 MESSAGE_LOG_APPEND = load("message_log_append")
+MESSAGE_LOG_HISTORY = load("message_log_history")
 MESSAGE_LOG_MEND = load("message_log_mend")
 MESSAGE_LOG_READ = load("message_log_read")
 MESSAGE_LOG_REPEATED = load("message_log_repeated")
@@ -67,11 +68,59 @@ async def message_log_append(
     return Appended(message, offset, stored_uid.decode(), at, duplicate == 1)
 
 
+class HistoryPage(NamedTuple):
+    """Messages in their present state, ascending, as encoded JSON objects.
+
+    ``more`` tells whether there are further ones in the asked direction,
+    ``first_available`` the lowest message number that the user can have.
+    """
+
+    messages: list[bytes]
+    more: bool
+    first_available: int
+
+
+def _history(said: Any) -> HistoryPage | Refusal:
+    if said[0] < 0:
+        return refusal(said)
+    # What was lost leaves a hole.
+    return HistoryPage([each for each in said[2] if each], said[1] == 1, said[0])
+
+
+def message_log_history(
+    redis: ScriptRunner,
+    *,
+    messages: str,
+    meta: str,
+    members: str,
+    reactions: str,
+    user: str,
+    before: int | str,
+    after: int | str,
+    limit: int,
+) -> Awaitable[HistoryPage | Refusal]:
+    """Read a page of messages as a user may see them."""
+    reply = redis.run_script(
+        MESSAGE_LOG_HISTORY,
+        (messages, meta, members, reactions),
+        (user, before, after, limit),
+    )
+    return Parsed(reply, _history)
+
+
 def message_log_mend(
-    redis: ScriptRunner, *, log: str, messages: str, meta: str
+    redis: ScriptRunner,
+    *,
+    log: str,
+    messages: str,
+    meta: str,
+    deleted: str,
+    reactions: str,
 ) -> Awaitable[Position]:
     """Make a meta hash that was lost anew; return the log's top."""
-    reply = redis.run_script(MESSAGE_LOG_MEND, (log, messages, meta), ())
+    reply = redis.run_script(
+        MESSAGE_LOG_MEND, (log, messages, meta, deleted, reactions), ()
+    )
     return Parsed(reply, lambda said: Position(said[0], said[1].decode()))
 
 
@@ -109,6 +158,8 @@ def message_log_read(
     *,
     log: str,
     meta: str,
+    messages: str,
+    deleted: str,
     offset: int,
     uid: str,
     upto: int | str,
@@ -117,7 +168,9 @@ def message_log_read(
 ) -> Awaitable[LogPage]:
     """Read the events after a position, if the log proves it."""
     reply = redis.run_script(
-        MESSAGE_LOG_READ, (log, meta), (offset, uid, upto, limit, limit_bytes)
+        MESSAGE_LOG_READ,
+        (log, meta, messages, deleted),
+        (offset, uid, upto, limit, limit_bytes),
     )
     return Parsed(
         reply,

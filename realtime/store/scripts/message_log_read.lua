@@ -1,17 +1,21 @@
 -- Read the events after a position, after proof that the position is of this log.
+-- The words of messages that were deleted since are left out.
 -- KEYS[1] log - stream
 -- KEYS[2] meta - hash
+-- KEYS[3] messages - hash
+-- KEYS[4] deleted - sorted set: numbers of deleted messages
 -- ARGV[1] offset - of the position, 0 for the beginning
 -- ARGV[2] uid - of the event at that offset, empty for offset 0
 -- ARGV[3] upto - offset to read up to, or + for all
 -- ARGV[4] limit - events to return at most
 -- ARGV[5] limit_bytes - no further one is returned from there on
+-- USES numbers, states, substitutes
 -- Returns {proved 0|1, top offset, top uid, {event, ...}}
 
-local log, meta = KEYS[1], KEYS[2]
+local log, meta, messages, deleted = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local offset, uid, upto, limit = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 
-local top = redis.call('HMGET', meta, 'offset', 'uid')
+local top = redis.call('HMGET', meta, 'offset', 'uid', 'deletions')
 local top_offset, top_uid = top[1] or '0', top[2] or ''
 local refused = {0, tonumber(top_offset), top_uid, {}}
 
@@ -45,5 +49,8 @@ for index, entry in ipairs(entries) do
   end
   events[index] = entry[2][6]
   size = size + #events[index]
+end
+if top[3] then
+  substitute_deleted(events, deleted, messages)
 end
 return {1, tonumber(top_offset), top_uid, events}

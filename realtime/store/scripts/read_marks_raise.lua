@@ -2,6 +2,7 @@
 -- KEYS[1] last_read - sorted set
 -- KEYS[2] meta - hash
 -- KEYS[3] members - hash
+-- KEYS[4] deleted - sorted set: numbers of deleted messages
 -- ARGV[1] channel - of the room
 -- ARGV[2] publish_command - PUBLISH or SPUBLISH
 -- ARGV[3] user - id
@@ -11,22 +12,24 @@
 -- ARGV[7] tail - read event for all, after the number
 -- ARGV[8] own_head - read event for the user's own sessions, before the number
 -- ARGV[9] own_tail - read event for the user's own sessions, after the number
--- USES numbers, marks
--- Returns {lastReadMessage, lastMessage}, or {-1} for no member
+-- USES numbers, marks, judge
+-- Returns {lastReadMessage, unread}, or {-1} for no member
 
-local last_read, meta, members = KEYS[1], KEYS[2], KEYS[3]
+local last_read, meta, members, deleted = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local channel, publish, user = ARGV[1], ARGV[2], ARGV[3]
 local asked, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
 
-if redis.call('HEXISTS', members, user) == 0 then
+local record = redis.call('HGET', members, user)
+if not record then
   return {-1}
 end
-local top = tonumber(redis.call('HGET', meta, 'lastMessage') or '0')
+local known = redis.call('HMGET', meta, 'lastMessage', 'deletions')
+local top = tonumber(known[1] or '0')
 sort_marks(last_read)
 local before = tonumber(redis.call('ZSCORE', last_read, user) or '0')
 local mark = math.min(asked, top)
 if mark <= before then
-  return {before, top}
+  return {before, unread_above(before, top, since_of(record), deleted, known[2])}
 end
 local mark_text = digits(mark)
 raise_mark(last_read, user, mark_text)
@@ -35,4 +38,4 @@ if redis.call('HLEN', members) <= limit then
 else
   redis.call(publish, channel, ARGV[8] .. mark_text .. ARGV[9])
 end
-return {mark, top}
+return {mark, unread_above(mark, top, since_of(record), deleted, known[2])}

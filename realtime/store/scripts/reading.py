@@ -12,10 +12,10 @@ ROOM_SUMMARY_READ = load("room_summary_read")
 
 
 class Marks(NamedTuple):
-    """How far a user has read a room, and its last message."""
+    """How far a user has read a room, and what is left."""
 
     last_read_message: int
-    last_message: int
+    unread: int
 
 
 def read_marks_raise(
@@ -24,6 +24,7 @@ def read_marks_raise(
     last_read: str,
     meta: str,
     members: str,
+    deleted: str,
     channel: str,
     user: str,
     message: int,
@@ -36,7 +37,7 @@ def read_marks_raise(
     """Raise a user's mark and announce it; None: the user is no member."""
     reply = redis.run_script(
         READ_MARKS_RAISE,
-        (last_read, meta, members),
+        (last_read, meta, members, deleted),
         (
             channel,
             redis.publish_command,
@@ -85,18 +86,26 @@ class Summary(NamedTuple):
 
     last_message: int
     last_read_message: int
+    unread: int
     name: bytes
     newest: bytes
 
-    @property
-    def unread(self) -> int:
-        """Messages above the mark."""
-        return self.last_message - self.last_read_message
-
 
 def room_summary_read(
-    redis: ScriptRunner, *, last_read: str, meta: str, messages: str, user: str
+    redis: ScriptRunner,
+    *,
+    last_read: str,
+    meta: str,
+    messages: str,
+    members: str,
+    deleted: str,
+    reactions: str,
+    user: str,
 ) -> Awaitable[Summary | None]:
     """Read a line of a user's room list; None: they are no member."""
-    reply = redis.run_script(ROOM_SUMMARY_READ, (last_read, meta, messages), (user,))
+    reply = redis.run_script(
+        ROOM_SUMMARY_READ,
+        (last_read, meta, messages, members, deleted, reactions),
+        (user,),
+    )
     return Parsed(reply, lambda said: Summary(*said) if said else None)

@@ -2,19 +2,30 @@
 -- KEYS[1] last_read - sorted set
 -- KEYS[2] meta - hash
 -- KEYS[3] messages - hash
+-- KEYS[4] members - hash
+-- KEYS[5] deleted - sorted set: numbers of deleted messages
+-- KEYS[6] reactions - hash
 -- ARGV[1] user - id
--- USES numbers, marks
--- Returns {lastMessage, lastReadMessage, name or '', newest message or ''}, or {} for who
--- is no member
+-- USES numbers, marks, judge, states
+-- Returns {lastMessage, lastReadMessage, unread, name or '', newest message or ''}, or {}
+-- for who is no member
 
 local last_read, meta, messages = KEYS[1], KEYS[2], KEYS[3]
+local members, deleted, reactions = KEYS[4], KEYS[5], KEYS[6]
 
 sort_marks(last_read)
 local mark = redis.call('ZSCORE', last_read, ARGV[1])
 if not mark then
   return {}
 end
-local known = redis.call('HMGET', meta, 'lastMessage', 'name')
-local last = math.max(tonumber(known[1] or '0'), tonumber(mark))
-return {last, tonumber(mark), known[2] or '',
-  redis.call('HGET', messages, digits(last)) or ''}
+mark = tonumber(mark)
+local record = redis.call('HGET', members, ARGV[1]) or ''
+local since = since_of(record)
+local known = redis.call('HMGET', meta, 'lastMessage', 'name', 'deletions', 'reactions')
+local last = math.max(tonumber(known[1] or '0'), mark)
+local newest = last >= since and redis.call('HGET', messages, digits(last))
+if newest and known[4] then
+  newest = with_reactions(newest, redis.call('HGET', reactions, digits(last)))
+end
+return {last, mark, unread_above(mark, last, since, deleted, known[3]), known[2] or '',
+  newest or ''}

@@ -24,3 +24,11 @@ local function raise_mark(last_read, user, mark)
     redis.call('ZADD', last_read, 'GT', mark, user)
   end
 end
+
+-- How many messages above a user's mark, up to the last one, they have to read: what was
+-- there before they may see, and what was deleted, is not among them.
+local function unread_above(mark, last, since, deleted, deletions)
+  mark = math.max(mark, since - 1)
+  local gone = deletions and redis.call('ZCOUNT', deleted, '(' .. digits(mark), '+inf') or 0
+  return math.max(0, last - mark - gone)
+end

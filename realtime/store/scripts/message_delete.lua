@@ -1,0 +1,80 @@
+-- Delete a message and publish that.
+-- What is left says who deleted it. Repeating it changes nothing.
+-- KEYS[1] log - stream
+-- KEYS[2] messages - hash
+-- KEYS[3] meta - hash
+-- KEYS[4] members - hash
+-- KEYS[5] deleted - sorted set: numbers of deleted messages
+-- KEYS[6] reactions - hash
+-- KEYS[7] reactors - sorted set
+-- KEYS[8] pins - sorted set
+-- ARGV[1] channel - of the room
+-- ARGV[2] publish_command - PUBLISH or SPUBLISH
+-- ARGV[3] user - id
+-- ARGV[4] uid - of the event, unique
+-- ARGV[5] message - number
+-- ARGV[6] by - the event's own JSON members, "by" and "reason", no braces
+-- ARGV[7] log_limit - events the log keeps at most
+-- ARGV[8] log_age_ms - milliseconds the log keeps an event at most
+-- ARGV[9] deleted_limit - deleted messages that are remembered, the newest
+-- USES numbers, log, judge, states
+-- Returns {duplicate 0|1, message, offset, uid, at in Unix ms}, with offset 0 of a
+-- duplicate, or {-1, reason, number}: not_member; lost: the meta hash is to be mended
+-- first; not_found; role: of another user, and the user is no moderator
+
+local log, messages, meta, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local deleted, reactions, reactors, pins = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local channel, publish, user, uid, message = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+
+-- Reactors that go with their message at once; the others go with the history.
+local REACTORS_AT_ONCE = 1000
+
+local record = redis.call('HGET', members, user)
+if not record then
+  return {-1, 'not_member', 0}
+end
+local event = next_event(log, messages, meta)
+if not event then
+  return {-1, 'lost', 0}
+end
+local state = redis.call('HGET', messages, message)
+if not state or tonumber(message) < since_of(record) then
+  return {-1, 'not_found', 0}
+end
+local head, room, author = head_of(state)
+if role_of(record) == 'member' and cjson.decode('[' .. author .. ']')[1] ~= user then
+  return {-1, 'role', 0}
+end
+local at = times_of(state)
+if not at then
+  return {1, tonumber(message), 0, '', 0}
+end
+
+local by = ARGV[6] .. ',"at":' .. event.at_text
+local bytes = '["message_deleted",{"offset":' .. event.offset_text .. ',"uid":"' .. uid
+  .. '","message":' .. message .. ',' .. room .. by .. '}]'
+local failed = log_event(log, meta, event, uid, bytes, {ARGV[7], tonumber(ARGV[8])},
+  'deletions', '1')
+if failed ~= nil then
+  return failed or {-1, 'lost', 0}
+end
+redis.call('HSET', messages, message, head .. ',"at":' .. at
+  .. ',"type":"deleted","deleted":{' .. by .. '},"rev":' .. event.offset_text .. '}')
+redis.call('ZADD', deleted, message, message)
+-- With as many as log and history hold together, the lowest is in neither of them: so
+-- many higher ones came and were deleted after it.
+local beyond = redis.call('ZCARD', deleted) - tonumber(ARGV[9])
+if beyond > 0 then
+  redis.call('ZREMRANGEBYRANK', deleted, 0, math.min(beyond, TRIM_AT_ONCE) - 1)
+end
+redis.call('ZREM', pins, message)
+if redis.call('HDEL', reactions, message) == 1 then
+  local prefix = string.format('%016.0f:', tonumber(message))
+  local gone = redis.call('ZRANGEBYLEX', reactors, '[' .. prefix,
+    '(' .. string.sub(prefix, 1, -2) .. ';', 'LIMIT', 0, REACTORS_AT_ONCE)
+  if #gone > 0 then
+    redis.call('ZREM', reactors, unpack(gone))
+  end
+end
+redis.call(publish, channel, bytes)
+return {0, tonumber(message), event.offset, uid, event.at}
