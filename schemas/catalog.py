@@ -27,6 +27,8 @@ class Access(Enum):
     """Anyone with a session; the part that carries it out may have rules of its own."""
     MEMBER = "member"
     """A member of the room, whether this session attends it or not."""
+    JUDGED = "judged"
+    """A member who may do this, which is judged in the step that does it."""
     ATTENDING = "attending"
     """This session has joined the room and not left it."""
 
@@ -72,10 +74,10 @@ _REQUESTS = (
     Request("leave", events.Room(), acks.Done()),
     Request("quit", events.Room(), acks.Done()),
     Request("send", events.Send(), acks.SendAck(), Access.ATTENDING),
-    Request("edit", events.Edit(), acks.EditAck()),
-    Request("delete", events.Delete(), acks.ChangeAck()),
-    Request("react", events.React(), acks.ReactAck()),
-    Request("pin", events.Pin(), acks.ChangeAck()),
+    Request("edit", events.Edit(), acks.EditAck(), Access.JUDGED),
+    Request("delete", events.Delete(), acks.ChangeAck(), Access.JUDGED),
+    Request("react", events.React(), acks.ReactAck(), Access.JUDGED),
+    Request("pin", events.Pin(), acks.ChangeAck(), Access.JUDGED),
     Request("mark_read", events.MarkRead(), acks.MarkReadAck(), Access.MEMBER),
     Request("typing", events.Typing(), acks.Done(), Access.ATTENDING),
     Request("history", events.History(), acks.HistoryAck(), Access.MEMBER),

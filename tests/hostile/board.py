@@ -14,6 +14,10 @@ MEMBERS = ("ann", "bob")
 GUESSED: dict[str, list[dict[str, Any]]] = {
     "send": [text_of("hello", ROOM), {**text_of("x", ROOM), "replyTo": 1}],
     "typing": [{"room": ROOM, "on": True}],
+    "edit": [{"room": ROOM, "message": 1, "clientId": "c", "text": "x"}],
+    "delete": [{"room": ROOM, "message": 1}, {"room": ROOM, "message": 2**52}],
+    "react": [{"room": ROOM, "message": 1, "key": "x", "on": True}],
+    "pin": [{"room": ROOM, "message": 1, "on": True}],
     "mark_read": [{"room": ROOM, "message": 1}, {"room": ROOM, "message": 2**52}],
     "history": [
         {"room": ROOM},
@@ -44,6 +48,13 @@ async def activity(board: list[Member]) -> None:
     await bob.next("typing", user="ann")
     await bob.do("mark_read", {"room": ROOM, "message": sent["message"]})
     await ann.next("read", user="bob", lastReadMessage=sent["message"])
+    number = {"room": ROOM, "message": sent["message"]}
+    await bob.do("react", {**number, "key": "x", "on": True})
+    await ann.next("reaction", user="bob")
+    await ann.do("edit", {**number, "clientId": f"e{sent['offset']}", "text": "no"})
+    await bob.next("message_edited", text="no")
+    await ann.do("delete", number)
+    await bob.next("message_deleted", message=sent["message"])
     await bob.do("leave", {"room": ROOM})
     await ann.next("presence", user="bob", online=False)
     await bob.join(ROOM)

@@ -14,7 +14,9 @@ from typing import Any
 
 import socketio
 
+from schemas.broadcasts import LOG_EVENTS
 from schemas.catalog import REQUESTS
+from tests.kit.message_state import apply_change
 from tests.kit.nodes import NAMESPACE, Node, NodeProcess, connected
 from tests.kit.recording import Payload, RecordingClient
 from tests.kit.waiting import DEADLINE_SECONDS, wait_until
@@ -88,41 +90,49 @@ class Member(RecordingClient):
         room = ack["room"]
         if not ack["recovered"]:
             self.seen[room].clear()
+            self.cursors.pop(room, None)
         for name, payload in ack["events"]:
-            assert name == "message"
-            self._show(room, payload)
-        last = self.seen[room][-1] if self.seen[room] else None
-        if last is not None and _cursor(last) != ack["cursor"]:
+            self._take(room, name, payload, has_holes=not ack["recovered"])
+        is_told = ack["recovered"] and ack["events"]
+        if is_told and self.cursors[room] != ack["cursor"]:
             self.faults.append(f"the ack's cursor is not its last event's: {ack}")
         self.cursors[room] = ack["cursor"]
 
-    def _show(self, room: str, message: Payload) -> None:
-        shown = self.seen[room]
-        if shown and message["offset"] != shown[-1]["offset"] + 1:
-            self.faults.append(f"after {shown[-1]['offset']} came {message['offset']}")
-        shown.append(message)
-        self.cursors[room] = _cursor(message)
+    def _take(
+        self, room: str, name: str, event: Payload, *, has_holes: bool = False
+    ) -> None:
+        """Take an event of the log into the view of a room.
+
+        Between messages of a newest page the log may hold other events.
+        """
+        before = self.cursors.get(room)
+        if before is not None and not has_holes:
+            last = int(before.split(":")[0])
+            if event["offset"] != last + 1:
+                self.faults.append(f"after {last} came {event['offset']}")
+        self.cursors[room] = f"{event['offset']}:{event['uid']}"
+        if name == "message":
+            self.seen[room].append(event)
+        else:
+            apply_change(self.seen[room], name, event)
 
     async def receive(self, event: str, *arguments: Any) -> None:
         """Take a broadcast into the view."""
         await super().receive(event, *arguments)
         payload = arguments[0] if arguments else {}
         self.timeline.append((event, payload))
-        if event == "message":
-            self._show(payload["room"], payload)
+        if event in LOG_EVENTS:
+            self._take(payload["room"], event, payload)
         elif event == "reload":
             # What was shown may be no part of the log any more.
             self.seen[payload["room"]].clear()
+            self.cursors.pop(payload["room"], None)
 
 
 def text_of(text: str, room: str = "42", client_id: str | None = None) -> Payload:
     """Return the payload of ``send``, under a clientId of its own unless given."""
     client_id = client_id or f"c{next(_client_ids)}"
     return {"room": room, "clientId": client_id, "type": "text", "text": text}
-
-
-def _cursor(message: Payload) -> str:
-    return f"{message['offset']}:{message['uid']}"
 
 
 @asynccontextmanager

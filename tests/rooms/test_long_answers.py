@@ -82,7 +82,8 @@ async def test_what_is_said_between_two_parts_is_missed_by_nobody(scene: Scene) 
     ann, bob = scene.ann, scene.bob
     await bob.join()
     bob.seen["42"] = [ann.seen["42"][0]]
-    payload = {"room": "42", "cursor": cursor(scene.first)}
+    bob.cursors["42"] = cursor(scene.first)
+    payload = {"room": "42", "cursor": bob.cursors["42"]}
     # It is told all of it once more.
     talked = 0
     while (await bob.joined("join", payload)).get("more"):

@@ -23,6 +23,8 @@ GOOD: dict[str, list[Any]] = {
     "replyTo": [1],
     "mentions": [[], ["ann", "ben"]],
     "message": [1, 7],
+    "key": ["👍", ":parrot:"],
+    "reason": ["spam"],
     "on": [True, False],
     "before": [5],
     "after": [0],
