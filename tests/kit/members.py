@@ -16,7 +16,7 @@ import socketio
 
 from schemas.broadcasts import LOG_EVENTS
 from schemas.catalog import REQUESTS
-from tests.kit.message_state import apply_change
+from tests.kit.message_state import apply_change, apply_pin
 from tests.kit.nodes import NAMESPACE, Node, NodeProcess, connected
 from tests.kit.recording import Payload, RecordingClient
 from tests.kit.waiting import DEADLINE_SECONDS, wait_until
@@ -29,7 +29,9 @@ class Member(RecordingClient):
 
     Attributes:
         timeline: Names of what arrived, in order; the ack of a join is ``join``.
-        seen: The messages shown, by room, in order.
+        seen: The messages shown, by room, in order, as they are by now.
+        pins: Numbers of the pinned messages, by room.
+        cursors: The last event that was taken, by room.
         faults: What a person would have noticed: holes, doubles, wrong order.
     """
 
@@ -37,6 +39,7 @@ class Member(RecordingClient):
         super().__init__(sio, user)
         self.timeline: list[tuple[str, Payload]] = []
         self.seen: dict[str, list[Payload]] = defaultdict(list)
+        self.pins: dict[str, list[int]] = defaultdict(list)
         self.cursors: dict[str, str] = {}
         self.faults: list[str] = []
 
@@ -97,6 +100,8 @@ class Member(RecordingClient):
         if is_told and self.cursors[room] != ack["cursor"]:
             self.faults.append(f"the ack's cursor is not its last event's: {ack}")
         self.cursors[room] = ack["cursor"]
+        if not ack.get("more"):
+            self.pins[room] = list(ack["pins"])
 
     def _take(
         self, room: str, name: str, event: Payload, *, has_holes: bool = False
@@ -115,6 +120,7 @@ class Member(RecordingClient):
             self.seen[room].append(event)
         else:
             apply_change(self.seen[room], name, event)
+            apply_pin(self.pins[room], name, event)
 
     async def receive(self, event: str, *arguments: Any) -> None:
         """Take a broadcast into the view."""

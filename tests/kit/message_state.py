@@ -22,7 +22,8 @@ def apply_change(messages: list[State], name: str, event: State) -> None:
     for place, message in enumerate(messages):
         if message["message"] == event["message"]:
             is_newer = event["offset"] > message.get("rev", 0)
-            if is_newer and message["type"] != "deleted":
+            is_deleted = message["type"] == "deleted"
+            if is_newer and (not is_deleted or name == "message_deleted"):
                 messages[place] = {**change(message, event), "rev": event["offset"]}
             return
 
@@ -43,6 +44,16 @@ def _reacted(message: State, event: State) -> State:
     left = {key: count for key, count in counts.items() if count}
     old = {name: value for name, value in message.items() if name != "reactions"}
     return old | ({"reactions": left} if left else {})
+
+
+def apply_pin(pins: list[int], name: str, event: State) -> None:
+    """Apply an event of the log to the numbers of the pinned messages."""
+    if name not in ("pin", "message_deleted"):
+        return
+    if event["message"] in pins:
+        pins.remove(event["message"])
+    if event.get("on"):
+        pins.append(event["message"])
 
 
 _CHANGES: dict[str, Callable[[State, State], State]] = {
