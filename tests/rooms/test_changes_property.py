@@ -33,6 +33,7 @@ class Site:
 
     Attributes:
         away: What those who are away had when they went.
+        deleted: Messages whose deletion was acknowledged: nobody reads their words.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Site:
         self.stack = stack
         self.here: dict[str, tuple[Member, AsyncExitStack]] = {}
         self.away: dict[str, Member] = {}
+        self.deleted: set[int] = set()
         self.written = 0
         self.refusals = 0
 
@@ -60,8 +62,12 @@ class Site:
         if before is not None:
             who.seen, who.cursors = before.seen, before.cursors
         self.here[user] = (who, own)
+        deleted = set(self.deleted)
         ack = await who.join(ROOM, who.cursors.get(ROOM))
         assert ack["ok"], ack
+        for _, answer in who.timeline:
+            for _, event in answer.get("events", ()):
+                assert not ("text" in event and event["message"] in deleted), event
 
     async def go(self, user: str) -> None:
         """Disconnect, and keep what was seen."""
@@ -73,7 +79,10 @@ class Site:
         """Do one thing to some message, as members do at any time."""
         rng = self.rng
         last = max((each["message"] for each in who.seen[ROOM]), default=1)
-        target = {"room": ROOM, "message": max(1, last - int(rng.expovariate(0.2)))}
+        target: Payload = {
+            "room": ROOM,
+            "message": max(1, last - int(rng.expovariate(0.2))),
+        }
         self.written += 1
         words = f"words {self.written}"
         event, payload = rng.choice(
@@ -89,7 +98,9 @@ class Site:
             ]
         )
         answer = await who.ask(event, payload)
-        if not answer["ok"]:
+        if answer["ok"] and event == "delete":
+            self.deleted.add(target["message"])
+        elif not answer["ok"]:
             self.refusals += 1
             assert answer["error"]["code"] in EXPECTED, answer
 
@@ -201,6 +212,7 @@ async def test_the_same_after_redis_lost_its_newest_writes(
         await here.come("bob")
         await here.go("cid")
         redis_server.go_back()
+        here.deleted.clear()
         for who in here.members:
             await who.next("reload", room=ROOM)
             assert (await who.join(ROOM))["ok"]
