@@ -62,12 +62,25 @@ class Site:
         if before is not None:
             who.seen, who.cursors = before.seen, before.cursors
         self.here[user] = (who, own)
+        await self.nodes_know_all()
         deleted = set(self.deleted)
         ack = await who.join(ROOM, who.cursors.get(ROOM))
         assert ack["ok"], ack
         for _, answer in who.timeline:
             for _, event in answer.get("events", ()):
                 assert not ("text" in event and event["message"] in deleted), event
+
+    async def nodes_know_all(self) -> None:
+        """Wait until no publication of what is stored by now is on its way."""
+        found: Any = await self.redis.hget(keys.meta(ROOM), "offset")
+        top = int(found or 0)
+        for node in self.nodes:
+            feed = node.parts.feeds.get(keys.channel(ROOM))
+            if feed is not None:
+                await wait_until(
+                    lambda feed=feed: feed.live and feed.position.offset >= top,
+                    f"a node is at {top}",
+                )
 
     async def go(self, user: str) -> None:
         """Disconnect, and keep what was seen."""

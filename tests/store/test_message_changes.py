@@ -1,6 +1,7 @@
 """Edits, deletions, reactions and pins in Redis: who may, what is kept, what goes."""
 
 import json
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -95,7 +96,8 @@ WHO: dict[str, set[str]] = {
     "pin": {"mod", "own"},
 }
 ACTORS = ("ann", "bob", "mod", "own", "stranger", "muted ann", "frozen ann")
-ACTS = {
+Act = Callable[[MessageChanges, str], Awaitable[Any]]
+ACTS: dict[str, Act] = {
     "edit": lambda changes, user: edit(changes, user, "new"),
     "delete": delete,
     "react": lambda changes, user: react(changes, user, "x"),
