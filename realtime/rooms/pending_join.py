@@ -118,12 +118,13 @@ class PendingJoin:
         )
         record, settings = orjson.loads(admission.record), admission.settings
         since = record.get("since", 1)
-        shown = told if since == 1 else events.since(told, since)
+        is_cut = since > 1 and any(events.number_of(each) < since for each in told)
+        shown = events.messages_since(told, since) if is_cut else told
         return {
             "room": entering.feed.room,
             "cursor": str(cursor),
             # Who came anew sees nothing of the time before, whatever their cursor was.
-            "recovered": past.recovered and len(shown) == len(told),
+            "recovered": past.recovered and not is_cut,
             **({"more": True} if more else {}),
             "events": [orjson.Fragment(self._present(event)) for event in shown],
             **_standing(record, settings),

@@ -110,13 +110,17 @@ def last_message(events: Sequence[bytes]) -> int:
     return 0
 
 
-def since(told: Sequence[bytes], message: int) -> list[bytes]:
-    """Return the events without those of messages below a number."""
-    return [event for event in told if _number_of(event) >= message]
+def messages_since(told: Sequence[bytes], number: int) -> list[bytes]:
+    """Return the messages from a number on, without other events."""
+    return [
+        event
+        for event in told
+        if event.startswith(_MESSAGE_HEAD) and number_of(event) >= number
+    ]
 
 
-def _number_of(event: bytes) -> int:
-    """Return the number of the message that an event is about."""
+def number_of(event: bytes) -> int:
+    """Return the number of the message that an event is about; else a high one."""
     match = _MESSAGE_NUMBER.match(event)
     return int(match[1]) if match else ABOVE_ALL
 

@@ -9,7 +9,8 @@ from schemas.catalog import BROADCASTS, REQUESTS
 from tests.kit.recording import RecordingClient
 
 # Broadcasts of drains, lost logs and gaps: tests/server brings them about.
-WHEN_SOMETHING_BREAKS = {"closing", "reload", "service", "state"}
+# It comes before anybody can hear it: by recovery alone.
+WHEN_SOMETHING_BREAKS = {"room_created", "closing", "reload", "service", "state"}
 
 
 async def test_an_error_says_what_is_wrong(ann: RecordingClient) -> None:

@@ -1,9 +1,7 @@
 """Changing messages: edit, delete, react, pin."""
 
 import pytest
-from redis.asyncio import Redis
 
-from realtime.store import keys
 from tests.kit.nodes import run_nodes
 from tests.kit.recording import Payload, RecordingClient, recording
 
@@ -75,11 +73,12 @@ async def test_delete_a_message(ann: RecordingClient, bob: RecordingClient) -> N
 
 
 async def test_a_moderator_deletes_what_others_wrote(
-    bob: RecordingClient, redis_client: Redis
+    ann: RecordingClient, bob: RecordingClient
 ) -> None:
     """And may say why; a member is refused."""
     assert (await bob.refused("delete", MESSAGE))["reason"] == "role"
-    await make_moderator(redis_client, "bob")
+    give = {"room": "42", "user": "bob", "role": "moderator"}
+    await ann.do("member_set", give)
     await bob.do("delete", {**MESSAGE, "reason": "advertising"})
     told = await bob.next("message_deleted")
     assert (told["by"], told["reason"]) == ("bob", "advertising")
@@ -109,20 +108,11 @@ async def test_react_in_a_large_room(redis_url: str) -> None:
         assert await client.next("reactions") == {**MESSAGE, "counts": {"👍": 1}}
 
 
-async def test_pin_a_message(
-    ann: RecordingClient, bob: RecordingClient, redis_client: Redis
-) -> None:
-    """For moderators; whoever joins is told what is pinned."""
+async def test_pin_a_message(ann: RecordingClient, bob: RecordingClient) -> None:
+    """For moderators and owners; whoever joins is told what is pinned."""
     pin = {**MESSAGE, "on": True}
-    assert (await ann.refused("pin", pin))["reason"] == "role"
-    await make_moderator(redis_client, "ann")
+    assert (await bob.refused("pin", pin))["reason"] == "role"
     await ann.do("pin", pin)
     told = await bob.next("pin")
     assert (told["message"], told["on"], told["by"]) == (1, True, "ann")
     assert (await bob.do("join", {"room": "42"}))["pins"] == [1]
-
-
-async def make_moderator(redis_client: Redis, user: str) -> None:
-    """Give a member of the room the role."""
-    record = '{"role":"moderator","joinedAt":1}'
-    await redis_client.hset(keys.members("42"), user, record)

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "architecture.md"
 # What runs meanwhile for the sender's ack, which is another way.
 ACK = {
+    "handlers/chat.py",
     "handlers/guard.py",
     "realtime/engineio/flow_control.py",
     "realtime/engineio/handler_tasks.py",

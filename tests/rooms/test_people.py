@@ -231,7 +231,7 @@ async def test_each_role_may_what_the_table_says(
     ("event", "payload", "field"),
     [
         ("room_create", {"kind": "secret", "clientId": "c"}, "kind"),
-        ("room_create", {"kind": "public", "name": " ", "clientId": "c"}, "name"),
+        ("room_create", {"kind": "public", "name": "\u2800", "clientId": "c"}, "name"),
         ("room_create", {"kind": "direct", "clientId": "c"}, "users"),
         ("room_set", {"room": "42"}, "payload"),
         ("room_set", {"room": "42", "data": [[[[[[1]]]]]]}, "data"),

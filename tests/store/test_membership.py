@@ -73,7 +73,7 @@ async def test_the_first_join_makes_a_member(
     assert not again.new
     assert await redis_client.hgetall(keys.members("42")) == first
     entry = json.loads(first["ann"])
-    assert entry["role"] == "member"
+    assert entry["role"] == "owner"
     assert abs(entry["joinedAt"] / 1000 - (await redis_client.time())[0]) < 60
     assert await rooms.is_member("42", "ann")
 

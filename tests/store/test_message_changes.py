@@ -112,6 +112,7 @@ async def test_who_may_what(
 ) -> None:
     """A role that suffices succeeds; any other is refused, and nothing is written."""
     await send("hello")
+    await redis_client.hset(keys.members(ROOM), "ann", '{"role":"member"}')
     mood, _, user = actor.rpartition(" ")
     if mood == "muted":
         record = f'{{"role":"member","mutedUntil":{2**52}}}'

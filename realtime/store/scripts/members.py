@@ -50,7 +50,22 @@ def member_remove(
     """Put a user out of a room; false: they were no member, and are banned now."""
     reply = redis.run_script(
         MEMBER_REMOVE,
-        (members, last_read, quits, meta, log, messages, sessions, online, staff, bans),
+        (
+            members,
+            last_read,
+            quits,
+            meta,
+            log,
+            messages,
+            sessions,
+            online,
+            staff,
+            bans,
+            deleted,
+            reactions,
+            reactors,
+            pins,
+        ),
         (
             actor,
             user,

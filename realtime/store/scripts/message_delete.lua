@@ -29,7 +29,7 @@ local channel, publish, user, uid, message = ARGV[1], ARGV[2], ARGV[3], ARGV[4],
 -- Reactors that go with their message at once; the others go with the history.
 local REACTORS_AT_ONCE = 1000
 
-local record = redis.call('HGET', members, user)
+local record = redis.call('HGET', members, user) or (is_key(user) and SYSTEM)
 if not record then
   return {-1, 'not_member', 0}
 end

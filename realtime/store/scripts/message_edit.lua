@@ -34,7 +34,7 @@ local function refused(reason, number)
   return before and remembered(before, uid, 'e') or {-1, reason, number or 0}
 end
 
-local record = redis.call('HGET', members, user)
+local record = redis.call('HGET', members, user) or (is_key(user) and SYSTEM)
 if not record then
   return refused('not_member')
 end

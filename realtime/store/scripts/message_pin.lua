@@ -24,7 +24,7 @@ local log, messages, meta, members, pins = KEYS[1], KEYS[2], KEYS[3], KEYS[4], K
 local channel, publish, user, uid, message = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local on = ARGV[7] == '1'
 
-local record = redis.call('HGET', members, user)
+local record = redis.call('HGET', members, user) or (is_key(user) and SYSTEM)
 if not record then
   return {-1, 'not_member', 0}
 end

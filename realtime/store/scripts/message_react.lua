@@ -32,7 +32,7 @@ local reactions, reactors = KEYS[5], KEYS[6]
 local channel, publish, user, uid, message = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local key, on = ARGV[7], ARGV[8] == '1'
 
-local record = redis.call('HGET', members, user)
+local record = redis.call('HGET', members, user) or (is_key(user) and SYSTEM)
 if not record then
   return {-1, 'not_member', 0}
 end
