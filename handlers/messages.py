@@ -1,6 +1,7 @@
 """Requests about messages: sending, reading, and how far one has read."""
 
 from contextlib import suppress
+from functools import partial
 from itertools import takewhile
 
 from handlers.guard import Answer, Payload, guarded
@@ -8,6 +9,7 @@ from handlers.requests import Requests
 from handlers.send_order import SendOrder
 from realtime.errors import ChatError, NotAttendingError, NotMemberError
 from realtime.images.service import Upload
+from realtime.moderation.review import Moderation
 from realtime.presence.sessions import ChatSession
 from realtime.store import keys
 from realtime.store.image_uses import Use
@@ -25,26 +27,29 @@ class MessageRequests(Requests):
 
         A session's messages to a room keep the order in which they arrive. An image
         that was sent before is not looked at again.
-        Errors: ``not_attending``, ``too_large``, ``unavailable`` (nothing was
-        stored), ``unknown`` (repeat with the same ``clientId``).
+        Errors: ``not_attending``, ``forbidden``, ``too_large``, ``unavailable``
+        (nothing was stored), ``unknown`` (repeat with the same ``clientId``).
         """
         services = self.services
         services.user_rates.take(session.user)
         room, client_id = payload.pop("room"), payload.pop("clientId")
         key = (session.sid, room)
         upload = None
-        if "image" in payload or key in self.order:
+        moderation = services.moderation
+        waits = moderation is not None and moderation.waits
+        if "image" in payload or waits or key in self.order:
+            use = Use(room, client_id, session.user)
             async with self.order.place(key) as turn:
-                if "image" in payload:
-                    before = await services.log.repeated(
-                        room=room, user=session.user, client_id=client_id
-                    )
-                    if before is not None:
-                        return self._placed(before)
-                    use = Use(room, client_id, session.user)
-                    upload = await self._stored(use, payload["image"])
-                    payload["image"] = services.images.describe(upload)
+                upload, before = await self._prepared(use, payload)
+                if before is not None:
+                    return self._placed(before)
                 await turn()
+        elif moderation is not None:
+            use = Use(room, client_id, session.user)
+            # Suspends only where it does not go on to the append.
+            before = await self._reviewed(moderation, use, payload)
+            if before is not None:
+                return self._placed(before)
         # Nothing may suspend from here to the append: messages keep their order.
         asked = services.attempts.tick()
         try:
@@ -59,7 +64,6 @@ class MessageRequests(Requests):
         if upload is not None:
             with suppress(ChatError):
                 # What is not noted now is looked for when the files are due.
-                use = Use(room, client_id, session.user)
                 await services.image_uses.confirm(
                     upload.sizes, use, done.message, soon=done.duplicate
                 )
@@ -117,6 +121,42 @@ class MessageRequests(Requests):
             "duplicate": done.duplicate,
             "durability": self.services.log.durability,
         }
+
+    async def _prepared(
+        self, use: Use, payload: Payload
+    ) -> tuple[Upload | None, Appended | None]:
+        """Store the image of a message, and have the message looked at.
+
+        Returns:
+            The image, if there is one; and the message's place, if it has one already.
+        """
+        upload, moderation = None, self.services.moderation
+        if "image" in payload:
+            before = await self._repeated(use)
+            if before is not None:
+                return None, before
+            upload = await self._stored(use, payload["image"])
+            payload["image"] = self.services.images.describe(upload)
+        if moderation is None:
+            return upload, None
+        return upload, await self._reviewed(moderation, use, payload)
+
+    async def _reviewed(
+        self, moderation: Moderation, use: Use, payload: Payload
+    ) -> Appended | None:
+        """Have a message looked at; return its place if it was stored before."""
+        return await moderation.review(
+            use.room,
+            use.user,
+            payload,
+            client_id=use.client_id,
+            repeated=partial(self._repeated, use),
+        )
+
+    async def _repeated(self, use: Use) -> Appended | None:
+        return await self.services.log.repeated(
+            room=use.room, user=use.user, client_id=use.client_id
+        )
 
     async def _stored(self, use: Use, data: bytes) -> Upload:
         """Check and store an image for a message that is about to show it."""

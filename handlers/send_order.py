@@ -1,8 +1,8 @@
-"""The order of one session's messages in a room, while an image among them is checked.
+"""The order of one session's messages in a room, while one among them is looked at.
 
 Texts go to Redis in the step in which they arrive, and so in their order. An image is
-decoded and stored first; what was sent after it waits, or a caption would come before
-its picture.
+decoded and stored first, and the application may be asked about a message; what was
+sent after it waits, or a caption would come before its picture.
 """
 
 import asyncio
@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 # The longest that a message waits for those before it: an image takes a tenth of a
-# second, and a store that hangs must not cost what follows its answer within 5 s.
+# second, the application up to 1.5 s, and a store that hangs must not cost what follows
+# its answer within 5 s.
 AHEAD_SECONDS: Final = 2.0
 
 # ChatSession id and room: rooms do not wait for one another.
@@ -35,7 +36,7 @@ class _Place:
 
 
 class SendOrder:
-    """Queues of messages behind images; there is none for whoever sends texts only."""
+    """Queues of messages behind others that are looked at; as a rule there are none."""
 
     def __init__(self) -> None:
         # Each begins with a message that has not gone on.

@@ -21,6 +21,8 @@ LIMITS: Final[Mapping[str, str]] = {
     "body_seconds": "Time for the body of a POST.",
     "connect_seconds": "Time of a connection without a session.",
     "control_messages": "Control messages that wait at a node.",
+    "hook_calls": "Messages that the application is asked about.",
+    "hook_user_calls": "Messages of a user that the application is asked about.",
     "image_free_bytes": "Bytes of the images' disk that stay free.",
     "image_limit_bytes": "Bytes of an image.",
     "image_limit_frame_pixels": "Pixels of an animation.",

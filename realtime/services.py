@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from realtime.auth.authenticator import Authenticator
 from realtime.images.service import Images
+from realtime.moderation.review import Moderation
 from realtime.presence.sessions import Sessions
 from realtime.rates import RequestRates
 from realtime.rooms.attempts import JoinAttempts
@@ -49,6 +50,8 @@ class Services:
     quitting: Quitting
     images: Images
     image_uses: ImageUses
+    moderation: Moderation | None
+    """What looks at messages before they are stored; None where nothing does."""
     rates: RequestRates
     user_rates: UserRates
     limits: Limits

@@ -72,6 +72,7 @@ class Node:
             endings=parts.namespace.endings,
             limited=parts.limited,
             logged=self._log.logged,
+            moderated=parts.moderated,
         )
         self._process = ProcessMetrics(
             self._lag, objects=lambda: {**count_tasks(), **parts.held()}

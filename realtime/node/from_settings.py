@@ -1,11 +1,13 @@
 """Parts that take many settings, made from them."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 from realtime import json_codec
-from realtime.addresses import Addresses
+from realtime.addresses import Addresses, parse_networks
 from realtime.auth.authenticator import choose_keys
 from realtime.auth.keys import TokenKeys
 from realtime.engineio.attempts import ATTEMPTS_A_SECOND, ATTEMPTS_AT_ONCE
@@ -13,12 +15,19 @@ from realtime.images.decode import Limits
 from realtime.images.service import Images
 from realtime.images.signed_urls import ImageLinks
 from realtime.images.store import ImageStore
+from realtime.moderation.hook import Hook
+from realtime.moderation.marked_rooms import MarkedRooms
+from realtime.moderation.numbers import ModerationNumbers
+from realtime.moderation.review import Moderation
+from realtime.moderation.signature import parse_secret
+from realtime.moderation.words import WordFilter, parse_words
 from realtime.node.settings import Settings
 from realtime.rates import MESSAGES, Rate
 from realtime.redis.client import RedisClient
 from realtime.socketio.manager import ChatroomManager
 from realtime.socketio.packets import JSON_CHARACTERS
 from realtime.socketio.server import ChatroomServer
+from realtime.store.hooked_rooms import is_hooked
 from realtime.store.image_uses import ImageUses
 from realtime.store.shared_secret import SharedSecret
 from schemas.catalog import NAMESPACE
@@ -115,6 +124,45 @@ def make_image_uses(settings: Settings, redis: RedisClient) -> ImageUses:
         redis,
         user_limit_bytes=settings.user_image_bytes,
         look_ms=settings.image_sweep_seconds * 1000,
+    )
+
+
+def make_moderation(
+    settings: Settings,
+    redis: RedisClient,
+    *,
+    numbers: ModerationNumbers,
+    limited: Counter[str],
+) -> Moderation | None:
+    """Return what looks at messages before they are stored; None: nothing does.
+
+    Raises:
+        ValueError: The list of words cannot be used, by the name of its setting.
+    """
+    words, hook = None, None
+    if settings.words_file is not None:
+        with _named("CHATROOM_WORDS_FILE"):
+            words = WordFilter(parse_words(settings.words_file.read_bytes()))
+    if settings.hook_url is not None:
+        hook = Hook(
+            settings.hook_url,
+            parse_secret(settings.hook_secret or ""),
+            allowed=parse_networks(settings.hook_allow),
+            fail_open=settings.hook_fail == "open",
+            numbers=numbers,
+            limited=limited,
+        )
+    if words is None and hook is None:
+        return None
+    marked = None
+    if settings.hook_rooms == "marked":
+        marked = MarkedRooms(partial(is_hooked, redis), time.monotonic)
+    return Moderation(
+        words=words,
+        masks=settings.words_action == "mask",
+        hook=hook,
+        marked=marked,
+        numbers=numbers,
     )
 
 

@@ -6,11 +6,19 @@ them. Every limit of the server shows here, by its name or by the code of its an
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from itertools import accumulate
 from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
+
+from realtime.moderation.numbers import BUCKETS, ModerationNumbers
 
 # Name to meaning; each is prefixed with ``chatroom_``.
 GAUGES: Final[Mapping[str, str]] = {
@@ -34,6 +42,7 @@ class Metrics:
         endings: Reason to how many sessions ended for it.
         limited: Limit of :mod:`realtime.limits` to how often it was met.
         logged: Level to how many messages of the process's log had it.
+        moderated: What became of messages that were looked at.
     """
 
     def __init__(
@@ -44,11 +53,13 @@ class Metrics:
         endings: Counter[str],
         limited: Counter[str],
         logged: Counter[str],
+        moderated: ModerationNumbers,
     ) -> None:
         if gauges.keys() != GAUGES.keys():
             raise ValueError("the gauges are not those of the table")
         self._registry = CollectorRegistry()
         self._registry.register(_Numbers(gauges, errors, endings, limited, logged))
+        self._registry.register(_Moderated(moderated))
 
     def text(self) -> bytes:
         """Return all numbers in Prometheus's text format."""
@@ -85,6 +96,27 @@ class _Numbers(Collector):
         yield _counted("limited", "Times that a limit was met.", "limit", self._limited)
         yield _counted(
             "log_messages", "Messages of the log, by level.", "level", self._logged
+        )
+
+
+class _Moderated(Collector):
+    def __init__(self, numbers: ModerationNumbers) -> None:
+        self._numbers = numbers
+
+    def collect(self) -> Iterable[Metric]:
+        numbers = self._numbers
+        yield _counted(
+            "moderated",
+            "Messages that were looked at before they were stored, by what came of it.",
+            "outcome",
+            numbers.outcomes,
+        )
+        bounds = [*map(str, BUCKETS), "+Inf"]
+        yield HistogramMetricFamily(
+            "chatroom_hook_seconds",
+            "How long the application took to answer about a message.",
+            buckets=list(zip(bounds, accumulate(numbers.counts), strict=True)),
+            sum_value=numbers.sum_seconds,
         )
 
 

@@ -21,6 +21,7 @@ from realtime.node.settings_fields import (
     RatesText,
     RedisUrl,
     UrlPath,
+    WebhookSecret,
     positive,
 )
 from realtime.rates import (
@@ -334,6 +335,51 @@ class Settings:
         DAY_SECONDS,
         "Time for which a message's clientId is remembered against doubles.",
         parsers.Integer(validate=validate.Range(min=60)),
+    )
+
+    # What is looked at before it is stored.
+    hook_url: str | None = option(
+        None,
+        "Address of the application that is asked about each message before it is"
+        " stored, and about each edit. Unset: none is.",
+        parsers.Url(schemes={"http", "https"}, require_tld=False),
+        secret=True,
+    )
+    hook_secret: str | None = option(
+        None,
+        "Secret that signs what the application is asked, as Standard Webhooks has"
+        " them: `whsec_` and 24 to 64 bytes in base64.",
+        WebhookSecret(),
+        secret=True,
+    )
+    hook_rooms: str = option(
+        "all",
+        "Rooms whose messages it is asked about: all, or those that are marked.",
+        parsers.String(validate=validate.OneOf(["all", "marked"])),
+    )
+    hook_fail: str = option(
+        "closed",
+        "What becomes of a message that it could not be asked about: closed (refused"
+        " as unavailable) or open (it passes).",
+        parsers.String(validate=validate.OneOf(["closed", "open"])),
+    )
+    hook_allow: str = option(
+        "none",
+        "Networks in which it may be besides the internet, separated by commas; only"
+        " there it may be http. `none` for none.",
+        Networks(),
+    )
+    words_file: Path | None = option(
+        None,
+        "Words and phrases that are not allowed in texts, one a line; lines that begin"
+        " with `#` are none. Read at the start.",
+        PathText(must_exist=True),
+    )
+    words_action: str = option(
+        "deny",
+        "What becomes of a text with one of them: deny (refused) or mask (`*` for each"
+        " of their characters).",
+        parsers.String(validate=validate.OneOf(["deny", "mask"])),
     )
 
     # Images.

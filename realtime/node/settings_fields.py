@@ -7,6 +7,7 @@ from marshmallow import ValidationError, fields, validate
 
 from realtime.addresses import parse_networks
 from realtime.engineio.origin_names import parse_allowed
+from realtime.moderation.signature import parse_secret
 from realtime.rates import parse_rates
 from realtime.redis.url import connection_factory
 
@@ -124,6 +125,19 @@ class Networks(fields.Field[str]):
             raise ValidationError("Not a list of networks.")
         try:
             parse_networks(value)
+        except ValueError as error:
+            raise ValidationError(f"Not usable: {error}.") from None
+        return value
+
+
+class WebhookSecret(fields.Field[str]):
+    """A secret as Standard Webhooks has them, ``whsec_`` and base64."""
+
+    def _deserialize(self, value: object, *_: object, **__: object) -> str:
+        if not isinstance(value, str):
+            raise ValidationError("Not a secret.")
+        try:
+            parse_secret(value)
         except ValueError as error:
             raise ValidationError(f"Not usable: {error}.") from None
         return value

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from marshmallow import Schema, ValidationError
 
+from realtime.addresses import NO_NETWORKS
 from realtime.errors import StartError
 from realtime.node.settings import Option, Settings, options
 from realtime.node.settings_fields import PathText
@@ -164,6 +165,17 @@ def _contradictions(settings: Settings, keys: list[str]) -> list[str]:
         problems.append(
             f"{PREFIX}FORCE_DEVELOPMENT: Has no meaning where {keys[0]} is set."
         )
+    if settings.hook_url is not None:
+        if settings.hook_secret is None:
+            problems.append(
+                f"{PREFIX}HOOK_SECRET: {PREFIX}HOOK_URL is set, and who is asked there"
+                " must be able to tell who asks."
+            )
+        is_plain = settings.hook_url.lower().startswith("http:")
+        if is_plain and settings.hook_allow.strip() == NO_NETWORKS:
+            problems.append(
+                f"{PREFIX}HOOK_URL: It must be https, or in {PREFIX}HOOK_ALLOW."
+            )
     if not (keys or settings.force_development or _is_loopback(settings.host)):
         problems.append(
             f"{PREFIX}HOST: No key is set (development mode: anyone may take any name),"

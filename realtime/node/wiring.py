@@ -13,10 +13,13 @@ from handlers import register
 from realtime.addresses import Addresses, parse_networks
 from realtime.auth.authenticator import Authenticator
 from realtime.limits import new_counts
+from realtime.moderation.numbers import ModerationNumbers
+from realtime.moderation.review import NOTHING_HELD
 from realtime.node.from_settings import (
     make_image_uses,
     make_images,
     make_keys,
+    make_moderation,
     make_server,
 )
 from realtime.node.settings import RATE_NAMES, Settings
@@ -188,6 +191,10 @@ class Parts:
             self.images.store,
             every_seconds=settings.image_sweep_seconds,
         )
+        self.moderated = ModerationNumbers()
+        self.moderation = make_moderation(
+            settings, self.redis, numbers=self.moderated, limited=self.limited
+        )
         self.joining = Joining(
             feeds=self.feeds,
             recovery=Recovery(self.log),
@@ -247,6 +254,7 @@ class Parts:
             quitting=self.quitting,
             images=self.images,
             image_uses=self.image_uses,
+            moderation=self.moderation,
             rates=self.request_rates,
             user_rates=self.user_rates,
             limits=Limits(
@@ -284,6 +292,8 @@ class Parts:
             ("image-space", self.images.store.run()),
         ):
             tasks.start(run, name)
+        if self.moderation is not None:
+            tasks.start(self.moderation.run(), "moderation")
 
     def held(self) -> Mapping[str, int]:
         """Return what the node holds, counted by kind; takes a look at each room."""
@@ -305,6 +315,7 @@ class Parts:
             "presence_counts": len(self.presence_counts),
             "reaction_notices": len(self.reaction_notices),
             "room_states": len(self.room_states),
+            **(NOTHING_HELD if self.moderation is None else self.moderation.held()),
             "image_slots": self.images.slots_taken,
             "durable_writes": len(self.durability),
         }

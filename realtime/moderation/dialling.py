@@ -1,0 +1,58 @@
+"""Which addresses a hook may be at, judged where they are dialled.
+
+A name may lead elsewhere by the time it is called, so it says nothing. Of an address
+that another one carries (IPv4 in IPv6, 6to4, NAT64), the inner one is judged as well.
+"""
+
+import errno
+import ipaddress
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from realtime.addresses import Network
+
+_IP = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# All that was ever given to networks of the internet.
+_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def guarded_sockets(
+    allowed: Sequence[Network], *, public: bool
+) -> Callable[[tuple[Any, ...]], socket.socket]:
+    """Return a ``socket_factory`` for aiohttp, which sees whatever is dialled.
+
+    Args:
+        allowed: Networks that may be dialled, whatever they are.
+        public: Whether all public addresses may be, besides.
+    """
+
+    def make(info: tuple[Any, ...]) -> socket.socket:
+        family, kind, protocol, _name, address = info
+        found = _inner(ipaddress.ip_address(address[0]))
+        if not any(found in network for network in allowed) and not (
+            public and is_public(found)
+        ):
+            raise PermissionError(errno.EACCES, f"{found} is not dialled")
+        return socket.socket(family, kind, protocol)
+
+    return make
+
+
+def is_public(address: _IP) -> bool:
+    """Return whether an address belongs to a machine somewhere on the internet."""
+    found = _inner(address)
+    if isinstance(found, ipaddress.IPv6Address) and found not in _UNICAST:
+        return False
+    return found.is_global and not found.is_multicast
+
+
+def _inner(address: _IP) -> _IP:
+    """Return the IPv4 address that an IPv6 address leads to, if it does."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour or address
