@@ -63,6 +63,7 @@ class MessageRequests(Requests):
             raise NotAttendingError("Join the room first.") from None
         if upload is not None:
             with suppress(ChatError):
+                use = Use(room, client_id, session.user)
                 # What is not noted now is looked for when the files are due.
                 await services.image_uses.confirm(
                     upload.sizes, use, done.message, soon=done.duplicate

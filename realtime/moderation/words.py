@@ -41,7 +41,7 @@ class WordFilter:
     """
 
     def __init__(self, words: Iterable[str]) -> None:
-        folded = {word for word in map(_fold, words) if word}
+        folded = {_fold(word).strip() for word in words} - {""}
         if len(folded) > LIMIT_WORDS:
             raise ValueError(f"more than {LIMIT_WORDS} words")
         self._next: list[dict[str, int]] = [{}]

@@ -71,6 +71,9 @@ def test_every_problem_is_named_at_once() -> None:
             "CHATROOM_PAGE_DIR": "/" + "x" * 300,
             "CHATROOM_RATES": "sends=1/1",
             "CHATROOM_TRUSTED_PROXIES": "10.0.0.0/99",
+            "CHATROOM_HOOK_URL": "http://hook.example/",
+            "CHATROOM_HOOK_ALLOW": "none",
+            "CHATROOM_WORDS_FILE": "/no/such/list",
         },
         {"log_level": "loud"},
     )
@@ -89,6 +92,9 @@ def test_every_problem_is_named_at_once() -> None:
         "CHATROOM_PAGE_DIR: It cannot be read: File name too long",
         "CHATROOM_RATES: Not usable: ",
         "CHATROOM_TRUSTED_PROXIES: Not usable: ",
+        "CHATROOM_HOOK_URL: It must be https, or in CHATROOM_HOOK_ALLOW",
+        "CHATROOM_HOOK_SECRET: CHATROOM_HOOK_URL is set",
+        "CHATROOM_WORDS_FILE: There is no such file",
     ):
         assert expected in text
 
@@ -134,10 +140,14 @@ def test_secrets_are_never_shown() -> None:
         "CHATROOM_JWT_SECRET": SECRET,
         "CHATROOM_IMAGE_URL_SECRET": SECRET + "2",
         "CHATROOM_REDIS_URL": "rediss://chat:pass-word@redis.example:6390/1",
+        "CHATROOM_HOOK_URL": "https://hook.example/?key=pass-word",
+        "CHATROOM_HOOK_SECRET": "whsec_" + "QUJD" * 10,
     }
     shown = {each.variable: each.value for each in describe(load_settings(secrets))}
     assert shown["CHATROOM_JWT_SECRET"] == "***"
     assert shown["CHATROOM_IMAGE_URL_SECRET"] == "***"
+    assert shown["CHATROOM_HOOK_URL"] == "***"
+    assert shown["CHATROOM_HOOK_SECRET"] == "***"
     assert shown["CHATROOM_REDIS_URL"] == "rediss://chat:***@redis.example:6390/1"
 
     for url in (
@@ -150,6 +160,8 @@ def test_secrets_are_never_shown() -> None:
     wrong = {
         "CHATROOM_JWT_SECRET": "too-short",
         "CHATROOM_REDIS_URL": "redis://:pass-word@redis.example:port",
+        "CHATROOM_HOOK_URL": "hook.example/?key=pass-word",
+        "CHATROOM_HOOK_SECRET": "too-short",
     }
     text = _problems(wrong)
     assert "too-short" not in text
