@@ -50,6 +50,7 @@ class HookServer:
         decide: Returns the answer about a message: an object, or a response.
         holds: Whether the answer about a message waits for :attr:`free`.
         free: Set: what was held is answered.
+        strays: Paths of requests for anything else.
     """
 
     def __init__(self) -> None:
@@ -57,6 +58,7 @@ class HookServer:
         self.decide: Callable[[Payload], Any] = lambda _data: {"action": "allow"}
         self.holds: Callable[[Payload], bool] = lambda _data: False
         self.free = asyncio.Event()
+        self.strays: list[str] = []
         self.url = ""
 
     @property
@@ -75,6 +77,9 @@ class HookServer:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
+        if request.path != "/hook":
+            self.strays.append(request.path)
+            return web.json_response({"action": "allow"})
         asked = Asked(
             {name.lower(): value for name, value in request.headers.items()},
             await request.read(),
@@ -93,7 +98,7 @@ async def hook_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[HookSe
     """Run an application until the block ends; what it holds is answered then."""
     hook = HookServer()
     app = web.Application()
-    app.router.add_post("/hook", hook.answer)
+    app.router.add_route("*", "/{path:.*}", hook.answer)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2_000 * MS)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
