@@ -150,7 +150,7 @@ UNUSABLE = {
 }
 FAILED = {
     "error": lambda: web.json_response(ALLOW, status=500),
-    "redirect": lambda: web.HTTPFound("/elsewhere"),
+    "redirect": lambda: web.Response(status=307, headers={"Location": "/other"}),
     "too-long": lambda: web.json_response(ALLOW | {"reason": "x" * 70_000}),
 }
 
