@@ -1,13 +1,19 @@
 """Requests that change messages: edit, delete, react, pin."""
 
+from functools import partial
+
 from handlers.guard import Answer, Payload, guarded
 from handlers.requests import Requests
+from handlers.send_order import SendOrder
+from realtime.moderation.answers import Kind
 from realtime.presence.sessions import ChatSession
 from realtime.store.scripts import Appended
 
 
 class ChangeRequests(Requests):
     """``edit``, ``delete``, ``react`` and ``pin``; each counts as a message."""
+
+    order: SendOrder
 
     @guarded
     async def on_edit(self, session: ChatSession, payload: Payload) -> Answer:
@@ -16,12 +22,33 @@ class ChangeRequests(Requests):
         Errors: ``forbidden``, ``not_found``, ``too_large``; ``unknown``: repeat with
         the same ``clientId``.
         """
-        self.services.user_rates.take(session.user)
-        done = await self.services.changes.edit(
-            room=payload["room"],
-            user=session.user,
+        services, user = self.services, session.user
+        services.user_rates.take(user)
+        room, client_id = payload.pop("room"), payload.pop("clientId")
+        if services.moderation is not None:
+            async with self.order.place((session.sid, room)) as turn:
+                before = await services.moderation.review(
+                    room,
+                    user,
+                    payload,
+                    client_id=client_id,
+                    repeated=partial(
+                        services.log.repeated,
+                        room=room,
+                        user=user,
+                        client_id=client_id,
+                        operation="e",
+                    ),
+                    kind=Kind.EDIT,
+                )
+                if before is not None:
+                    return {"message": before.message, **_placed(before)}
+                await turn()
+        done = await services.changes.edit(
+            room=room,
+            user=user,
             message=payload["message"],
-            client_id=payload["clientId"],
+            client_id=client_id,
             text=payload["text"],
             mentions=payload.get("mentions"),
         )

@@ -168,9 +168,15 @@ class MessageLog:
         await self._mend(room)
 
     async def repeated(
-        self, *, room: str, user: str, client_id: str
+        self, *, room: str, user: str, client_id: str, operation: str = ""
     ) -> Appended | None:
         """Return what became of a send before; it is as safe as :meth:`append` says.
+
+        Args:
+            room: Room id.
+            user: Whose request it is.
+            client_id: Its idempotency key.
+            operation: ``e`` for an edit; empty for a send.
 
         Raises:
             UnavailableError: Nobody knows.
@@ -178,7 +184,9 @@ class MessageLog:
             InvalidError: The client_id was another operation's.
         """
         sent = keys.sent(room, user, client_id)
-        found = await scripts.message_log_repeated(self._writer, sent=sent)
+        found = await scripts.message_log_repeated(
+            self._writer, sent=sent, operation=operation
+        )
         if isinstance(found, Refusal):
             raise error_of(found)
         return found

@@ -347,6 +347,34 @@ async def test_it_is_asked_over_tls(redis_url: str, tmp_path: Path) -> None:
         assert app.texts == ["safe"]
 
 
+async def test_edits_are_asked_about(two: list[Node], app: HookServer) -> None:
+    """Like what is sent; a repeat of one that was stored is not."""
+
+    def decide(data: Payload) -> Payload:
+        match data["text"]:
+            case "bad":
+                return {"action": "deny"}
+            case "rude":
+                return {"action": "replace", "text": "kind"}
+        return ALLOW
+
+    app.decide = decide
+    async with member(two[0], "ann", "42") as ann:
+        await ann.send("hi")
+        edit = {"room": "42", "message": 1, "clientId": "e1", "text": "rude"}
+        first = await ann.do("edit", edit)
+        error = await ann.refused("edit", edit | {"clientId": "e2", "text": "bad"})
+        assert (error["code"], error["reason"]) == ("forbidden", "denied")
+        app.decide = lambda _data: {"action": "deny"}
+        assert await ann.do("edit", edit) == first | {"duplicate": True}
+        page = await ann.do("history", {"room": "42"})
+        assert [each["text"] for each in page["messages"]] == ["kind"]
+    assert app.texts == ["hi", "rude", "bad"]
+    data = {"room": "42", "user": "ann", "clientId": "e1", "message": 1, "text": "rude"}
+    assert app.asked[1].data == data
+    assert b'{"type":"message.before_edit"' in app.asked[1].body
+
+
 async def test_an_image_and_its_caption(two: list[Node], app: HookServer) -> None:
     """It is asked about an image that it can look at, by an address."""
     app.decide = lambda _data: {"action": "replace", "text": "a caption"}

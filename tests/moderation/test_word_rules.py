@@ -64,6 +64,18 @@ async def test_what_was_stored_is_answered(redis_url: str, words: Path) -> None:
         await all_see([ann, again], ["you fool"])
 
 
+async def test_edits_have_no_such_word_either(redis_url: str, words: Path) -> None:
+    """What is refused in a message is not brought into it later."""
+    async with (
+        run_nodes(1, redis_url, words_file=words) as (node,),
+        member(node, "ann", "42") as ann,
+    ):
+        await ann.send("you")
+        edit = {"room": "42", "message": 1, "clientId": "e1", "text": "you fool"}
+        assert (await ann.refused("edit", edit))["reason"] == "denied"
+        await ann.do("edit", edit | {"text": "you all"})
+
+
 async def test_words_come_before_the_hook(redis_url: str, words: Path) -> None:
     """The application is not asked about what is denied, and sees what is masked."""
     async with hook_server() as app:

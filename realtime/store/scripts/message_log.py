@@ -125,10 +125,10 @@ def message_log_mend(
 
 
 def message_log_repeated(
-    redis: ScriptRunner, *, sent: str
+    redis: ScriptRunner, *, sent: str, operation: str
 ) -> Awaitable[Appended | Refusal | None]:
-    """Return what became of a send before; None: there was none."""
-    reply = redis.run_script(MESSAGE_LOG_REPEATED, (sent,), ())
+    """Return what became of a send, or of an edit, before; None: there was none."""
+    reply = redis.run_script(MESSAGE_LOG_REPEATED, (sent,), (operation,))
     return Parsed(reply, _repeated)
 
 
