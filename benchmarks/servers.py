@@ -86,6 +86,7 @@ def chatroom_environment(redis_url: str, data_dir: Path) -> dict[str, str]:
         "CHATROOM_REDIS_URL": redis_url,
         "CHATROOM_DATA_DIR": str(data_dir),
         "CHATROOM_JWT_SECRET": SECRET,
+        "CHATROOM_OPEN_ROOMS": "true",
         "CHATROOM_LOG_LEVEL": "warning",
     }
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from handlers.changes import ChangeRequests
 from handlers.guard import Answer, Payload, error_answer, guarded
 from handlers.messages import MessageRequests
+from handlers.moderation import ModerationRequests
 from handlers.people import PeopleRequests
 from handlers.rooms import RoomRequests
 from handlers.send_order import SendOrder
@@ -27,7 +28,9 @@ UNKNOWN: Final = "?"
 REQUESTS_A_TURN: Final = 2
 
 
-class ChatNamespace(RoomRequests, MessageRequests, ChangeRequests, PeopleRequests):
+class ChatNamespace(
+    RoomRequests, MessageRequests, ChangeRequests, PeopleRequests, ModerationRequests
+):
     """What clients may ask for.
 
     Args:

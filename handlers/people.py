@@ -6,8 +6,9 @@ import orjson
 
 from handlers.guard import Answer, Payload, guarded
 from handlers.requests import Requests
-from realtime.errors import ForbiddenError, InvalidError
+from realtime.errors import InvalidError
 from realtime.presence.sessions import ChatSession
+from realtime.store.membership import DIRECT_PREFIX
 from realtime.store.people import FOREVER_MS, direct_id, made_id
 
 SETTINGS: Final = ("name", "topic", "history", "writers", "invite")
@@ -32,6 +33,9 @@ class PeopleRequests(Requests):
                 raise InvalidError(said, fields={"users": [said]})
             other = users[0]
             room, users = direct_id(session.user, other), []
+        elif room is not None and (kind != "public" or room.startswith(DIRECT_PREFIX)):
+            said = f"Is for public rooms, and does not begin with {DIRECT_PREFIX}."
+            raise InvalidError(f"room_create: room: {said}", fields={"room": [said]})
         room = room or made_id(session.user, payload["clientId"])
         made = await self.services.people.create(
             room, session.user, kind=kind, settings=_settings(payload), other=other
@@ -109,10 +113,13 @@ class PeopleRequests(Requests):
     @guarded
     async def on_unban(self, session: ChatSession, payload: Payload) -> Answer:
         """``{room, user}`` → nothing: they may join again."""
-        people, room = self.services.people, payload["room"]
-        if await people.role(room, session.user) in (None, "member"):
-            raise ForbiddenError("Your role does not allow this.", reason="role")
-        await people.unban(room, payload["user"])
+        await self.services.people.unban(payload["room"], session.user, payload["user"])
+        return None
+
+    @guarded
+    async def on_room_delete(self, session: ChatSession, payload: Payload) -> Answer:
+        """``{room}`` → nothing: it is gone for all. Broadcasts ``room_deleted``."""
+        await self.services.people.delete(payload["room"], session.user)
         return None
 
     @guarded

@@ -27,5 +27,8 @@ class Requests(SessionNamespace):
 
     def _encoded(self, message: bytes) -> orjson.Fragment:
         """Pass a stored message on as it is, with a fresh address of its image."""
-        images = self.services.images
-        return orjson.Fragment(events.resign_images(message, images.address))
+        return orjson.Fragment(self._resigned(message))
+
+    def _resigned(self, message: bytes) -> bytes:
+        """Return what holds a stored message with a fresh address of its image."""
+        return events.resign_images(message, self.services.images.address)

@@ -20,7 +20,7 @@ class RoomRequests(Requests):
 
     @guarded
     async def on_join(self, session: ChatSession, payload: Payload) -> Answer:
-        """``{room, cursor?}`` → where the room stands and what was missed.
+        """``{room, cursor?, invite?}`` → where the room stands and what was missed.
 
         The session attends from the moment of the ack on. If what was missed is too
         much for one answer, ``more`` says so: it joins again first. Broadcasts
@@ -28,7 +28,9 @@ class RoomRequests(Requests):
         Errors: ``forbidden``, ``unavailable``.
         """
         pending = await self.services.joining.join(
-            session, payload["room"], payload.get("cursor"), self._allowance(session)
+            *(session, payload["room"], payload.get("cursor")),
+            self._allowance(session),
+            payload.get("invite"),
         )
         return DeferredAck(pending.finish)
 

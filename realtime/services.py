@@ -14,12 +14,15 @@ from realtime.rooms.attendance import Attendance
 from realtime.rooms.joining import Joining
 from realtime.rooms.quitting import Quitting
 from realtime.rooms.reaction_notices import ReactionNotices
+from realtime.store.blocks import Blocks
 from realtime.store.image_uses import ImageUses
+from realtime.store.invites import Invites
 from realtime.store.membership import Memberships
 from realtime.store.message_changes import MessageChanges
 from realtime.store.message_log import MessageLog
 from realtime.store.people import People
 from realtime.store.read_marks import ReadMarks
+from realtime.store.reports import Reports
 from realtime.store.user_rates import UserRates
 
 
@@ -48,6 +51,9 @@ class Services:
     attendance: Attendance
     joining: Joining
     quitting: Quitting
+    invites: Invites
+    reports: Reports
+    blocks: Blocks
     images: Images
     image_uses: ImageUses
     moderation: Moderation | None

@@ -294,6 +294,10 @@ class RoomChanged(PeopleEvent):
     slow = WholeNumber()
 
 
+class RoomDeleted(PeopleEvent):
+    """``room_deleted``: the last event of a room."""
+
+
 # What a room's log holds, by name: what is recovered, and what acks bring.
 LOG_EVENTS: Final[Mapping[str, Schema]] = MappingProxyType(
     {
@@ -307,6 +311,7 @@ LOG_EVENTS: Final[Mapping[str, Schema]] = MappingProxyType(
         "member_changed": MemberChanged(),
         "room_created": RoomCreated(),
         "room_changed": RoomChanged(),
+        "room_deleted": RoomDeleted(),
     }
 )
 

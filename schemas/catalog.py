@@ -12,7 +12,7 @@ from typing import Final
 
 from marshmallow import Schema
 
-from schemas import acks, broadcasts, events, people
+from schemas import acks, broadcasts, events, moderation, people
 from schemas.base import StrictSchema
 from schemas.room_state import RoomState
 
@@ -84,11 +84,20 @@ _REQUESTS = (
     Request("rooms", events.Rooms(), acks.RoomsAck(), bare=True),
     Request("room_create", people.RoomCreate(), acks.RoomCreateAck()),
     Request("room_set", people.RoomSet(), acks.Done()),
+    Request("room_delete", events.Room(), acks.Done()),
     Request("members", people.Members(), acks.MembersAck(), Access.MEMBER),
     Request("members_add", people.MembersAdd(), acks.MembersAddAck()),
     Request("member_remove", people.MemberRemove(), acks.MemberRemoveAck()),
     Request("unban", people.Unban(), acks.Done()),
     Request("member_set", people.MemberSet(), acks.MemberSetAck()),
+    Request("invite_create", moderation.InviteCreate(), moderation.InviteAck()),
+    Request("invite_revoke", moderation.InviteRevoke(), acks.Done()),
+    Request("invites", events.Room(), moderation.InvitesAck()),
+    Request("report", moderation.Report(), acks.Done()),
+    Request("reports", moderation.Notes(), moderation.ReportsAck()),
+    Request("audit", moderation.Notes(), moderation.AuditAck()),
+    Request("block", moderation.Block(), acks.Done()),
+    Request("blocks", moderation.Blocks(), moderation.BlocksAck(), bare=True),
     Request("refresh", events.Refresh(), acks.RefreshAck()),
 )
 

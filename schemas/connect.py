@@ -7,7 +7,7 @@ from marshmallow import EXCLUDE
 
 from schemas.base import UNCLEAN, StrictSchema
 from schemas.events import Token
-from schemas.field_types import PatternText, UserId
+from schemas.field_types import PatternText, PersonId
 
 # Display names are shown in one line; longer ones are cut.
 NAME_CHARACTERS: Final = 128
@@ -28,7 +28,7 @@ class ConnectAuth(StrictSchema):
         unknown = EXCLUDE
 
     token = Token(required=False)
-    user = UserId(required=False)
+    user = PersonId(required=False)
     device = PatternText(
         DEVICE_PATTERN, "Must be 1 to 64 of A-Z a-z 0-9 _ -.", required=False
     )

@@ -10,6 +10,7 @@ from schemas.field_types import (
     ClientId,
     Cursor,
     Flag,
+    InviteToken,
     Label,
     ListOf,
     RoomId,
@@ -49,14 +50,20 @@ class Room(StrictSchema):
     room = RoomId()
 
 
-class Join(Room):
-    """``join``, and one room of ``sync``."""
+class SyncRoom(Room):
+    """One room of ``sync``."""
 
     cursor = Cursor(required=False)
 
 
+class Join(SyncRoom):
+    """``join``: with an invite into a private room."""
+
+    invite = InviteToken(required=False)
+
+
 class JoinItem(fields.Nested):
-    """A ``Join`` inside a list, never null."""
+    """A ``SyncRoom`` inside a list, never null."""
 
     default_error_messages = {  # noqa: RUF012 - marshmallow's own way
         "null": "Must be an object.",
@@ -67,7 +74,9 @@ class JoinItem(fields.Nested):
 class Sync(StrictSchema):
     """``sync``: what ``join`` does, for all of a client's rooms at once."""
 
-    rooms = ListOf(JoinItem(Join), longest=SYNC_ROOMS, key=lambda item: item["room"])
+    rooms = ListOf(
+        JoinItem(SyncRoom), longest=SYNC_ROOMS, key=lambda item: item["room"]
+    )
 
 
 class MessageType(StrictField):

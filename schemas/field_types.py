@@ -18,6 +18,7 @@ MAX_SAFE_INTEGER: Final = 2**53 - 1
 
 ROOM_ID_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 CLIENT_ID_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+INVITE_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]{22}")
 CURSOR_PATTERN: Final = re.compile(r"[0-9]{1,16}:[A-Za-z0-9_-]{0,64}")
 
 # Long enough for the subjects of all common identity providers.
@@ -132,6 +133,13 @@ class ClientId(PatternText):
         )
 
 
+class InviteToken(PatternText):
+    """An invite: 128 random bits."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(INVITE_PATTERN, "Must be an invite.", **options)
+
+
 class UserId(StrictField):
     """A user: 1-128 characters (``auth0|x``, e-mail), one of them visible.
 
@@ -152,6 +160,18 @@ class UserId(StrictField):
             raise ValidationError(
                 f"{sign} at position {found.start()} turns the text around."
             )
+        return text
+
+
+class PersonId(UserId):
+    """Who connects: a user whose id does not begin with ``$``, as those of keys do."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **options: Any
+    ) -> str:
+        text = super()._deserialize(value, attr, data, **options)
+        if text.startswith("$"):
+            raise ValidationError("Must not begin with $.")
         return text
 
 

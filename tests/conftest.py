@@ -16,7 +16,7 @@ pytest_plugins = ("tests.kit.node_fixtures", "tests.kit.store_fixtures")
 # Keys that may stay without an expiry, by what they end with: what rooms and users
 # are, and what a killed node leaves for the others to sweep.
 KEPT_KEYS = (
-    *(":keys", ":staff", ":bans"),
+    *(":keys", ":staff", ":bans", ":blocks"),
     *(":log", ":messages", ":meta", ":lastRead", ":members", ":rooms"),
     *(":deleted", ":reactions", ":reactors", ":pins"),
 )

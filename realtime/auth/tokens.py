@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 
 from realtime.auth.keys import VerifyKey, secret_key
 from realtime.errors import UnauthorizedError
-from schemas.field_types import UserId
+from schemas.field_types import PersonId
 
 # Clocks of token issuers may be off by this much; a session lives this much longer than
 # its token says.
@@ -19,7 +19,7 @@ LEEWAY_SECONDS: Final = 10
 # The end of the year 9999: a later ``exp`` is held to it.
 FAR_FUTURE_SECONDS: Final = 253_402_300_799
 
-_USER_ID: Final = UserId()
+_USER_ID: Final = PersonId()
 
 _EXPLANATIONS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (jwt.InvalidIssuerError, "its issuer (iss) is not the one expected"),

@@ -143,6 +143,12 @@ class Settings:
         "Allow development mode (anyone may take any name) beyond loopback.",
         parsers.Boolean(),
     )
+    open_rooms: bool | None = option(
+        None,
+        "Whether `join` makes the room that it names, where there is none. Unset: in"
+        " development mode it does, with keys `room_create` and API keys only do.",
+        parsers.Boolean(),
+    )
     allowed_origins: tuple[str, ...] = option(
         (),
         "Origins of pages that may connect, separated by commas; `*` for any,"
@@ -437,6 +443,11 @@ class Settings:
     def development(self) -> bool:
         """Whether no key is set, so that anyone may take any name."""
         return not (self.jwt_secret or self.jwt_public_key_file or self.jwks_url)
+
+    @property
+    def opens_rooms(self) -> bool:
+        """Whether to join a room that is not there makes it."""
+        return self.development if self.open_rooms is None else self.open_rooms
 
     @property
     def page_folder(self) -> Path:

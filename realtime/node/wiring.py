@@ -50,12 +50,15 @@ from realtime.socketio.manager import ChatroomManager
 from realtime.socketio.remote import RemoteCalls
 from realtime.store import events, scripts
 from realtime.store.api_keys import ApiKeys
+from realtime.store.blocks import Blocks
 from realtime.store.image_sweep import ImageSweep
+from realtime.store.invites import Invites
 from realtime.store.membership import Memberships
 from realtime.store.message_changes import MessageChanges
 from realtime.store.message_log import MessageLog
 from realtime.store.people import LogLimits, People
 from realtime.store.read_marks import ReadMarks
+from realtime.store.reports import Reports
 from realtime.store.room_snapshot import RoomSnapshots
 from realtime.store.shared_secret import SharedSecret
 from realtime.store.user_rates import UserRates
@@ -130,6 +133,7 @@ class Parts:
             user_rooms_limit=settings.user_rooms,
             empty_room_seconds=settings.empty_room_seconds,
             new_rooms=self.rates.get(NEW_ROOMS),
+            opens=settings.opens_rooms,
         )
         snapshots = RoomSnapshots(self.redis, announce_members=announce)
         self.secret = SharedSecret(self.redis)
@@ -252,6 +256,9 @@ class Parts:
             attendance=attendance,
             joining=self.joining,
             quitting=self.quitting,
+            invites=Invites(self.redis),
+            reports=Reports(self.redis),
+            blocks=Blocks(self.redis),
             images=self.images,
             image_uses=self.image_uses,
             moderation=self.moderation,
@@ -276,7 +283,15 @@ class Parts:
             ("redis", self.redis.run()),
             ("durability", self.durability.run()),
             ("fan-out", self.manager.run()),
-            ("remote-calls", self.remote.run({events.QUIT: self.quitting.heard})),
+            (
+                "remote-calls",
+                self.remote.run(
+                    {
+                        events.QUIT: self.quitting.heard,
+                        events.GONE: self.quitting.room_gone,
+                    }
+                ),
+            ),
             ("catch-up", self.catch_up.run(self.router)),
             ("subscriber", self.subscriber.run(self.router)),
             ("room-states", self.room_states.run()),

@@ -66,6 +66,10 @@ class Roster:
         sessions = self._sessions
         return [sessions[sid] for sid in sids if sid in sessions]
 
+    def of_room(self, room: str) -> list[AttendingSession]:
+        """Return those that attend a room, or are about to."""
+        return [each for each in self._sessions.values() if room in each.rooms]
+
     def add(self, session: AttendingSession, room: str) -> Coroutine[Any, Any, None]:
         """List a session; repeating it is fine.
 

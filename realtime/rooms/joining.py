@@ -128,6 +128,7 @@ class Joining:
         room: str,
         cursor: str | None,
         allowance: Allowance,
+        invite: str | None = None,
     ) -> PendingJoin:
         """Prepare a session's entry.
 
@@ -142,14 +143,16 @@ class Joining:
             ForbiddenError: The user quit the room and comes back to it by a cursor.
         """
         with self._attempts.place(session, room):
-            return await self._join(session, room, cursor, allowance)
+            asking = Asking(session.user, allowance)
+            return await self._join(session, room, cursor, asking, invite)
 
     async def _join(
         self,
         session: AttendingSession,
         room: str,
         cursor: str | None,
-        allowance: Allowance,
+        asking: Asking,
+        invite: str | None,
     ) -> PendingJoin:
         channel, sid = keys.channel(room), session.sid
         attended = self._attendance.attends(sid, room)
@@ -175,8 +178,7 @@ class Joining:
         )
         try:
             _require_live(session)
-            asking = Asking(session.user, allowance)
-            answers = await self._ask(session, entering, cursor, asking)
+            answers = await self._ask(session, entering, cursor, asking, invite)
             _require_live(session)
         except BaseException as error:
             if isinstance(error, ForbiddenError | TooLargeError):
@@ -184,7 +186,9 @@ class Joining:
                 entering.stay_out()
             entering.close()
             raise
-        return PendingJoin(session.user, entering, answers, allowance, self._present)
+        return PendingJoin(
+            session.user, entering, answers, asking.allowance, self._present
+        )
 
     async def _hold(
         self, channel: str, cursor: str | None, attempt: JoinAttempt
@@ -214,6 +218,7 @@ class Joining:
         entering: _Entering,
         cursor: str | None,
         asking: Asking,
+        invite: str | None,
     ) -> Answers:
         """Admit and list the session, and read the room, in one round trip.
 
@@ -222,7 +227,9 @@ class Joining:
         feed = entering.feed
         admission, _, state, past = await gather_started(
             self._memberships.admit(
-                feed.room, session.user, returning=cursor is not None
+                *(feed.room, session.user),
+                returning=cursor is not None,
+                invite=invite,
             ),
             self._roster.add(session, feed.room),
             self._snapshots.read(feed.room),

@@ -85,6 +85,18 @@ class Quitting:
         # Whose mark counts has changed.
         self._states.changed(message["room"])
 
+    async def room_gone(self, message: dict[str, Any]) -> None:
+        """Take the control message of a room's deletion.
+
+        Args:
+            message: ``room`` is the channel.
+        """
+        room = keys.room_of_channel(message["room"])
+        asked = self._attempts.tick()
+        for session in self._roster.of_room(room):
+            if self._attendance.expel(session, room, since=asked):
+                self._tell_ended(session, room)
+
     async def after_gap(self, channel: str) -> None:
         """Make up for notices that a room may have missed, quits among them.
 

@@ -37,6 +37,9 @@ RELOAD: Final = "reload"
 # The method of the control message by which nodes are told that somebody quit.
 QUIT: Final = "quit"
 
+# Likewise, that a room was deleted.
+GONE: Final = "room_gone"
+
 _MESSAGE_HEAD: Final = b'["message",'
 _DELETED_HEAD: Final = b'["message_deleted",'
 _OF_NUMBER: Final = rb'",\{"offset":\d+,"uid":"[\w-]+","message":(\d+),'
@@ -349,3 +352,8 @@ def own_read(room: str, user: str, namespace: str) -> Template:
 def quit_message(room: str, user: str) -> bytes:
     """Return the message that tells the nodes that a user quit a room."""
     return orjson.dumps({"method": QUIT, "room": keys.channel(room), "user": user})
+
+
+def room_gone(room: str) -> bytes:
+    """Return the message that tells the nodes that a room was deleted."""
+    return orjson.dumps({"method": GONE, "room": keys.channel(room)})

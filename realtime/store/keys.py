@@ -109,6 +109,26 @@ def bans(room: str) -> str:
     return _room_key(room, "bans")
 
 
+def invites(room: str) -> str:
+    """Hash with a TTL: an invite's token to its end, uses, time and maker."""
+    return _room_key(room, "invites")
+
+
+def reports(room: str) -> str:
+    """Stream with a TTL: what members told the moderators, JSON."""
+    return _room_key(room, "reports")
+
+
+def audit(room: str) -> str:
+    """Stream with a TTL: what was done to the room and its people, events."""
+    return _room_key(room, "audit")
+
+
+def blocks(room: str) -> str:
+    """Set: which of a direct room's two block the other; it may be there before."""
+    return _room_key(room, "blocks")
+
+
 def quits(room: str) -> str:
     """Sorted set with a TTL: who quit lately, by Unix seconds."""
     return _room_key(room, "quits")
@@ -165,6 +185,16 @@ def user_rooms(user: str) -> str:
 def user_new_rooms(user: str) -> str:
     """String with a TTL: how many rooms a user has put on their list lately."""
     return f"{{user-{quote(user, safe='')}}}:newRooms"
+
+
+def user_blocks(user: str) -> str:
+    """Set: whom a user blocks."""
+    return f"{{user-{quote(user, safe='')}}}:blocks"
+
+
+def user_reports(user: str) -> str:
+    """String with a TTL: how many reports a user has made lately."""
+    return f"{{user-{quote(user, safe='')}}}:reports"
 
 
 def user_rate(user: str) -> str:

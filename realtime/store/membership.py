@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from realtime.errors import (
@@ -22,6 +22,9 @@ from realtime.store.scripts import Admission, Refusal
 from realtime.tasks import gather_started
 
 _logger = logging.getLogger(__name__)
+
+# What the id of a room of two begins with; no other room's may.
+DIRECT_PREFIX = "d-"
 
 # Rooms of a list that are asked for in one go: a long list does not crowd out what
 # others ask of Redis.
@@ -109,7 +112,12 @@ class Memberships:
             raise self._refusal(claim)
 
     def admit(
-        self, room: str, user: str, *, returning: bool = False
+        self,
+        room: str,
+        user: str,
+        *,
+        returning: bool = False,
+        invite: str | None = None,
     ) -> Coroutine[Any, Any, Admission]:
         """Make a user a member, if not one yet, and return where they stand.
 
@@ -121,6 +129,7 @@ class Memberships:
             user: Who enters.
             returning: They come back to where they were: whoever quit meanwhile, on
                 another device, is not made a member again.
+            invite: What lets them into a private room.
 
         Raises:
             ForbiddenError: They come back and have quit, they are banned, or the room
@@ -144,10 +153,13 @@ class Memberships:
                 reactions=keys.reactions(room),
                 reactors=keys.reactors(room),
                 pins=keys.pins(room),
+                invites=keys.invites(room),
                 user=user,
-                opens=self._opens,
+                # A direct room is made by request, for its two.
+                opens=self._opens and not room.startswith(DIRECT_PREFIX),
                 returning=returning,
                 keep_seconds=QUITS_KEPT_SECONDS,
+                invite=invite or "",
             ),
         )
 
@@ -326,12 +338,16 @@ class Memberships:
         )
         summaries: list[RoomSummary] = []
         for each, summary in zip(rooms, found, strict=True):
-            if isinstance(summary, ReplyError):
+            if summary is None:
+                # A quit or a join under way, or a room that was deleted.
+                with suppress(ChatError):
+                    await self.unlist(each, user)
+            elif isinstance(summary, ReplyError):
                 # What is wrong with one room must not hide the others.
                 _logger.error("Room %s cannot be listed", each, exc_info=summary)
             elif isinstance(summary, BaseException):
                 raise summary
-            elif summary is not None:
+            else:
                 summaries.append(summary)
         return summaries
 
@@ -347,7 +363,7 @@ class Memberships:
             user=user,
         )
         if found is None:
-            # On the user's list but not a member: a quit or a join under way.
+            # On the user's list but not a member.
             return None
         return RoomSummary(
             room=room,

@@ -12,11 +12,13 @@ import orjson
 
 from realtime.redis.client import RedisClient
 from realtime.store import events, keys, scripts
-from realtime.store.membership import QUITS_KEPT_SECONDS, Memberships
+from realtime.store.membership import DIRECT_PREFIX, QUITS_KEPT_SECONDS, Memberships
 from realtime.store.message_log import MessageLog
 from realtime.store.position import Uids
 from realtime.store.refusals import error_of
 from realtime.store.scripts import Refusal, Standing
+
+_Done = TypeVar("_Done")
 
 # Users that a room may have banned at a time.
 ROOM_BANS = 1_000
@@ -24,8 +26,6 @@ ROOM_BANS = 1_000
 FOREVER_MS = 10 * 365 * 24 * 3600 * 1000
 # Settings that only an owner may change; moderators may change the others.
 OWNERS_SETTINGS = frozenset({"history", "kind", "writers"})
-# What the id of a room of two begins with; no other room's may.
-DIRECT_PREFIX = "d-"
 
 
 _Result = TypeVar("_Result")
@@ -107,6 +107,8 @@ class People:
             messages=keys.messages(room),
             staff=keys.staff(room),
             quits=keys.quits(room),
+            audit=keys.audit(room),
+            blocks=keys.blocks(room),
             actor=actor,
             kind=kind,
             settings=orjson.dumps(dict(settings)),
@@ -129,6 +131,7 @@ class People:
                 meta=keys.meta(room),
                 log=keys.log(room),
                 messages=keys.messages(room),
+                audit=keys.audit(room),
                 actor=actor,
                 settings=orjson.dumps(dict(settings)),
                 needs_owner=not OWNERS_SETTINGS.isdisjoint(settings),
@@ -157,6 +160,7 @@ class People:
                     messages=keys.messages(room),
                     staff=keys.staff(room),
                     bans=keys.bans(room),
+                    audit=keys.audit(room),
                     actor=actor,
                     user=user,
                     role=role,
@@ -207,6 +211,7 @@ class People:
                 reactions=keys.reactions(room),
                 reactors=keys.reactors(room),
                 pins=keys.pins(room),
+                audit=keys.audit(room),
                 actor=actor,
                 user=user,
                 ban_ms=ban_ms,
@@ -221,9 +226,51 @@ class People:
             await self._memberships.unlist(room, user)
         return gone
 
-    async def unban(self, room: str, user: str) -> bool:
-        """Let a banned user come again; false if they were not banned."""
-        return bool(await self._redis.call("ZREM", keys.bans(room), user))
+    async def unban(self, room: str, actor: str, user: str) -> None:
+        """Let a banned user come again; repeating it is fine."""
+        done = await scripts.member_unban(
+            self._redis,
+            members=keys.members(room),
+            bans=keys.bans(room),
+            audit=keys.audit(room),
+            actor=actor,
+            user=user,
+            body=orjson.dumps({"room": room, "user": user, "by": actor})[1:-1],
+        )
+        if isinstance(done, Refusal):
+            raise error_of(done)
+
+    async def delete(self, room: str, actor: str) -> None:
+        """End a room for all; its id stays taken for as long as quits are noted.
+
+        It leaves the actor's list of rooms at once, those of others when they look.
+        """
+        told = self._event(room, {"room": room, "by": actor})
+        await self._settled(
+            room,
+            lambda: scripts.room_delete(
+                self._redis,
+                members=keys.members(room),
+                meta=keys.meta(room),
+                log=keys.log(room),
+                messages=keys.messages(room),
+                quits=keys.quits(room),
+                last_read=keys.last_read(room),
+                sessions=keys.sessions(room),
+                online=keys.online(room),
+                staff=keys.staff(room),
+                bans=keys.bans(room),
+                invites=keys.invites(room),
+                slow=keys.slow(room),
+                actor=actor,
+                uid=told["uid"],
+                body=told["body"],
+                keep_seconds=QUITS_KEPT_SECONDS,
+                channel=told["channel"],
+                control=events.room_gone(room),
+            ),
+        )
+        await self._memberships.unlist(room, actor)
 
     async def set(
         self, room: str, actor: str, user: str, *, role: str | None, mute_ms: int | None
@@ -243,6 +290,7 @@ class People:
                 log=keys.log(room),
                 messages=keys.messages(room),
                 staff=keys.staff(room),
+                audit=keys.audit(room),
                 actor=actor,
                 user=user,
                 role=role or "",
@@ -250,13 +298,6 @@ class People:
                 **self._event(room, about),
             ),
         )
-
-    async def role(self, room: str, user: str) -> str | None:
-        """Return a member's role; None for who is none."""
-        if user.startswith("$"):
-            return "system"
-        record = await self._redis.call("HGET", keys.members(room), user)
-        return None if record is None else str(orjson.loads(record)["role"])
 
     async def members(self, room: str, users: list[str]) -> list[MemberEntry]:
         """Return what is known of those of the users who are members."""

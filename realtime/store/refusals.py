@@ -84,6 +84,10 @@ _ERRORS: Final[Mapping[str, Callable[[Refusal], ChatError]]] = {
     "too_many_bans": _too_large(
         "This room has as many bans as it may have.", "room_bans"
     ),
+    "blocked": _forbidden("One of you blocks the other."),
+    "invites": _too_large(
+        "This room has as many invites as it may have; revoke one.", "room_invites"
+    ),
     "changed": _unavailable("The message is being changed; try again."),
     "lost": _unavailable("The room is being mended; ask again."),
 }

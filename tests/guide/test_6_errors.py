@@ -38,9 +38,11 @@ def test_every_event_is_in_the_guide(name: str) -> None:
     assert name in _first_arguments("do")
 
 
-@pytest.mark.parametrize("name", sorted(set(BROADCASTS) - WHEN_SOMETHING_BREAKS))
+@pytest.mark.parametrize(
+    "name", sorted(set(BROADCASTS) - WHEN_SOMETHING_BREAKS - {"room_created"})
+)
 def test_every_broadcast_is_in_the_guide(name: str) -> None:
-    """Some guide test waits for it."""
+    """Some guide test waits for it; nobody attends when `room_created` is published."""
     assert name in _first_arguments("next")
 
 

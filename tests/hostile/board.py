@@ -24,6 +24,21 @@ GUESSED: dict[str, list[dict[str, Any]]] = {
         {"room": ROOM, "after": 0, "limit": 100},
         {"room": ROOM, "before": 2},
     ],
+    "room_set": [{"room": ROOM, "name": "mine"}],
+    "room_delete": [{"room": ROOM}],
+    "members": [{"room": ROOM}],
+    "members_add": [{"room": ROOM, "users": ["mallory"]}],
+    "member_remove": [{"room": ROOM, "user": "ann"}],
+    "unban": [{"room": ROOM, "user": "mallory"}],
+    "member_set": [{"room": ROOM, "user": "mallory", "role": "owner"}],
+    "invite_create": [{"room": ROOM}, {"room": ROOM, "uses": 1}],
+    "invite_revoke": [{"room": ROOM, "invite": "A" * 22}],
+    "invites": [{"room": ROOM}],
+    "report": [
+        {"room": ROOM, "message": 1, "reason": "x"},
+    ],
+    "reports": [{"room": ROOM}],
+    "audit": [{"room": ROOM}],
 }
 
 

@@ -61,7 +61,8 @@ async def run_nodes(
         settings: Fields of :class:`Settings`, for all of them.
     """
     # Tests write faster than people; those of the limits set some.
-    settings = {"rates": "off", **settings}
+    # They make rooms by joining them, with keys as well.
+    settings = {"rates": "off", "open_rooms": True, **settings}
     chosen = Settings(host=HOST, port=0, redis_url=redis_url, **settings)
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(_node(chosen)) for _ in range(count)]
@@ -90,7 +91,12 @@ class NodeProcess(harness.NodeProcess):
     def __init__(self, *flags: str, port: int = 0, **variables: str) -> None:
         with tempfile.NamedTemporaryFile(prefix="chatroom-", delete=False) as file:
             log = Path(file.name)
-        environment = {"PYTHONUNBUFFERED": "1", "CHATROOM_RATES": "off", **variables}
+        environment = {
+            "PYTHONUNBUFFERED": "1",
+            "CHATROOM_RATES": "off",
+            "CHATROOM_OPEN_ROOMS": "true",
+            **variables,
+        }
         super().__init__(*flags, log=log, port=port, environment=environment)
         self._last_output: str | None = None
 

@@ -1,11 +1,17 @@
 """Who may be in a room, and who may do what there: over two nodes, by role."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
+from socketio.exceptions import ConnectionError as RefusedError
 
-from tests.kit.members import Member, all_see, member, members
+from realtime.store import keys
+from realtime.store.people import direct_id
+from schemas.permissions import PERMISSIONS, ROLES, Act, may, table
+from tests.kit.members import Member, all_see, member, members, text_of
 from tests.kit.nodes import Node, run_nodes
 from tests.kit.waiting import wait_until
 
@@ -180,58 +186,134 @@ async def test_frozen_muted_and_slow(nodes: list[Node]) -> None:
         await bob.do("send", said)
 
 
-MATRIX = [
-    # act, payload, which of stranger, member, moderator, owner may
-    ("members", {}, (False, True, True, True)),
-    ("members_add", {"users": ["new"]}, (False, False, True, True)),
-    ("member_remove", {"user": "victim"}, (False, False, True, True)),
-    ("member_remove", {"user": "staff"}, (False, False, False, True)),
-    ("member_remove", {"user": "boss", "ban": True}, (False, False, False, False)),
-    ("unban", {"user": "victim"}, (False, False, True, True)),
-    ("member_set", {"user": "victim", "muteSeconds": 5}, (False, False, True, True)),
-    ("member_set", {"user": "staff", "muteSeconds": 5}, (False, False, False, True)),
-    (
-        "member_set",
-        {"user": "victim", "role": "moderator"},
-        (False, False, False, True),
-    ),
-    ("room_set", {"name": "new"}, (False, False, True, True)),
-    ("room_set", {"slow": 5}, (False, False, True, True)),
-    ("room_set", {"writers": "moderators"}, (False, False, False, True)),
-    ("room_set", {"private": True}, (False, False, False, True)),
-]
+def filled(value: Any, people: dict[str, str]) -> Any:
+    """Put users in the places of the roles that they have."""
+    if isinstance(value, list):
+        return [filled(each, people) for each in value]
+    return people.get(value, value) if isinstance(value, str) else value
 
 
-@pytest.mark.parametrize(("act", "more", "allowed"), MATRIX)
-async def test_each_role_may_what_the_table_says(
-    nodes: list[Node], act: str, more: Payload, allowed: tuple[bool, ...]
-) -> None:
-    """Asked at another node than where the role was given."""
-    for role, may in zip(
-        ("stranger", "member", "moderator", "owner"), allowed, strict=True
-    ):
+@pytest.mark.parametrize("act", PERMISSIONS, ids=lambda act: act.what)
+async def test_each_role_may_what_the_table_says(nodes: list[Node], act: Act) -> None:
+    """Each cell, asked at another node than where the role was given."""
+    people = {"{member}": "victim", "{moderator}": "staff", "{owner}": "boss"}
+    payload = {name: filled(value, people) for name, value in act.payload.items()}
+    for role in ROLES:
         room = f"r-{role}"
         async with members(nodes, ["boss", "staff", "victim"], room) as (boss, *_):
             give = {"room": room, "user": "staff", "role": "moderator"}
             await boss.do("member_set", give)
-            who = {"stranger": "eve", "owner": "second"}.get(role, f"a-{role}")
-            async with member(nodes[1], who) as actor:
+            async with member(nodes[1], "actor") as actor:
                 if role != "stranger":
                     await actor.join(room)
-                    await boss.do(
-                        "member_set", {"room": room, "user": who, "role": role}
-                    )
-                answer = await actor.ask(act, {"room": room, **more})
-                assert answer["ok"] is may, (role, answer)
-                if not may:
+                    await boss.do("member_set", {**give, "user": "actor", "role": role})
+                answer = await actor.ask(act.request, {"room": room, **payload})
+                assert answer["ok"] is may(role, act.least), (role, answer)
+                if not answer["ok"]:
                     assert answer["error"]["code"] == "forbidden"
+
+
+def test_the_protocol_document_prints_the_table() -> None:
+    """As the table is that the test above walks."""
+    page = Path(__file__).parents[2] / "docs" / "protocol.md"
+    assert table() in page.read_text(encoding="utf-8")
+
+
+async def test_a_deleted_room_is_gone_at_all_nodes_and_stays_so(
+    nodes: list[Node], redis_client: Redis
+) -> None:
+    """Its last event tells so; nobody attends it; a late join does not make it anew."""
+    async with members(nodes, ["ann", "bob"], "42") as (ann, bob):
+        await bob.send("hello")
+        await ann.do("room_delete", {"room": "42"})
+        for each in (ann, bob):
+            deleted = await told(each, "room_deleted")
+            assert (deleted["by"], deleted["after"]) == ("ann", 1)
+            await told(each, "membership_ended")
+            assert (await refused(each, "join", {"room": "42"}))["code"] == "forbidden"
+        error = await refused(bob, "send", text_of("x"))
+        assert error["code"] == "not_attending"
+        assert (await bob.do("rooms"))["rooms"] == []
+        assert not await redis_client.sismember(keys.user_rooms("bob"), "42")
+        again = {"kind": "public", "room": "42", "clientId": "c"}
+        assert (await refused(bob, "room_create", again))["code"] == "conflict"
+    assert await redis_client.keys("*chatroom-42}:messages") == []
+
+
+async def test_an_invite_lets_so_many_in_as_it_says(nodes: list[Node]) -> None:
+    """Into a private room, until it is used up or revoked, and no banned user."""
+    users = ["ann", "bob", "cho", "dan"]
+    async with members(nodes, users) as (ann, bob, cho, dan):
+        room = (await ann.do("room_create", {"kind": "private", "clientId": "c"}))[
+            "room"
+        ]
+        await ann.join(room)
+        made = await ann.do("invite_create", {"room": room, "uses": 1})
+        asked = {"room": room, "invite": made["invite"]}
+        wrong = await refused(bob, "join", {**asked, "invite": "A" * 22})
+        assert wrong["code"] == "forbidden"
+        assert (await bob.do("join", asked))["role"] == "member"
+        assert (await refused(cho, "join", asked)) == wrong, "it is used up"
+        ban = {"room": room, "user": "dan", "ban": True}
+        assert (await ann.do("member_remove", ban))["removed"] is False
+        more = await ann.do("invite_create", {"room": room})
+        asked["invite"] = more["invite"]
+        assert (await refused(dan, "join", asked))["reason"] == "banned"
+        await cho.do("join", asked)
+        await ann.do("invite_revoke", asked)
+        await ann.do("unban", {"room": room, "user": "dan"})
+        assert (await refused(dan, "join", asked)) == wrong
+        acts = [each["act"] for each in (await ann.do("audit", {"room": room}))["acts"]]
+        assert acts == [
+            "member_unbanned",
+            "invite_revoked",
+            "invite_created",
+            "member_left",
+            "invite_created",
+            "room_created",
+        ]
+
+
+async def test_rooms_are_made_by_request_only_where_it_is_set(redis_url: str) -> None:
+    """A join makes none then; those that are there are joined as before."""
+    async with (
+        run_nodes(2, redis_url, open_rooms=False) as nodes,
+        members(nodes, ["ann", "bob"]) as (ann, bob),
+    ):
+        assert (await refused(ann, "join", {"room": "42"}))["code"] == "forbidden"
+        made = {"kind": "public", "room": "42", "clientId": "c"}
+        assert (await ann.do("room_create", made))["room"] == "42"
+        assert (await bob.do("join", {"room": "42"}))["role"] == "member"
+
+
+async def test_nobody_takes_the_room_of_two_others(nodes: list[Node]) -> None:
+    """Neither by joining nor by making a room of its id; who quit finds it again."""
+    async with members(nodes, ["ann", "bob", "eve"]) as (ann, _, eve):
+        room = direct_id("ann", "bob")
+        assert (await refused(eve, "join", {"room": room}))["code"] == "forbidden"
+        taken = {"kind": "public", "room": room, "clientId": "c"}
+        assert (await refused(eve, "room_create", taken))["code"] == "invalid"
+        made = {"kind": "direct", "users": ["bob"], "clientId": "c"}
+        assert (await ann.do("room_create", made))["room"] == room
+        await ann.join(room)
+        await ann.do("quit", {"room": room})
+        assert (await refused(ann, "join", {"room": room}))["code"] == "forbidden"
+        await ann.do("room_create", made)
+        await ann.join(room)
+
+
+async def test_no_user_has_the_id_of_a_key(nodes: list[Node]) -> None:
+    """Ids that begin with `$` are those of API keys."""
+    with pytest.raises(RefusedError):
+        async with member(nodes[0], "$key"):
+            pass
 
 
 @pytest.mark.parametrize(
     ("event", "payload", "field"),
     [
         ("room_create", {"kind": "secret", "clientId": "c"}, "kind"),
-        ("room_create", {"kind": "public", "name": "\u2800", "clientId": "c"}, "name"),
+        ("room_create", {"kind": "public", "name": "\u200b", "clientId": "c"}, "name"),
         ("room_create", {"kind": "direct", "clientId": "c"}, "users"),
         ("room_set", {"room": "42"}, "payload"),
         ("room_set", {"room": "42", "data": [[[[[[1]]]]]]}, "data"),

@@ -65,7 +65,7 @@ async def test_one_broken_room_hides_no_other(
 async def test_the_first_join_makes_a_member(
     rooms: Memberships, redis_client: Redis
 ) -> None:
-    """With a role and a time; repeating it changes nothing."""
+    """With a role, the first one's, and a time; repeating it changes nothing."""
     assert not await rooms.is_member("42", "ann")
     assert (await join(rooms, "42", "ann")).new
     first = await redis_client.hgetall(keys.members("42"))

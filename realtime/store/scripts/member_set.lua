@@ -4,6 +4,7 @@
 -- KEYS[3] log - stream
 -- KEYS[4] messages - hash
 -- KEYS[5] staff - sorted set: owners and moderators, by since when
+-- KEYS[6] audit - stream: what was done, by whom
 -- ARGV[1] actor - id of who does it
 -- ARGV[2] user - id of whose record it is
 -- ARGV[3] role - the new one, empty: as it is
@@ -14,13 +15,14 @@
 -- ARGV[8] log_age_ms - milliseconds the log keeps an event at most
 -- ARGV[9] channel - of the room
 -- ARGV[10] publish_command - PUBLISH or SPUBLISH
--- USES numbers, log, judge, roles
+-- USES numbers, log, judge, roles, audit
 -- Returns {role, muted until in Unix ms, 0: not}, or {-1, reason, number}: not_member: who
 -- asks is none; role: theirs does not allow it; no_such_member; lost: the meta hash is to
 -- be mended first
 
 local members, meta, log, messages, staff = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local user, role, mute_ms, uid = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local audit, channel, publish = KEYS[6], ARGV[9], ARGV[10]
 
 local actor = actor_of(members, ARGV[1])
 if not actor then
@@ -59,5 +61,6 @@ if failed ~= nil then
   return failed or {-1, 'lost', 0}
 end
 set_role(members, staff, user, record, role, event.at)
-redis.call(ARGV[10], ARGV[9], bytes)
+note_act(audit, bytes)
+redis.call(publish, channel, bytes)
 return {role, muted_until}

@@ -8,8 +8,10 @@ from realtime.store.scripts.loading import Parsed, Refusal, load, refusal
 
 MEMBER_REMOVE = load("member_remove")
 MEMBER_SET = load("member_set")
+MEMBER_UNBAN = load("member_unban")
 MEMBERS_ADD = load("members_add")
 ROOM_CREATE = load("room_create")
+ROOM_DELETE = load("room_delete")
 ROOM_SET = load("room_set")
 
 
@@ -34,6 +36,7 @@ def member_remove(
     reactions: str,
     reactors: str,
     pins: str,
+    audit: str,
     actor: str,
     user: str,
     ban_ms: int,
@@ -65,6 +68,7 @@ def member_remove(
             reactions,
             reactors,
             pins,
+            audit,
         ),
         (
             actor,
@@ -106,6 +110,7 @@ def member_set(
     log: str,
     messages: str,
     staff: str,
+    audit: str,
     actor: str,
     user: str,
     role: str,
@@ -119,7 +124,7 @@ def member_set(
     """Give a member another role, or keep them from writing for a while."""
     reply = redis.run_script(
         MEMBER_SET,
-        (members, meta, log, messages, staff),
+        (members, meta, log, messages, staff, audit),
         (
             actor,
             user,
@@ -147,6 +152,7 @@ def members_add(
     messages: str,
     staff: str,
     bans: str,
+    audit: str,
     actor: str,
     user: str,
     role: str,
@@ -159,7 +165,7 @@ def members_add(
     """Make a user a member; false: they are one."""
     reply = redis.run_script(
         MEMBERS_ADD,
-        (members, last_read, meta, quits, log, messages, staff, bans),
+        (members, last_read, meta, quits, log, messages, staff, bans, audit),
         (
             actor,
             user,
@@ -185,6 +191,8 @@ def room_create(
     messages: str,
     staff: str,
     quits: str,
+    audit: str,
+    blocks: str,
     actor: str,
     kind: str,
     settings: bytes,
@@ -199,7 +207,7 @@ def room_create(
     """Make a room; false: it was made before, by the same one."""
     reply = redis.run_script(
         ROOM_CREATE,
-        (members, last_read, meta, log, messages, staff, quits),
+        (members, last_read, meta, log, messages, staff, quits, audit, blocks),
         (
             actor,
             kind,
@@ -224,6 +232,7 @@ def room_set(
     meta: str,
     log: str,
     messages: str,
+    audit: str,
     actor: str,
     settings: bytes,
     needs_owner: bool,
@@ -236,7 +245,7 @@ def room_set(
     """Change settings of a room."""
     reply = redis.run_script(
         ROOM_SET,
-        (members, meta, log, messages),
+        (members, meta, log, messages, audit),
         (
             actor,
             settings,
@@ -250,3 +259,68 @@ def room_set(
         ),
     )
     return Parsed(reply, _done)
+
+
+def member_unban(
+    redis: ScriptRunner,
+    *,
+    members: str,
+    bans: str,
+    audit: str,
+    actor: str,
+    user: str,
+    body: bytes,
+) -> Awaitable[bool | Refusal]:
+    """Let a banned user come again; false: they were not banned."""
+    reply = redis.run_script(MEMBER_UNBAN, (members, bans, audit), (actor, user, body))
+    return Parsed(reply, _done)
+
+
+def _deleted(said: Any) -> list[str] | Refusal:
+    if said[0] == -1:
+        return refusal(said)
+    return [user.decode() for user in said[1]]
+
+
+def room_delete(
+    redis: ScriptRunner,
+    *,
+    members: str,
+    meta: str,
+    log: str,
+    messages: str,
+    quits: str,
+    last_read: str,
+    sessions: str,
+    online: str,
+    staff: str,
+    bans: str,
+    invites: str,
+    slow: str,
+    actor: str,
+    uid: str,
+    body: bytes,
+    keep_seconds: int,
+    channel: str,
+    control: bytes,
+) -> Awaitable[list[str] | Refusal]:
+    """End a room for all; return who were its members."""
+    reply = redis.run_script(
+        ROOM_DELETE,
+        (
+            members,
+            meta,
+            log,
+            messages,
+            quits,
+            last_read,
+            sessions,
+            online,
+            staff,
+            bans,
+            invites,
+            slow,
+        ),
+        (actor, uid, body, keep_seconds, channel, redis.publish_command, control),
+    )
+    return Parsed(reply, _deleted)

@@ -7,6 +7,7 @@
 -- KEYS[6] messages - hash
 -- KEYS[7] staff - sorted set: owners and moderators, by since when
 -- KEYS[8] bans - sorted set: who may not come, by until when
+-- KEYS[9] audit - stream: what was done, by whom
 -- ARGV[1] actor - id of who does it
 -- ARGV[2] user - id of who becomes a member
 -- ARGV[3] role - theirs
@@ -16,13 +17,14 @@
 -- ARGV[7] log_age_ms - milliseconds the log keeps an event at most
 -- ARGV[8] channel - of the room
 -- ARGV[9] publish_command - PUBLISH or SPUBLISH
--- USES numbers, log, marks, judge, roles
+-- USES numbers, log, marks, judge, roles, audit
 -- Returns {new 0|1}, or {-1, reason, number}: not_member: who asks is none; role: theirs does
 -- not allow it; banned until, in Unix ms; lost: the meta hash is to be mended first
 
 local members, last_read, meta, quits = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local log, messages, staff, bans = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local user, role, uid = ARGV[2], ARGV[3], ARGV[4]
+local audit, channel, publish = KEYS[9], ARGV[8], ARGV[9]
 
 local actor = actor_of(members, ARGV[1])
 if not actor then
@@ -59,5 +61,6 @@ local since = history == 'joined' and tonumber(top) + 1 or 1
 set_role(members, staff, user, new_record(role, event.at, tonumber(top), since), role, event.at)
 redis.call('ZADD', last_read, top, user)
 redis.call('ZREM', quits, user)
-redis.call(ARGV[9], ARGV[8], bytes)
+note_act(audit, bytes)
+redis.call(publish, channel, bytes)
 return {1}

@@ -65,19 +65,21 @@ def membership_admit(
     reactions: str,
     reactors: str,
     pins: str,
+    invites: str,
     user: str,
     opens: bool,
     returning: bool,
     keep_seconds: int,
+    invite: str,
 ) -> Awaitable[Admission | Refusal]:
     """Make a user a member, if not one yet and they may be."""
     reply = redis.run_script(
         MEMBERSHIP_ADMIT,
         (
             *(members, last_read, meta, quits, log, messages, staff, bans),
-            *(deleted, reactions, reactors, pins),
+            *(deleted, reactions, reactors, pins, invites),
         ),
-        (user, int(opens), int(returning), keep_seconds),
+        (user, int(opens), int(returning), keep_seconds, invite),
     )
     return Parsed(reply, _admission)
 

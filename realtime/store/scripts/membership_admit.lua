@@ -12,11 +12,13 @@
 -- KEYS[10] reactions - hash
 -- KEYS[11] reactors - sorted set
 -- KEYS[12] pins - sorted set: numbers of pinned messages
+-- KEYS[13] invites - hash
 -- ARGV[1] user - id
 -- ARGV[2] opens - 1: a room that is not there is made
 -- ARGV[3] returning - 1: they come back, and stay out if they quit meanwhile
 -- ARGV[4] keep_seconds - how long the notes of quits are kept
--- USES numbers, marks, judge, roles
+-- ARGV[5] invite - token that lets them into a private room, empty: none
+-- USES numbers, marks, judge, roles, invites
 -- Returns {new 0|1, lastMessage, lastReadMessage, record, unread, the log's top offset as of
 -- these, {pinned message that they may see, ...}, {kind, history, name, topic, data, writers,
 -- slow, invite}}, or {-1, reason, number}: quit: they come back and had quit; banned until,
@@ -46,7 +48,8 @@ if not record then
   if banned_until > now then
     return {-1, 'banned', banned_until}
   end
-  if kind ~= '' and kind ~= 'public' then
+  if kind ~= '' and kind ~= 'public'
+    and not (kind == 'private' and take_invite(KEYS[13], ARGV[5], now)) then
     return {-1, 'not_member', 0}
   end
   local is_first = redis.call('EXISTS', members) == 0

@@ -29,14 +29,15 @@ local meta, log, messages = KEYS[4], KEYS[5], KEYS[6]
 local sessions, online, staff, bans = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local deleted, reactions, reactors, pins = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 local user, keep, empty = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[6])
+local channel, publish, control = ARGV[3], ARGV[4], ARGV[5]
 
 local before = redis.call('HGET', members, user)
 if not end_membership(members, last_read, quits, staff, user, keep, empty,
-    meta, log, messages, sessions, online, bans, deleted, reactions, reactors, pins) then
+    {meta, log, messages, sessions, online, bans, deleted, reactions, reactors, pins}) then
   return 0
 end
 if role_of(before) == 'owner' then
   pass_ownership(members, staff)
 end
-redis.call(ARGV[4], ARGV[3], ARGV[5])
+redis.call(publish, channel, control)
 return 1

@@ -6,6 +6,8 @@
 -- KEYS[5] messages - hash
 -- KEYS[6] staff - sorted set: owners and moderators, by since when
 -- KEYS[7] quits - sorted set
+-- KEYS[8] audit - stream: what was done, by whom
+-- KEYS[9] blocks - set: which of a direct room's two block the other
 -- ARGV[1] actor - id of who makes it
 -- ARGV[2] kind - public, private or direct
 -- ARGV[3] settings - JSON object of the room's own fields, as strings
@@ -17,16 +19,38 @@
 -- ARGV[9] channel - of the room
 -- ARGV[10] publish_command - PUBLISH or SPUBLISH
 -- ARGV[11] quit_keep_seconds - how long the notes of quits are kept
--- USES numbers, log, marks, judge, roles
+-- USES numbers, log, marks, judge, roles, audit
 -- Returns {made 0|1}, or {-1, exists, 0}: there is one of this id that another one made
 
 local members, last_read, meta, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local messages, staff, quits = KEYS[5], KEYS[6], KEYS[7]
 local actor, kind, other, uid = ARGV[1], ARGV[2], ARGV[4], ARGV[5]
+local audit, channel, publish = KEYS[8], ARGV[9], ARGV[10]
+local blocks = KEYS[9]
 
-local known = redis.call('HMGET', meta, 'createdBy', 'kind')
-if known[1] or redis.call('EXISTS', members, log, messages) > 0 then
-  if (known[1] == actor and known[2] == kind) or (kind == 'direct' and known[2] == kind) then
+-- Make them members who are none, who quit the room of two as well: it is theirs for ever.
+local function admit_all(role, now, top)
+  for _, user in ipairs(other ~= '' and {actor, other} or {actor}) do
+    if not is_key(user) and redis.call('HEXISTS', members, user) == 0 then
+      set_role(members, staff, user, new_record(role, now, top, 1), role, now)
+      redis.call('ZADD', last_read, digits(top), user)
+      redis.call('ZREM', quits, user)
+    end
+  end
+end
+
+local known = redis.call('HMGET', meta, 'createdBy', 'kind', 'lastMessage')
+if known[1] or known[2] or redis.call('EXISTS', members, log, messages) > 0 then
+  if kind == 'direct' and known[2] == kind then
+    redis.call('PERSIST', last_read)
+    redis.call('PERSIST', meta)
+    redis.call('PERSIST', log)
+    redis.call('PERSIST', messages)
+    sort_marks(last_read)
+    admit_all('member', clock(), tonumber(known[3] or '0'))
+    return {0}
+  end
+  if known[1] == actor and known[2] == kind then
     return {0}
   end
   return {-1, 'exists', 0}
@@ -42,14 +66,11 @@ redis.call('HSET', meta, 'kind', kind, 'createdBy', actor, 'createdAt', event.at
 for name, value in pairs(cjson.decode(ARGV[3])) do
   redis.call('HSET', meta, name, value)
 end
-local role = kind == 'direct' and 'member' or 'owner'
-for _, user in ipairs(other ~= '' and {actor, other} or {actor}) do
-  if not is_key(user) then
-    set_role(members, staff, user, new_record(role, event.at, 0, 1), role, event.at)
-    redis.call('ZADD', last_read, 0, user)
-    redis.call('ZREM', quits, user)
-  end
+if redis.call('EXISTS', blocks) == 1 then
+  redis.call('HSET', meta, 'writers', 'blocked')
 end
+admit_all(kind == 'direct' and 'member' or 'owner', event.at, 0)
 redis.call('EXPIRE', quits, ARGV[11])
-redis.call(ARGV[10], ARGV[9], bytes)
+note_act(audit, bytes)
+redis.call(publish, channel, bytes)
 return {1}

@@ -3,6 +3,7 @@
 -- KEYS[2] meta - hash
 -- KEYS[3] log - stream
 -- KEYS[4] messages - hash
+-- KEYS[5] audit - stream: what was done, by whom
 -- ARGV[1] actor - id of who does it
 -- ARGV[2] settings - JSON object of the fields that change, as strings
 -- ARGV[3] needs_owner - 1: one of them is an owner's to change
@@ -12,12 +13,13 @@
 -- ARGV[7] log_age_ms - milliseconds the log keeps an event at most
 -- ARGV[8] channel - of the room
 -- ARGV[9] publish_command - PUBLISH or SPUBLISH
--- USES numbers, log, judge, roles
+-- USES numbers, log, judge, roles, audit
 -- Returns {1}, or {-1, reason, number}: not_member: who asks is none; role: theirs does not
 -- allow it; lost: the meta hash is to be mended first
 
 local members, meta, log, messages = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local uid = ARGV[4]
+local audit, channel, publish = KEYS[5], ARGV[8], ARGV[9]
 
 local actor = actor_of(members, ARGV[1])
 if not actor then
@@ -57,5 +59,6 @@ end
 for name, value in pairs(changed) do
   redis.call('HSET', meta, name, value)
 end
-redis.call(ARGV[9], ARGV[8], bytes)
+note_act(audit, bytes)
+redis.call(publish, channel, bytes)
 return {1}

@@ -26,6 +26,9 @@ local function may_not_write(record, writers, now)
   if muted_until > now then
     return 'muted', muted_until
   end
+  if writers == 'blocked' and role ~= 'system' then
+    return 'blocked', 0
+  end
   if writers == 'moderators' and role == 'member' then
     return 'frozen', 0
   end

@@ -2,7 +2,7 @@
 
 -- Forget a member, and note it for nodes that do not hear of it; with the last member the
 -- room ends after a while: all keys of it.
-local function end_membership(members, last_read, quits, staff, user, keep, empty, ...)
+local function end_membership(members, last_read, quits, staff, user, keep, empty, others)
   sort_marks(last_read)
   redis.call('ZREM', last_read, user)
   redis.call('ZREM', staff, user)
@@ -17,8 +17,8 @@ local function end_membership(members, last_read, quits, staff, user, keep, empt
   if redis.call('EXISTS', members) == 0 then
     keep = math.min(keep, empty)
     redis.call('EXPIRE', last_read, empty)
-    for _, key in ipairs({...}) do
-      redis.call('EXPIRE', key, empty)
+    for _, each in ipairs(others) do
+      redis.call('EXPIRE', each, empty)
     end
   end
   redis.call('EXPIRE', quits, keep)

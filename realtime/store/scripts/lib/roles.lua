@@ -1,4 +1,4 @@
--- Members' records and who stands above whom. Needs numbers, judge.
+-- Records of members, and who stands above whom. Needs numbers, judge.
 
 local RANKS = {member = 1, moderator = 2, owner = 3, system = 4}
 

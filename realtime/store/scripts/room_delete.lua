@@ -1,0 +1,55 @@
+-- End a room for all its members, who are told; its id stays taken for a while.
+-- KEYS[1] members - hash
+-- KEYS[2] meta - hash
+-- KEYS[3] log - stream
+-- KEYS[4] messages - hash
+-- KEYS[5] quits - sorted set
+-- KEYS[6] last_read - sorted set
+-- KEYS[7] sessions - hash
+-- KEYS[8] online - hash
+-- KEYS[9] staff - sorted set
+-- KEYS[10] bans - sorted set
+-- KEYS[11] invites - hash
+-- KEYS[12] slow - sorted set
+-- ARGV[1] actor - id of who does it
+-- ARGV[2] uid - of the event, unique
+-- ARGV[3] body - the event's own JSON members, without braces
+-- ARGV[4] keep_seconds - how long the id is kept, and the notes for nodes that do not hear
+-- ARGV[5] channel - of the room
+-- ARGV[6] publish_command - PUBLISH or SPUBLISH
+-- ARGV[7] control - message that tells the nodes of it
+-- USES numbers, log, judge, roles
+-- Returns {1, {who was a member, ...}}, or {-1, reason, 0}: not_member: who asks is none;
+-- role: theirs does not allow it; lost: the meta hash is to be mended first
+
+local members, meta, log, messages, quits = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local last_read, sessions, online, staff = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local bans, invites, slow, keep = KEYS[10], KEYS[11], KEYS[12], tonumber(ARGV[4])
+local channel, publish = ARGV[5], ARGV[6]
+
+local actor = actor_of(members, ARGV[1])
+if not actor then
+  return {-1, 'not_member', 0}
+end
+local event = next_event(log, messages, meta, 'lastMessage', 'kind')
+if not event then
+  return {-1, 'lost', 0}
+end
+-- A direct room has its two for ever.
+if rank_of(actor) < 3 or event.known[OWN + 1] == 'direct' then
+  return {-1, 'role', 0}
+end
+local bytes = room_event('room_deleted', event, ARGV[2], ARGV[3], event.known[OWN])
+local gone = redis.call('HKEYS', members)
+local now = math.floor(event.at / 1000)
+for _, user in ipairs(gone) do
+  redis.call('ZADD', quits, digits(now), user)
+end
+redis.call('EXPIRE', quits, keep)
+redis.call('DEL', members, meta, log, messages, last_read, sessions, online, staff, bans,
+  invites, slow)
+redis.call('HSET', meta, 'kind', 'deleted')
+redis.call('EXPIRE', meta, keep)
+redis.call(publish, channel, bytes)
+redis.call(publish, channel, ARGV[7])
+return {1, gone}
