@@ -124,6 +124,9 @@ export async function member(name, { url = urls[1], room = "general" } = {}) {
     },
     /** Wait until a user has read up to a message, as the server says. */
     readBy: (user, message) => until("reads", () => client.room(room)?.reads?.get(user) >= message),
+    edit: (message, text) => client.edit(room, message, { text }),
+    delete: (message) => client.delete(room, message),
+    react: (message, key, on) => client.react(room, message, key, on),
     typing: (on) => client.setTyping(room, on),
     quit: () => client.quit(room),
     close: () => client.close(),

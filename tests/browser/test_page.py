@@ -21,6 +21,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 SCENARIOS = {
     "chat": "two people on two nodes chat, with images, typing and read counts",
     "photos": "photos are made smaller, shown small, opened large; refusals are told",
+    "changes": "what is edited, deleted and reacted to is shown, also after an absence",
     "reload": "a page reloaded in mid-send loses nothing and doubles nothing",
     "sending": "what is written keeps its order, and comes back if it cannot be sent",
     "offline": "a page that goes offline says so, and catches up when it is back",

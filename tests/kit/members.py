@@ -41,7 +41,6 @@ class Member(RecordingClient):
         self.seen: dict[str, list[Payload]] = defaultdict(list)
         self.pins: dict[str, list[int]] = defaultdict(list)
         self.cursors: dict[str, str] = {}
-        self.offsets: dict[str, int] = {}
         self.faults: list[str] = []
 
     async def join(self, room: str = "42", cursor: str | None = None) -> Payload:
@@ -100,9 +99,6 @@ class Member(RecordingClient):
         is_told = ack["recovered"] and ack["events"]
         if is_told and self.cursors[room] != ack["cursor"]:
             self.faults.append(f"the ack's cursor is not its last event's: {ack}")
-        offset = int(ack["cursor"].partition(":")[0])
-        if not ack["recovered"]:
-            self.offsets[room] = offset
         self.cursors[room] = ack["cursor"]
         if not ack.get("more"):
             self.pins[room] = list(ack["pins"])

@@ -101,6 +101,8 @@ def text_of(client_id: str, length: int) -> str:
 def _client_id(payload: dict[str, Any]) -> str:
     client_id, _, rest = str(payload.get("text")).partition("/")
     filling, _, length = rest.partition("/")
-    named = client_id in (payload["clientId"], UNNAMED)
+    # A message that was deleted since has none.
+    own = str(payload.get("clientId", ""))
+    named = client_id in (own, UNNAMED)
     whole = named and str(len(filling)) == length
-    return str(payload["clientId"]) if whole else GARBLED
+    return own if whole else GARBLED

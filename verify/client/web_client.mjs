@@ -41,7 +41,7 @@ chat.connection.request = (event, payload, options) => {
 
 function idOf({ text, clientId }) {
   const [id, filling, length] = String(text).split("/");
-  const isWhole = (id === clientId || id === UNNAMED) && filling.length === Number(length);
+  const isWhole = (id === clientId || id === UNNAMED) && filling?.length === Number(length);
   return isWhole ? clientId : "garbled";
 }
 
@@ -52,6 +52,8 @@ function show(room, { offset, uid, message, ...rest }) {
 
 chat.on("message", ({ room, message }) => show(room, message));
 chat.on("changed", ({ room, payload: { offset, uid } }) => {
+  // What is told of large rooms at times is no event of the log.
+  if (offset === undefined) return;
   cursors.set(room, `${offset}:${uid}`);
   say("shown", { room, offset, uid, message: 0, user: "", client_id: "" });
 });

@@ -28,7 +28,7 @@ import { Connection } from "./chatroom/connection.js";
 import { Emitter } from "./chatroom/emitter.js";
 import { ChatRequestError } from "./chatroom/errors.js";
 import { fetchMessage, fetchOlder } from "./chatroom/history.js";
-import { readClaims } from "./chatroom/ids.js";
+import { newClientId, readClaims } from "./chatroom/ids.js";
 import { Incoming } from "./chatroom/incoming.js";
 import { Memberships } from "./chatroom/memberships.js";
 import { Outbox } from "./chatroom/outbox.js";
@@ -201,6 +201,36 @@ export class ChatroomClient {
   send(room, content) {
     this.typingNotice.set(room, false);
     return this.waiting.add(room, content);
+  }
+
+  /**
+   * Give an own message new words. All that changes a message is not kept for later.
+   *
+   * @param {string} room
+   * @param {number} message
+   * @param {{text: string, mentions?: string[]}} words
+   */
+  async edit(room, message, words) {
+    await this.connection.request("edit", { room, message, clientId: newClientId(), ...words });
+  }
+
+  /**
+   * @param {string} room
+   * @param {number} message
+   * @param {string} [reason]
+   */
+  async delete(room, message, reason) {
+    await this.connection.request("delete", { room, message, ...(reason ? { reason } : {}) });
+  }
+
+  /**
+   * @param {string} room
+   * @param {number} message
+   * @param {string} key What to react with.
+   * @param {boolean} on Set it, or take it back.
+   */
+  async react(room, message, key, on) {
+    await this.connection.request("react", { room, message, key, on });
   }
 
   /** @param {string} room */

@@ -144,12 +144,66 @@ test("a page of history goes before what is held, without doubles", () => {
   assert.equal(state.olderAreGone, true);
 });
 
+/** @param {number} offset @param {object} payload */
+const of = (offset, payload) => ({ offset, uid: `u${offset}`, room: "42", message: 2, at: offset, ...payload });
+
 test("an edit makes a new version and a deletion takes the content", () => {
   const state = joined(3);
   const before = state.messages[1];
-  state.applyEvent("edited", { offset: 4, uid: "u4", room: "42", message: 2, text: "better" });
-  assert.equal(state.messages[1].text, "better");
+  const edit = { user: "ben", text: "better", mentions: ["ann"], editedAt: 4, edits: 1 };
+  state.applyEvent("message_edited", of(4, edit));
+  assert.deepEqual(state.messages[1], { ...before, text: "better", mentions: ["ann"], editedAt: 4, edits: 1, rev: 4 });
   assert.equal(before.text, "text 2");
-  state.applyEvent("deleted", { offset: 5, uid: "u5", room: "42", message: 2 });
-  assert.equal(state.messages[1].text, undefined);
+  state.applyEvent("message_deleted", of(5, { by: "cem" }));
+  const { text, clientId, type, deleted, rev } = state.messages[1];
+  assert.deepEqual([text, clientId, type, deleted?.by, rev], [undefined, undefined, "deleted", "cem", 5]);
+  state.applyEvent("reaction", of(6, { user: "ann", key: "x", on: true, count: 1 }));
+  assert.equal(state.messages[1].reactions, undefined, "nothing changes what was deleted");
+});
+
+test("reactions come as whole counts, and leave with the last one", () => {
+  const state = joined(3);
+  for (const [offset, key, count] of /** @type {[number, string, number][]} */ ([[4, "x", 1], [5, "y", 1], [6, "x", 2], [7, "y", 0]])) {
+    state.applyEvent("reaction", of(offset, { user: "ann", key, on: count > 0, count }));
+  }
+  assert.deepEqual(state.messages[1].reactions, { x: 2 });
+});
+
+test("a change that a page of history knows already changes nothing", () => {
+  const state = new RoomState("42", "ann");
+  state.applyJoin(joinAck([message(3)]));
+  const newer = message(2, { text: "newest", edits: 2, rev: 5 });
+  state.applyHistory({ messages: [message(1), newer], more: false });
+  state.applyEvent("message_edited", of(4, { user: "ben", text: "older", edits: 1 }));
+  assert.deepEqual(state.messages[1], newer);
+  state.applyEvent("message_edited", of(5, { user: "ben", text: "newest", edits: 2 }));
+  assert.deepEqual(state.messages[1], newer);
+  state.applyEvent("message_edited", of(6, { user: "ben", text: "last", edits: 3 }));
+  assert.equal(state.messages[1].text, "last");
+});
+
+test("what was deleted is not unread, held or not, once each", () => {
+  const state = new RoomState("42", "ann");
+  state.applyJoin(joinAck([message(5, { type: "deleted" }), message(6)], { lastReadMessage: 1, unread: 3 }));
+  assert.equal(state.unread, 3);
+  state.applyEvent("message_deleted", of(7, { by: "ben", message: 6 }));
+  assert.equal(state.unread, 2);
+  state.applyEvent("message_deleted", of(8, { by: "ben", message: 6 }));
+  state.applyEvent("message_deleted", of(9, { by: "ben", message: 4 }));
+  assert.equal(state.unread, 1);
+  const page = [message(2), message(3, { type: "deleted" }), message(4, { type: "deleted" })];
+  state.applyHistory({ messages: page, more: false });
+  assert.equal(state.unread, 1);
+  state.applyRead("ann", 6);
+  assert.equal(state.unread, 0);
+});
+
+test("pins are told by the join and by events; a deletion takes one off", () => {
+  const state = new RoomState("42", "ann");
+  state.applyJoin(joinAck([message(3)], { pins: [3, 1] }));
+  state.applyEvent("pin", of(4, { on: true, by: "ben" }));
+  state.applyEvent("pin", of(5, { message: 3, on: false, by: "ben" }));
+  assert.deepEqual(state.pins, [1, 2]);
+  state.applyEvent("message_deleted", of(6, { by: "ben" }));
+  assert.deepEqual(state.pins, [1]);
 });

@@ -1,6 +1,9 @@
 /** What the log's events other than `message` do to a room's state. */
 
-/** @typedef {import("./room-state.js").RoomState} RoomState */
+/**
+ * @typedef {import("./room-state.js").RoomState} RoomState
+ * @typedef {import("./room-state.js").Message} Message
+ */
 
 /**
  * Apply one event. A name this client does not know changes nothing, but its offset
@@ -12,11 +15,32 @@
  */
 export function applyChange(state, name, payload) {
   if (name === "member") applyMember(state, payload);
-  else if (name === "edited") change(state, payload, { text: payload.text, edited: true });
-  else if (name === "deleted") {
-    change(state, payload, { text: undefined, image: undefined, deleted: true });
+  else if (name in CHANGES) change(state, payload, CHANGES[name]);
+  if (name === "pin" || name === "message_deleted") {
+    state.pins = state.pins.filter((number) => number !== payload.message);
+    if (payload.on) state.pins.push(payload.message);
   }
 }
+
+/** @type {Record<string, (message: Message, payload: any) => Message>} */
+const CHANGES = {
+  message_edited: (message, { text, mentions, editedAt, edits }) => ({
+    ...message,
+    ...{ text, mentions, editedAt, edits },
+  }),
+  message_deleted: ({ offset, uid, message, room, user, at }, payload) => ({
+    ...{ offset, uid, message, room, user, at },
+    type: "deleted",
+    deleted: { by: payload.by, reason: payload.reason, at: payload.at },
+  }),
+  reaction: (message, { key, count }) => ({
+    ...message,
+    reactions: counted({ ...message.reactions, [key]: count }),
+  }),
+};
+
+/** @param {Record<string, number>} counts */
+const counted = (counts) => Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));
 
 /**
  * @param {RoomState} state
@@ -35,13 +59,34 @@ function applyMember(state, { user, joined, lastReadMessage, memberCount }) {
 }
 
 /**
- * Replace a held message by its new version: what was handed out stays as it was.
+ * Replace a held message by its new version: what was handed out stays as it was. An
+ * event that the version held knows already, by its `rev`, changes nothing.
  *
  * @param {RoomState} state
- * @param {{message: number}} target
- * @param {Record<string, unknown>} changed
+ * @param {any} payload
+ * @param {(message: Message, payload: any) => Message} make
  */
-function change(state, { message }, changed) {
+function change(state, payload, make) {
+  const at = state.messages.findIndex((held) => held.message === payload.message);
+  const held = state.messages[at];
+  if (!held) {
+    if (make === CHANGES.message_deleted) state.deletedUnheld(payload.message);
+    return;
+  }
+  if (payload.offset <= (held.rev ?? 0)) return;
+  if (held.type === "deleted" && make !== CHANGES.message_deleted) return;
+  state.messages[at] = { ...make(held, payload), rev: payload.offset };
+}
+
+/**
+ * Take how a large room's message is reacted to: told at times, not as events of the log.
+ *
+ * @param {RoomState} state
+ * @param {{message: number, counts: Record<string, number>}} payload
+ */
+export function applyReactions(state, { message, counts }) {
   const at = state.messages.findIndex((held) => held.message === message);
-  if (at >= 0) state.messages[at] = { ...state.messages[at], ...changed };
+  if (at >= 0 && state.messages[at].type !== "deleted") {
+    state.messages[at] = { ...state.messages[at], reactions: counts };
+  }
 }

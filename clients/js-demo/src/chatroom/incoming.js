@@ -1,5 +1,7 @@
 /** What the server says of rooms: taken into their state, and told to listeners. */
 
+import { applyReactions } from "./changes.js";
+
 /**
  * @typedef {import("./room-state.js").RoomState} RoomState
  * @typedef {import("./room-state.js").Message} Message
@@ -42,7 +44,10 @@ export class Incoming {
     // Of a past that is not known yet; the ack tells how things stand in it.
     else if (!state.cursor) return;
     else if (name === "typing") typingUsers.set(room, payload.user, payload.on);
-    else if (name === "presence") {
+    else if (name === "reactions") {
+      applyReactions(state, payload);
+      this.parts.emit("changed", { room, name, payload });
+    } else if (name === "presence") {
       const { reads } = state;
       state.applyPresence(payload);
       this.#tell(room, "presence");
@@ -124,7 +129,7 @@ export class Incoming {
 
   /** @param {Message} message */
   #seen({ user, clientId, message }) {
-    if (user === this.parts.user) this.parts.outbox.seen(clientId, message);
+    if (user === this.parts.user && clientId) this.parts.outbox.seen(clientId, message);
   }
 
   /**

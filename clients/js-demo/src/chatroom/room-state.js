@@ -10,14 +10,19 @@ import { applyChange } from "./changes.js";
  * @property {string} uid
  * @property {string} room
  * @property {string} user
- * @property {"text" | "image"} type
+ * @property {"text" | "image" | "deleted"} type
  * @property {string} [text]
  * @property {{url: string, mime: string, size: number, width: number, height: number, thumbhash?: string,
  *   thumbnails?: {url: string, width: number, height: number}[], animated?: boolean}} [image]
  * @property {number} [replyTo]
  * @property {string[]} [mentions]
- * @property {string} clientId
+ * @property {string} [clientId] Not of a deleted one.
  * @property {number} at Unix ms.
+ * @property {number} [editedAt]
+ * @property {number} [edits] How often it was edited.
+ * @property {Record<string, number>} [reactions] How many have reacted, by what with.
+ * @property {{by?: string, reason?: string, at: number}} [deleted]
+ * @property {number} [rev] The offset of its last change.
  */
 
 /** Messages kept a room. Older ones come back through `history`. */
@@ -41,8 +46,12 @@ export class RoomState {
     this.hasOlder = false;
     /** Why no older ones can be shown: they were trimmed away by the server. */
     this.olderAreGone = false;
+    /** @type {number[]} Numbers of the pinned messages, in the order of their pins. */
+    this.pins = [];
     this.lastMessage = 0;
     this.lastReadMessage = 0;
+    /** Messages above the mark that are not held and count for nothing: deleted ones. */
+    this.goneUnheld = 0;
     /** @type {Map<string, number> | null} Null in a room too large for it. */
     this.reads = null;
     /** @type {Set<string> | null} Who is here now; null in a room too large for it. */
@@ -51,8 +60,25 @@ export class RoomState {
     this.memberCount = 0;
   }
 
+  /** Messages above the own mark that are not deleted. */
   get unread() {
-    return Math.max(0, this.lastMessage - this.lastReadMessage);
+    const { above, unheld } = this.#aboveMark();
+    const there = above.filter(({ type }) => type !== "deleted");
+    return there.length + Math.max(0, unheld - this.goneUnheld);
+  }
+
+  /** The held messages above the own mark, and how many there are that are not held. */
+  #aboveMark() {
+    let at = this.messages.length;
+    while (at > 0 && this.messages[at - 1].message > this.lastReadMessage) at -= 1;
+    const above = this.messages.slice(at);
+    const all = Math.max(0, this.lastMessage - this.lastReadMessage);
+    return { above, unheld: Math.max(0, all - above.length) };
+  }
+
+  /** @param {number} message One that is not held was deleted. */
+  deletedUnheld(message) {
+    if (message > this.lastReadMessage) this.goneUnheld += 1;
   }
 
   /** @returns {string | undefined} What to resume from. */
@@ -87,8 +113,17 @@ export class RoomState {
     }
     this.lastMessage = Math.max(ack.recovered ? this.lastMessage : 0, ack.lastMessage);
     this.lastReadMessage = ack.lastReadMessage;
+    this.pins = [...(ack.pins ?? [])];
+    this.#countGone(ack);
     this.applyStanding(ack);
     return { replaced: !ack.recovered, applied };
+  }
+
+  /** @param {{lastMessage: number, lastReadMessage: number, unread: number}} ack */
+  #countGone({ lastMessage, lastReadMessage, unread }) {
+    const { above } = this.#aboveMark();
+    const held = above.filter(({ type }) => type === "deleted").length;
+    this.goneUnheld = Math.max(0, lastMessage - lastReadMessage - unread - held);
   }
 
   /**
@@ -147,6 +182,8 @@ export class RoomState {
     const first = this.messages[0]?.message ?? Infinity;
     const older = messages.filter(({ message }) => message < first);
     this.messages.unshift(...older);
+    const gone = older.filter((one) => one.type === "deleted" && one.message > this.lastReadMessage);
+    this.goneUnheld = Math.max(0, this.goneUnheld - gone.length);
     this.hasOlder = more && older.length > 0;
     this.olderAreGone = !this.hasOlder && firstAvailable > 1;
     return older.length;

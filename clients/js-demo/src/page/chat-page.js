@@ -119,8 +119,11 @@ export class ChatPage {
       if (room === this.#room) this.#show(true);
       this.renderRooms();
     });
-    client.on("changed", ({ room, payload }) => {
+    client.on("changed", ({ room, name, payload }) => {
       if (room === this.#room && payload.message) this.messages.redraw(payload.message);
+      // The words that were said last may be those that are gone now.
+      if (name === "message_deleted") this.announcer.say();
+      this.renderRooms();
     });
     client.on("reads", ({ room }) => {
       if (room === this.#room) this.messages.updateReads();

@@ -59,9 +59,9 @@ export const plural = (count, one, many) => `${count} ${count === 1 ? one : many
 /** @param {number} count */
 export const badge = (count) => (count > 999 ? "999+" : String(count));
 
-/** @param {{type: string, text?: string, deleted?: boolean}} message */
-export function previewOf({ type, text, deleted }) {
-  if (deleted) return "Message deleted";
+/** @param {{type: string, text?: string}} message */
+export function previewOf({ type, text }) {
+  if (type === "deleted") return "Message deleted";
   if (type === "image") return text ? `Image: ${text}` : "Image";
   return (text ?? "").replace(/\s+/g, " ");
 }

@@ -12,7 +12,7 @@ const SHARP_ENOUGH = 0.85;
 const IMAGE_TRIES = 2;
 
 /**
- * @typedef {import("../chatroom-client.js").Message & {edited?: boolean, deleted?: boolean}} Message
+ * @typedef {import("../chatroom-client.js").Message} Message
  * @typedef {NonNullable<Message["image"]>} Picture
  * @typedef {object} Actions
  * @property {(message: Message, image: HTMLImageElement) => void} openImage
@@ -42,13 +42,13 @@ const IMAGE_TRIES = 2;
  */
 export function messageElement(message, { isOwn, isFollowing }, actions) {
   const unread = el("span", { class: "unread-by" });
-  const image = message.image && !message.deleted ? sentImage(message, actions) : undefined;
+  const image = message.image ? sentImage(message, actions) : undefined;
   const time = el("time", { datetime: new Date(message.at).toISOString(), title: fullTimeOf(message.at) }, timeOf(message.at));
   const element = frame(
     message.user,
     { isOwn, isFollowing },
     bubble(message, image?.element),
-    el("span", { class: "meta" }, unread, message.edited && "edited ", time),
+    el("span", { class: "meta" }, unread, message.edits ? "edited " : false, time),
   );
   element.dataset.message = String(message.message);
   const setUnreadBy = (/** @type {number | null} */ count) => {
@@ -93,9 +93,16 @@ function frame(user, { isOwn, isFollowing }, content, meta) {
  * @param {HTMLElement} [image]
  */
 function bubble(message, image) {
-  if (message.deleted) return el("p", { class: "bubble deleted" }, "This message was deleted.");
+  if (message.type === "deleted") return el("p", { class: "bubble deleted" }, "This message was deleted.");
   const text = message.text && el("p", { class: "text", dir: "auto" }, ...linkified(message.text));
-  return el("div", { class: image ? "bubble with-image" : "bubble" }, image, text);
+  const counts = Object.entries(message.reactions ?? {});
+  return el("div", { class: image ? "bubble with-image" : "bubble" }, image, text, counts.length > 0 && reactionsElement(counts));
+}
+
+/** @param {[string, number][]} counts */
+function reactionsElement(counts) {
+  const items = counts.map(([key, count]) => el("li", {}, apart(key), ` ${count}`));
+  return el("ul", { class: "reactions", role: "list", "aria-label": "Reactions" }, ...items);
 }
 
 /**
