@@ -15,12 +15,16 @@ from schemas.field_types import (
     ClientId,
     Cursor,
     Flag,
+    Label,
     ListOf,
+    PatternText,
     RoomId,
     Text,
     UserId,
     WholeNumber,
 )
+from schemas.moderation import Reason
+from schemas.people import Data, Line
 from tests.kit.waiting import MS
 
 T = TypeVar("T", bound=Callable[..., object])
@@ -174,10 +178,17 @@ def _value(field: Any, rooms: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
         Cursor: st.sampled_from(("0:", "1:AAAAAAAAAAAA", "999999:x", "nonsense")),
         Text: st.text(CLEAN, min_size=1),
         Flag: st.booleans(),
+        Label: st.text(CLEAN, min_size=1).map(lambda text: text[:64]),
+        Line: st.text(CLEAN, min_size=1).map(lambda text: text[:64]),
+        Reason: st.text(CLEAN, min_size=1).map(lambda text: text[:64]),
+        Data: st.dictionaries(st.text(CLEAN), st.integers()),
         MessageType: st.sampled_from(("text", "image")),
         Binary: st.just(PLACEHOLDER),
         Token: st.text("abcdefghijklmnop.-_", min_size=1),
     }
+    if isinstance(field, PatternText) and type(field) not in found:
+        # One of a few words, ids and tokens.
+        return st.from_regex(field.pattern, fullmatch=True)
     return found[type(field)]
 
 

@@ -33,10 +33,15 @@ from tests.kit.raw_chat import RawChat, raw_chat
 ROOMS = ("mallory-1", "mallory-2", "mallory-3")
 
 
+# What they make has other names than those looked for afterwards; their bad input is
+# tested with the rooms' people.
+WRITES_FOR_OTHERS = {"room_create", "members_add"}
+
+
 @st.composite
 def requests(draw: Any) -> tuple[str, list[Any]]:
     """Return an event of the catalogue and its arguments."""
-    event = draw(st.sampled_from(sorted(REQUESTS)))
+    event = draw(st.sampled_from(sorted(set(REQUESTS) - WRITES_FOR_OTHERS)))
     payload = draw(valid_payload(REQUESTS[event].payload, st.sampled_from(ROOMS)))
     bent = draw(mutated(payload))
     if draw(st.integers(0, 9)) == 0:
@@ -131,7 +136,15 @@ def _filled(value: Any) -> Any:
 
 @bounded(120)
 @given(
-    event=st.sampled_from([*sorted(REQUESTS), "bogus", "", "__proto__", "on_join"]),
+    event=st.sampled_from(
+        [
+            *sorted(set(REQUESTS) - WRITES_FOR_OTHERS),
+            "bogus",
+            "",
+            "__proto__",
+            "on_join",
+        ]
+    ),
     junk=NO_JSON
     | st.sampled_from(
         tuple(
