@@ -35,7 +35,7 @@ ROOMS = ("mallory-1", "mallory-2", "mallory-3")
 
 # What they make has other names than those looked for afterwards; their bad input is
 # tested with the rooms' people.
-WRITES_FOR_OTHERS = {"room_create", "members_add"}
+WRITES_FOR_OTHERS = {"block", "members_add", "room_create"}
 
 
 @st.composite
