@@ -65,6 +65,9 @@ _ERRORS: Final[Mapping[str, Callable[[Refusal], ChatError]]] = {
     "frozen": _forbidden("Only moderators may write in this room."),
     "role": _forbidden("Your role does not allow this."),
     "author": _forbidden("Only its author edits a message."),
+    "newcomers": _forbidden(
+        "Members have come since who may not see this message; it stays as it is."
+    ),
     "too_late": _forbidden("It is too late to edit this message."),
     "slow": _wait("This room is in slow mode; wait before you write again."),
     "busy": _wait(

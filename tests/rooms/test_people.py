@@ -157,6 +157,8 @@ async def test_newcomers_see_what_the_room_lets_them(nodes: list[Node]) -> None:
         assert (back["events"], back["since"]) == ([], 3)
         answer = await bob.join("42", cursor)
         assert (answer["recovered"], answer["events"]) == (False, [])
+        edit = {"room": "42", "message": 1, "text": "the early words", "clientId": "e"}
+        assert (await refused(ann, "edit", edit))["reason"] == "newcomers"
         await ann.send("late")
         await wait_until(lambda: bob.texts("42") == ["late"], "bob sees what is new")
 

@@ -58,6 +58,9 @@ if failed ~= nil then
 end
 sort_marks(last_read)
 local since = history == 'joined' and tonumber(top) + 1 or 1
+if since > 1 then
+  redis.call('HSET', meta, 'newcomersSince', digits(since))
+end
 set_role(members, staff, user, new_record(role, event.at, tonumber(top), since), role, event.at)
 redis.call('ZADD', last_read, top, user)
 redis.call('ZREM', quits, user)

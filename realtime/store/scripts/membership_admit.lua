@@ -69,6 +69,9 @@ if not record then
     redis.call('EXPIRE', quits, ARGV[4])
   end
   local since = history == 'joined' and tonumber(top) + 1 or 1
+  if since > 1 then
+    redis.call('HSET', meta, 'newcomersSince', digits(since))
+  end
   record = new_record(is_first and 'owner' or 'member', now, tonumber(top), since)
   redis.call('HSET', members, user, record)
   if is_first then

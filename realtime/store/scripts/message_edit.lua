@@ -22,7 +22,8 @@
 -- Returns {duplicate 0|1, message, offset, uid, at in Unix ms}, the message's own of a
 -- state that stays as it is, or {-1, reason, number}: not_member; lost: the meta hash is
 -- to be mended first; reused: the clientId was another operation's; muted until, in Unix
--- ms; frozen; not_found; author: of another user; too_late; edits: too many; changed: to
+-- ms; frozen; not_found; author: of another user; too_late;
+-- newcomers: there are members who may not see it; edits: too many; changed: to
 -- another rev than was read
 
 local log, messages, meta, members, sent = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -38,9 +39,14 @@ local record = redis.call('HGET', members, user) or (is_key(user) and SYSTEM)
 if not record then
   return refused('not_member')
 end
-local event = next_event(log, messages, meta, 'writers')
+local event = next_event(log, messages, meta, 'writers', 'newcomersSince')
 if not event then
   return {-1, 'lost', 0}
+end
+-- An edit is told to all members, and carries words that the last ones who came must not
+-- see.
+if tonumber(message) < tonumber(event.known[OWN + 1] or '0') then
+  return refused('newcomers')
 end
 local reason, until_ms = may_not_write(record, event.known[OWN], event.at)
 if reason then
