@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { enter, member, online, person, run, say, shows, urls } from "./kit.mjs";
 
-/** Ends what sets it apart, and then turns all that follows around. */
-const EVE = "Eve\u2069\u202c\u202e";
+/** Ends from right to left; what turns all that follows is no user's id. */
+const EVE = "Eve\u05d0\u200f";
 
 /** Where each character of some words is seen: the left edges, in the order of reading. */
 function edges(page, selector, words) {
