@@ -146,7 +146,7 @@ class Settings:
     open_rooms: bool | None = option(
         None,
         "Whether `join` makes the room that it names, where there is none. Unset: in"
-        " development mode it does, with keys `room_create` and API keys only do.",
+        " development mode it does, with keys only `room_create` makes rooms.",
         parsers.Boolean(),
     )
     allowed_origins: tuple[str, ...] = option(
