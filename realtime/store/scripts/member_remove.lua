@@ -66,8 +66,8 @@ if ban_ms > 0 then
 end
 local bytes = room_event('member_left', event, uid, ARGV[5], event.known[OWN])
 local failed = log_event(log, meta, event, uid, bytes, {ARGV[6], tonumber(ARGV[7])})
-if failed ~= nil then
-  return failed or {-1, 'lost', 0}
+if failed then
+  return failed
 end
 note_act(audit, bytes)
 redis.call(publish, channel, bytes)

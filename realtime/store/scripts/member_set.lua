@@ -57,8 +57,8 @@ local body = ARGV[6] .. ',"role":"' .. role .. '","mutedUntil":'
   .. (muted_until > 0 and digits(muted_until) or 'null')
 local bytes = room_event('member_changed', event, uid, body, event.known[OWN])
 local failed = log_event(log, meta, event, uid, bytes, {ARGV[7], tonumber(ARGV[8])})
-if failed ~= nil then
-  return failed or {-1, 'lost', 0}
+if failed then
+  return failed
 end
 set_role(members, staff, user, record, role, event.at)
 note_act(audit, bytes)

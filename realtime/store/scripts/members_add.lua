@@ -53,8 +53,8 @@ if banned_until > event.at then
 end
 local bytes = room_event('member_joined', event, uid, ARGV[5], top)
 local failed = log_event(log, meta, event, uid, bytes, {ARGV[6], tonumber(ARGV[7])})
-if failed ~= nil then
-  return failed or {-1, 'lost', 0}
+if failed then
+  return failed
 end
 sort_marks(last_read)
 local since = history == 'joined' and tonumber(top) + 1 or 1

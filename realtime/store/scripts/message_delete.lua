@@ -29,7 +29,7 @@ local channel, publish, user, uid, message = ARGV[1], ARGV[2], ARGV[3], ARGV[4],
 -- Reactors that go with their message at once; the others go with the history.
 local REACTORS_AT_ONCE = 1000
 
-local record = redis.call('HGET', members, user) or (is_key(user) and SYSTEM)
+local record = actor_of(members, user)
 if not record then
   return {-1, 'not_member', 0}
 end
@@ -55,8 +55,8 @@ local bytes = '["message_deleted",{"offset":' .. event.offset_text .. ',"uid":"'
   .. '","message":' .. message .. ',' .. room .. by .. '}]'
 local failed = log_event(log, meta, event, uid, bytes, {ARGV[7], tonumber(ARGV[8])},
   'deletions', '1')
-if failed ~= nil then
-  return failed or {-1, 'lost', 0}
+if failed then
+  return failed
 end
 redis.call('HSET', messages, message, head .. ',"at":' .. at
   .. ',"type":"deleted","deleted":{' .. by .. '},"rev":' .. event.offset_text .. '}')

@@ -35,7 +35,7 @@ local function refused(reason, number)
   return before and remembered(before, uid, 'e') or {-1, reason, number or 0}
 end
 
-local record = redis.call('HGET', members, user) or (is_key(user) and SYSTEM)
+local record = actor_of(members, user)
 if not record then
   return refused('not_member')
 end
@@ -94,9 +94,9 @@ local bytes = '["message_edited",{"offset":' .. event.offset_text .. ',"uid":"' 
   .. ',"editedAt":' .. event.at_text .. ',"edits":' .. count
   .. ',"at":' .. event.at_text .. '}]'
 local failed = log_event(log, meta, event, uid, bytes, {ARGV[10], tonumber(ARGV[11])})
-if failed ~= nil then
+if failed then
   redis.call('DEL', sent)
-  return failed or {-1, 'lost', 0}
+  return failed
 end
 redis.call('HSET', messages, message, new_state .. ',"at":' .. at .. ',"editedAt":'
   .. event.at_text .. ',"edits":' .. count .. ',"rev":' .. event.offset_text .. '}')

@@ -81,10 +81,10 @@ local bytes = '["message",' .. message .. ']'
 
 local failed = log_event(log, meta, event, uid, bytes, {ARGV[7], tonumber(ARGV[8])},
   'lastMessage', number_text)
-if failed ~= nil then
+if failed then
   -- Nothing is stored, so nothing is remembered.
   redis.call('DEL', sent)
-  return failed or {-1, 'lost', 0}
+  return failed
 end
 if paced then
   redis.call('ZREMRANGEBYSCORE', slow, '-inf', now)

@@ -17,7 +17,7 @@ local user, before, after, limit = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 
 local since = 1
 if user ~= '' then
-  local record = redis.call('HGET', members, user) or (is_key(user) and SYSTEM)
+  local record = actor_of(members, user)
   if not record then
     return {-1, 'not_member', 0}
   end

@@ -24,7 +24,7 @@ local log, messages, meta, members, pins = KEYS[1], KEYS[2], KEYS[3], KEYS[4], K
 local channel, publish, user, uid, message = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local on = ARGV[7] == '1'
 
-local record = redis.call('HGET', members, user) or (is_key(user) and SYSTEM)
+local record = actor_of(members, user)
 if not record then
   return {-1, 'not_member', 0}
 end
@@ -62,8 +62,8 @@ local bytes = '["pin",{"offset":' .. event.offset_text .. ',"uid":"' .. uid
   .. '","message":' .. message .. ',' .. string.match(state, '("room":"[%w_-]+",)')
   .. '"on":' .. tostring(on) .. ',"by":' .. ARGV[6] .. ',"at":' .. event.at_text .. '}]'
 local failed = log_event(log, meta, event, uid, bytes, {ARGV[8], tonumber(ARGV[9])})
-if failed ~= nil then
-  return failed or {-1, 'lost', 0}
+if failed then
+  return failed
 end
 if on then
   redis.call('ZADD', pins, event.offset_text, message)

@@ -32,7 +32,7 @@ local reactions, reactors = KEYS[5], KEYS[6]
 local channel, publish, user, uid, message = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local key, on = ARGV[7], ARGV[8] == '1'
 
-local record = redis.call('HGET', members, user) or (is_key(user) and SYSTEM)
+local record = actor_of(members, user)
 if not record then
   return {-1, 'not_member', 0}
 end
@@ -112,8 +112,8 @@ if is_told then
   end
   local failed = log_event(log, meta, event, uid, bytes, {ARGV[9], tonumber(ARGV[10])},
     'reactions', '1', 'reactAt', digits(full_at))
-  if failed ~= nil then
-    return failed or {-1, 'lost', 0}
+  if failed then
+    return failed
   end
   rev = event.offset_text
 else

@@ -19,7 +19,7 @@ local last_read, meta, members, deleted = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local channel, publish, user = ARGV[1], ARGV[2], ARGV[3]
 local asked, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
 
-local record = redis.call('HGET', members, user) or (is_key(user) and SYSTEM)
+local record = redis.call('HGET', members, user)
 if not record then
   return {-1}
 end

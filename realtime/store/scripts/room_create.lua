@@ -59,8 +59,8 @@ redis.call('DEL', meta)
 local event = next_event(log, messages, meta)
 local bytes = room_event('room_created', event, uid, ARGV[6], '0')
 local failed = log_event(log, meta, event, uid, bytes, {ARGV[7], tonumber(ARGV[8])})
-if failed ~= nil then
-  return failed or {-1, 'lost', 0}
+if failed then
+  return failed
 end
 redis.call('HSET', meta, 'kind', kind, 'createdBy', actor, 'createdAt', event.at_text)
 for name, value in pairs(cjson.decode(ARGV[3])) do

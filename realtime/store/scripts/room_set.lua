@@ -53,8 +53,8 @@ local body = ARGV[5] .. ',"kind":"' .. (now('kind', 1) or 'public') .. '","name"
   .. ',"invite":"' .. (now('invite', 8) or 'moderators') .. '"'
 local bytes = room_event('room_changed', event, uid, body, event.known[OWN])
 local failed = log_event(log, meta, event, uid, bytes, {ARGV[6], tonumber(ARGV[7])})
-if failed ~= nil then
-  return failed or {-1, 'lost', 0}
+if failed then
+  return failed
 end
 for name, value in pairs(changed) do
   redis.call('HSET', meta, name, value)

@@ -9,6 +9,11 @@ local function is_key(user)
   return string.byte(user) == 36
 end
 
+-- Return who acts: their record; nil for who is no member and no API key.
+local function actor_of(members, user)
+  return redis.call('HGET', members, user) or (is_key(user) and SYSTEM) or nil
+end
+
 -- A user's role and the end of their muting in Unix ms, by their record.
 local function role_of(record)
   return string.match(record, '"role":"(%a+)"'),

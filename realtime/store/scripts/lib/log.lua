@@ -33,8 +33,8 @@ local function next_event(log, messages, meta, ...)
     known = known}
 end
 
--- Keep an event that is to be published, and return nil; {err} where it cannot be, false
--- where the log is ahead of its meta hash, which is to be mended.
+-- Keep an event that is to be published, and return nil; else what the script returns:
+-- the error, or that the log is ahead of its meta hash, which is to be mended.
 -- limits: {events, age in ms} that the log keeps. What follows is set in meta as well.
 local function log_event(log, meta, event, uid, bytes, limits, ...)
   local added = redis.pcall('XADD', log, 'MAXLEN', '~', limits[1],
@@ -42,7 +42,7 @@ local function log_event(log, meta, event, uid, bytes, limits, ...)
   if added.err then
     if string.find(added.err, 'smaller') then
       redis.call('HDEL', meta, 'offset')
-      return false
+      return {-1, 'lost', 0}
     end
     return added
   end

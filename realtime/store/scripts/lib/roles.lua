@@ -2,11 +2,6 @@
 
 local RANKS = {member = 1, moderator = 2, owner = 3, system = 4}
 
--- Return who acts: their record; nil for who is no member and no API key.
-local function actor_of(members, user)
-  return redis.call('HGET', members, user) or (is_key(user) and SYSTEM) or nil
-end
-
 -- Return the rank of a record, 0 for who is no member.
 local function rank_of(record)
   return record and RANKS[role_of(record)] or 0
