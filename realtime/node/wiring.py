@@ -56,7 +56,7 @@ from realtime.store.invites import Invites
 from realtime.store.membership import Memberships
 from realtime.store.message_changes import MessageChanges
 from realtime.store.message_log import MessageLog
-from realtime.store.people import LogLimits, People
+from realtime.store.people import People
 from realtime.store.read_marks import ReadMarks
 from realtime.store.reports import Reports
 from realtime.store.room_snapshot import RoomSnapshots
@@ -107,11 +107,7 @@ class Parts:
             factory,
             level=parse_level(settings.durability),
             timeout_seconds=settings.durability_seconds,
-            scripts=(
-                *(scripts.MESSAGE_LOG_APPEND, scripts.MESSAGE_LOG_REPEATED),
-                *(scripts.MESSAGE_EDIT, scripts.MESSAGE_DELETE),
-                *(scripts.MESSAGE_REACT, scripts.MESSAGE_PIN),
-            ),
+            scripts=scripts.ALL,
         )
         self.log = MessageLog(
             self.redis,
@@ -249,7 +245,6 @@ class Parts:
                 self.redis,
                 memberships,
                 self.log,
-                limits=LogLimits(settings.log_events, settings.log_seconds * 1000),
                 empty_room_seconds=settings.empty_room_seconds,
             ),
             attempts=attempts,

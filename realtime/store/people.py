@@ -5,20 +5,20 @@ The role that counts is the one that the actor has when the script runs.
 
 import hashlib
 from base64 import urlsafe_b64encode
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Awaitable, Mapping
+from typing import Any, NamedTuple
 
 import orjson
 
+from realtime.errors import ConflictError
 from realtime.redis.client import RedisClient
+from realtime.redis.script import ScriptRunner
 from realtime.store import events, keys, scripts
 from realtime.store.membership import DIRECT_PREFIX, QUITS_KEPT_SECONDS, Memberships
 from realtime.store.message_log import MessageLog
-from realtime.store.position import Uids
 from realtime.store.refusals import error_of
 from realtime.store.scripts import Refusal, Standing
-
-_Done = TypeVar("_Done")
+from realtime.tasks import gather_started
 
 # Users that a room may have banned at a time.
 ROOM_BANS = 1_000
@@ -26,16 +26,6 @@ ROOM_BANS = 1_000
 FOREVER_MS = 10 * 365 * 24 * 3600 * 1000
 # Settings that only an owner may change; moderators may change the others.
 OWNERS_SETTINGS = frozenset({"history", "kind", "writers"})
-
-
-_Result = TypeVar("_Result")
-
-
-class LogLimits(NamedTuple):
-    """What a room's log keeps, as of :class:`MessageLog`."""
-
-    log_limit: int
-    log_age_ms: int
 
 
 class MemberEntry(NamedTuple):
@@ -58,8 +48,7 @@ class People:
     Args:
         redis: The client that carries commands out.
         memberships: Keeps the users' side.
-        log: Mends a room whose meta hash was lost.
-        limits: What a room's log keeps.
+        log: The rooms' logs, by which it is written.
         empty_room_seconds: Time after which a room without members ends.
     """
 
@@ -69,15 +58,12 @@ class People:
         memberships: Memberships,
         log: MessageLog,
         *,
-        limits: LogLimits,
         empty_room_seconds: int,
     ) -> None:
         self._redis = redis
         self._memberships = memberships
         self._log = log
-        self._limits = limits
         self._empty_room_seconds = empty_room_seconds
-        self._uids = Uids()
 
     async def create(
         self,
@@ -98,35 +84,39 @@ class People:
             if not user.startswith("$"):
                 await self._memberships.list_for(room, user)
         about = {"room": room, "kind": kind, "by": actor, **_shown(settings)}
-        made = await scripts.room_create(
-            self._redis,
-            members=keys.members(room),
-            last_read=keys.last_read(room),
-            meta=keys.meta(room),
-            log=keys.log(room),
-            messages=keys.messages(room),
-            staff=keys.staff(room),
-            quits=keys.quits(room),
-            audit=keys.audit(room),
-            blocks=keys.blocks(room),
-            actor=actor,
-            kind=kind,
-            settings=orjson.dumps(dict(settings)),
-            other=other or "",
-            quit_keep_seconds=QUITS_KEPT_SECONDS,
-            **self._event(room, about),
-        )
-        if isinstance(made, Refusal):
+
+        def write(writer: ScriptRunner, uid: str) -> Awaitable[bool | Refusal]:
+            return scripts.room_create(
+                writer,
+                members=keys.members(room),
+                last_read=keys.last_read(room),
+                meta=keys.meta(room),
+                log=keys.log(room),
+                messages=keys.messages(room),
+                staff=keys.staff(room),
+                quits=keys.quits(room),
+                audit=keys.audit(room),
+                blocks=keys.blocks(room),
+                actor=actor,
+                kind=kind,
+                settings=orjson.dumps(dict(settings)),
+                other=other or "",
+                quit_keep_seconds=QUITS_KEPT_SECONDS,
+                **self._event(room, uid, about),
+            )
+
+        try:
+            return await self._log.commit(room, write)
+        except ConflictError:
             await self._memberships.unlist(room, actor)
-            raise error_of(made)
-        return made
+            raise
 
     async def change(self, room: str, actor: str, settings: Mapping[str, str]) -> None:
         """Change settings of a room; an empty text takes one away."""
-        await self._settled(
-            room,
-            lambda: scripts.room_set(
-                self._redis,
+
+        def write(writer: ScriptRunner, uid: str) -> Awaitable[bool | Refusal]:
+            return scripts.room_set(
+                writer,
                 members=keys.members(room),
                 meta=keys.meta(room),
                 log=keys.log(room),
@@ -135,9 +125,10 @@ class People:
                 actor=actor,
                 settings=orjson.dumps(dict(settings)),
                 needs_owner=not OWNERS_SETTINGS.isdisjoint(settings),
-                **self._event(room, {"room": room, "by": actor}),
-            ),
-        )
+                **self._event(room, uid, {"room": room, "by": actor}),
+            )
+
+        await self._log.commit(room, write)
 
     async def add(self, room: str, actor: str, user: str, *, role: str) -> bool:
         """Make a user a member; false if they are one.
@@ -146,27 +137,28 @@ class People:
             TooLargeError: They are a member of too many rooms.
         """
         about = {"room": room, "user": user, "role": role, "by": actor}
+
+        def write(writer: ScriptRunner, uid: str) -> Awaitable[bool | Refusal]:
+            return scripts.members_add(
+                writer,
+                members=keys.members(room),
+                last_read=keys.last_read(room),
+                meta=keys.meta(room),
+                quits=keys.quits(room),
+                log=keys.log(room),
+                messages=keys.messages(room),
+                staff=keys.staff(room),
+                bans=keys.bans(room),
+                audit=keys.audit(room),
+                actor=actor,
+                user=user,
+                role=role,
+                **self._event(room, uid, about),
+            )
+
         await self._memberships.list_for(room, user)
         try:
-            return await self._settled(
-                room,
-                lambda: scripts.members_add(
-                    self._redis,
-                    members=keys.members(room),
-                    last_read=keys.last_read(room),
-                    meta=keys.meta(room),
-                    quits=keys.quits(room),
-                    log=keys.log(room),
-                    messages=keys.messages(room),
-                    staff=keys.staff(room),
-                    bans=keys.bans(room),
-                    audit=keys.audit(room),
-                    actor=actor,
-                    user=user,
-                    role=role,
-                    **self._event(room, about),
-                ),
-            )
+            return await self._log.commit(room, write)
         finally:
             # Stays on their list if they are a member, whoever made them one.
             await self._memberships.unlist(room, user)
@@ -193,10 +185,10 @@ class People:
             "reason": "banned" if ban_ms else "kicked",
             **({"said": reason} if reason else {}),
         }
-        gone = await self._settled(
-            room,
-            lambda: scripts.member_remove(
-                self._redis,
+
+        def write(writer: ScriptRunner, uid: str) -> Awaitable[bool | Refusal]:
+            return scripts.member_remove(
+                writer,
                 members=keys.members(room),
                 last_read=keys.last_read(room),
                 quits=keys.quits(room),
@@ -219,9 +211,10 @@ class People:
                 empty_seconds=self._empty_room_seconds,
                 bans_limit=ROOM_BANS,
                 control=events.quit_message(room, user),
-                **self._event(room, about),
-            ),
-        )
+                **self._event(room, uid, about),
+            )
+
+        gone = await self._log.commit(room, write)
         if gone:
             await self._memberships.unlist(room, user)
         return gone
@@ -235,7 +228,7 @@ class People:
             audit=keys.audit(room),
             actor=actor,
             user=user,
-            body=orjson.dumps({"room": room, "user": user, "by": actor})[1:-1],
+            body=_members({"room": room, "user": user, "by": actor}),
         )
         if isinstance(done, Refusal):
             raise error_of(done)
@@ -245,11 +238,10 @@ class People:
 
         It leaves the actor's list of rooms at once, those of others when they look.
         """
-        told = self._event(room, {"room": room, "by": actor})
-        await self._settled(
-            room,
-            lambda: scripts.room_delete(
-                self._redis,
+
+        def write(writer: ScriptRunner, uid: str) -> Awaitable[list[str] | Refusal]:
+            return scripts.room_delete(
+                writer,
                 members=keys.members(room),
                 meta=keys.meta(room),
                 log=keys.log(room),
@@ -263,13 +255,14 @@ class People:
                 invites=keys.invites(room),
                 slow=keys.slow(room),
                 actor=actor,
-                uid=told["uid"],
-                body=told["body"],
+                uid=uid,
+                body=_members({"room": room, "by": actor}),
                 keep_seconds=QUITS_KEPT_SECONDS,
-                channel=told["channel"],
+                channel=keys.wire_channel(room, self._redis.database),
                 control=events.room_gone(room),
-            ),
-        )
+            )
+
+        await self._log.commit(room, write)
         await self._memberships.unlist(room, actor)
 
     async def set(
@@ -281,10 +274,10 @@ class People:
             NotFoundError: They are no member.
         """
         about = {"room": room, "user": user, "by": actor}
-        return await self._settled(
-            room,
-            lambda: scripts.member_set(
-                self._redis,
+
+        def write(writer: ScriptRunner, uid: str) -> Awaitable[Standing | Refusal]:
+            return scripts.member_set(
+                writer,
                 members=keys.members(room),
                 meta=keys.meta(room),
                 log=keys.log(room),
@@ -295,16 +288,19 @@ class People:
                 user=user,
                 role=role or "",
                 mute_ms=-1 if mute_ms is None else mute_ms,
-                **self._event(room, about),
-            ),
-        )
+                **self._event(room, uid, about),
+            )
+
+        return await self._log.commit(room, write)
 
     async def members(self, room: str, users: list[str]) -> list[MemberEntry]:
         """Return what is known of those of the users who are members."""
         if not users:
             return []
-        records = await self._redis.call("HMGET", keys.members(room), *users)
-        online = await self._redis.call("HMGET", keys.online(room), *users)
+        records, online = await gather_started(
+            self._redis.call("HMGET", keys.members(room), *users),
+            self._redis.call("HMGET", keys.online(room), *users),
+        )
         return [
             _entry(user, orjson.loads(record), is_online=here is not None)
             for user, record, here in zip(users, records, online, strict=True)
@@ -318,26 +314,15 @@ class People:
         low = b"" if after is None else after.encode()
         return [user.decode() for user in sorted(u for u in found if u > low)[:limit]]
 
-    def _event(self, room: str, about: Mapping[str, Any]) -> dict[str, Any]:
+    def _event(self, room: str, uid: str, about: Mapping[str, Any]) -> dict[str, Any]:
         """Return what each script that writes an event is given of it."""
         return {
-            "uid": self._uids.next(),
-            "body": orjson.dumps(about)[1:-1],
-            **self._limits._asdict(),
+            "uid": uid,
+            "body": _members(about),
+            "log_limit": self._log.limits.events,
+            "log_age_ms": self._log.limits.age_ms,
             "channel": keys.wire_channel(room, self._redis.database),
         }
-
-    async def _settled(
-        self, room: str, run: Callable[[], Awaitable[_Result | Refusal]]
-    ) -> _Result:
-        """Run a script; once more if the room's meta hash was lost and is mended."""
-        done = await run()
-        if isinstance(done, Refusal) and done.reason == "lost":
-            await self._log.top(room)
-            done = await run()
-        if isinstance(done, Refusal):
-            raise error_of(done)
-        return done
 
 
 def made_id(actor: str, client_id: str) -> str:
@@ -348,6 +333,11 @@ def made_id(actor: str, client_id: str) -> str:
 def direct_id(one: str, other: str) -> str:
     """Return the id of the room of two users, whoever makes it."""
     return DIRECT_PREFIX + _digest(*sorted((one, other)))
+
+
+def _members(about: Mapping[str, Any]) -> bytes:
+    """Return the members of a JSON object without its braces."""
+    return orjson.dumps(about)[1:-1]
 
 
 def _digest(*parts: str) -> str:
