@@ -97,6 +97,11 @@ class People:
                 quits=keys.quits(room),
                 audit=keys.audit(room),
                 blocks=keys.blocks(room),
+                bans=keys.bans(room),
+                deleted=keys.deleted(room),
+                reactions=keys.reactions(room),
+                reactors=keys.reactors(room),
+                pins=keys.pins(room),
                 actor=actor,
                 kind=kind,
                 settings=orjson.dumps(dict(settings)),
@@ -204,6 +209,8 @@ class People:
                 reactors=keys.reactors(room),
                 pins=keys.pins(room),
                 audit=keys.audit(room),
+                reports=keys.reports(room),
+                invites=keys.invites(room),
                 actor=actor,
                 user=user,
                 ban_ms=ban_ms,
@@ -239,7 +246,7 @@ class People:
         It leaves the actor's list of rooms at once, those of others when they look.
         """
 
-        def write(writer: ScriptRunner, uid: str) -> Awaitable[list[str] | Refusal]:
+        def write(writer: ScriptRunner, uid: str) -> Awaitable[bool | Refusal]:
             return scripts.room_delete(
                 writer,
                 members=keys.members(room),
@@ -254,6 +261,12 @@ class People:
                 bans=keys.bans(room),
                 invites=keys.invites(room),
                 slow=keys.slow(room),
+                deleted=keys.deleted(room),
+                reactions=keys.reactions(room),
+                reactors=keys.reactors(room),
+                pins=keys.pins(room),
+                audit=keys.audit(room),
+                reports=keys.reports(room),
                 actor=actor,
                 uid=uid,
                 body=_members({"room": room, "by": actor}),

@@ -163,6 +163,62 @@ async def test_newcomers_see_what_the_room_lets_them(nodes: list[Node]) -> None:
         await wait_until(lambda: bob.texts("42") == ["late"], "bob sees what is new")
 
 
+async def leave_traces(who: Member, room: str) -> None:
+    """Have something of each kind in a room's keys."""
+    for text in ("one", "two"):
+        await who.send(text, room)
+    await who.do("react", {"room": room, "message": 2, "key": "x", "on": True})
+    await who.do("delete", {"room": room, "message": 1})
+    await who.do("report", {"room": room, "message": 2, "reason": "just so"})
+
+
+async def lives_of(redis_client: Redis, room: str) -> dict[str, int]:
+    """Return the seconds that each key of a room has left, -1 for ever, by its part."""
+    prefix = f"{{chatroom-{room}}}:"
+    found = [each async for each in redis_client.scan_iter(f"{prefix}*")]
+    return {
+        each.removeprefix(prefix): await redis_client.ttl(each)
+        for each in found
+        if not each.startswith(f"{prefix}sent:")
+    }
+
+
+async def test_of_a_deleted_room_nothing_is_left(
+    nodes: list[Node], redis_client: Redis
+) -> None:
+    """Who makes a room of its id some day finds no reports and no pins there."""
+    async with member(nodes[0], "ann", "42") as ann:
+        await leave_traces(ann, "42")
+        await ann.do("pin", {"room": "42", "message": 2, "on": True})
+        await ann.do("invite_create", {"room": "42"})
+        await ann.do("member_remove", {"room": "42", "user": "bob", "ban": True})
+        await ann.do("room_delete", {"room": "42"})
+        await told(ann, "membership_ended")
+    assert (await lives_of(redis_client, "42")).keys() == {"meta", "quits"}
+
+
+async def test_a_room_ends_whole_and_a_room_of_two_comes_back_whole(
+    nodes: list[Node], redis_client: Redis
+) -> None:
+    """Reports outlive no room; what was deleted stays so in one that goes on."""
+    made = {"kind": "direct", "users": ["bob"], "clientId": "c"}
+    async with members(nodes, ["ann", "bob"]) as (ann, bob):
+        room = (await ann.do("room_create", made))["room"]
+        for who in (ann, bob):
+            await who.join(room)
+        await leave_traces(ann, room)
+        week = nodes[0].running.settings.empty_room_seconds
+        for who in (ann, bob):
+            await who.do("quit", {"room": room})
+        lives = await lives_of(redis_client, room)
+        assert {"audit", "deleted", "reactions", "reactors", "reports"} <= lives.keys()
+        assert all(0 < left <= week for left in lives.values()), lives
+        await ann.do("room_create", made)
+        lives = await lives_of(redis_client, room)
+        kept = ("log", "messages", "meta", "deleted", "reactions", "reactors")
+        assert {part: lives[part] for part in kept} == dict.fromkeys(kept, -1)
+
+
 async def test_frozen_muted_and_slow(nodes: list[Node]) -> None:
     """Each refusal says which it is; what was stored before keeps its answer."""
     async with members(nodes, ["ann", "bob"], "42") as (ann, bob):

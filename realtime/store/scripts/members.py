@@ -37,6 +37,8 @@ def member_remove(
     reactors: str,
     pins: str,
     audit: str,
+    reports: str,
+    invites: str,
     actor: str,
     user: str,
     ban_ms: int,
@@ -69,6 +71,8 @@ def member_remove(
             reactors,
             pins,
             audit,
+            reports,
+            invites,
         ),
         (
             actor,
@@ -193,6 +197,11 @@ def room_create(
     quits: str,
     audit: str,
     blocks: str,
+    bans: str,
+    deleted: str,
+    reactions: str,
+    reactors: str,
+    pins: str,
     actor: str,
     kind: str,
     settings: bytes,
@@ -207,7 +216,10 @@ def room_create(
     """Make a room; false: it was made before, by the same one."""
     reply = redis.run_script(
         ROOM_CREATE,
-        (members, last_read, meta, log, messages, staff, quits, audit, blocks),
+        (
+            *(members, last_read, meta, log, messages, staff, quits, audit, blocks),
+            *(bans, deleted, reactions, reactors, pins),
+        ),
         (
             actor,
             kind,
@@ -276,12 +288,6 @@ def member_unban(
     return Parsed(reply, _done)
 
 
-def _deleted(said: Any) -> list[str] | Refusal:
-    if said[0] == -1:
-        return refusal(said)
-    return [user.decode() for user in said[1]]
-
-
 def room_delete(
     redis: ScriptRunner,
     *,
@@ -297,30 +303,27 @@ def room_delete(
     bans: str,
     invites: str,
     slow: str,
+    deleted: str,
+    reactions: str,
+    reactors: str,
+    pins: str,
+    audit: str,
+    reports: str,
     actor: str,
     uid: str,
     body: bytes,
     keep_seconds: int,
     channel: str,
     control: bytes,
-) -> Awaitable[list[str] | Refusal]:
-    """End a room for all; return who were its members."""
+) -> Awaitable[bool | Refusal]:
+    """End a room for all."""
     reply = redis.run_script(
         ROOM_DELETE,
         (
-            members,
-            meta,
-            log,
-            messages,
-            quits,
-            last_read,
-            sessions,
-            online,
-            staff,
-            bans,
-            invites,
-            slow,
+            *(members, meta, log, messages, quits, last_read, sessions, online),
+            *(staff, bans, invites, slow),
+            *(deleted, reactions, reactors, pins, audit, reports),
         ),
         (actor, uid, body, keep_seconds, channel, redis.publish_command, control),
     )
-    return Parsed(reply, _deleted)
+    return Parsed(reply, _done)

@@ -125,6 +125,9 @@ def membership_quit(
     reactions: str,
     reactors: str,
     pins: str,
+    audit: str,
+    reports: str,
+    invites: str,
     user: str,
     keep_seconds: int,
     channel: str,
@@ -137,6 +140,7 @@ def membership_quit(
         (
             *(members, last_read, quits, meta, log, messages, sessions, online),
             *(staff, bans, deleted, reactions, reactors, pins),
+            *(audit, reports, invites),
         ),
         (user, keep_seconds, channel, redis.publish_command, control, empty_seconds),
     )

@@ -18,7 +18,7 @@
 -- ARGV[3] returning - 1: they come back, and stay out if they quit meanwhile
 -- ARGV[4] keep_seconds - how long the notes of quits are kept
 -- ARGV[5] invite - token that lets them into a private room, empty: none
--- USES numbers, marks, judge, roles, invites
+-- USES numbers, marks, judge, roles, lifetime, invites
 -- Returns {new 0|1, lastMessage, lastReadMessage, record, unread, the log's top offset as of
 -- these, {pinned message that they may see, ...}, {kind, history, name, topic, data, writers,
 -- slow, invite}}, or {-1, reason, number}: quit: they come back and had quit; banned until,
@@ -57,15 +57,7 @@ if not record then
     return {-1, 'not_member', 0}
   end
   if is_first then
-    redis.call('PERSIST', last_read)
-    redis.call('PERSIST', meta)
-    redis.call('PERSIST', log)
-    redis.call('PERSIST', messages)
-    redis.call('PERSIST', bans)
-    redis.call('PERSIST', deleted)
-    redis.call('PERSIST', reactions)
-    redis.call('PERSIST', reactors)
-    redis.call('PERSIST', pins)
+    keep_all({last_read, meta, log, messages, bans, deleted, reactions, reactors, pins})
     redis.call('EXPIRE', quits, ARGV[4])
   end
   local since = history == 'joined' and tonumber(top) + 1 or 1

@@ -8,6 +8,11 @@
 -- KEYS[7] quits - sorted set
 -- KEYS[8] audit - stream: what was done, by whom
 -- KEYS[9] blocks - set: which of a direct room's two block the other
+-- KEYS[10] bans - sorted set
+-- KEYS[11] deleted - sorted set
+-- KEYS[12] reactions - hash
+-- KEYS[13] reactors - sorted set
+-- KEYS[14] pins - sorted set
 -- ARGV[1] actor - id of who makes it
 -- ARGV[2] kind - public, private or direct
 -- ARGV[3] settings - JSON object of the room's own fields, as strings
@@ -19,14 +24,15 @@
 -- ARGV[9] channel - of the room
 -- ARGV[10] publish_command - PUBLISH or SPUBLISH
 -- ARGV[11] quit_keep_seconds - how long the notes of quits are kept
--- USES numbers, log, marks, judge, roles, audit
+-- USES numbers, log, marks, judge, roles, lifetime, audit
 -- Returns {made 0|1}, or {-1, exists, 0}: there is one of this id that another one made
 
 local members, last_read, meta, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local messages, staff, quits = KEYS[5], KEYS[6], KEYS[7]
 local actor, kind, other, uid = ARGV[1], ARGV[2], ARGV[4], ARGV[5]
 local audit, channel, publish = KEYS[8], ARGV[9], ARGV[10]
-local blocks = KEYS[9]
+local blocks, bans, deleted = KEYS[9], KEYS[10], KEYS[11]
+local reactions, reactors, pins = KEYS[12], KEYS[13], KEYS[14]
 
 -- Make them members who are none, who quit the room of two as well: it is theirs for ever.
 local function admit_all(role, now, top)
@@ -42,10 +48,7 @@ end
 local known = redis.call('HMGET', meta, 'createdBy', 'kind', 'lastMessage')
 if known[1] or known[2] or redis.call('EXISTS', members, log, messages) > 0 then
   if kind == 'direct' and known[2] == kind then
-    redis.call('PERSIST', last_read)
-    redis.call('PERSIST', meta)
-    redis.call('PERSIST', log)
-    redis.call('PERSIST', messages)
+    keep_all({last_read, meta, log, messages, bans, deleted, reactions, reactors, pins})
     sort_marks(last_read)
     admit_all('member', clock(), tonumber(known[3] or '0'))
     return {0}

@@ -11,6 +11,12 @@
 -- KEYS[10] bans - sorted set
 -- KEYS[11] invites - hash
 -- KEYS[12] slow - sorted set
+-- KEYS[13] deleted - sorted set
+-- KEYS[14] reactions - hash
+-- KEYS[15] reactors - sorted set
+-- KEYS[16] pins - sorted set
+-- KEYS[17] audit - stream
+-- KEYS[18] reports - stream
 -- ARGV[1] actor - id of who does it
 -- ARGV[2] uid - of the event, unique
 -- ARGV[3] body - the event's own JSON members, without braces
@@ -19,12 +25,14 @@
 -- ARGV[6] publish_command - PUBLISH or SPUBLISH
 -- ARGV[7] control - message that tells the nodes of it
 -- USES numbers, log, judge, roles
--- Returns {1, {who was a member, ...}}, or {-1, reason, 0}: not_member: who asks is none;
+-- Returns {1}, or {-1, reason, 0}: not_member: who asks is none;
 -- role: theirs does not allow it; lost: the meta hash is to be mended first
 
 local members, meta, log, messages, quits = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local last_read, sessions, online, staff = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local bans, invites, slow, keep = KEYS[10], KEYS[11], KEYS[12], tonumber(ARGV[4])
+local deleted, reactions, reactors = KEYS[13], KEYS[14], KEYS[15]
+local pins, audit, reports = KEYS[16], KEYS[17], KEYS[18]
 local channel, publish = ARGV[5], ARGV[6]
 
 local actor = actor_of(members, ARGV[1])
@@ -40,16 +48,15 @@ if rank_of(actor) < 3 or event.known[OWN + 1] == 'direct' then
   return {-1, 'role', 0}
 end
 local bytes = room_event('room_deleted', event, ARGV[2], ARGV[3], event.known[OWN])
-local gone = redis.call('HKEYS', members)
 local now = math.floor(event.at / 1000)
-for _, user in ipairs(gone) do
+for _, user in ipairs(redis.call('HKEYS', members)) do
   redis.call('ZADD', quits, digits(now), user)
 end
 redis.call('EXPIRE', quits, keep)
 redis.call('DEL', members, meta, log, messages, last_read, sessions, online, staff, bans,
-  invites, slow)
+  invites, slow, deleted, reactions, reactors, pins, audit, reports)
 redis.call('HSET', meta, 'kind', 'deleted')
 redis.call('EXPIRE', meta, keep)
 redis.call(publish, channel, bytes)
 redis.call(publish, channel, ARGV[7])
-return {1, gone}
+return {1}

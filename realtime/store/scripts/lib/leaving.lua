@@ -1,4 +1,5 @@
--- How a membership ends, whoever ends it. Needs numbers, marks, judge, roles.
+-- How a membership ends, whoever ends it. Needs numbers, marks, judge, roles,
+-- lifetime.
 
 -- Forget a member, and note it for nodes that do not hear of it; with the last member the
 -- room ends after a while: all keys of it.
@@ -16,10 +17,8 @@ local function end_membership(members, last_read, quits, staff, user, keep, empt
   redis.call('ZADD', quits, now, user)
   if redis.call('EXISTS', members) == 0 then
     keep = math.min(keep, empty)
-    redis.call('EXPIRE', last_read, empty)
-    for _, each in ipairs(others) do
-      redis.call('EXPIRE', each, empty)
-    end
+    end_all({last_read}, empty)
+    end_all(others, empty)
   end
   redis.call('EXPIRE', quits, keep)
   return true
