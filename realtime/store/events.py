@@ -42,7 +42,9 @@ GONE: Final = "room_gone"
 
 _MESSAGE_HEAD: Final = b'["message",'
 _DELETED_HEAD: Final = b'["message_deleted",'
-_OF_NUMBER: Final = rb'",\{"offset":\d+,"uid":"[\w-]+","message":(\d+),'
+_OF_NUMBER: Final = (
+    rb'",\{"offset":[0-9]{1,16},"uid":"[A-Za-z0-9_-]{1,32}","message":([0-9]{1,16}),'
+)
 _DELETED: Final = re.compile(rb'\["message_deleted' + _OF_NUMBER)
 # The events that carry words.
 _WORDED: Final = re.compile(rb'\["message(?:_edited)?' + _OF_NUMBER)
@@ -51,10 +53,7 @@ _MESSAGE_OFFSET: Final = re.compile(rb'\{"offset":([1-9][0-9]{0,15}),')
 _LOG_EVENT: Final = re.compile(
     rb'\["[a-z_]{1,32}",\{"offset":([1-9][0-9]{0,15}),"uid":"([A-Za-z0-9_-]{1,32})"'
 )
-_MESSAGE_NUMBER: Final = re.compile(
-    rb'\["[a-z_]{1,32}",\{"offset":[0-9]{1,16},"uid":"[A-Za-z0-9_-]{1,32}",'
-    rb'"message":([0-9]{1,16}),'
-)
+_NUMBERED: Final = re.compile(rb'\["[a-z_]{1,32}' + _OF_NUMBER)
 # Stands for the number of what is about no message.
 ABOVE_ALL: Final = 2**53
 _IMAGE_MARK: Final = b'"type":"image"'
@@ -124,7 +123,7 @@ def messages_since(told: Sequence[bytes], number: int) -> list[bytes]:
 
 def number_of(event: bytes) -> int:
     """Return the number of the message that an event is about; else a high one."""
-    match = _MESSAGE_NUMBER.match(event)
+    match = _NUMBERED.match(event)
     return int(match[1]) if match else ABOVE_ALL
 
 

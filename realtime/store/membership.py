@@ -258,15 +258,7 @@ class Memberships:
         Raises:
             TooLargeError: The user is a member of too many rooms.
         """
-        claim = await scripts.membership_claim(
-            self._redis,
-            user_rooms=keys.user_rooms(user),
-            new_rooms=keys.user_new_rooms(user),
-            room=room,
-            limit=self._user_rooms_limit,
-            each_ms=0,
-            burst_ms=0,
-        )
+        claim = await self._list(room, user, is_paced=False)
         if not claim.listed:
             raise TooLargeError(
                 f"{user} is a member of {self._user_rooms_limit} rooms, the most there"
@@ -274,14 +266,16 @@ class Memberships:
                 limit="user_rooms",
             )
 
-    def _list(self, room: str, user: str) -> Awaitable[scripts.Claim]:
+    def _list(
+        self, room: str, user: str, *, is_paced: bool = True
+    ) -> Awaitable[scripts.Claim]:
         return scripts.membership_claim(
             self._redis,
             user_rooms=keys.user_rooms(user),
             new_rooms=keys.user_new_rooms(user),
             room=room,
             limit=self._user_rooms_limit,
-            each_ms=self._each_ms,
+            each_ms=self._each_ms if is_paced else 0,
             burst_ms=self._burst_ms,
         )
 
