@@ -11,7 +11,7 @@ from typing import Any, Final
 from marshmallow import Schema, ValidationError, fields
 
 from schemas.base import StrictField, StrictSchema
-from schemas.broadcasts import LOG_EVENTS, Kind, MapOf, Message, Role, Sentence, Writers
+from schemas.broadcasts import LOG_EVENTS, MapOf, Message, Sentence
 from schemas.events import HISTORY_MESSAGES, ROOMS_PAGE, SYNC_ROOMS
 from schemas.field_types import (
     CURSOR_PATTERN,
@@ -22,7 +22,7 @@ from schemas.field_types import (
     UserId,
     WholeNumber,
 )
-from schemas.people import MEMBERS_PAGE, USERS_AT_ONCE
+from schemas.people import MEMBERS_PAGE, USERS_AT_ONCE, Kind, Role, SeenHistory, Writers
 from schemas.room_state import ANY_NUMBER, RoomState
 
 # Each code and whether it is temporary: may the same request succeed later?
@@ -116,7 +116,7 @@ class JoinAck(Done, RoomState):
     topic = Sentence(allow_none=True)
     role = Role()
     since = WholeNumber(minimum=1)
-    history = PatternText(re.compile("all|joined"), "Must be a word.")
+    history = SeenHistory()
     writers = Writers()
     invite = Writers()
     slow = WholeNumber()

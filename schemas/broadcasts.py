@@ -23,7 +23,9 @@ from schemas.field_types import (
     Text,
     UserId,
     WholeNumber,
+    Word,
 )
+from schemas.people import Kind, Role, SeenHistory, Writers
 
 SHA256_HEX: Final = r"[0-9a-f]{64}"
 IMAGE_URL_PATTERN: Final = re.compile(
@@ -45,31 +47,6 @@ class Sentence(StrictField):
         if not text:
             raise ValidationError("Must not be empty.")
         return text
-
-
-class Role(PatternText):
-    """What a member may do in a room."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(
-            re.compile("member|moderator|owner"), "Must be a role.", **options
-        )
-
-
-class Kind(PatternText):
-    """Who may come into a room."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(
-            re.compile("public|private|direct"), "Must be a kind.", **options
-        )
-
-
-class Writers(PatternText):
-    """Which of the members may do something."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(re.compile("members|moderators"), "Must be a word.", **options)
 
 
 class Thumbnail(StrictSchema):
@@ -167,7 +144,7 @@ class Message(LogEvent):
     message = WholeNumber(minimum=1)
     user = UserId()
     clientId = ClientId(required=False)  # noqa: N815 - the wire's name
-    type = PatternText(re.compile("text|image|system|deleted"), "Must be a known type.")
+    type = Word("text", "image", "system", "deleted")
     text = Text(required=False)
     image = ImageField(required=False)
     replyTo = WholeNumber(minimum=1, required=False)  # noqa: N815 - the wire's name
@@ -256,7 +233,7 @@ class MemberLeft(PeopleEvent):
     """``member_left``: somebody was put out; ``said``: why, in the words of who did."""
 
     user = UserId()
-    reason = PatternText(re.compile("kicked|banned"), "Must be a word.")
+    reason = Word("kicked", "banned")
     said = Sentence(required=False)
 
 
@@ -275,7 +252,7 @@ class RoomCreated(PeopleEvent):
     name = Sentence(required=False)
     topic = Sentence(required=False)
     data = fields.Raw(required=False)
-    history = PatternText(re.compile("all|joined"), "Must be a word.", required=False)
+    history = SeenHistory(required=False)
     writers = Writers(required=False)
     invite = Writers(required=False)
     slow = WholeNumber(required=False)
@@ -288,7 +265,7 @@ class RoomChanged(PeopleEvent):
     name = Sentence(allow_none=True)
     topic = Sentence(allow_none=True)
     data = fields.Raw(required=True, allow_none=True)
-    history = PatternText(re.compile("all|joined"), "Must be a word.")
+    history = SeenHistory()
     writers = Writers()
     invite = Writers()
     slow = WholeNumber()

@@ -115,6 +115,18 @@ class PatternText(StrictField):
         raise ValidationError(self.rule)
 
 
+class Word(PatternText):
+    """One of a few words.
+
+    Args:
+        words: All of them.
+    """
+
+    def __init__(self, *words: str, **options: Any) -> None:
+        rule = f"Must be {' or '.join(words)}."
+        super().__init__(re.compile("|".join(words)), rule, **options)
+
+
 class RoomId(PatternText):
     """A room: 1-64 of ``A-Z a-z 0-9 _ -``. It cannot be a Redis pattern."""
 
@@ -163,6 +175,10 @@ class UserId(StrictField):
         return text
 
 
+# What the ids of API keys' senders begin with, and no user's does.
+KEY_SENDER: Final = "$"
+
+
 class PersonId(UserId):
     """Who connects: a user whose id does not begin with ``$``, as those of keys do."""
 
@@ -170,8 +186,8 @@ class PersonId(UserId):
         self, value: Any, attr: str | None, data: Any, **options: Any
     ) -> str:
         text = super()._deserialize(value, attr, data, **options)
-        if text.startswith("$"):
-            raise ValidationError("Must not begin with $.")
+        if text.startswith(KEY_SENDER):
+            raise ValidationError(f"Must not begin with {KEY_SENDER}.")
         return text
 
 

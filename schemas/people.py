@@ -1,22 +1,21 @@
 """Payloads of requests about a room and its people."""
 
 import json
-import re
 from typing import Any, Final
 
 from marshmallow import ValidationError
 
-from schemas.base import StrictField, StrictSchema, require_clean
+from schemas.base import StrictField, StrictSchema
 from schemas.events import Room
 from schemas.field_types import (
-    VISIBLE,
     ClientId,
     Flag,
+    Label,
     ListOf,
-    PatternText,
     RoomId,
     UserId,
     WholeNumber,
+    Word,
 )
 
 NAME_CHARACTERS: Final = 100
@@ -31,11 +30,10 @@ SLOW_SECONDS: Final = 3_600
 LONGEST_SECONDS: Final = 10 * 365 * 24 * 3600
 USERS_AT_ONCE: Final = 100
 MEMBERS_PAGE: Final = 100
-ROLES: Final = ("member", "moderator", "owner")
 
 
-class Line(StrictField):
-    """One line of text for people: what does not fit in it is refused.
+class Line(Label):
+    """A label without the spaces around it.
 
     Args:
         longest: Characters.
@@ -45,22 +43,44 @@ class Line(StrictField):
     def __init__(
         self, *, longest: int, may_be_empty: bool = False, **options: Any
     ) -> None:
-        super().__init__(**options)
-        self.longest = longest
+        super().__init__(longest=longest, **options)
         self.may_be_empty = may_be_empty
 
     def _deserialize(
-        self, value: Any, attr: str | None, data: Any, **_options: Any
+        self, value: Any, attr: str | None, data: Any, **options: Any
     ) -> str:
         text = self._string(value).strip()
         if not text and self.may_be_empty:
             return text
-        if len(text) > self.longest:
-            raise ValidationError(f"Must be {self.longest} characters or fewer.")
-        require_clean(text)
-        if not VISIBLE.search(text):
-            raise ValidationError("Must have something visible.")
-        return text
+        return super()._deserialize(text, attr, data, **options)
+
+
+class Role(Word):
+    """What a member may do in a room."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("member", "moderator", "owner", **options)
+
+
+class Kind(Word):
+    """Who may come into a room."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("public", "private", "direct", **options)
+
+
+class Writers(Word):
+    """Which of the members may do something."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("members", "moderators", **options)
+
+
+class SeenHistory(Word):
+    """What newcomers see: all, or what is said from when they joined."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("all", "joined", **options)
 
 
 class Data(StrictField):
@@ -86,26 +106,20 @@ def _depth(value: object, most: int) -> int:
     return 1 + max((_depth(each, most - 1) for each in inner), default=0)
 
 
-def _word(*words: str, **options: Any) -> PatternText:
-    return PatternText(
-        re.compile("|".join(words)), f"Must be {', '.join(words)}.", **options
-    )
-
-
 class _Settings(StrictSchema):
     name = Line(longest=NAME_CHARACTERS, may_be_empty=True, required=False)
     topic = Line(longest=TOPIC_CHARACTERS, may_be_empty=True, required=False)
     data = Data(required=False)
-    history = _word("all", "joined", required=False)
-    writers = _word("members", "moderators", required=False)
-    invite = _word("moderators", "members", required=False)
+    history = SeenHistory(required=False)
+    writers = Writers(required=False)
+    invite = Writers(required=False)
     slow = WholeNumber(held_to=SLOW_SECONDS, required=False)
 
 
 class RoomCreate(_Settings):
     """``room_create``: a room of a kind, with its settings and first members."""
 
-    kind = _word("public", "private", "direct")
+    kind = Kind()
     room = RoomId(required=False)
     users = ListOf(UserId(), longest=USERS_AT_ONCE, key=str, required=False)
     clientId = ClientId()  # noqa: N815 - the wire's name
@@ -131,7 +145,7 @@ class MembersAdd(Room):
     """``members_add``: users who become members."""
 
     users = ListOf(UserId(), longest=USERS_AT_ONCE, key=str)
-    role = _word(*ROLES, required=False)
+    role = Role(required=False)
 
 
 class MemberRemove(Room):
@@ -155,7 +169,7 @@ class MemberSet(Room):
     """``member_set``: a role, or a pause in writing; 0 seconds end it."""
 
     user = UserId()
-    role = _word(*ROLES, required=False)
+    role = Role(required=False)
     muteSeconds = WholeNumber(  # noqa: N815 - the wire's name
         held_to=LONGEST_SECONDS, required=False
     )

@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple
 
 from aiohttp import hdrs, web
+from marshmallow import ValidationError
 
 from realtime.auth.api_keys import ApiKey, parse_key
 from realtime.auth.authenticator import Authenticator
@@ -10,12 +11,14 @@ from realtime.auth.tokens import TokenError
 from realtime.errors import ForbiddenError, InvalidError, UnauthorizedError
 from realtime.presence.sessions import ChatSession
 from realtime.store.api_keys import ApiKeys
+from schemas.field_types import PersonId
 from schemas.routes import Route, Scope
 
 # A backend's key may act as the user whom this names; in development mode anybody may.
 USER_HEADER: Final = "X-Chat-User"
 
 _BEARER: Final = "Bearer "
+_PERSON: Final = PersonId()
 
 
 class Caller(NamedTuple):
@@ -118,7 +121,10 @@ class Callers:
             raise ForbiddenError(
                 f"This key lacks the scope {Scope.USERS_ACT}.", reason="scope"
             )
-        if not 1 <= len(acting_as) <= 128 or acting_as.startswith("$"):
-            said = "Must be a user id of 1 to 128 characters."
-            raise InvalidError(f"{USER_HEADER}: {said}", fields={USER_HEADER: [said]})
-        return Caller(ChatSession("", acting_as), key)
+        try:
+            user = _PERSON.deserialize(acting_as)
+        except ValidationError as error:
+            fields = {USER_HEADER: [str(said) for said in error.messages]}
+            said = fields[USER_HEADER][0]
+            raise InvalidError(f"{USER_HEADER}: {said}", fields=fields) from None
+        return Caller(ChatSession("", user), key)

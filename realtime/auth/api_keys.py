@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
+from schemas.field_types import KEY_SENDER
+
 _ID_BYTES: Final = 6
 _SECRET_BYTES: Final = 24
 _KEY: Final = re.compile(r"ck_([0-9a-f]{12})_([A-Za-z0-9_-]{32})")
@@ -43,7 +45,7 @@ class ApiKey:
     @property
     def sender(self) -> str:
         """The user id that its acts carry; no user can have it."""
-        return f"${self.name}"
+        return KEY_SENDER + self.name
 
     def reaches(self, room: str) -> bool:
         """Tell whether it may do anything in a room."""

@@ -19,6 +19,7 @@ from realtime.store.message_log import MessageLog
 from realtime.store.refusals import error_of
 from realtime.store.scripts import Refusal, Standing
 from realtime.tasks import gather_started
+from schemas.field_types import KEY_SENDER
 
 # Users that a room may have banned at a time.
 ROOM_BANS = 1_000
@@ -81,7 +82,7 @@ class People:
             TooLargeError: The actor is a member of too many rooms.
         """
         for user in dict.fromkeys((actor, other or actor)):
-            if not user.startswith("$"):
+            if not user.startswith(KEY_SENDER):
                 await self._memberships.list_for(room, user)
         about = {"room": room, "kind": kind, "by": actor, **_shown(settings)}
 

@@ -16,12 +16,9 @@ from realtime.errors import ChatError
 from realtime.rates import Buckets, Rate, too_many
 from realtime.redis.client import RedisClient
 from realtime.store import keys, scripts
+from schemas.field_types import KEY_SENDER
 
 _logger = logging.getLogger(__name__)
-
-# What the sender of an API key begins with. Its requests are held to the node's bound
-# of those under way: a backend speaks for all its users.
-KEY_SENDER: Final = "$"
 
 # How often counts come together. Until then a user of N nodes may have taken N times
 # their burst; what was not reported at first, N times a part of it, is theirs; in the
@@ -69,7 +66,10 @@ class UserRates:
         }
 
     def take(self, user: str) -> None:
-        """Count one message of a user; a key's are not counted.
+        """Count one message of a user.
+
+        A key's are not counted: a backend speaks for all its users, and is held to the
+        node's bound of requests under way.
 
         Raises:
             RateLimitedError: Too many; it was not counted.

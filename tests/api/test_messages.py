@@ -128,6 +128,11 @@ async def test_a_key_acts_as_a_user_by_that_user_s_rights(
             "POST", "/chats/42/message", {**said, "type": "system"}, **as_ann
         )
         assert status == 400
+        for nobody in ("\u202eann", "$crm", "x" * 129):
+            status, problem, _ = await crm.ask(
+                "POST", "/chats/42/message", said, **{"X-Chat-User": nobody}
+            )
+            assert (status, [*problem["fields"]]) == (400, ["X-Chat-User"])
 
 
 async def test_a_key_is_held_to_its_scopes_rooms_and_life(
