@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Final, TextIO
 
@@ -32,6 +32,8 @@ SERVE_FLAGS: Final = {
     "redis_url": "a Redis or Valkey instead of the embedded one",
     "data_dir": "folder of the embedded Valkey and of local images",
 }
+# Those that say which Redis, and which images, a command is about.
+REDIS_FLAGS: Final = ("redis_url", "data_dir")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -90,9 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     garbage = commands.add_parser(
         "gc", help="show the images that no message shows, or delete them"
     )
-    for name in ("redis_url", "data_dir"):
-        flag = "--" + name.replace("_", "-")
-        garbage.add_argument(flag, help=f"as of serve: {SERVE_FLAGS[name]}")
+    _add_redis_flags(garbage)
     garbage.add_argument("--delete", action="store_true", help="delete them")
     garbage.set_defaults(run=_gc)
 
@@ -120,9 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     revoke.add_argument("id", help="as `chatroom key list` shows it")
     revoke.set_defaults(run=_key_revoke)
     for act in (create, listing, revoke):
-        for name in ("redis_url", "data_dir"):
-            flag = "--" + name.replace("_", "-")
-            act.add_argument(flag, help=f"as of serve: {SERVE_FLAGS[name]}")
+        _add_redis_flags(act)
 
     verify = commands.add_parser(
         "verify", help="prove by trial, with faults, that nothing gets lost"
@@ -143,10 +141,7 @@ def _hours(text: str) -> float:
 
 
 def _serve(given: argparse.Namespace) -> None:
-    flags = {name: getattr(given, name) for name in SERVE_FLAGS}
-    settings = load_settings(
-        os.environ, {name: text for name, text in flags.items() if text is not None}
-    )
+    settings = _settings_by(given, SERVE_FLAGS)
     # Here, because the other commands need none of it and answer sooner.
     from realtime.engineio.event_loop import new_event_loop
     from realtime.node.serving import serve
@@ -168,7 +163,7 @@ def _key_create(given: argparse.Namespace) -> None:
 
     asyncio.run(
         key_command.create(
-            _settings_of_redis(given),
+            _settings_by(given, REDIS_FLAGS),
             name=given.name,
             scopes=given.scopes,
             rooms=given.rooms,
@@ -180,25 +175,34 @@ def _key_create(given: argparse.Namespace) -> None:
 def _key_list(given: argparse.Namespace) -> None:
     from realtime.node import key_command
 
-    asyncio.run(key_command.show(_settings_of_redis(given), say=print))
+    asyncio.run(key_command.show(_settings_by(given, REDIS_FLAGS), say=print))
 
 
 def _key_revoke(given: argparse.Namespace) -> None:
     from realtime.node import key_command
 
-    revoked = key_command.revoke(_settings_of_redis(given), key_id=given.id, say=print)
+    revoked = key_command.revoke(
+        _settings_by(given, REDIS_FLAGS), key_id=given.id, say=print
+    )
     asyncio.run(revoked)
 
 
-def _settings_of_redis(given: argparse.Namespace) -> Settings:
-    flags = {name: getattr(given, name) for name in ("redis_url", "data_dir")}
+def _add_redis_flags(command: argparse.ArgumentParser) -> None:
+    for name in REDIS_FLAGS:
+        flag = "--" + name.replace("_", "-")
+        command.add_argument(flag, help=f"as of serve: {SERVE_FLAGS[name]}")
+
+
+def _settings_by(given: argparse.Namespace, names: Iterable[str]) -> Settings:
+    """Return the settings of the environment and of the flags that were given."""
+    flags = {name: getattr(given, name) for name in names}
     return load_settings(
         os.environ, {name: text for name, text in flags.items() if text is not None}
     )
 
 
 def _gc(given: argparse.Namespace) -> None:
-    settings = _settings_of_redis(given)
+    settings = _settings_by(given, REDIS_FLAGS)
     # Here, because the other commands need none of it and answer sooner.
     from realtime.node.gc import collect
 
