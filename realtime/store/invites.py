@@ -7,8 +7,8 @@ import orjson
 
 from realtime.redis.client import RedisClient
 from realtime.store import keys, scripts
-from realtime.store.refusals import error_of
-from realtime.store.scripts import Invite, Refusal
+from realtime.store.refusals import granted
+from realtime.store.scripts import Invite
 
 # Random bytes of an invite: nobody guesses one in its life.
 TOKEN_BYTES: Final = 16
@@ -41,7 +41,7 @@ class Invites:
         """
         token = secrets.token_urlsafe(TOKEN_BYTES)
         left = ANY_USES if uses is None else uses
-        ends_at = await scripts.invite_create(
+        made = await scripts.invite_create(
             self._redis,
             members=keys.members(room),
             meta=keys.meta(room),
@@ -54,8 +54,7 @@ class Invites:
             limit=ROOM_INVITES,
             body=_body(room, user),
         )
-        if isinstance(ends_at, Refusal):
-            raise error_of(ends_at)
+        ends_at = granted(made)
         return Invite(token, ends_at, left, ends_at - seconds * 1000, user)
 
     async def revoke(self, *, room: str, user: str, token: str) -> None:
@@ -64,7 +63,7 @@ class Invites:
         Raises:
             ForbiddenError: The user is no member, or it is not theirs to end.
         """
-        refused = await scripts.invite_revoke(
+        done = await scripts.invite_revoke(
             self._redis,
             members=keys.members(room),
             invites=keys.invites(room),
@@ -73,8 +72,7 @@ class Invites:
             token=token,
             body=_body(room, user),
         )
-        if refused is not None:
-            raise error_of(refused)
+        granted(done)
 
     async def of_room(self, *, room: str, user: str) -> list[Invite]:
         """Return a moderator the room's invites, a member their own, by their ends.
@@ -88,9 +86,7 @@ class Invites:
             invites=keys.invites(room),
             user=user,
         )
-        if isinstance(found, Refusal):
-            raise error_of(found)
-        return sorted(found, key=lambda each: (each.ends_at, each.token))
+        return sorted(granted(found), key=lambda each: (each.ends_at, each.token))
 
 
 def _body(room: str, user: str) -> bytes:

@@ -10,7 +10,7 @@ from realtime.redis.durability import MEMORY, Durability
 from realtime.redis.script import ScriptRunner
 from realtime.store import events, keys, scripts
 from realtime.store.position import START, Position, Uids
-from realtime.store.refusals import error_of
+from realtime.store.refusals import error_of, granted
 from realtime.store.scripts import Appended, HistoryPage, LogPage, Refusal
 
 _logger = logging.getLogger(__name__)
@@ -187,9 +187,7 @@ class MessageLog:
         found = await scripts.message_log_repeated(
             self._writer, sent=sent, operation=operation
         )
-        if isinstance(found, Refusal):
-            raise error_of(found)
-        return found
+        return granted(found)
 
     async def read(
         self,
@@ -272,6 +270,4 @@ class MessageLog:
             after="" if after is None else after,
             limit=limit,
         )
-        if isinstance(found, Refusal):
-            raise error_of(found)
-        return found
+        return granted(found)

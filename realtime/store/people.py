@@ -16,7 +16,7 @@ from realtime.redis.script import ScriptRunner
 from realtime.store import events, keys, scripts
 from realtime.store.membership import DIRECT_PREFIX, QUITS_KEPT_SECONDS, Memberships
 from realtime.store.message_log import MessageLog
-from realtime.store.refusals import error_of
+from realtime.store.refusals import granted
 from realtime.store.scripts import Refusal, Standing
 from realtime.tasks import gather_started
 from schemas.field_types import KEY_SENDER
@@ -238,8 +238,7 @@ class People:
             user=user,
             body=_members({"room": room, "user": user, "by": actor}),
         )
-        if isinstance(done, Refusal):
-            raise error_of(done)
+        granted(done)
 
     async def delete(self, room: str, actor: str) -> None:
         """End a room for all; its id stays taken for as long as quits are noted.

@@ -1,7 +1,7 @@
 """What a script refuses with, as the error that a client is told."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 from realtime.errors import (
     ChatError,
@@ -15,6 +15,8 @@ from realtime.errors import (
     UnavailableError,
 )
 from realtime.store.scripts.loading import Refusal
+
+_Result = TypeVar("_Result")
 
 
 def _forbidden(message: str) -> Callable[[Refusal], ChatError]:
@@ -94,6 +96,13 @@ _ERRORS: Final[Mapping[str, Callable[[Refusal], ChatError]]] = {
     "changed": _unavailable("The message is being changed; try again."),
     "lost": _unavailable("The room is being mended; ask again."),
 }
+
+
+def granted(found: _Result | Refusal) -> _Result:
+    """Return what a script found; what it refuses with is raised as its error."""
+    if isinstance(found, Refusal):
+        raise error_of(found)
+    return found
 
 
 def error_of(refusal: Refusal) -> ChatError:

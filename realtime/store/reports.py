@@ -7,8 +7,8 @@ import orjson
 from realtime.rates import too_many
 from realtime.redis.client import RedisClient
 from realtime.store import keys, scripts
-from realtime.store.refusals import error_of
-from realtime.store.scripts import Note, Refusal
+from realtime.store.refusals import granted
+from realtime.store.scripts import Note
 
 # Reports of a user in the time below: nobody has more to tell who means it.
 USER_REPORTS: Final = 20
@@ -62,7 +62,7 @@ class Reports:
             told["message"] = message
         else:
             told["user"] = user
-        refused = await scripts.report_add(
+        done = await scripts.report_add(
             self._redis,
             members=keys.members(room),
             messages=keys.messages(room),
@@ -73,8 +73,7 @@ class Reports:
             limit=ROOM_REPORTS,
             keep_seconds=REPORTS_SECONDS,
         )
-        if refused is not None:
-            raise error_of(refused)
+        granted(done)
 
     async def of_room(
         self, *, room: str, user: str, before: str | None, limit: int
@@ -107,9 +106,7 @@ class Reports:
             before=before or "+",
             limit=limit,
         )
-        if isinstance(found, Refusal):
-            raise error_of(found)
-        return found
+        return granted(found)
 
 
 def act(note: Note) -> dict[str, Any]:
