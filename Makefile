@@ -14,7 +14,7 @@ BROWSER := $(shell command -v chromium chromium-browser google-chrome 2>/dev/nul
 # One flag of the project's own commands to pass on: make run ARGS="--port 6000"
 ARGS ?=
 
-.PHONY: help run nodes verify test test-pythons coverage check check-page format lock install page browser diagrams bench bench-quick clean
+.PHONY: help run nodes verify test test-pythons coverage check check-page types format lock install page browser diagrams bench bench-quick clean
 
 help:
 	@echo "make run      start one node on http://localhost:5000"
@@ -25,6 +25,7 @@ help:
 	@echo "make coverage run them and tell which lines and branches no test reaches"
 	@echo "make check    lint, types and who may import whom"
 	@echo "make format   format the code"
+	@echo "make types    write the protocol as TypeScript types"
 	@echo "make bench    measure the server beside its peers (make bench-quick: a taste)"
 
 run: install page
@@ -60,6 +61,10 @@ check: $(VENV)/.dev $(if $(NPM),check-page)
 
 check-page: $(WEB)/node_modules/.installed
 	cd $(WEB) && npm run types
+
+# The protocol as TypeScript types; a test fails while they are stale.
+types: $(VENV)/.dev
+	$(BIN)/python -m schemas.typescript > $(WEB)/src/chatroom/protocol.d.ts
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

@@ -85,7 +85,9 @@ class ChatNamespace(
             session,
             user=identity.user,
             name=identity.name,
+            picture=identity.picture,
             expires_at=identity.expires_at,
         )
+        self.services.profiles.note(identity.user, identity.name, identity.picture)
         ends = identity.expires_at
         return {"expiresAt": None if ends is None else int(ends * 1000)}

@@ -10,6 +10,7 @@ from socketio.exceptions import ConnectionRefusedError as RefusedError
 
 from handlers.access import require_place
 from handlers.guard import as_chat_error
+from handlers.hello import Hello
 from realtime.errors import ChatError
 from realtime.presence.sessions import ChatSession
 from realtime.rates import PENALTY_SECONDS
@@ -33,6 +34,7 @@ class SessionNamespace(socketio.AsyncNamespace):
     def __init__(self, namespace: str, services: Services) -> None:
         super().__init__(namespace)
         self.services = services
+        self._hello = Hello(services.told_limits)
         self.errors: Counter[tuple[str, str]] = Counter()
         """How often an event was answered with a code, asked for an ack or not."""
         self.endings: Counter[str] = Counter()
@@ -70,11 +72,18 @@ class SessionNamespace(socketio.AsyncNamespace):
                 sid,
                 identity.user,
                 name=identity.name,
+                picture=identity.picture,
                 expires_at=identity.expires_at,
                 device=identity.device,
             )
         )
+        self.services.profiles.note(identity.user, identity.name, identity.picture)
         await self.enter_room(sid, own)
+
+    def greeting(self, sid: str) -> list[str]:
+        """Return the packets that a session is sent with the answer to its connect."""
+        session = self.services.sessions.find(sid)
+        return [] if session is None else [self._hello.packet(session)]
 
     async def on_disconnect(self, sid: str, reason: object = None) -> None:
         """Let go of the session: it leaves its rooms, which learn of it."""

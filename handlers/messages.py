@@ -11,9 +11,10 @@ from realtime.errors import ChatError, NotAttendingError, NotMemberError
 from realtime.images.service import Upload
 from realtime.moderation.review import Moderation
 from realtime.presence.sessions import ChatSession
-from realtime.store import keys
+from realtime.rooms.allowance import Allowance
+from realtime.store import events, keys
 from realtime.store.image_uses import Use
-from realtime.store.scripts import Appended
+from realtime.store.scripts import Appended, HistoryPage
 
 
 class MessageRequests(Requests):
@@ -33,6 +34,7 @@ class MessageRequests(Requests):
         services = self.services
         services.user_rates.take(session.user)
         room, client_id = payload.pop("room"), payload.pop("clientId")
+        _drop_unset(payload)
         key = (session.sid, room)
         upload = None
         moderation = services.moderation
@@ -54,7 +56,11 @@ class MessageRequests(Requests):
         asked = services.attempts.tick()
         try:
             done = await services.log.append(
-                room=room, user=session.user, client_id=client_id, content=payload
+                room=room,
+                user=session.user,
+                client_id=client_id,
+                content=payload,
+                name=session.name,
             )
         except NotMemberError:
             # It attends, and the user is no member: Redis lost the membership with its
@@ -83,20 +89,26 @@ class MessageRequests(Requests):
         """``{room, on}`` → nothing. Broadcasts ``typing``."""
         room = payload["room"]
         typing = {"room": room, "user": session.user, "on": payload["on"]}
+        if session.name is not None:
+            typing["name"] = session.name
         await self.emit("typing", typing, room=keys.channel(room))
         return None
 
     @guarded
     async def on_history(self, session: ChatSession, payload: Payload) -> Answer:
-        """``{room, before? | after?, limit?}`` → ``messages, more, firstAvailable``."""
+        """``{room, before? | after? | around? | at?, limit?}`` → a page of messages."""
         after, allowance = payload.get("after"), self._allowance(session)
         page = await self.services.log.history(
             room=payload["room"],
             user=session.user,
             before=payload.get("before"),
             after=after,
+            around=payload.get("around"),
+            at=payload.get("at"),
             limit=payload["limit"],
         )
+        if "around" in payload or "at" in payload:
+            return self._around(page, allowance)
         # The end nearest to what the client has: the others come with the next page.
         messages = page.messages if after is not None else page.messages[::-1]
         told = messages
@@ -111,6 +123,33 @@ class MessageRequests(Requests):
             "more": page.more or len(told) < len(messages),
             "firstAvailable": page.first_available,
         }
+
+    def _around(self, page: HistoryPage, allowance: Allowance) -> Answer:
+        """Return a page around a message; what has no place is left out at its ends."""
+        messages, first, last = page.messages, 0, len(page.messages)
+        if not allowance.fits(sum(map(len, messages))):
+            allowance.require_line()
+            place = sum(events.stored_number(raw) < page.around for raw in messages)
+            first = last = place
+            # Nearest first, in turn from both sides.
+            nearest = sorted(range(len(messages)), key=lambda at: abs(at - place))
+            for at in takewhile(lambda at: allowance.fits(len(messages[at])), nearest):
+                first, last = min(first, at), max(last, at + 1)
+        return {
+            "messages": [self._encoded(raw) for raw in messages[first:last]],
+            "more": page.more or first > 0,
+            "moreAfter": page.more_after or last < len(messages),
+            "firstAvailable": page.first_available,
+            "around": page.around,
+        }
+
+    @guarded
+    async def on_reads(self, session: ChatSession, payload: Payload) -> Answer:
+        """``{room, messages}`` → ``counts``: how many have not read each."""
+        counts = await self.services.read_marks.unread_by(
+            room=payload["room"], messages=payload["messages"]
+        )
+        return {"counts": counts}
 
     def _placed(self, done: Appended) -> dict[str, object]:
         """Return the ack of a message that is stored."""
@@ -166,3 +205,10 @@ class MessageRequests(Requests):
         await self.services.image_uses.claim(upload.sizes, use)
         await images.keep(upload)
         return upload
+
+
+def _drop_unset(payload: Payload) -> None:
+    """Say nothing of what a message does not do."""
+    for name in ("mentionAll", "silent"):
+        if name in payload and not payload[name]:
+            del payload[name]

@@ -10,7 +10,10 @@ from realtime.errors import InvalidError
 from realtime.presence.sessions import ChatSession
 from realtime.store.membership import DIRECT_PREFIX
 from realtime.store.people import FOREVER_MS, direct_id, made_id
+from realtime.store.profiles import Profile
 
+# Quotation marks and names of members of a profile's JSON.
+PROFILE_BYTES: Final = 40
 SETTINGS: Final = ("name", "topic", "history", "writers", "invite")
 # Nobody needs to see who is banned or muted for how long to the millisecond.
 _MS: Final = 1000
@@ -64,6 +67,10 @@ class PeopleRequests(Requests):
         room, limit = payload["room"], payload["limit"]
         people = self.services.people
         found = await people.page(room, after=payload.get("after"), limit=limit + 1)
+        members = await people.members(room, found[:limit])
+        profiles = await self.services.profiles.of_users(
+            [each.user for each in members]
+        )
         return {
             "members": [
                 {
@@ -72,11 +79,21 @@ class PeopleRequests(Requests):
                     "since": each.joined_at,
                     "mutedUntil": each.muted_until,
                     "online": each.online,
+                    **profile.to_wire(),
                 }
-                for each in await people.members(room, found[:limit])
+                for each, profile in zip(members, profiles, strict=True)
             ],
             "more": len(found) > limit,
         }
+
+    @guarded
+    async def on_users(self, session: ChatSession, payload: Payload) -> Answer:
+        """``{room, users}`` → ``users``: what those who are members are called."""
+        room, allowance = payload["room"], self._allowance(session)
+        found = await self.services.profiles.of_members(room, payload["users"])
+        if not allowance.fits(sum(map(_size, found))):
+            raise allowance.full()
+        return {"users": [profile.to_wire() for profile in found]}
 
     @guarded
     async def on_members_add(self, session: ChatSession, payload: Payload) -> Answer:
@@ -139,6 +156,10 @@ class PeopleRequests(Requests):
             mute_ms=None if seconds is None else seconds * _MS,
         )
         return {"role": standing.role, "mutedUntil": standing.muted_until or None}
+
+
+def _size(profile: Profile) -> int:
+    return PROFILE_BYTES + sum(len(each.encode()) for each in profile if each)
 
 
 def _settings(payload: dict[str, Any]) -> dict[str, str]:

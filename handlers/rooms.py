@@ -86,6 +86,7 @@ class RoomRequests(Requests):
                     "lastMessage": each.last_message,
                     "lastReadMessage": each.last_read_message,
                     "unread": each.unread,
+                    "unreadMentions": each.unread_mentions,
                     "newest": each.newest and self._encoded(each.newest),
                 }
                 for each in page.rooms

@@ -1,6 +1,7 @@
 """What the handlers are given: the parts that carry requests out."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from realtime.store.membership import Memberships
 from realtime.store.message_changes import MessageChanges
 from realtime.store.message_log import MessageLog
 from realtime.store.people import People
+from realtime.store.profiles import Profiles
 from realtime.store.read_marks import ReadMarks
 from realtime.store.reports import Reports
 from realtime.store.user_rates import UserRates
@@ -54,6 +56,7 @@ class Services:
     invites: Invites
     reports: Reports
     blocks: Blocks
+    profiles: Profiles
     images: Images
     image_uses: ImageUses
     moderation: Moderation | None
@@ -61,5 +64,7 @@ class Services:
     rates: RequestRates
     user_rates: UserRates
     limits: Limits
+    told_limits: Mapping[str, object]
+    """What a client that connects is told of them."""
     limited: Counter[str]
     """How often each limit of :mod:`realtime.limits` was met."""

@@ -12,7 +12,13 @@ from marshmallow import Schema, ValidationError, fields
 
 from schemas.base import StrictField, StrictSchema
 from schemas.broadcasts import LOG_EVENTS, MapOf, Message, Sentence
-from schemas.events import HISTORY_MESSAGES, ROOMS_PAGE, SYNC_ROOMS
+from schemas.events import (
+    HISTORY_MESSAGES,
+    READS_MESSAGES,
+    ROOMS_PAGE,
+    SYNC_ROOMS,
+    USERS,
+)
 from schemas.field_types import (
     CURSOR_PATTERN,
     Flag,
@@ -22,6 +28,7 @@ from schemas.field_types import (
     UserId,
     WholeNumber,
 )
+from schemas.names import DisplayName, Picture
 from schemas.people import MEMBERS_PAGE, USERS_AT_ONCE, Kind, Role, SeenHistory, Writers
 from schemas.room_state import ANY_NUMBER, RoomState
 
@@ -124,6 +131,7 @@ class JoinAck(Done, RoomState):
     lastMessage = WholeNumber()  # noqa: N815 - the wire's name
     lastReadMessage = WholeNumber()  # noqa: N815 - the wire's name
     unread = WholeNumber()
+    unreadMentions = WholeNumber()  # noqa: N815 - the wire's name
     pins = ListOf(WholeNumber(minimum=1), longest=ANY_NUMBER)
 
 
@@ -201,6 +209,28 @@ class HistoryAck(Done):
     messages = ListOf(fields.Nested(Message), longest=HISTORY_MESSAGES)
     more = Flag()
     firstAvailable = WholeNumber()  # noqa: N815 - the wire's name
+    moreAfter = Flag(required=False)  # noqa: N815 - the wire's name
+    around = WholeNumber(required=False)
+
+
+class ReadsAck(Done):
+    """``reads``: how many members have not read each message, in the order asked."""
+
+    counts = ListOf(WholeNumber(), longest=READS_MESSAGES)
+
+
+class Profile(StrictSchema):
+    """A member, and what they are called and shown by."""
+
+    user = UserId()
+    name = DisplayName(required=False)
+    picture = Picture(required=False)
+
+
+class UsersAck(Done):
+    """``users``: those of the asked who are members, in the order asked."""
+
+    users = ListOf(fields.Nested(Profile), longest=USERS)
 
 
 class RoomEntry(StrictSchema):
@@ -211,6 +241,7 @@ class RoomEntry(StrictSchema):
     lastMessage = WholeNumber()  # noqa: N815 - the wire's name
     lastReadMessage = WholeNumber()  # noqa: N815 - the wire's name
     unread = WholeNumber()
+    unreadMentions = WholeNumber()  # noqa: N815 - the wire's name
     newest = fields.Nested(Message, required=True, allow_none=True)
 
 
@@ -236,6 +267,8 @@ class Member(StrictSchema):
     since = WholeNumber()
     mutedUntil = WholeNumber(allow_none=True)  # noqa: N815 - the wire's name
     online = Flag()
+    name = DisplayName(required=False)
+    picture = Picture(required=False)
 
 
 class MembersAck(Done):

@@ -12,10 +12,11 @@ from typing import Any, Final
 from marshmallow import Schema, ValidationError, fields, validates_schema
 
 from schemas.base import StrictField, StrictSchema
-from schemas.events import MENTIONS, REACTION_CHARACTERS, REASON_CHARACTERS
+from schemas.events import DATA_BYTES, MENTIONS, REACTION_CHARACTERS, REASON_CHARACTERS
 from schemas.field_types import (
     ClientId,
     Flag,
+    JsonData,
     Label,
     ListOf,
     PatternText,
@@ -25,7 +26,8 @@ from schemas.field_types import (
     WholeNumber,
     Word,
 )
-from schemas.people import Kind, Role, SeenHistory, Writers
+from schemas.names import DisplayName, Picture
+from schemas.people import ROOM_DATA_BYTES, Kind, Role, SeenHistory, Writers
 
 SHA256_HEX: Final = r"[0-9a-f]{64}"
 IMAGE_URL_PATTERN: Final = re.compile(
@@ -143,12 +145,16 @@ class Message(LogEvent):
 
     message = WholeNumber(minimum=1)
     user = UserId()
+    name = DisplayName(required=False)
     clientId = ClientId(required=False)  # noqa: N815 - the wire's name
     type = Word("text", "image", "system", "deleted")
     text = Text(required=False)
     image = ImageField(required=False)
     replyTo = WholeNumber(minimum=1, required=False)  # noqa: N815 - the wire's name
     mentions = ListOf(UserId(), longest=MENTIONS, required=False)
+    mentionAll = Flag(required=False)  # noqa: N815 - the wire's name
+    silent = Flag(required=False)
+    data = JsonData(longest=DATA_BYTES, required=False)
     at = WholeNumber(minimum=1)
     editedAt = WholeNumber(minimum=1, required=False)  # noqa: N815 - the wire's name
     edits = WholeNumber(minimum=1, required=False)
@@ -251,7 +257,7 @@ class RoomCreated(PeopleEvent):
     kind = Kind()
     name = Sentence(required=False)
     topic = Sentence(required=False)
-    data = fields.Raw(required=False)
+    data = JsonData(longest=ROOM_DATA_BYTES, required=False)
     history = SeenHistory(required=False)
     writers = Writers(required=False)
     invite = Writers(required=False)
@@ -264,7 +270,7 @@ class RoomChanged(PeopleEvent):
     kind = Kind()
     name = Sentence(allow_none=True)
     topic = Sentence(allow_none=True)
-    data = fields.Raw(required=True, allow_none=True)
+    data = JsonData(longest=ROOM_DATA_BYTES, allow_none=True)
     history = SeenHistory()
     writers = Writers()
     invite = Writers()
@@ -306,6 +312,7 @@ class Typing(StrictSchema):
 
     room = RoomId()
     user = UserId()
+    name = DisplayName(required=False)
     on = Flag()
 
 
@@ -314,6 +321,7 @@ class Presence(StrictSchema):
 
     room = RoomId()
     user = UserId(required=False)
+    name = DisplayName(required=False)
     online = Flag(required=False)
     onlineCount = WholeNumber(required=False)  # noqa: N815 - the wire's name
 
@@ -322,6 +330,52 @@ class Presence(StrictSchema):
         named = {"user", "online"} & data.keys()
         if len(named) == 1 or bool(named) == ("onlineCount" in data):
             raise ValidationError("Either user and online, or onlineCount.", "user")
+
+
+class RateLimit(StrictSchema):
+    """So many at once, and one more each ``interval`` milliseconds."""
+
+    interval = WholeNumber(minimum=1)
+    burst = WholeNumber(minimum=1)
+
+
+class HelloLimits(StrictSchema):
+    """What a client may ask for; a rate that is not named is not limited."""
+
+    textCharacters = WholeNumber(minimum=1)  # noqa: N815 - the wire's name
+    mentions = WholeNumber(minimum=1)
+    dataBytes = WholeNumber(minimum=1)  # noqa: N815 - the wire's name
+    payloadBytes = WholeNumber(minimum=1)  # noqa: N815 - the wire's name
+    imageBytes = WholeNumber(minimum=1)  # noqa: N815 - the wire's name
+    imagePixels = WholeNumber(minimum=1)  # noqa: N815 - the wire's name
+    imageFramePixels = WholeNumber(minimum=1)  # noqa: N815 - the wire's name
+    userImageBytes = WholeNumber(minimum=1)  # noqa: N815 - the wire's name
+    historyMessages = WholeNumber(minimum=1)  # noqa: N815 - the wire's name
+    roomsPage = WholeNumber(minimum=1)  # noqa: N815 - the wire's name
+    syncRooms = WholeNumber(minimum=1)  # noqa: N815 - the wire's name
+    users = WholeNumber(minimum=1)
+    sessionRooms = WholeNumber(minimum=1)  # noqa: N815 - the wire's name
+    userRooms = WholeNumber(minimum=1)  # noqa: N815 - the wire's name
+    announceMembers = WholeNumber()  # noqa: N815 - the wire's name
+    rates = MapOf(
+        PatternText(re.compile("[a-z_]{1,40}"), "Must be a word."),
+        fields.Nested(RateLimit),
+    )
+
+
+class Hello(StrictSchema):
+    """``hello``: what this server is, and who it takes the client for."""
+
+    protocol = WholeNumber(minimum=2)
+    server = Sentence()
+    features = ListOf(
+        PatternText(re.compile("[a-z_]{1,40}"), "Must be a word."), longest=100
+    )
+    limits = fields.Nested(HelloLimits, required=True)
+    user = UserId()
+    name = DisplayName(required=False)
+    picture = Picture(required=False)
+    expiresAt = WholeNumber(allow_none=True)  # noqa: N815 - the wire's name
 
 
 class Closing(StrictSchema):

@@ -20,6 +20,10 @@ from schemas.room_state import RoomState
 NAMESPACE = "/chat"
 
 
+# The version of what is said there; docs/protocol.md has the history of changes.
+PROTOCOL = 2
+
+
 class Access(Enum):
     """What a user must be to a room before an event is carried out."""
 
@@ -81,6 +85,8 @@ _REQUESTS = (
     Request("mark_read", events.MarkRead(), acks.MarkReadAck(), Access.MEMBER),
     Request("typing", events.Typing(), acks.Done(), Access.ATTENDING),
     Request("history", events.History(), acks.HistoryAck(), Access.MEMBER),
+    Request("reads", events.Reads(), acks.ReadsAck(), Access.MEMBER),
+    Request("users", events.Users(), acks.UsersAck(), Access.MEMBER),
     Request("rooms", events.Rooms(), acks.RoomsAck(), bare=True),
     Request("room_create", people.RoomCreate(), acks.RoomCreateAck()),
     Request("room_set", people.RoomSet(), acks.Done()),
@@ -112,6 +118,7 @@ _BROADCASTS = (
     Broadcast("presence", broadcasts.Presence()),
     Broadcast("state", RoomState()),
     Broadcast("membership_ended", broadcasts.MembershipEnded()),
+    Broadcast("hello", broadcasts.Hello()),
     Broadcast("closing", broadcasts.Closing()),
     Broadcast("service", broadcasts.Service()),
     Broadcast("token_expired", broadcasts.TokenExpired()),

@@ -1,16 +1,13 @@
 """What a client says of itself when it connects, and what a refusal tells it."""
 
 import re
-from typing import Any, Final
+from typing import Final
 
 from marshmallow import EXCLUDE
 
-from schemas.base import UNCLEAN, StrictSchema
+from schemas.base import StrictSchema
 from schemas.events import Token
 from schemas.field_types import PatternText, PersonId
-
-# Display names are shown in one line; longer ones are cut.
-NAME_CHARACTERS: Final = 128
 
 DEVICE_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -32,17 +29,3 @@ class ConnectAuth(StrictSchema):
     device = PatternText(
         DEVICE_PATTERN, "Must be 1 to 64 of A-Z a-z 0-9 _ -.", required=False
     )
-
-
-def clean_name(name: Any) -> str | None:
-    """Return a display name fit to be shown, or None.
-
-    Identity providers put all kinds of things into ``name``, and it is a nicety: what
-    cannot be shown is left out instead of locking the user out.
-
-    Args:
-        name: The claim or field, of any type.
-    """
-    if not isinstance(name, str):
-        return None
-    return UNCLEAN.sub("", name).strip()[:NAME_CHARACTERS] or None

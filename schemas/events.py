@@ -11,6 +11,7 @@ from schemas.field_types import (
     Cursor,
     Flag,
     InviteToken,
+    JsonData,
     Label,
     ListOf,
     RoomId,
@@ -31,14 +32,26 @@ HISTORY_MESSAGES: Final = 100
 # A page of history when the client names no ``limit``: two or three screens.
 HISTORY_DEFAULT: Final = 50
 
+# By what a page of history is found; one at most.
+HISTORY_PLACES: Final = ("before", "after", "around", "at")
+
+# Messages of which one request asks how many have not read them: those of a screen.
+READS_MESSAGES: Final = 50
+
 # Users mentioned by one message; a larger crowd is the room itself.
 MENTIONS: Final = 50
+
+# Bytes of what an application attaches to a message, as JSON.
+DATA_BYTES: Final = 4_096
 
 # A reaction: an emoji with all its joiners, or a name (``:party_parrot:``).
 REACTION_CHARACTERS: Final = 64
 
 # Why a message was deleted: one line.
 REASON_CHARACTERS: Final = 200
+
+# Users whose names one request asks for: those of a screen, and of a page of history.
+USERS: Final = 100
 
 # Tokens with many claims have 2-4 KB; proxies cut headers at 8-16 KB as well.
 TOKEN_CHARACTERS: Final = 16_384
@@ -100,6 +113,9 @@ class Send(Room):
     image = Binary(required=False)
     replyTo = WholeNumber(minimum=1, required=False)  # noqa: N815 - the wire's name
     mentions = ListOf(UserId(), longest=MENTIONS, key=str, required=False)
+    mentionAll = Flag(required=False)  # noqa: N815 - the wire's name
+    silent = Flag(required=False)
+    data = JsonData(longest=DATA_BYTES, required=False)
 
     @validates_schema(skip_on_field_errors=True)
     def _match_type(self, data: dict[str, Any], **_options: Any) -> None:
@@ -158,10 +174,12 @@ class Typing(Room):
 
 
 class History(Room):
-    """``history``: messages by number; both bounds are exclusive."""
+    """``history``: messages by number; the bounds are exclusive; or around one."""
 
     before = WholeNumber(minimum=1, required=False)
     after = WholeNumber(minimum=0, required=False)
+    around = WholeNumber(minimum=1, required=False)
+    at = WholeNumber(minimum=0, required=False)
     limit = WholeNumber(
         minimum=1,
         held_to=HISTORY_MESSAGES,
@@ -171,8 +189,23 @@ class History(Room):
 
     @validates_schema(skip_on_field_errors=True)
     def _one_bound(self, data: dict[str, Any], **_options: Any) -> None:
-        if "before" in data and "after" in data:
-            raise ValidationError("before and after exclude each other.", "after")
+        given = [name for name in HISTORY_PLACES if name in data]
+        if len(given) > 1:
+            raise ValidationError(
+                f"{' and '.join(given)} exclude each other.", given[1]
+            )
+
+
+class Reads(Room):
+    """``reads``: how many have not read some messages."""
+
+    messages = ListOf(WholeNumber(minimum=1), longest=READS_MESSAGES, key=int)
+
+
+class Users(Room):
+    """``users``: what members of the room are called."""
+
+    users = ListOf(UserId(), longest=USERS, key=str)
 
 
 class Rooms(StrictSchema):

@@ -5,6 +5,7 @@ JSON has few types and Python converts between them gladly: ``True`` is an ``int
 what it returns, and every error is a sentence for the person who reads it.
 """
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any, Final
@@ -26,6 +27,9 @@ USER_ID_CHARACTERS: Final = 128
 
 # Code points of a message's text: some two printed pages.
 TEXT_CHARACTERS: Final = 4_000
+
+# Objects and lists within one another, of an application's data.
+DATA_DEPTH: Final = 5
 
 # The control characters that people type.
 LINE_CONTROLS: Final = frozenset("\n\t")
@@ -255,6 +259,57 @@ class Label(StrictField):
         if not VISIBLE.search(text):
             raise ValidationError("Must have something visible.")
         return text
+
+
+class JsonData(StrictField):
+    """An object of an application's own, opaque to the server and small.
+
+    Args:
+        longest: Bytes that it may have as JSON.
+    """
+
+    def __init__(self, *, longest: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.longest = longest
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **_options: Any
+    ) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise ValidationError("Must be an object.")
+        try:
+            _require_shallow(value, self.longest)
+            size = len(json.dumps(value, ensure_ascii=False).encode())
+        except UnicodeEncodeError:
+            raise ValidationError("Has half a character (lone surrogate).") from None
+        if size > self.longest:
+            raise ValidationError(f"Must have {self.longest} bytes or fewer as JSON.")
+        return value
+
+
+def _require_shallow(value: dict[str, Any], most: int) -> None:
+    """Refuse JSON that is deep, and what has no place in it, before it is encoded.
+
+    Args:
+        value: The object.
+        most: Values that are looked at: each takes a byte at least.
+    """
+    level: list[Any] = [value]
+    for depth in range(1, DATA_DEPTH + 2):
+        inner: list[Any] = []
+        for one in level:
+            if isinstance(one, dict | list):
+                inner.extend(one.values() if isinstance(one, dict) else one)
+                if depth > DATA_DEPTH:
+                    raise ValidationError(f"Must have {DATA_DEPTH} levels or fewer.")
+            elif isinstance(one, bytes | bytearray):
+                raise ValidationError("Must have no binary data.")
+            elif type(one) is int and abs(one) > MAX_SAFE_INTEGER:
+                raise ValidationError(f"Numbers must be {MAX_SAFE_INTEGER} or less.")
+        most -= len(inner)
+        if most < 0:
+            raise ValidationError("Has too many values.")
+        level = inner
 
 
 class Binary(StrictField):

@@ -1,15 +1,13 @@
 """Payloads of requests about a room and its people."""
 
-import json
 from typing import Any, Final
 
-from marshmallow import ValidationError
-
-from schemas.base import StrictField, StrictSchema
+from schemas.base import StrictSchema
 from schemas.events import Room
 from schemas.field_types import (
     ClientId,
     Flag,
+    JsonData,
     Label,
     ListOf,
     RoomId,
@@ -22,8 +20,7 @@ NAME_CHARACTERS: Final = 100
 TOPIC_CHARACTERS: Final = 500
 REASON_CHARACTERS: Final = 200
 # Bytes of an application's own JSON about a room, and how deep it may be.
-DATA_BYTES: Final = 8_192
-DATA_DEPTH: Final = 5
+ROOM_DATA_BYTES: Final = 8_192
 # Seconds between two messages of a member in slow mode, at most.
 SLOW_SECONDS: Final = 3_600
 # Longest ban or mute with an end, in seconds: ten years.
@@ -83,33 +80,10 @@ class SeenHistory(Word):
         super().__init__("all", "joined", **options)
 
 
-class Data(StrictField):
-    """JSON of the application's own, bounded in bytes and depth."""
-
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Any, **_options: Any
-    ) -> Any:
-        if _depth(value, DATA_DEPTH) > DATA_DEPTH:
-            raise ValidationError(f"Must be {DATA_DEPTH} levels deep or less.")
-        if (
-            len(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
-            > DATA_BYTES
-        ):
-            raise ValidationError(f"Must be {DATA_BYTES} bytes of JSON or less.")
-        return value
-
-
-def _depth(value: object, most: int) -> int:
-    if most < 0 or not isinstance(value, dict | list):
-        return 0
-    inner = value.values() if isinstance(value, dict) else value
-    return 1 + max((_depth(each, most - 1) for each in inner), default=0)
-
-
 class _Settings(StrictSchema):
     name = Line(longest=NAME_CHARACTERS, may_be_empty=True, required=False)
     topic = Line(longest=TOPIC_CHARACTERS, may_be_empty=True, required=False)
-    data = Data(required=False)
+    data = JsonData(longest=ROOM_DATA_BYTES, required=False)
     history = SeenHistory(required=False)
     writers = Writers(required=False)
     invite = Writers(required=False)

@@ -18,7 +18,7 @@ pytest_plugins = ("tests.kit.node_fixtures", "tests.kit.store_fixtures")
 KEPT_KEYS = (
     *(":keys", ":staff", ":bans", ":blocks"),
     *(":log", ":messages", ":meta", ":lastRead", ":members", ":rooms"),
-    *(":deleted", ":reactions", ":reactors", ":pins"),
+    *(":deleted", ":reactions", ":reactors", ":pins", ":mentions", ":mentionsAll"),
 )
 # What is known of images goes with the last message that shows them.
 IMAGE_KEYS = (":uses", ":due", ":bytes")

@@ -4,6 +4,8 @@ With a key configured, users prove who they are by a JSON Web Token. Without one
 server is in development mode and believes whatever name it is told.
 """
 
+import logging
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from marshmallow import ValidationError
@@ -20,12 +22,18 @@ from realtime.auth.tokens import (
     verify_token,
 )
 from realtime.errors import InvalidError
-from schemas.base import flatten_errors
-from schemas.connect import ConnectAuth, clean_name
+from schemas.base import StrictField, flatten_errors
+from schemas.connect import ConnectAuth
+from schemas.names import DisplayName, Picture
 
 __all__ = ["Authenticator", "Identity", "TokenError", "choose_keys", "make_token"]
 
 _CONNECT_AUTH: Final = ConnectAuth()
+
+# What others are shown of a user, by the name of the claim.
+_SHOWN: Final[Mapping[str, StrictField]] = {"name": DisplayName(), "picture": Picture()}
+
+_logger = logging.getLogger(__name__)
 
 
 class Identity(NamedTuple):
@@ -33,15 +41,17 @@ class Identity(NamedTuple):
 
     Attributes:
         user: The user id: the token's ``sub``.
-        name: A display name, if there is one.
+        name: The display name, if there is one that can be shown.
         expires_at: Unix seconds when the session must end; None: never.
         device: The id that the client gave its device, if any; it proves nothing.
+        picture: The address of a picture, likewise as the name.
     """
 
     user: str
     name: str | None
     expires_at: float | None
     device: str | None
+    picture: str | None = None
 
 
 class Authenticator:
@@ -74,7 +84,8 @@ class Authenticator:
         """Return who is connecting.
 
         Args:
-            auth: ``{token, device?}``; in development mode ``{user, name?, device?}``.
+            auth: ``{token, device?}``; in development mode
+                ``{user, name?, picture?, device?}``.
 
         Raises:
             TokenError: The token is missing, expired or invalid.
@@ -92,7 +103,8 @@ class Authenticator:
                     "Development mode: connect with auth {user}, without a token.",
                     reason="token_missing",
                 )
-            return Identity(given["user"], given["name"], None, device)
+            name, picture = _shown(given, given["user"])
+            return Identity(given["user"], name, None, device, picture)
         if "token" not in given:
             raise TokenError(
                 "No token was given: connect with auth {token}.", reason="token_missing"
@@ -101,8 +113,9 @@ class Authenticator:
         if key is None:
             raise invalid_token("it is signed with an unknown key")
         claims = verify_token(given["token"], key, self._rules)
-        name = clean_name(claims.get("name"))
-        return Identity(claims["sub"], name, session_end(claims), device)
+        user, ends = claims["sub"], session_end(claims)
+        name, picture = _shown(claims, user)
+        return Identity(user, name, ends, device, picture)
 
     async def aclose(self) -> None:
         """Let go of what the keys hold open."""
@@ -156,4 +169,20 @@ def _load_auth(auth: object) -> dict[str, Any]:
             raise invalid_token("it is not a JSON Web Token") from None
         path, said = next(iter(fields.items()))
         raise InvalidError(f"auth: {path}: {said[0]}", fields=fields) from None
-    return {**loaded, "name": clean_name(given.get("name"))}
+    return {**{claim: given[claim] for claim in _SHOWN if claim in given}, **loaded}
+
+
+def _shown(claims: Mapping[str, Any], user: str) -> tuple[str | None, str | None]:
+    """Return name and picture; one that cannot be shown is left out, and logged."""
+    if "name" not in claims and "picture" not in claims:
+        return None, None
+    shown: list[str | None] = []
+    for claim, field in _SHOWN.items():
+        value = claims.get(claim)
+        try:
+            shown.append(field.deserialize(value) if value else None)
+        except ValidationError as error:
+            why = " ".join(error.messages)
+            _logger.info("The %s of user %s is not shown: %s", claim, ascii(user), why)
+            shown.append(None)
+    return shown[0], shown[1]

@@ -31,6 +31,15 @@ from realtime.store.hooked_rooms import is_hooked
 from realtime.store.image_uses import ImageUses
 from realtime.store.shared_secret import SharedSecret
 from schemas.catalog import NAMESPACE
+from schemas.events import (
+    DATA_BYTES,
+    HISTORY_MESSAGES,
+    MENTIONS,
+    ROOMS_PAGE,
+    SYNC_ROOMS,
+    USERS,
+)
+from schemas.field_types import TEXT_CHARACTERS
 
 
 def make_server(
@@ -164,6 +173,34 @@ def make_moderation(
         marked=marked,
         numbers=numbers,
     )
+
+
+def told_limits(settings: Settings, rates: Mapping[str, Rate]) -> Mapping[str, object]:
+    """Return the ``limits`` of ``hello``."""
+    return {
+        "textCharacters": TEXT_CHARACTERS,
+        "mentions": MENTIONS,
+        "dataBytes": DATA_BYTES,
+        "payloadBytes": settings.payload_limit_bytes,
+        "imageBytes": settings.image_limit_bytes,
+        "imagePixels": settings.image_limit_pixels,
+        "imageFramePixels": settings.image_limit_frame_pixels,
+        "userImageBytes": settings.user_image_bytes,
+        "historyMessages": HISTORY_MESSAGES,
+        "roomsPage": ROOMS_PAGE,
+        "syncRooms": SYNC_ROOMS,
+        "users": USERS,
+        "sessionRooms": settings.session_rooms,
+        "userRooms": settings.user_rooms,
+        "announceMembers": settings.announce_members,
+        "rates": {
+            name: {
+                "interval": max(1, round(1000 / rate.per_second)),
+                "burst": rate.burst,
+            }
+            for name, rate in rates.items()
+        },
+    }
 
 
 @contextmanager

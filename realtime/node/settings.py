@@ -208,9 +208,9 @@ class Settings:
 
     rates: str = option(
         "connection=100/500, user=20/200, join=50/500, sync=5/20, typing=5/20,"
-        " mark_read=20/100, history=10/50, rooms=5/20, refresh=1/10,"
-        " user_requests=50/1000, connect=5/50, refusals=2/50, messages=500/2000,"
-        " new_rooms=0.05/5000",
+        " mark_read=20/100, history=10/50, users=5/20, reads=10/50, rooms=5/20,"
+        " refresh=1/10, user_requests=50/1000, connect=5/50, refusals=2/50,"
+        " messages=500/2000, new_rooms=0.05/5000",
         "Requests per second and at once, `name=per_second/burst`: of a connection"
         " in all (`connection`) and by event, of a user at a node (`user_requests`),"
         " connects of a user at a node (`connect`, told after a second),"

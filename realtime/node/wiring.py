@@ -21,6 +21,7 @@ from realtime.node.from_settings import (
     make_keys,
     make_moderation,
     make_server,
+    told_limits,
 )
 from realtime.node.settings import RATE_NAMES, Settings
 from realtime.presence.node_leases import NodeLease
@@ -57,6 +58,7 @@ from realtime.store.membership import Memberships
 from realtime.store.message_changes import MessageChanges
 from realtime.store.message_log import MessageLog
 from realtime.store.people import People
+from realtime.store.profiles import Profiles
 from realtime.store.read_marks import ReadMarks
 from realtime.store.reports import Reports
 from realtime.store.room_snapshot import RoomSnapshots
@@ -136,6 +138,8 @@ class Parts:
         self.user_rates = UserRates(
             self.redis, self.rates.get(USER), clock=time.monotonic
         )
+
+        self.profiles = Profiles(self.redis)
 
         # Who is here.
         self.presence_counts = PresenceCounts(self.redis)
@@ -254,6 +258,7 @@ class Parts:
             invites=Invites(self.redis),
             reports=Reports(self.redis),
             blocks=Blocks(self.redis),
+            profiles=self.profiles,
             images=self.images,
             image_uses=self.image_uses,
             moderation=self.moderation,
@@ -265,6 +270,7 @@ class Parts:
                 node_sessions=settings.node_sessions,
                 answer_bytes=settings.write_buffer_bytes,
             ),
+            told_limits=told_limits(settings, self.rates),
             limited=self.limited,
         )
         self.namespace = register(self.server, self.services)
@@ -294,6 +300,7 @@ class Parts:
             ("presence-counts", self.presence_counts.run()),
             ("reaction-notices", self.reaction_notices.run()),
             ("user-rates", self.user_rates.run()),
+            ("profiles", self.profiles.run()),
             ("shared-secret", self.secret.run()),
             ("sessions", self.sessions.run(self.namespace.expire)),
             ("roster", self.roster.run()),
@@ -324,6 +331,7 @@ class Parts:
             **self.user_rates.held(),
             "presence_counts": len(self.presence_counts),
             "reaction_notices": len(self.reaction_notices),
+            "profiles": len(self.profiles),
             "room_states": len(self.room_states),
             **(NOTHING_HELD if self.moderation is None else self.moderation.held()),
             "image_slots": self.images.slots_taken,

@@ -70,6 +70,7 @@ class Presence:
         sid: str,
         user: str,
         device: str | None,
+        name: str | None = None,
         may_wait: bool = False,
     ) -> Coroutine[Any, Any, None]:
         """List a session; the user's first one is announced. Repeating is fine.
@@ -83,6 +84,7 @@ class Presence:
             sid: Session id.
             user: Whose it is.
             device: Its device, if it named one.
+            name: What the user is called.
             may_wait: It is listed another time, too: that Redis takes nothing now,
                 because it is full, is no failure.
         """
@@ -104,7 +106,7 @@ class Presence:
             entry=orjson.dumps(entry),
             channel=keys.wire_channel(room, self._redis.database),
             announce_users=self._announce_users,
-            event=events.user_came(room, user),
+            event=events.user_came(room, user, name),
         )
         return self._entered(room, noted, listed, may_wait=may_wait)
 

@@ -24,6 +24,7 @@ class AttendingSession(Protocol):
 
     sid: str
     user: str
+    name: str | None
     device: str | None
     ended: bool
     rooms: set[str]
@@ -203,5 +204,6 @@ class Roster:
             sid=session.sid,
             user=session.user,
             device=session.device,
+            name=session.name,
             may_wait=may_wait,
         )

@@ -32,13 +32,23 @@ class ChatSession:
         sid: Its Socket.IO session id.
         user: The user's id.
         name: The display name, if the token has one.
+        picture: The address of a picture, if the token has one.
         expires_at: Unix seconds when the token ends; None: never.
         device: The id that the client gave its device, if any.
         ended: Whether its connection is gone.
         rooms: The rooms whose session lists name it; kept by :class:`Roster`.
     """
 
-    __slots__ = ("device", "ended", "expires_at", "name", "rooms", "sid", "user")
+    __slots__ = (
+        "device",
+        "ended",
+        "expires_at",
+        "name",
+        "picture",
+        "rooms",
+        "sid",
+        "user",
+    )
 
     def __init__(
         self,
@@ -46,12 +56,14 @@ class ChatSession:
         user: str,
         *,
         name: str | None = None,
+        picture: str | None = None,
         expires_at: float | None = None,
         device: str | None = None,
     ) -> None:
         self.sid = sid
         self.user = user
         self.name = name
+        self.picture = picture
         self.expires_at = expires_at
         self.device = device
         self.ended = False
@@ -104,9 +116,10 @@ class Sessions:
         *,
         user: str,
         name: str | None,
+        picture: str | None,
         expires_at: float | None,
     ) -> None:
-        """Give a live session the lifetime of a new token.
+        """Give a live session the lifetime and the name of a new token.
 
         Raises:
             UnauthorizedError: The token is another user's; nothing changed.
@@ -116,6 +129,7 @@ class Sessions:
                 "The token belongs to another user; connect again with it."
             )
         session.name = name
+        session.picture = picture
         session.expires_at = expires_at
         self._schedule(session)
 

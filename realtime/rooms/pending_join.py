@@ -132,6 +132,7 @@ class PendingJoin:
             "lastMessage": last_message,
             "lastReadMessage": last_read,
             "unread": self._unread(last_message, last_read),
+            "unreadMentions": self._unread_mentions(last_message, last_read),
             "pins": self._pins(),
             **{name: orjson.Fragment(value) for name, value in standing.items()},
         }
@@ -150,6 +151,18 @@ class PendingJoin:
             and events.as_log_event(event)[0].offset > admission.offset
         }
         return max(0, last_message - last_read - max(0, left) - len(gone))
+
+    def _unread_mentions(self, last_message: int, last_read: int) -> int:
+        """Return how many messages above the mark mention the user, by now."""
+        admission = self._answers.admission
+        if last_read >= last_message:
+            return 0
+        came = sum(
+            number > max(admission.last_message, last_read)
+            for event in self._entering.entry.tail
+            if (number := events.mentioning(event, self._user))
+        )
+        return admission.unread_mentions + came
 
     def _pins(self) -> list[int]:
         """Return the pinned messages by now, in the order of their pins."""

@@ -132,7 +132,13 @@ class NamespaceGate(socketio.AsyncServer):
 
     async def _admit(self, eio_sid: str, sid: str, namespace: str) -> None:
         packet = self.packet_class(packets.CONNECT, {"sid": sid}, namespace=namespace)
-        self._write_packet(eio_sid, packet)
+        handler = self.namespace_handlers.get(namespace)
+        greet = getattr(handler, "greeting", None)
+        if greet is None:
+            self._write_packet(eio_sid, packet)
+        else:
+            # In one write, for thousands may come at once.
+            self.eio.broadcast([eio_sid], [packet.encode(), *greet(sid)])
         session = self.eio.sockets.get(eio_sid)
         if session is not None:
             self._admission.mark_authenticated(session)

@@ -5,8 +5,8 @@ Three kinds of payloads travel there, told apart by how they begin:
 * An event of the room's log, ``["message",{"offset":57,"uid":"k3-_Z",...}]``. Its
   payload begins with offset and uid in this order, so that a node finds the event's
   position without decoding it. These are the bytes that a client is sent. The members
-  of a message are ``offset, uid, message, room, user``, its content (``type, text``
-  ...), ``clientId, at``, in this order.
+  of a message are ``offset, uid, message, room, user``, ``name`` if the sender has
+  one, its content (``type, text`` ...), ``clientId, at``, in this order.
 * A notice, ``["read",{...}]``: any other event. It is sent once at most and has no
   position; ``presence`` and ``read`` change what a join tells of the room.
 * A control message, ``{"method":...}``: for the nodes, never for a client.
@@ -57,6 +57,7 @@ _NUMBERED: Final = re.compile(rb'\["[a-z_]{1,32}' + _OF_NUMBER)
 # Stands for the number of what is about no message.
 ABOVE_ALL: Final = 2**53
 _IMAGE_MARK: Final = b'"type":"image"'
+_DATA: Final = b',"data":'
 _IMAGE_URL: Final = re.compile(
     rb'"url":"(?:\\?/[\w.~-]+)*\\?/images\\?/('
     + NAME_PATTERN.encode()
@@ -75,15 +76,21 @@ class Template(NamedTuple):
 
 
 def message_body(
-    room: str, user: str, content: Mapping[str, object], client_id: str
+    room: str,
+    user: str,
+    content: Mapping[str, object],
+    client_id: str,
+    *,
+    name: str | None = None,
 ) -> bytes:
     """Return the members of a message that are known before it is stored.
 
     From ``room`` to ``clientId``, without braces; the script adds the others.
     """
-    return orjson.dumps({"room": room, "user": user, **content, "clientId": client_id})[
-        1:-1
-    ]
+    sender = {"room": room, "user": user}
+    if name is not None:
+        sender["name"] = name
+    return orjson.dumps({**sender, **content, "clientId": client_id})[1:-1]
 
 
 def message_event(message: bytes) -> bytes:
@@ -101,6 +108,12 @@ def offset_of_message(message: bytes) -> int:
     if match is None:
         raise ValueError("the room's history holds an entry that is no message")
     return int(match[1])
+
+
+def stored_number(message: bytes) -> int:
+    """Return the number of a message as the history keeps it, an encoded object."""
+    number: int = orjson.loads(message)["message"]
+    return number
 
 
 def last_message(events: Sequence[bytes]) -> int:
@@ -127,6 +140,16 @@ def number_of(event: bytes) -> int:
     return int(match[1]) if match else ABOVE_ALL
 
 
+def mentioning(event: bytes, user: str) -> int:
+    """Return the number of a message that mentions a user, 0 of any other event."""
+    if not event.startswith(_MESSAGE_HEAD) or b'"mention' not in event:
+        return 0
+    message = orjson.loads(event)[1]
+    mentioned = user in message.get("mentions", ()) or "mentionAll" in message
+    number: int = message["message"]
+    return number if mentioned else 0
+
+
 def resign_images(encoded: bytes, address: Callable[[str], str]) -> bytes:
     """Return an encoded message or event with fresh addresses of its image.
 
@@ -139,11 +162,13 @@ def resign_images(encoded: bytes, address: Callable[[str], str]) -> bytes:
     """
     if _IMAGE_MARK not in encoded:
         return encoded
+    # What an application attached is not ours to sign, whatever it looks like.
+    encoded, data, rest = encoded.partition(_DATA)
 
     def fresh(found: re.Match[bytes]) -> bytes:
         return b'"url":"%b"' % address(found[1].decode()).encode()
 
-    return _IMAGE_URL.sub(fresh, encoded)
+    return _IMAGE_URL.sub(fresh, encoded) + data + rest
 
 
 # Changes of messages.
@@ -304,9 +329,12 @@ def read(room: str, user: str) -> Template:
     return Template(b'["read",' + _read_payload(room, user), b"}]")
 
 
-def user_came(room: str, user: str) -> bytes:
+def user_came(room: str, user: str, name: str | None = None) -> bytes:
     """Return the event of a user who came online in a room."""
-    return orjson.dumps([PRESENCE, {"room": room, "user": user, "online": True}])
+    came: dict[str, object] = {"room": room, "user": user, "online": True}
+    if name is not None:
+        came["name"] = name
+    return orjson.dumps([PRESENCE, came])
 
 
 def user_left(room: str) -> Template:

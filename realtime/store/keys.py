@@ -64,6 +64,16 @@ def deleted(room: str) -> str:
     return _room_key(room, "deleted")
 
 
+def mentions(room: str) -> str:
+    """Sorted set of ``<user, quoted>:<number, 16 digits>``, all scored 0."""
+    return _room_key(room, "mentions")
+
+
+def mentions_all(room: str) -> str:
+    """Sorted set: numbers of messages that mention everybody, by number."""
+    return _room_key(room, "mentionsAll")
+
+
 def reactions(room: str) -> str:
     """Hash: message number to ``<rev> <counts by key, JSON>``."""
     return _room_key(room, "reactions")
@@ -195,6 +205,11 @@ def user_blocks(user: str) -> str:
 def user_reports(user: str) -> str:
     """String with a TTL: how many reports a user has made lately."""
     return f"{{user-{quote(user, safe='')}}}:reports"
+
+
+def user_profile(user: str) -> str:
+    """String with a TTL: what others are shown of a user, JSON."""
+    return f"{{user-{quote(user, safe='')}}}:profile"
 
 
 def user_rate(user: str) -> str:

@@ -50,6 +50,7 @@ class RoomSummary(NamedTuple):
     last_message: int
     last_read_message: int
     unread: int
+    unread_mentions: int
     newest: bytes | None
 
     @property
@@ -154,6 +155,8 @@ class Memberships:
                 reactors=keys.reactors(room),
                 pins=keys.pins(room),
                 invites=keys.invites(room),
+                mentions=keys.mentions(room),
+                mentions_all=keys.mentions_all(room),
                 user=user,
                 # A direct room is made by request, for its two.
                 opens=self._opens and not room.startswith(DIRECT_PREFIX),
@@ -228,6 +231,8 @@ class Memberships:
             audit=keys.audit(room),
             reports=keys.reports(room),
             invites=keys.invites(room),
+            mentions=keys.mentions(room),
+            mentions_all=keys.mentions_all(room),
             user=user,
             keep_seconds=QUITS_KEPT_SECONDS,
             channel=keys.wire_channel(room, self._redis.database),
@@ -357,6 +362,8 @@ class Memberships:
             members=keys.members(room),
             deleted=keys.deleted(room),
             reactions=keys.reactions(room),
+            mentions=keys.mentions(room),
+            mentions_all=keys.mentions_all(room),
             user=user,
         )
         if found is None:
@@ -368,6 +375,7 @@ class Memberships:
             last_message=found.last_message,
             last_read_message=found.last_read_message,
             unread=found.unread,
+            unread_mentions=found.unread_mentions,
             newest=found.newest or None,
         )
 

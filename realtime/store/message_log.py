@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from realtime.errors import UnavailableError
 from realtime.redis.client import RedisClient
@@ -85,6 +85,7 @@ class MessageLog:
         user: str,
         client_id: str,
         content: Mapping[str, object],
+        name: str | None = None,
         is_mended: bool = False,
     ) -> Appended:
         """Store and publish a message, or return what became of it before.
@@ -97,13 +98,15 @@ class MessageLog:
             user: Who sends; must be a member.
             client_id: The idempotency key, unique for this user in this room.
             content: The message's own members, in the order they are published.
+            name: What the sender is called, if they have a name.
             is_mended: Whether the room's meta hash was just made anew.
 
         Raises:
             NotMemberError: The user is not a member.
             ForbiddenError: They are muted, or only moderators may write.
             SlowModeError: They wrote a moment ago, and the room is in slow mode.
-            InvalidError: The client_id was another operation's.
+            InvalidError: The client_id was another operation's, or there is no message
+                that it answers.
             UnavailableError: Nothing was stored.
             OutcomeUnknownError: It may have been stored, or it was and is not yet as
                 safe as is demanded; repeat with this client_id.
@@ -121,11 +124,12 @@ class MessageLog:
             channel=names.channel,
             user=user,
             uid=self._uids.next(),
-            body=events.message_body(room, user, content, client_id),
+            body=events.message_body(room, user, content, client_id, name=name),
             remember_seconds=self.limits.remember_seconds,
             log_limit=self.limits.events,
             log_age_ms=self.limits.age_ms,
             history_limit=self.limits.history,
+            **_answers_and_mentions(room, content),
         )
         if isinstance(appended, Refusal):
             await self._settle(appended, room, is_mended=is_mended)
@@ -134,6 +138,7 @@ class MessageLog:
                 user=user,
                 client_id=client_id,
                 content=content,
+                name=name,
                 is_mended=True,
             )
         return appended
@@ -245,6 +250,8 @@ class MessageLog:
         user: str | None = None,
         before: int | None = None,
         after: int | None = None,
+        around: int | None = None,
+        at: int | None = None,
         limit: int,
     ) -> HistoryPage:
         """Return one page of messages by number, the newest page without bounds.
@@ -254,6 +261,9 @@ class MessageLog:
             user: Who reads, as far back as they may see; None: everything is read.
             before: Exclusive upper message number; pages go backwards from it.
             after: Exclusive lower message number; pages go forwards from it.
+            around: Number that the page is around.
+            at: Unix ms; the page is around the first message sent then or later, or
+                the last one.
             limit: Most messages returned.
 
         Raises:
@@ -269,5 +279,24 @@ class MessageLog:
             before="" if before is None else before,
             after="" if after is None else after,
             limit=limit,
+            around="" if around is None else around,
+            at="" if at is None else at,
         )
         return granted(found)
+
+
+def _answers_and_mentions(room: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an append looks at more closely; nothing of most messages."""
+    reply_to = content.get("replyTo", 0)
+    mentioned, mention_all = content.get("mentions"), "mentionAll" in content
+    if not (reply_to or mentioned or mention_all):
+        return {}
+    return {
+        "deleted": keys.deleted(room),
+        "mentions": keys.mentions(room),
+        "mentions_all": keys.mentions_all(room),
+        "reply_to": reply_to,
+        # An id has no control characters.
+        "mentioned": "\n".join(mentioned or ()),
+        "mention_all": mention_all,
+    }

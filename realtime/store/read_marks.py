@@ -1,5 +1,7 @@
 """lastReadMessage: how far each user has read each room."""
 
+from collections.abc import Sequence
+
 from realtime.errors import ForbiddenError
 from realtime.redis.client import RedisClient
 from realtime.store import events, keys, scripts
@@ -42,6 +44,7 @@ class ReadMarks:
             meta=keys.meta(room),
             members=keys.members(room),
             deleted=keys.deleted(room),
+            mentions=keys.mentions(room),
             channel=keys.wire_channel(room, self._redis.database),
             user=user,
             message=message,
@@ -54,3 +57,15 @@ class ReadMarks:
         if marks is None:
             raise ForbiddenError("You are not a member of this room.")
         return marks
+
+    async def unread_by(self, *, room: str, messages: Sequence[int]) -> list[int]:
+        """Return how many members have not read each message, in rooms of any size.
+
+        Who became a member later does not count: their mark began above it.
+        """
+        return await scripts.reads_count(
+            self._redis,
+            last_read=keys.last_read(room),
+            meta=keys.meta(room),
+            numbers=" ".join(map(str, messages)),
+        )

@@ -52,6 +52,11 @@ def _reused(_refusal: Refusal) -> ChatError:
     return InvalidError(f"clientId: {said}", fields={"clientId": [said]})
 
 
+def _reply_to(_refusal: Refusal) -> ChatError:
+    said = "There is no such message, or not any more."
+    return InvalidError(f"replyTo: {said}", fields={"replyTo": [said]})
+
+
 _TOO_MANY_KEYS: Final = _too_large(
     "There are too many different reactions to this message.", "message_reactions"
 )
@@ -80,6 +85,12 @@ _ERRORS: Final[Mapping[str, Callable[[Refusal], ChatError]]] = {
     "no_such_member": _not_found("They are no member of this room."),
     "not_found": _not_found("There is no such message."),
     "exists": lambda _: ConflictError("There is a room of this id already."),
+    "reply_to": _reply_to,
+    "mention_all": lambda refusal: ForbiddenError(
+        f"Only moderators mention everybody where there are more than"
+        f" {refusal.number} members.",
+        reason="role",
+    ),
     "edits": _too_large("This message was edited too often.", "message_edits"),
     "keys": _TOO_MANY_KEYS,
     "own_keys": _TOO_MANY_KEYS,

@@ -251,15 +251,63 @@ async def test_a_token_without_subject_is_refused() -> None:
     ("name", "shown"),
     [
         ("Ann", "Ann"),
-        (" A\u0000n ", "An"),
-        ("", None),
+        ("  \u9673\u3000\u5927\u6587 \u00a0", "\u9673\u3000\u5927\u6587"),
+        (
+            "\u05d3\u05d5\u05d3 \u0639\u0644\u064a",
+            "\u05d3\u05d5\u05d3 \u0639\u0644\u064a",
+        ),
+        ("<b>Ann</b>", "<b>Ann</b>"),
+        ("x" * 100, "x" * 100),
+        ("x" * 101, None),
+        ("A\u0000n", None),
+        ("A\nn", None),
+        ("nna\u202e", None),
+        ("a\u2067b", None),
+        ("\u200b\u3164", None),
+        ("\ud83d", None),
         (5, None),
-        ("x" * 500, "x" * 128),
+        (["Ann"], None),
     ],
 )
-async def test_an_odd_name_locks_nobody_out(name: object, shown: str | None) -> None:
-    """A display name that cannot be shown is cleaned or left out."""
+async def test_a_name_that_cannot_be_shown_locks_nobody_out(
+    name: object, shown: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is left out, and the log says so; what is text of any script is taken."""
+    caplog.set_level("INFO")
     assert (await accepted(by_secret(), token(name=name))).name == shown
+    said = "The name of user 'ann' is not shown" in caplog.text
+    assert said == (shown is None)
+
+
+@pytest.mark.parametrize("name", ["", None])
+async def test_no_name_is_no_news(
+    name: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Many identity providers leave the claim empty."""
+    caplog.set_level("INFO")
+    assert (await accepted(by_secret(), token(name=name))).name is None
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("picture", "shown"),
+    [
+        ("https://img.example/a.png?s=96&d=%20", True),
+        ("https://" + "x" * 504, True),
+        ("https://" + "x" * 505, False),
+        ("http://img.example/a.png", False),
+        ("javascript:alert(1)", False),
+        ('https://img.example/" onerror="x', False),
+        ("https://img.example/a b", False),
+        ("data:image/png;base64,AAAA", False),
+        (7, False),
+    ],
+)
+async def test_a_picture_is_an_https_address(picture: object, shown: bool) -> None:
+    """Anything else is left out, and the token is as good as without."""
+    identity = await accepted(by_secret(), token(name="Ann", picture=picture))
+    assert identity.picture == (picture if shown else None)
+    assert identity.name == "Ann"
 
 
 async def test_tokens_without_expiry_are_a_setting() -> None:

@@ -30,6 +30,7 @@ async def test_join_a_room(ann: RecordingClient) -> None:
         "lastMessage": 0,
         "lastReadMessage": 0,
         "unread": 0,
+        "unreadMentions": 0,
         "pins": [],
         "reads": {"ann": 0},
         "online": ["ann"],

@@ -19,6 +19,8 @@ GUESSED: dict[str, list[dict[str, Any]]] = {
     "react": [{"room": ROOM, "message": 1, "key": "x", "on": True}],
     "pin": [{"room": ROOM, "message": 1, "on": True}],
     "mark_read": [{"room": ROOM, "message": 1}, {"room": ROOM, "message": 2**52}],
+    "reads": [{"room": ROOM, "messages": [1]}],
+    "users": [{"room": ROOM, "users": ["ann", "mallory"]}],
     "history": [
         {"room": ROOM},
         {"room": ROOM, "after": 0, "limit": 100},

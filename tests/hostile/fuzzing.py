@@ -15,6 +15,7 @@ from schemas.field_types import (
     ClientId,
     Cursor,
     Flag,
+    JsonData,
     Label,
     ListOf,
     PatternText,
@@ -24,7 +25,7 @@ from schemas.field_types import (
     WholeNumber,
 )
 from schemas.moderation import Reason
-from schemas.people import Data, Line
+from schemas.people import Line
 from tests.kit.waiting import MS
 
 T = TypeVar("T", bound=Callable[..., object])
@@ -181,7 +182,7 @@ def _value(field: Any, rooms: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
         Label: st.text(CLEAN, min_size=1).map(lambda text: text[:64]),
         Line: st.text(CLEAN, min_size=1).map(lambda text: text[:64]),
         Reason: st.text(CLEAN, min_size=1).map(lambda text: text[:64]),
-        Data: st.dictionaries(st.text(CLEAN), st.integers()),
+        JsonData: st.dictionaries(st.text(max_size=8), ODD_VALUES, max_size=4),
         MessageType: st.sampled_from(("text", "image")),
         Binary: st.just(PLACEHOLDER),
         Token: st.text("abcdefghijklmnop.-_", min_size=1),

@@ -175,6 +175,10 @@ async def connected(
 ) -> AsyncIterator[socketio.AsyncClient]:
     """Do what :func:`client` does with any ``auth``; a refusal is raised."""
     sio = socketio.AsyncClient(**{"reconnection": False, **options})
+    # It comes with the answer to the connect, before anybody else listens.
+    hello: list[Any] = []
+    sio.on("hello", hello.append, namespace=NAMESPACE)
+    sio.hello = hello
     try:
         await sio.connect(
             node.url,

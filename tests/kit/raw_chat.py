@@ -26,6 +26,7 @@ class RawChat:
         self._ws = ws
         self._ack_id = 0
         self.received: list[str] = []
+        self.hello: dict[str, Any] = {}
 
     async def send(self, frame: str | bytes) -> None:
         """Send one frame as it is."""
@@ -39,6 +40,9 @@ class RawChat:
         await self.send(f"40{NAMESPACE},{json.dumps(auth)}")
         answer = await self.frame(f"40{NAMESPACE},", f"44{NAMESPACE},")
         decoded: dict[str, Any] = json.loads(answer.partition(",")[2])
+        if answer.startswith("40"):
+            hello = await self.frame(f'42{NAMESPACE},["hello",')
+            self.hello = json.loads(hello.partition(",")[2])[1]
         return decoded
 
     async def ask(self, event_array: str, *attachments: bytes) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 
 from schemas.catalog import BROADCASTS, ERROR_ACK, REQUESTS
 from tests.kit.nodes import NAMESPACE, Node, NodeProcess, connected
-from tests.kit.waiting import DEADLINE_SECONDS
+from tests.kit.waiting import DEADLINE_SECONDS, wait_until
 
 Payload = dict[str, Any]
 
@@ -60,11 +60,20 @@ class RecordingClient:
         error: Payload = answer["error"]
         return error
 
+    async def _greeting(self) -> Payload:
+        """Return what the server said when the client connected."""
+        hello: list[Payload] = self.sio.hello
+        await wait_until(lambda: bool(hello), f"{self.user} is greeted")
+        BROADCASTS["hello"].payload.load(hello[-1])
+        return hello[-1]
+
     async def next(self, event: str, **members: object) -> Payload:
         """Return and forget the first broadcast of this name with these members.
 
-        Earlier broadcasts that are not asked for stay kept.
+        Earlier broadcasts that are not asked for stay kept; `hello` is not forgotten.
         """
+        if event == "hello":
+            return await self._greeting()
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 while True:

@@ -29,6 +29,7 @@ class Attending:
 
     sid: str
     user: str = "ann"
+    name: str | None = None
     device: str | None = None
     ended: bool = False
     rooms: set[str] = field(default_factory=set)

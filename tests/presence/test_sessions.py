@@ -74,7 +74,9 @@ async def test_a_refreshed_session_lives_on(
     refreshed = ChatSession("a", "ann", expires_at=clock.now + 10)
     sessions.open(refreshed)
     sessions.open(ChatSession("other", "bob", expires_at=clock.now + 20))
-    sessions.refresh(refreshed, user="ann", name="Ann", expires_at=clock.now + 60)
+    sessions.refresh(
+        refreshed, user="ann", name="Ann", picture=None, expires_at=clock.now + 60
+    )
     clock.now += 20
     await wait_until(lambda: ended == ["other"], "the other one ended")
     assert sessions.find("a") is refreshed
@@ -93,8 +95,10 @@ async def test_a_refresh_may_shorten_or_lift_the_expiry(
     sessions.open(short)
     lifted.expires_at = clock.now + 10
     sessions.open(lifted)
-    sessions.refresh(short, user="ann", name=None, expires_at=clock.now + 20)
-    sessions.refresh(lifted, user="bob", name=None, expires_at=None)
+    sessions.refresh(
+        short, user="ann", name=None, picture=None, expires_at=clock.now + 20
+    )
+    sessions.refresh(lifted, user="bob", name=None, picture=None, expires_at=None)
     clock.now += 20
     await wait_until(lambda: ended == ["a"], "the shortened one ended")
     assert sessions.find("b") is lifted
@@ -105,7 +109,7 @@ async def test_a_session_stays_its_users(sessions: Sessions, clock: Clock) -> No
     session = ChatSession("a", "ann", expires_at=clock.now + 10)
     sessions.open(session)
     with pytest.raises(UnauthorizedError):
-        sessions.refresh(session, user="bob", name=None, expires_at=None)
+        sessions.refresh(session, user="bob", name=None, picture=None, expires_at=None)
     assert session.user == "ann"
     assert session.expires_at == clock.now + 10
 
@@ -144,5 +148,7 @@ async def test_refreshing_again_and_again_does_not_grow(
     session = ChatSession("a", "ann", expires_at=clock.now + 10)
     sessions.open(session)
     for number in range(5_000):
-        sessions.refresh(session, user="ann", name=None, expires_at=clock.now + number)
+        sessions.refresh(
+            session, user="ann", name=None, picture=None, expires_at=clock.now + number
+        )
     assert sessions.held()["session_ends"] < 2_000

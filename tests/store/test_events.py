@@ -232,6 +232,14 @@ def test_no_text_passes_for_an_address(text: str) -> None:
     assert resign_images(raw, links.address) == raw
 
 
+def test_data_of_an_application_gets_no_addresses(links: ImageLinks) -> None:
+    """Else whoever knows an image's name could have it signed for ever."""
+    own = {"type": "image", "url": links.address(NAME), "image": links.address(NAME)}
+    stale = orjson.dumps(own).replace(b"expires=", b"expires=1")
+    raw = b'{"message":1,"type":"text","text":"hi","data":%b,"at":1}' % stale
+    assert resign_images(raw, links.address) == raw
+
+
 def test_what_is_no_image_costs_next_to_nothing(links: ImageLinks) -> None:
     """A page of texts passes in microseconds, not in parses."""
     raw = orjson.dumps({"type": "text", "text": "x" * 4000})

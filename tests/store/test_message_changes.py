@@ -160,7 +160,7 @@ async def test_an_edit_keeps_everything_but_the_words(
     changes: MessageChanges, log: MessageLog
 ) -> None:
     """Number, place, time and other members stay; mentions are a whole new list."""
-    content = {"type": "text", "text": "old", "replyTo": 7, "mentions": ["x"]}
+    content = {"type": "text", "text": "old", "mentions": ["x"], "silent": True}
     sent = await log.append(room=ROOM, user=ODD_USER, client_id="c", content=content)
     first = await edit(changes, ODD_USER, ODD_TEXT, mentions=["bob"])
     second = await edit(changes, ODD_USER, "new")
@@ -172,7 +172,7 @@ async def test_an_edit_keeps_everything_but_the_words(
         "user": ODD_USER,
         "type": "text",
         "text": "new",
-        "replyTo": 7,
+        "silent": True,
         "clientId": "c",
         "at": sent.at,
         "editedAt": second.at,
@@ -229,6 +229,7 @@ async def test_an_edit_of_a_state_that_has_changed_is_made_anew(
         meta=keys.meta(ROOM),
         members=keys.members(ROOM),
         sent=keys.sent(ROOM, "ann", "new"),
+        mentions=keys.mentions(ROOM),
         channel="c",
         user="ann",
         uid="u",

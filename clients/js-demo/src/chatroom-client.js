@@ -19,6 +19,7 @@
  * - `changed` {room, name, payload}: an edit or another event of the room's log
  * - `replaced` {room}: the room's messages were made anew; show `room(id).messages`
  * - `reads` {room}, `presence` {room}, `typing` {room}: see `room(id)`, `typing(id)`
+ * - `names` {}: somebody is called otherwise now; see `nameOf(user)`
  * - `outbox` {room, item}: see `outbox(id)`
  * - `refused` {room, error}: the room cannot be attended, or not any more
  */
@@ -31,6 +32,7 @@ import { fetchMessage, fetchOlder } from "./chatroom/history.js";
 import { newClientId, readClaims } from "./chatroom/ids.js";
 import { Incoming } from "./chatroom/incoming.js";
 import { Memberships } from "./chatroom/memberships.js";
+import { Names } from "./chatroom/names.js";
 import { Outbox } from "./chatroom/outbox.js";
 import { defaultStorage } from "./chatroom/outbox-storage.js";
 import { ReadMarks } from "./chatroom/read-marks.js";
@@ -66,6 +68,7 @@ export class ChatroomClient {
       disconnected: () => this.#disconnected(),
       event: (name, payload) => {
         if (name === "service") this.#served(payload?.available !== false);
+        else if (name === "hello") this.names.seen(payload);
         else this.incoming.event(name, payload);
       },
     });
@@ -94,6 +97,10 @@ export class ChatroomClient {
       this.connection.tell("typing", { room, on }),
     );
     this.typingUsers = new TypingUsers((room) => this.#emitter.emit("typing", { room }));
+    this.names = new Names({
+      ask: (room, users) => this.connection.request("users", { room, users }),
+      changed: () => this.#emitter.emit("names", {}),
+    });
     const { connection, attendance, waiting: outbox, user } = this;
     this.statusView = new StatusView({ connection, attendance, outbox });
     const parts = {
@@ -110,6 +117,7 @@ export class ChatroomClient {
     this.incoming = new Incoming({
       ...parts,
       typingUsers: this.typingUsers,
+      names: this.names,
       emit: (name, payload) => this.#emitter.emit(name, payload),
       ended: (room) => this.memberships.ended(room),
     });
@@ -295,6 +303,14 @@ export class ChatroomClient {
     return this.typingUsers.in(room).filter((user) => user !== this.user);
   }
 
+  /**
+   * @param {string} user
+   * @returns {string} What they are called; their id if nothing else is known.
+   */
+  nameOf(user) {
+    return this.names.of(user);
+  }
+
   /** @param {string} token For this session and those that follow. */
   setToken(token) {
     return this.connection.setToken(token);
@@ -313,6 +329,7 @@ export class ChatroomClient {
 
   #disconnected() {
     this.attendance.disconnected();
+    this.names.disconnected();
     this.typingUsers.clear();
     this.statusView.served(true);
     this.#emitStatus();

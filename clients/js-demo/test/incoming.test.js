@@ -18,6 +18,7 @@ test("between a reload and the ack, marks of the new past are not mixed with tho
     attendance: { need: nothing, attends: () => false },
     outbox: { seen: nothing, forgetSent: nothing },
     readMarks: { known: nothing, want: nothing, forget: nothing },
+    names: { seen() {}, async want() {} },
     emit: (/** @type {string} */ name) => told.push(name),
     statusChanged: nothing,
   }));

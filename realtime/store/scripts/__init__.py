@@ -120,12 +120,14 @@ from realtime.store.scripts.presence import (
 )
 from realtime.store.scripts.reading import (
     READ_MARKS_RAISE,
+    READS_COUNT,
     ROOM_SNAPSHOT_READ,
     ROOM_SUMMARY_READ,
     Marks,
     Snapshot,
     Summary,
     read_marks_raise,
+    reads_count,
     room_snapshot_read,
     room_summary_read,
 )
@@ -162,6 +164,7 @@ __all__ = (
     "PRESENCE_ENTER",
     "PRESENCE_LEAVE",
     "REACTIONS_TELL",
+    "READS_COUNT",
     "READ_MARKS_RAISE",
     "REPORT_ADD",
     "ROOM_CREATE",
@@ -222,6 +225,7 @@ __all__ = (
     "presence_leave",
     "reactions_tell",
     "read_marks_raise",
+    "reads_count",
     "report_add",
     "room_create",
     "room_delete",

@@ -29,6 +29,7 @@ def message_edit(
     meta: str,
     members: str,
     sent: str,
+    mentions: str,
     channel: str,
     user: str,
     uid: str,
@@ -45,7 +46,7 @@ def message_edit(
     """Give a message new words, if it is as it was read."""
     reply = redis.run_script(
         MESSAGE_EDIT,
-        (log, messages, meta, members, sent),
+        (log, messages, meta, members, sent, mentions),
         (
             channel,
             redis.publish_command,
@@ -76,6 +77,8 @@ def message_delete(
     reactions: str,
     reactors: str,
     pins: str,
+    mentions: str,
+    mentions_all: str,
     channel: str,
     user: str,
     uid: str,
@@ -88,7 +91,10 @@ def message_delete(
     """Delete a message; a duplicate was deleted before, and has offset 0."""
     reply = redis.run_script(
         MESSAGE_DELETE,
-        (log, messages, meta, members, deleted, reactions, reactors, pins),
+        (
+            *(log, messages, meta, members, deleted, reactions, reactors, pins),
+            *(mentions, mentions_all),
+        ),
         (
             channel,
             redis.publish_command,

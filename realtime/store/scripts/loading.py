@@ -9,6 +9,7 @@ from realtime.redis.script import Script
 
 _Result = TypeVar("_Result")
 
+_WITH: Final = re.compile(r"^ *-- WITH ([a-z]+)$", re.MULTILINE)
 _USES: Final = re.compile(r"^-- USES ([a-z, ]+)$", re.MULTILINE)
 
 
@@ -16,16 +17,20 @@ def load(name: str) -> Script:
     """Return the script of a file of this package, with the parts that it uses.
 
     Its header names them, ``-- USES numbers, log``: files of ``lib``, in their order.
+    Of what a script seldom needs, ``-- WITH mentions`` stands where it does: Lua makes
+    each function anew whenever it comes to its definition.
     """
     folder = files(__package__)
+
+    def part_of(name: str) -> str:
+        return (folder / "lib" / f"{name}.lua").read_text(encoding="utf-8")
+
     header, blank, code = (
         (folder / f"{name}.lua").read_text(encoding="utf-8").partition("\n\n")
     )
     used = _USES.search(header)
-    parts = [
-        (folder / "lib" / f"{part}.lua").read_text(encoding="utf-8")
-        for part in (used[1].split(", ") if used else ())
-    ]
+    parts = [part_of(part) for part in (used[1].split(", ") if used else ())]
+    code = _WITH.sub(lambda seldom: part_of(seldom[1]), code)
     return Script(name, blank.join([header, *parts, code]))
 
 

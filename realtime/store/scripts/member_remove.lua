@@ -16,6 +16,8 @@
 -- KEYS[15] audit - stream: what was done, by whom
 -- KEYS[16] reports - stream
 -- KEYS[17] invites - hash
+-- KEYS[18] mentions - sorted set
+-- KEYS[19] mentions_all - sorted set
 -- ARGV[1] actor - id of who does it
 -- ARGV[2] user - id of who goes
 -- ARGV[3] ban_ms - milliseconds for which they may not come back, 0 for no ban
@@ -29,7 +31,7 @@
 -- ARGV[11] channel - of the room
 -- ARGV[12] publish_command - PUBLISH or SPUBLISH
 -- ARGV[13] control - message that tells the nodes of it
--- USES numbers, log, marks, judge, roles, lifetime, leaving, audit
+-- USES numbers, log, marks, judge, roles, mentions, lifetime, leaving, audit
 -- Returns {was a member 0|1}, or {-1, reason, number}: not_member: who asks is none; role:
 -- theirs is not above the other's; no_such_member; too_many_bans; lost: the meta hash is
 -- to be mended first
@@ -40,6 +42,7 @@ local sessions, online, staff, bans = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local deleted, reactions, reactors, pins = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 local user, ban_ms, uid = ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local reports, invites = KEYS[16], KEYS[17]
+local mentions, mentions_all = KEYS[18], KEYS[19]
 local audit, channel, publish = KEYS[15], ARGV[11], ARGV[12]
 
 local actor = actor_of(members, ARGV[1])
@@ -74,9 +77,9 @@ if failed then
 end
 note_act(audit, bytes)
 redis.call(publish, channel, bytes)
-if not end_membership(members, last_read, quits, staff, user, tonumber(ARGV[8]),
-    tonumber(ARGV[9]), {meta, log, messages, sessions, online, bans,
-      deleted, reactions, reactors, pins, audit, reports, invites}) then
+if not end_membership(members, last_read, quits, staff, mentions, user,
+    tonumber(ARGV[8]), tonumber(ARGV[9]), {meta, log, messages, sessions, online, bans,
+      deleted, reactions, reactors, pins, audit, reports, invites, mentions_all}) then
   return {0}
 end
 redis.call(publish, channel, ARGV[13])

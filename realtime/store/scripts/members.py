@@ -39,6 +39,8 @@ def member_remove(
     audit: str,
     reports: str,
     invites: str,
+    mentions: str,
+    mentions_all: str,
     actor: str,
     user: str,
     ban_ms: int,
@@ -73,6 +75,8 @@ def member_remove(
             audit,
             reports,
             invites,
+            mentions,
+            mentions_all,
         ),
         (
             actor,
@@ -202,6 +206,8 @@ def room_create(
     reactions: str,
     reactors: str,
     pins: str,
+    mentions: str,
+    mentions_all: str,
     actor: str,
     kind: str,
     settings: bytes,
@@ -218,7 +224,7 @@ def room_create(
         ROOM_CREATE,
         (
             *(members, last_read, meta, log, messages, staff, quits, audit, blocks),
-            *(bans, deleted, reactions, reactors, pins),
+            *(bans, deleted, reactions, reactors, pins, mentions, mentions_all),
         ),
         (
             actor,
@@ -309,6 +315,8 @@ def room_delete(
     pins: str,
     audit: str,
     reports: str,
+    mentions: str,
+    mentions_all: str,
     actor: str,
     uid: str,
     body: bytes,
@@ -323,6 +331,7 @@ def room_delete(
             *(members, meta, log, messages, quits, last_read, sessions, online),
             *(staff, bans, invites, slow),
             *(deleted, reactions, reactors, pins, audit, reports),
+            *(mentions, mentions_all),
         ),
         (actor, uid, body, keep_seconds, channel, redis.publish_command, control),
     )

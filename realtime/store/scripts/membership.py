@@ -26,6 +26,7 @@ class Admission(NamedTuple):
     offset: int
     pins: list[int]
     settings: "RoomSettings"
+    unread_mentions: int
 
 
 class RoomSettings(NamedTuple):
@@ -44,9 +45,10 @@ class RoomSettings(NamedTuple):
 def _admission(said: Any) -> Admission | Refusal:
     if said[0] < 0:
         return refusal(said)
-    new, last, read, record, unread, offset, pins, settings = said
+    new, last, read, record, unread, offset, pins, settings, mentions = said
     return Admission(
-        new == 1, last, read, record, unread, offset, pins, RoomSettings(*settings)
+        *(new == 1, last, read, record, unread, offset, pins),
+        *(RoomSettings(*settings), mentions),
     )
 
 
@@ -66,6 +68,8 @@ def membership_admit(
     reactors: str,
     pins: str,
     invites: str,
+    mentions: str,
+    mentions_all: str,
     user: str,
     opens: bool,
     returning: bool,
@@ -77,7 +81,7 @@ def membership_admit(
         MEMBERSHIP_ADMIT,
         (
             *(members, last_read, meta, quits, log, messages, staff, bans),
-            *(deleted, reactions, reactors, pins, invites),
+            *(deleted, reactions, reactors, pins, invites, mentions, mentions_all),
         ),
         (user, int(opens), int(returning), keep_seconds, invite),
     )
@@ -128,6 +132,8 @@ def membership_quit(
     audit: str,
     reports: str,
     invites: str,
+    mentions: str,
+    mentions_all: str,
     user: str,
     keep_seconds: int,
     channel: str,
@@ -140,7 +146,7 @@ def membership_quit(
         (
             *(members, last_read, quits, meta, log, messages, sessions, online),
             *(staff, bans, deleted, reactions, reactors, pins),
-            *(audit, reports, invites),
+            *(audit, reports, invites, mentions, mentions_all),
         ),
         (user, keep_seconds, channel, redis.publish_command, control, empty_seconds),
     )

@@ -13,21 +13,23 @@
 -- KEYS[11] reactors - sorted set
 -- KEYS[12] pins - sorted set: numbers of pinned messages
 -- KEYS[13] invites - hash
+-- KEYS[14] mentions - sorted set
+-- KEYS[15] mentions_all - sorted set
 -- ARGV[1] user - id
 -- ARGV[2] opens - 1: a room that is not there is made
 -- ARGV[3] returning - 1: they come back, and stay out if they quit meanwhile
 -- ARGV[4] keep_seconds - how long the notes of quits are kept
 -- ARGV[5] invite - token that lets them into a private room, empty: none
--- USES numbers, marks, judge, roles, lifetime, invites
+-- USES numbers, marks, judge, roles, lifetime, invites, mentions
 -- Returns {new 0|1, lastMessage, lastReadMessage, record, unread, the log's top offset as of
 -- these, {pinned message that they may see, ...}, {kind, history, name, topic, data, writers,
--- slow, invite}}, or {-1, reason, number}: quit: they come back and had quit; banned until,
+-- slow, invite}, mentions that are unread}, or {-1, reason, number}: quit: they come back and had quit; banned until,
 -- in Unix ms; not_member: the room is private, or it is not there
 
 local members, last_read, meta, quits = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local log, messages, staff, bans = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local deleted, reactions, reactors, pins = KEYS[9], KEYS[10], KEYS[11], KEYS[12]
-local user = ARGV[1]
+local mentions, mentions_all, user = KEYS[14], KEYS[15], ARGV[1]
 
 sort_marks(last_read)
 local known = redis.call('HMGET', meta, 'lastMessage', 'offset', 'deletions', 'kind', 'history',
@@ -57,7 +59,8 @@ if not record then
     return {-1, 'not_member', 0}
   end
   if is_first then
-    keep_all({last_read, meta, log, messages, bans, deleted, reactions, reactors, pins})
+    keep_all({last_read, meta, log, messages, bans, deleted, reactions, reactors, pins,
+      mentions, mentions_all})
     redis.call('EXPIRE', quits, ARGV[4])
   end
   local since = history == 'joined' and tonumber(top) + 1 or 1
@@ -83,4 +86,5 @@ for _, number in ipairs(redis.call('ZRANGE', pins, 0, -1)) do
 end
 top = tonumber(top)
 return {new, top, read, record, unread_above(read, top, since, deleted, known[3]),
-  tonumber(known[2] or '0'), pinned, settings}
+  tonumber(known[2] or '0'), pinned, settings,
+  unread_mentions(mentions, mentions_all, user, math.max(read, since - 1))}

@@ -18,13 +18,15 @@
 -- KEYS[15] audit - stream: what was done, by whom
 -- KEYS[16] reports - stream
 -- KEYS[17] invites - hash
+-- KEYS[18] mentions - sorted set
+-- KEYS[19] mentions_all - sorted set
 -- ARGV[1] user - id
 -- ARGV[2] keep_seconds - how long the note is kept
 -- ARGV[3] channel - of the room
 -- ARGV[4] publish_command - PUBLISH or SPUBLISH
 -- ARGV[5] control - message that tells the nodes of it
 -- ARGV[6] empty_seconds - how long a room without members is kept
--- USES numbers, marks, judge, roles, lifetime, leaving
+-- USES numbers, marks, judge, roles, mentions, lifetime, leaving
 -- Returns 1 if the user was a member, else 0
 
 local members, last_read, quits = KEYS[1], KEYS[2], KEYS[3]
@@ -32,13 +34,14 @@ local meta, log, messages = KEYS[4], KEYS[5], KEYS[6]
 local sessions, online, staff, bans = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local deleted, reactions, reactors, pins = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 local audit, reports, invites = KEYS[15], KEYS[16], KEYS[17]
+local mentions, mentions_all = KEYS[18], KEYS[19]
 local user, keep, empty = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[6])
 local channel, publish, control = ARGV[3], ARGV[4], ARGV[5]
 
 local before = redis.call('HGET', members, user)
-if not end_membership(members, last_read, quits, staff, user, keep, empty,
+if not end_membership(members, last_read, quits, staff, mentions, user, keep, empty,
     {meta, log, messages, sessions, online, bans, deleted, reactions, reactors, pins,
-      audit, reports, invites}) then
+      audit, reports, invites, mentions_all}) then
   return 0
 end
 if role_of(before) == 'owner' then

@@ -8,6 +8,8 @@
 -- KEYS[6] reactions - hash
 -- KEYS[7] reactors - sorted set
 -- KEYS[8] pins - sorted set
+-- KEYS[9] mentions - sorted set
+-- KEYS[10] mentions_all - sorted set
 -- ARGV[1] channel - of the room
 -- ARGV[2] publish_command - PUBLISH or SPUBLISH
 -- ARGV[3] user - id
@@ -17,7 +19,7 @@
 -- ARGV[7] log_limit - events the log keeps at most
 -- ARGV[8] log_age_ms - milliseconds the log keeps an event at most
 -- ARGV[9] deleted_limit - deleted messages that are remembered, the newest
--- USES numbers, log, judge, states
+-- USES numbers, log, judge, states, mentions
 -- Returns {duplicate 0|1, message, offset, uid, at in Unix ms}, with offset 0 of a
 -- duplicate, or {-1, reason, number}: not_member; lost: the meta hash is to be mended
 -- first; not_found; role: of another user, and the user is no moderator
@@ -68,6 +70,7 @@ if beyond > 0 then
   redis.call('ZREMRANGEBYRANK', deleted, 0, math.min(beyond, TRIM_AT_ONCE) - 1)
 end
 redis.call('ZREM', pins, message)
+drop_mentions(KEYS[9], KEYS[10], state, message)
 if redis.call('HDEL', reactions, message) == 1 then
   local prefix = string.format('%016.0f:', tonumber(message))
   local gone = redis.call('ZRANGEBYLEX', reactors, '[' .. prefix,

@@ -5,6 +5,7 @@
 -- KEYS[3] meta - hash
 -- KEYS[4] members - hash
 -- KEYS[5] sent - string: what this user's clientId gave
+-- KEYS[6] mentions - sorted set
 -- ARGV[1] channel - of the room
 -- ARGV[2] publish_command - PUBLISH or SPUBLISH
 -- ARGV[3] user - id
@@ -18,7 +19,7 @@
 -- ARGV[11] log_age_ms - milliseconds the log keeps an event at most
 -- ARGV[12] edit_ms - milliseconds after which a message is not edited any more
 -- ARGV[13] edits_limit - edits of one message at most
--- USES numbers, log, judge, sent, states
+-- USES numbers, log, judge, sent, states, mentions
 -- Returns {duplicate 0|1, message, offset, uid, at in Unix ms}, the message's own of a
 -- state that stays as it is, or {-1, reason, number}: not_member; lost: the meta hash is
 -- to be mended first; reused: the clientId was another operation's; muted until, in Unix
@@ -28,7 +29,7 @@
 
 local log, messages, meta, members, sent = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local channel, publish, user, uid = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local message, new_state = ARGV[5], ARGV[7]
+local message, new_state, mentions = ARGV[5], ARGV[7], KEYS[6]
 
 local function refused(reason, number)
   local before = redis.call('GET', sent)
@@ -100,5 +101,12 @@ if failed then
 end
 redis.call('HSET', messages, message, new_state .. ',"at":' .. at .. ',"editedAt":'
   .. event.at_text .. ',"edits":' .. count .. ',"rev":' .. event.offset_text .. '}')
+-- Who has read the message already is above its number with their mark.
+if not string.find(state, ',"mentionAll":true,', 1, true) then
+  for _, each in ipairs(mentioned_in(state)) do
+    redis.call('ZREM', mentions, mention_of(each, message))
+  end
+  note_mentions(mentions, members, mentioned_in('{' .. ARGV[8] .. '}'), message, 0)
+end
 redis.call(publish, channel, bytes)
 return remembered(result, uid, 'e')

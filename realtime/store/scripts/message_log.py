@@ -34,6 +34,9 @@ async def message_log_append(
     members: str,
     slow: str,
     sent: str,
+    deleted: str = "",
+    mentions: str = "",
+    mentions_all: str = "",
     channel: str,
     user: str,
     uid: str,
@@ -42,14 +45,25 @@ async def message_log_append(
     log_limit: int,
     log_age_ms: int,
     history_limit: int,
+    reply_to: int = 0,
+    mentioned: str = "",
+    mention_all: bool = False,
 ) -> Appended | Refusal:
     """Store a message and publish it.
 
+    What a message answers and mentions is left out where it does neither, with
+    ``deleted`` and the two keys of mentions.
+
     The only one that is sent when it is awaited, one call less for each message.
     """
+    more_keys: tuple[str, ...] = ()
+    more_args: tuple[int | str, ...] = ()
+    if mentions:
+        more_keys = (deleted, mentions, mentions_all)
+        more_args = (reply_to, mentioned, int(mention_all))
     reply = await redis.run_script(
         MESSAGE_LOG_APPEND,
-        (log, messages, meta, last_read, members, slow, sent),
+        (log, messages, meta, last_read, members, slow, sent, *more_keys),
         (
             channel,
             redis.publish_command,
@@ -60,6 +74,7 @@ async def message_log_append(
             log_limit,
             log_age_ms,
             history_limit,
+            *more_args,
         ),
     )
     if reply[0] < 0:
@@ -72,19 +87,24 @@ class HistoryPage(NamedTuple):
     """Messages in their present state, ascending, as encoded JSON objects.
 
     ``more`` tells whether there are further ones in the asked direction,
-    ``first_available`` the lowest message number that the user can have.
+    ``first_available`` the lowest message number that the user can have. Of a page
+    around a message ``more_after`` tells of newer ones, ``around`` is its number.
     """
 
     messages: list[bytes]
     more: bool
     first_available: int
+    more_after: bool = False
+    around: int = 0
 
 
 def _history(said: Any) -> HistoryPage | Refusal:
     if said[0] < 0:
         return refusal(said)
     # What was lost leaves a hole.
-    return HistoryPage([each for each in said[2] if each], said[1] == 1, said[0])
+    first, more, page, more_after, around = said
+    messages = [each for each in page if each]
+    return HistoryPage(messages, more == 1, first, more_after == 1, around)
 
 
 def message_log_history(
@@ -98,12 +118,14 @@ def message_log_history(
     before: int | str,
     after: int | str,
     limit: int,
+    around: int | str,
+    at: int | str,
 ) -> Awaitable[HistoryPage | Refusal]:
     """Read a page of messages as a user may see them."""
     reply = redis.run_script(
         MESSAGE_LOG_HISTORY,
         (messages, meta, members, reactions),
-        (user, before, after, limit),
+        (user, before, after, limit, around, at),
     )
     return Parsed(reply, _history)
 

@@ -6,6 +6,9 @@
 -- KEYS[5] members - hash
 -- KEYS[6] slow - sorted set: who wrote lately, by when they may write again
 -- KEYS[7] sent - string: what this user's clientId gave
+-- KEYS[8] deleted - sorted set: numbers of deleted messages
+-- KEYS[9] mentions - sorted set
+-- KEYS[10] mentions_all - sorted set: numbers of messages that mention everybody
 -- ARGV[1] channel - of the room
 -- ARGV[2] publish_command - PUBLISH or SPUBLISH
 -- ARGV[3] user - id
@@ -15,14 +18,22 @@
 -- ARGV[7] log_limit - events the log keeps at most
 -- ARGV[8] log_age_ms - milliseconds the log keeps an event at most
 -- ARGV[9] history_limit - messages the history keeps at most
+-- ARGV[10] reply_to - number of the message that this one answers, 0: it does not
+-- ARGV[11] mentioned - user ids, a line each
+-- ARGV[12] mention_all - 1: everybody is mentioned
+-- The keys from the 8th on and the arguments from the 10th on are left out of a message
+-- that neither answers nor mentions: most do not.
 -- USES numbers, log, marks, judge, sent
 -- Returns {duplicate 0|1, message, offset, uid, at in Unix ms}, or {-1, reason, number}:
 -- not_member; lost: the meta hash is to be mended first; reused: the clientId was another
--- operation's; no_room; muted until, in Unix ms; frozen; slow, with milliseconds to wait
+-- operation's; no_room; muted until, in Unix ms; frozen; slow, with milliseconds to wait;
+-- reply_to: there is no such message; mention_all: they may not, with members up to which
+-- they may
 
 local log, messages, meta = KEYS[1], KEYS[2], KEYS[3]
 local last_read, members, slow, sent = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local channel, publish, user, uid, body = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local deleted, mentions, mentions_all = KEYS[8], KEYS[9], KEYS[10]
 local remember_seconds = ARGV[6]
 local history_limit = tonumber(ARGV[9])
 
@@ -66,6 +77,20 @@ if paced then
   end
 end
 
+if mentions then
+  -- Members of a room in which any member may mention everybody.
+  local EVERYBODY_MEMBERS = 50
+  local reply_to = tonumber(ARGV[10])
+  if reply_to > 0 and (reply_to > tonumber(known[OWN] or '0')
+      or reply_to < since_of(record) or redis.call('ZSCORE', deleted, ARGV[10])) then
+    return refused('reply_to')
+  end
+  if ARGV[12] == '1' and role_of(record) == 'member'
+      and redis.call('HLEN', members) > EVERYBODY_MEMBERS then
+    return refused('mention_all', EVERYBODY_MEMBERS)
+  end
+end
+
 local number = tonumber(known[OWN] or '0') + 1
 local number_text = digits(number)
 local result = number_text .. ' ' .. event.offset_text .. ' ' .. uid .. ' ' .. event.at_text
@@ -104,6 +129,20 @@ if beyond > 0 then
 end
 if not is_system then
   raise_mark(last_read, user, number_text)
+end
+if mentions then
+  local oldest = number - history_limit + 1
+  if ARGV[12] == '1' then
+    redis.call('ZADD', mentions_all, number, number_text)
+    redis.call('ZREMRANGEBYSCORE', mentions_all, '-inf', '(' .. digits(oldest))
+  else
+    -- WITH mentions
+    local users = {}
+    for each in string.gmatch(ARGV[11], '[^\n]+') do
+      users[#users + 1] = each
+    end
+    note_mentions(mentions, members, users, number, oldest)
+  end
 end
 redis.call(publish, channel, bytes)
 return {0, number, event.offset, uid, event.at}

@@ -3,6 +3,7 @@
 -- KEYS[2] meta - hash
 -- KEYS[3] members - hash
 -- KEYS[4] deleted - sorted set: numbers of deleted messages
+-- KEYS[5] mentions - sorted set
 -- ARGV[1] channel - of the room
 -- ARGV[2] publish_command - PUBLISH or SPUBLISH
 -- ARGV[3] user - id
@@ -12,7 +13,7 @@
 -- ARGV[7] tail - read event for all, after the number
 -- ARGV[8] own_head - read event for the user's own sessions, before the number
 -- ARGV[9] own_tail - read event for the user's own sessions, after the number
--- USES numbers, marks, judge
+-- USES numbers, marks, judge, mentions
 -- Returns {lastReadMessage, unread}, or {-1} for no member
 
 local last_read, meta, members, deleted = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -33,6 +34,7 @@ if mark <= before then
 end
 local mark_text = digits(mark)
 raise_mark(last_read, user, mark_text)
+forget_mentions(KEYS[5], user, mark)
 if redis.call('HLEN', members) <= limit then
   redis.call(publish, channel, ARGV[6] .. mark_text .. ARGV[7])
 else

@@ -7,6 +7,7 @@ from realtime.redis.script import ScriptRunner
 from realtime.store.scripts.loading import Parsed, load
 
 READ_MARKS_RAISE = load("read_marks_raise")
+READS_COUNT = load("reads_count")
 ROOM_SNAPSHOT_READ = load("room_snapshot_read")
 ROOM_SUMMARY_READ = load("room_summary_read")
 
@@ -25,6 +26,7 @@ def read_marks_raise(
     meta: str,
     members: str,
     deleted: str,
+    mentions: str,
     channel: str,
     user: str,
     message: int,
@@ -37,7 +39,7 @@ def read_marks_raise(
     """Raise a user's mark and announce it; None: the user is no member."""
     reply = redis.run_script(
         READ_MARKS_RAISE,
-        (last_read, meta, members, deleted),
+        (last_read, meta, members, deleted, mentions),
         (
             channel,
             redis.publish_command,
@@ -51,6 +53,14 @@ def read_marks_raise(
         ),
     )
     return Parsed(reply, lambda said: None if said[0] < 0 else Marks(*said))
+
+
+def reads_count(
+    redis: ScriptRunner, *, last_read: str, meta: str, numbers: str
+) -> Awaitable[list[int]]:
+    """Count who has not read each message."""
+    reply = redis.run_script(READS_COUNT, (last_read, meta), (numbers,))
+    return Parsed(reply, list)
 
 
 class Snapshot(NamedTuple):
@@ -89,6 +99,7 @@ class Summary(NamedTuple):
     unread: int
     name: bytes
     newest: bytes
+    unread_mentions: int
 
 
 def room_summary_read(
@@ -100,12 +111,17 @@ def room_summary_read(
     members: str,
     deleted: str,
     reactions: str,
+    mentions: str,
+    mentions_all: str,
     user: str,
 ) -> Awaitable[Summary | None]:
     """Read a line of a user's room list; None: they are no member."""
     reply = redis.run_script(
         ROOM_SUMMARY_READ,
-        (last_read, meta, messages, members, deleted, reactions),
+        (
+            *(last_read, meta, messages, members),
+            *(deleted, reactions, mentions, mentions_all),
+        ),
         (user,),
     )
     return Parsed(reply, lambda said: Summary(*said) if said else None)

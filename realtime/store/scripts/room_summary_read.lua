@@ -5,10 +5,12 @@
 -- KEYS[4] members - hash
 -- KEYS[5] deleted - sorted set: numbers of deleted messages
 -- KEYS[6] reactions - hash
+-- KEYS[7] mentions - sorted set
+-- KEYS[8] mentions_all - sorted set
 -- ARGV[1] user - id
--- USES numbers, marks, judge, states
--- Returns {lastMessage, lastReadMessage, unread, name or '', newest message or ''}, or {}
--- for who is no member
+-- USES numbers, marks, judge, states, mentions
+-- Returns {lastMessage, lastReadMessage, unread, name or '', newest message or '',
+-- mentions that are unread}, or {} for who is no member
 
 local last_read, meta, messages = KEYS[1], KEYS[2], KEYS[3]
 local members, deleted, reactions = KEYS[4], KEYS[5], KEYS[6]
@@ -28,4 +30,5 @@ if newest and known[4] then
   newest = with_reactions(newest, redis.call('HGET', reactions, digits(last)))
 end
 return {last, mark, unread_above(mark, last, since, deleted, known[3]), known[2] or '',
-  newest or ''}
+  newest or '',
+  unread_mentions(KEYS[7], KEYS[8], ARGV[1], math.max(mark, since - 1))}

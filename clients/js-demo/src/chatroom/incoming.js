@@ -13,6 +13,7 @@ import { applyReactions } from "./changes.js";
  * @property {import("./outbox.js").Outbox} outbox
  * @property {import("./read-marks.js").ReadMarks} readMarks
  * @property {import("./typing.js").TypingUsers} typingUsers
+ * @property {import("./names.js").Names} names
  * @property {(name: string, payload: object) => void} emit Tells the listeners.
  * @property {(room: string) => void} ended The user is no member of a room any more.
  * @property {() => void} statusChanged
@@ -35,6 +36,7 @@ export class Incoming {
     const room = payload?.room;
     const state = rooms.get(room);
     if (!state) return;
+    if (name === "typing" || name === "presence") this.parts.names.seen(payload);
     if (Number.isSafeInteger(payload.offset)) attendance.event(name, payload);
     else if (name === "reload") {
       state.forgetCursor();
@@ -81,6 +83,7 @@ export class Incoming {
     if (replaced) this.#replaced(state);
     for (const [name, payload] of applied) this.applied(state, name, payload, false);
     if (!replaced && state.raiseLastRead(mark)) this.parts.readMarks.want(room, mark);
+    void this.parts.names.want(room, state.online ?? []);
     this.#tell(room, "reads", "presence");
     // The seat is taken at the end of this step.
     queueMicrotask(() => this.#settle(room));
@@ -128,7 +131,8 @@ export class Incoming {
   }
 
   /** @param {Message} message */
-  #seen({ user, clientId, message }) {
+  #seen({ user, name, clientId, message }) {
+    this.parts.names.seen({ user, name });
     if (user === this.parts.user && clientId) this.parts.outbox.seen(clientId, message);
   }
 

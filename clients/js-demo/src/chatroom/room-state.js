@@ -10,6 +10,7 @@ import { applyChange } from "./changes.js";
  * @property {string} uid
  * @property {string} room
  * @property {string} user
+ * @property {string} [name] What the sender was called then.
  * @property {"text" | "image" | "deleted"} type
  * @property {string} [text]
  * @property {{url: string, mime: string, size: number, width: number, height: number, thumbhash?: string,

@@ -48,9 +48,9 @@ export class ChatPage {
     this.status = new StatusView(() => this.client.status);
     this.route = new Route((room, before) => this.#moved(room, before));
     this.rooms = new RoomsView(user, (room) => this.route.go(room));
-    this.people = new PeopleView(user);
     const freshImage = async (/** @type {import("../chatroom-client.js").Message} */ { room, message }) =>
       (await this.client.message(room, message))?.image;
+    this.people = new PeopleView(user, (each) => this.client.nameOf(each));
     this.messages = new MessagesView({
       user,
       older: (room) => this.client.history(room),
@@ -101,6 +101,11 @@ export class ChatPage {
     return this.#room ? this.client.room(this.#room) : undefined;
   }
 
+  /** Names of those who type in the room that is shown. */
+  get #typing() {
+    return this.#room ? this.client.typing(this.#room).map((user) => this.client.nameOf(user)) : [];
+  }
+
   get #isLive() {
     return this.client.status.state === "online";
   }
@@ -134,7 +139,11 @@ export class ChatPage {
       this.renderPeople();
       this.renderRooms();
     });
-    client.on("typing", ({ room }) => room === this.#room && this.messages.renderTyping(client.typing(room)));
+    client.on("typing", ({ room }) => room === this.#room && this.messages.renderTyping(this.#typing));
+    client.on("names", () => {
+      this.renderPeople();
+      this.layout.me.replaceChildren(apart(client.nameOf(client.user ?? "")));
+    });
     client.on("outbox", () => this.renderPending());
     client.on("refused", ({ room, error }) => {
       this.announcer.show(apart(room), ": ", error.message);
@@ -224,7 +233,7 @@ export class ChatPage {
   #show(isReplaced) {
     this.layout.show(this.#room);
     this.messages.show(this.#state ?? null, isReplaced && this.messages.hasShown);
-    this.messages.renderTyping(this.#room ? this.client.typing(this.#room) : []);
+    this.messages.renderTyping(this.#typing);
     this.#renderPending();
     this.people.render(this.#state, this.#isLive);
   }
@@ -234,7 +243,7 @@ export class ChatPage {
     if (room === this.#room) {
       this.renderMessages();
       if (isLive && message.user !== this.client.user) {
-        this.announcer.say(apart(message.user), ": ", apart(previewOf(message)));
+        this.announcer.say(apart(message.name ?? message.user), ": ", apart(previewOf(message)));
       }
     }
     this.renderRooms();

@@ -16,6 +16,7 @@ export class Layout {
    */
   constructor(user, { rooms, status, messages, people, composer, announcer }, actions) {
     this.people = people.element;
+    this.me = el("p", { class: "me-name" }, apart(user));
     this.heading = el("h1", { class: "room-title", tabindex: "-1" });
     this.subtitle = el("p", { class: "room-subtitle" });
     this.peopleButton = el(
@@ -63,7 +64,7 @@ export class Layout {
         "header",
         { class: "me" },
         el("span", { class: `avatar ${hueOf(user)}`, "aria-hidden": "true" }, initials(user)),
-        el("div", { class: "me-text" }, el("p", { class: "me-name" }, apart(user)), status.element),
+        el("div", { class: "me-text" }, this.me, status.element),
         el("button", { type: "button", class: "quiet", "aria-label": "Sign out", title: "Sign out", on: { click: signOut } }, icon("leave")),
       ),
       rooms.element,

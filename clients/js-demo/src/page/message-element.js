@@ -45,7 +45,7 @@ export function messageElement(message, { isOwn, isFollowing }, actions) {
   const image = message.image ? sentImage(message, actions) : undefined;
   const time = el("time", { datetime: new Date(message.at).toISOString(), title: fullTimeOf(message.at) }, timeOf(message.at));
   const element = frame(
-    message.user,
+    message,
     { isOwn, isFollowing },
     bubble(message, image?.element),
     el("span", { class: "meta" }, unread, message.edits ? "edited " : false, time),
@@ -67,22 +67,22 @@ export function messageElement(message, { isOwn, isFollowing }, actions) {
 }
 
 /**
- * @param {string} user
+ * @param {{user: string, name?: string}} author
  * @param {{isOwn: boolean, isFollowing: boolean}} place
  * @param {HTMLElement} content
  * @param {HTMLElement} meta
  */
-function frame(user, { isOwn, isFollowing }, content, meta) {
+function frame({ user, name = user }, { isOwn, isFollowing }, content, meta) {
   const classes = ["message", isOwn && "own", isFollowing && "following"];
   return el(
     "li",
     { class: classes.filter(Boolean).join(" ") },
-    !isOwn && el("span", { class: `avatar ${hueOf(user)}`, "aria-hidden": "true" }, initials(user)),
+    !isOwn && el("span", { class: `avatar ${hueOf(user)}`, "aria-hidden": "true" }, initials(name)),
     el(
       "div",
       { class: "message-body" },
       // Seen once above a run of messages, heard with each of them.
-      el("span", { class: isOwn || isFollowing ? "visually-hidden" : "author" }, isOwn ? "You" : apart(user)),
+      el("span", { class: isOwn || isFollowing ? "visually-hidden" : "author" }, isOwn ? "You" : apart(name)),
       el("div", { class: "message-row" }, content, meta),
     ),
   );
@@ -112,12 +112,13 @@ function reactionsElement(counts) {
 function sentImage(message, actions) {
   const picture = /** @type {Picture} */ (message.image);
   const { width, height } = picture;
+  const author = message.name ?? message.user;
   const scale = Math.min(1, IMAGE_BOX.width / width, IMAGE_BOX.height / height);
   const image = el("img", {
     src: shownAddress(picture, width * scale),
     width: Math.max(1, Math.round(width * scale)),
     height: Math.max(1, Math.round(height * scale)),
-    alt: message.text ? "" : `Image from ${message.user}`,
+    alt: message.text ? "" : `Image from ${author}`,
     loading: "lazy",
     decoding: "async",
   });
@@ -136,7 +137,7 @@ function sentImage(message, actions) {
     tries = 0;
     void renew();
   };
-  const label = message.text ? `Enlarge image: ${message.text}` : `Enlarge image from ${message.user}`;
+  const label = message.text ? `Enlarge image: ${message.text}` : `Enlarge image from ${author}`;
   const open = () => actions.openImage(message, image);
   const element = el("button", { type: "button", class: "image-button", "aria-label": label, on: { click: open } }, image);
   return { element, retry };
@@ -190,7 +191,7 @@ export function pendingElement(item, imageUrl, isFollowing, actions) {
     imageUrl && el("img", { class: "pending-image", src: imageUrl, alt: item.text ? "" : "Your image" }),
     item.text && el("p", { class: "text", dir: "auto" }, ...linkified(item.text)),
   );
-  const element = frame("", { isOwn: true, isFollowing }, content, pendingMeta(item));
+  const element = frame({ user: "" }, { isOwn: true, isFollowing }, content, pendingMeta(item));
   element.classList.add("pending", item.step);
   element.dataset.clientId = item.clientId;
   if (item.step === "failed") element.querySelector(".message-body")?.append(failure(item, actions));

@@ -118,12 +118,12 @@ export class MessagesView {
     if (stay) this.toBottom();
   }
 
-  /** @param {string[]} users */
-  renderTyping(users) {
-    if (users.length === 0) return this.typing.replaceChildren();
-    const between = (/** @type {number} */ at) => (at === 0 ? "" : at === users.length - 1 ? " and " : ", ");
-    const names = users.length > 3 ? [`${users.length} people`] : users.flatMap((user, at) => [between(at), apart(user)]);
-    this.typing.replaceChildren(...names, users.length === 1 ? " is typing…" : " are typing…");
+  /** @param {string[]} people What they are called. */
+  renderTyping(people) {
+    if (people.length === 0) return this.typing.replaceChildren();
+    const between = (/** @type {number} */ at) => (at === 0 ? "" : at === people.length - 1 ? " and " : ", ");
+    const names = people.length > 3 ? [`${people.length} people`] : people.flatMap((name, at) => [between(at), apart(name)]);
+    this.typing.replaceChildren(...names, people.length === 1 ? " is typing…" : " are typing…");
   }
 
   toBottom() {

@@ -7,9 +7,13 @@ import { hueOf, initials } from "./format.js";
 const MOST = 200;
 
 export class PeopleView {
-  /** @param {string | null} user */
-  constructor(user) {
+  /**
+   * @param {string | null} user
+   * @param {(user: string) => string} nameOf
+   */
+  constructor(user, nameOf) {
     this.user = user;
+    this.nameOf = nameOf;
     this.content = el("div", { class: "people-content" });
     this.element = el("aside", { class: "people", id: "people", "aria-label": "People" }, this.content);
   }
@@ -20,10 +24,11 @@ export class PeopleView {
    */
   render(state, isLive) {
     if (!state) return this.content.replaceChildren();
-    const here = [...(state.online ?? [])].sort((a, b) => a.localeCompare(b));
+    const byName = (/** @type {string} */ a, /** @type {string} */ b) => this.nameOf(a).localeCompare(this.nameOf(b));
+    const here = [...(state.online ?? [])].sort(byName);
     const away = [...(state.reads?.keys() ?? [])]
       .filter((user) => !state.online?.has(user))
-      .sort((a, b) => a.localeCompare(b));
+      .sort(byName);
     this.content.replaceChildren(
       ...this.#group(isLive ? "Here now" : "Were here", state.onlineCount, here, isLive ? "here" : "away"),
       ...(state.reads && state.online ? this.#group("Away", away.length, away, "away") : []),
@@ -43,8 +48,8 @@ export class PeopleView {
       el(
         "li",
         { class: `person ${kind}` },
-        el("span", { class: `avatar ${hueOf(user)}`, "aria-hidden": "true" }, initials(user)),
-        el("span", { class: "person-name", title: user }, apart(user)),
+        el("span", { class: `avatar ${hueOf(user)}`, "aria-hidden": "true" }, initials(this.nameOf(user))),
+        el("span", { class: "person-name", title: user }, apart(this.nameOf(user))),
         user === this.user && el("span", { class: "hint" }, "you"),
       ),
     );

@@ -91,7 +91,7 @@ export class RoomsView {
     );
     const update = (/** @type {RoomRow} */ { newest, unread, name: title }, /** @type {boolean} */ isCurrent) => {
       name.replaceChildren(apart(title || room));
-      const author = newest && (newest.user === this.user ? "You" : apart(newest.user));
+      const author = newest && (newest.user === this.user ? "You" : apart(newest.name ?? newest.user));
       preview.replaceChildren(...(newest ? [author, ": ", apart(previewOf(newest))] : ["No messages yet"]));
       time.textContent = newest ? whenOf(newest.at) : "";
       count.textContent = badge(unread);

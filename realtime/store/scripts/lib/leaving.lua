@@ -1,12 +1,14 @@
 -- How a membership ends, whoever ends it. Needs numbers, marks, judge, roles,
--- lifetime.
+-- mentions, lifetime.
 
 -- Forget a member, and note it for nodes that do not hear of it; with the last member the
 -- room ends after a while: all keys of it.
-local function end_membership(members, last_read, quits, staff, user, keep, empty, others)
+local function end_membership(members, last_read, quits, staff, mentions, user, keep, empty,
+    others)
   sort_marks(last_read)
   redis.call('ZREM', last_read, user)
   redis.call('ZREM', staff, user)
+  forget_mentions(mentions, user)
   if redis.call('HDEL', members, user) == 0 then
     return false
   end
@@ -17,7 +19,7 @@ local function end_membership(members, last_read, quits, staff, user, keep, empt
   redis.call('ZADD', quits, now, user)
   if redis.call('EXISTS', members) == 0 then
     keep = math.min(keep, empty)
-    end_all({last_read}, empty)
+    end_all({last_read, mentions}, empty)
     end_all(others, empty)
   end
   redis.call('EXPIRE', quits, keep)
