@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Final, TextIO
 
+from chat_client.arguments import add_arguments as add_chat_arguments
 from realtime import __version__
 from realtime.auth.tokens import make_token
 from realtime.errors import StartError
@@ -121,6 +122,10 @@ def _parser() -> argparse.ArgumentParser:
     revoke.set_defaults(run=_key_revoke)
     for act in (create, listing, revoke):
         _add_redis_flags(act)
+
+    chat = commands.add_parser("chat", help="chat in a room, from this terminal")
+    add_chat_arguments(chat)
+    chat.set_defaults(run=_chat)
 
     verify = commands.add_parser(
         "verify", help="prove by trial, with faults, that nothing gets lost"
@@ -263,6 +268,14 @@ def _verify(given: argparse.Namespace) -> None:
 
     if not run(given, load_settings(os.environ), partial(print, flush=True)):
         raise SystemExit(BROKEN_EXIT)
+
+
+def _chat(given: argparse.Namespace) -> None:
+    # Here, because the other commands need none of it and answer sooner.
+    from chat_client.cli import run
+
+    if code := run(given, os.environ):
+        raise SystemExit(code)
 
 
 def _settings(given: argparse.Namespace) -> None:

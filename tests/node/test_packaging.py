@@ -11,7 +11,7 @@ import pytest
 from tests.kit.javascript import WEB, cannot_run
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = ("realtime", "handlers", "schemas", "verify")
+SHIPPED = ("chat_client", "realtime", "handlers", "schemas", "verify")
 
 
 def _declared() -> configparser.ConfigParser:

@@ -21,7 +21,7 @@ REACH_INSIDE = {
     "tests/redis/test_connection.py",
 }
 
-PACKAGES = ("realtime", "handlers", "schemas", "verify")
+PACKAGES = ("chat_client", "realtime", "handlers", "schemas", "verify")
 FOLDERS = (*PACKAGES, "tests", "clients", "benchmarks", "docs", r"\.ci")
 PATH = re.compile(rf"(?<![\w/.-])(?:{'|'.join(FOLDERS)})/[\w./-]*\w")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")

@@ -37,6 +37,7 @@ class Connection:
     Attributes:
         is_lost: Whether it has ended.
         reason: Why.
+        refusal: What the server said when it refused the connect; else None.
 
     Args:
         on_event: Takes each event of the namespace; None: they do not matter.
@@ -65,7 +66,7 @@ class Connection:
         self._sio.on("*", self._event, namespace=NAMESPACE)
         self._sio.on("disconnect", self._end, namespace=NAMESPACE)
         self._sio.on("connect_error", self._refused, namespace=NAMESPACE)
-        self._refusal = ""
+        self.refusal: dict[str, Any] | None = None
         self._answers: set[asyncio.Future[dict[str, Any]]] = set()
         self.is_lost = False
         self.reason = ""
@@ -87,7 +88,8 @@ class Connection:
                 )
         except (SocketIOError, aiohttp.ClientError, OSError, ValueError) as error:
             # TimeoutError is an OSError; ValueError is a broken handshake.
-            reason = self._refusal or str(error) or type(error).__name__
+            said = (self.refusal or {}).get("message")
+            reason = str(said or "") or str(error) or type(error).__name__
             raise LostError(reason) from error
         # When a polling answer breaks off, the library's reader dies of it and tells
         # nobody; when a POST does, its writer ends, and the reader goes on.
@@ -169,8 +171,7 @@ class Connection:
             self._on_event(name, payload)
 
     def _refused(self, said: object = None) -> None:
-        found = said.get("message") if isinstance(said, dict) else said
-        self._refusal = str(found or "")
+        self.refusal = said if isinstance(said, dict) else {"message": said}
 
     def _loop_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled():

@@ -1,0 +1,19 @@
+"""What ``chatroom chat`` takes; apart, because every command imports it."""
+
+import argparse
+from typing import Final
+
+# Where `chatroom serve` listens by default.
+DEFAULT_URL: Final = "http://localhost:5000"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's flags."""
+    parser.add_argument("room", help="the room to join")
+    parser.add_argument(
+        "--url", default=DEFAULT_URL, help="the server (default: %(default)s)"
+    )
+    who = parser.add_mutually_exclusive_group()
+    who.add_argument("--token", help="your token; better in CHATROOM_TOKEN")
+    who.add_argument("--user", help="your name, in development mode")
+    parser.add_argument("--plain", action="store_true", help="no colours")
