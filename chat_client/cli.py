@@ -11,7 +11,8 @@ from chat_client.answers import RefusedError
 from chat_client.commands import Request, UsageError, help_text, parse
 from chat_client.lines import read_lines
 from chat_client.link import Ack
-from chat_client.session import Position, Session
+from chat_client.position import Position
+from chat_client.session import Session
 from chat_client.view import View, visible
 from realtime.errors import StartError
 
@@ -80,6 +81,7 @@ class Chat:
         self._is_person = is_person
         self._failed = False
         self._stored: tuple[Position, int] | None = None
+        self._unread: asyncio.Future[None] | None = None
         self.asked = ""
 
     async def run(
@@ -94,6 +96,7 @@ class Chat:
             url, auth, on_event=self._event, note=self.note, backlog=self._is_person
         )
         tasks: list[asyncio.Task[None]] = []
+        self._unread = asyncio.get_running_loop().create_future()
         try:
             keeper = asyncio.create_task(session.keep())
             tasks.append(keeper)
@@ -109,7 +112,7 @@ class Chat:
 
     def note(self, text: str) -> None:
         """Say something that is no part of the conversation."""
-        _write(sys.stderr, self._view.notice(text))
+        self._write(sys.stderr, self._view.notice(text))
 
     async def _either(
         self, work: Any, keeper: asyncio.Task[None], tasks: list[asyncio.Task[None]]
@@ -117,9 +120,10 @@ class Chat:
         """Await the work, or raise what the keeper ends with."""
         task = asyncio.create_task(work)
         tasks.append(task)
-        done, _ = await asyncio.wait(
-            {task, keeper}, return_when=asyncio.FIRST_COMPLETED
-        )
+        ends: set[asyncio.Future[None]] = {task, keeper}
+        if self._unread is not None:
+            ends.add(self._unread)
+        done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         for each in done:
             each.result()
 
@@ -143,7 +147,7 @@ class Chat:
 
     async def _carry_out(self, session: Session, request: Request) -> None:
         if request.event == "help":
-            _write(sys.stdout, help_text())
+            self._write(sys.stdout, help_text())
             return
         seconds = None if self._is_person else GIVE_UP_SECONDS
         try:
@@ -183,7 +187,7 @@ class Chat:
             "history": self._view.history,
         }
         if request.event in pages:
-            _write(sys.stdout, pages[request.event](ack))
+            self._write(sys.stdout, pages[request.event](ack))
         elif request.event == "mark_read":
             self.note(f"read up to #{visible(ack.get('lastReadMessage'))}")
         elif request.event == "send":
@@ -209,7 +213,16 @@ class Chat:
     def _event(self, name: str, fields: Mapping[str, Any]) -> None:
         shown = self._view.event(name, fields)
         if shown is not None:
-            _write(sys.stdout, shown)
+            self._write(sys.stdout, shown)
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        """Write a line; who reads no more ends the run, not the library's task."""
+        try:
+            stream.write(f"{text}\n")
+            stream.flush()
+        except BrokenPipeError as error:
+            if self._unread is not None and not self._unread.done():
+                self._unread.set_exception(error)
 
     def _fail(self, text: str) -> None:
         self._failed = True
@@ -227,8 +240,3 @@ def _payload(request: Request, position: Position | None) -> dict[str, object]:
                 raise RefusedError("there is nothing to read yet")
             payload["message"] = position.last_message
     return payload
-
-
-def _write(stream: TextIO, text: str) -> None:
-    stream.write(f"{text}\n")
-    stream.flush()

@@ -6,7 +6,6 @@ again, with the same ``clientId``. So nothing acknowledged is lost or doubled.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from chat_client.answers import (
@@ -17,30 +16,13 @@ from chat_client.answers import (
     sentence,
 )
 from chat_client.link import FIRST_RETRY_SECONDS, Ack, Link
+from chat_client.position import Position
 from chat_client.view import visible
 from realtime.errors import StartError
 from verify.client.connection import LostError
 
 # Waits from here on are told to the person.
 TELL_SECONDS: Final = 1.0
-
-
-@dataclass(eq=False)
-class Position:
-    """A room, and where in its log this client is.
-
-    Attributes:
-        room: Its id.
-        cursor: Of the last event that was shown; None before the first join.
-        offset: The offset in it.
-        last_message: The highest message number known.
-    """
-
-    room: str
-    cursor: str | None = None
-    offset: int = 0
-    last_message: int = 0
-    moved: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Session:
@@ -154,6 +136,8 @@ class Session:
         """
         joined_again = False
         while True:
+            if not self._link.is_up:
+                self._note("kept until the server is back")
             await self._online.wait()
             try:
                 ack = await self._link.request(event, payload)
