@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TextIO
 
 from chat_client.answers import RefusedError
+from chat_client.arguments import TOKEN_VARIABLE
 from chat_client.commands import Request, UsageError, help_text, parse
 from chat_client.lines import read_lines
 from chat_client.link import Ack
@@ -59,9 +60,9 @@ def _auth(
 ) -> Mapping[str, str]:
     if given.user is not None:
         return {"user": given.user}
-    token = given.token or environment.get("CHATROOM_TOKEN")
+    token = given.token or environment.get(TOKEN_VARIABLE)
     if not token:
-        raise StartError("who are you? Give --user NAME, --token or CHATROOM_TOKEN")
+        raise StartError(f"who are you? Give --user NAME, --token or {TOKEN_VARIABLE}")
     return {"token": token}
 
 

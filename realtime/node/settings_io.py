@@ -34,6 +34,8 @@ BLANK_ENDS = (
     "It begins or ends with a line end or a blank, which would be part of the secret"
     " (`printf %s` writes none, `echo` does); leave it out, here and where it is used."
 )
+# What `chatroom chat` reads; a shell that has it runs the other commands as well.
+OF_CLIENTS = frozenset({PREFIX + "TOKEN"})
 KEYS = tuple(
     PREFIX + name for name in ("JWT_SECRET", "JWT_PUBLIC_KEY_FILE", "JWKS_URL")
 )
@@ -66,7 +68,7 @@ def load_settings(
 
     Args:
         environ: Environment variables. An empty value counts as not set; a variable
-            with our prefix that is no setting is a problem, for a typing error in
+            with our prefix that no command reads is a problem, for a typing error in
             the name of a key would leave the server open.
         flags: Field name to text, as given on the command line.
 
@@ -77,12 +79,14 @@ def load_settings(
     given = {
         name: value
         for name, value in environ.items()
-        if name.startswith(PREFIX) and value != ""
+        if name.startswith(PREFIX) and name not in OF_CLIENTS and value != ""
     }
     for name, value in (flags or {}).items():
         given[PREFIX + name.upper()] = value
     problems = [
-        _unknown(name, list(table)) for name in sorted(given) if name not in table
+        _unknown(name, [*table, *OF_CLIENTS])
+        for name in sorted(given)
+        if name not in table
     ]
     for name in sorted(given.keys() & table.keys()):
         bare = given[name].strip()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from chat_client.arguments import TOKEN_VARIABLE
 from realtime.node.settings import Settings, options
 from realtime.node.settings_io import (
     SettingsError,
@@ -29,6 +30,12 @@ def test_nothing_set_gives_the_defaults() -> None:
 def test_an_empty_variable_counts_as_not_set() -> None:
     """``CHATROOM_PORT= make run`` is no error."""
     assert load_settings({"CHATROOM_PORT": ""}).port == Settings().port
+
+
+def test_the_variable_of_the_client_is_no_setting_and_no_problem() -> None:
+    """Who exported a token to chat runs the other commands in the same shell."""
+    assert load_settings({TOKEN_VARIABLE: "x"}) == Settings()
+    assert f"Did you mean {TOKEN_VARIABLE}?" in _problems({"CHATROOM_TOKN": "x"})
 
 
 def test_flags_win_over_variables() -> None:
