@@ -6,6 +6,7 @@ from typing import Any, Final
 from handlers.changes import ChangeRequests
 from handlers.guard import Answer, Payload, error_answer, guarded
 from handlers.messages import MessageRequests
+from handlers.mine import MineRequests
 from handlers.moderation import ModerationRequests
 from handlers.people import PeopleRequests
 from handlers.rooms import RoomRequests
@@ -29,7 +30,12 @@ REQUESTS_A_TURN: Final = 2
 
 
 class ChatNamespace(
-    RoomRequests, MessageRequests, ChangeRequests, PeopleRequests, ModerationRequests
+    RoomRequests,
+    MessageRequests,
+    ChangeRequests,
+    PeopleRequests,
+    ModerationRequests,
+    MineRequests,
 ):
     """What clients may ask for.
 

@@ -93,6 +93,7 @@ class SessionNamespace(socketio.AsyncNamespace):
             return
         self.endings[str(reason)] += 1
         self.services.attendance.end(session)
+        self.services.personal.end(session)
 
     async def expire(self, session: ChatSession) -> None:
         """Tell a session that its token has ended, and close it."""

@@ -7,7 +7,12 @@ from itertools import takewhile
 from handlers.guard import Answer, Payload, guarded
 from handlers.requests import Requests
 from handlers.send_order import SendOrder
-from realtime.errors import ChatError, NotAttendingError, NotMemberError
+from realtime.errors import (
+    ChatError,
+    NotAttendingError,
+    NotMemberError,
+    changed_before,
+)
 from realtime.images.service import Upload
 from realtime.moderation.review import Moderation
 from realtime.presence.sessions import ChatSession
@@ -82,6 +87,12 @@ class MessageRequests(Requests):
         mark = await self.services.read_marks.mark(
             room=payload["room"], user=session.user, message=payload["message"]
         )
+        # A lower number than the mark is old; the same one may be asked for again.
+        told = payload["message"] >= mark.last_read_message
+        with changed_before():
+            await self.services.personal_log.read_up_to(
+                session.user, payload["room"], mark.last_read_message if told else 0
+            )
         return {"lastReadMessage": mark.last_read_message, "unread": mark.unread}
 
     @guarded

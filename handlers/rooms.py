@@ -4,7 +4,7 @@ import time
 from typing import Final
 
 from handlers.guard import Answer, Payload, guarded
-from handlers.requests import Requests
+from handlers.room_entries import ListAnswers
 from handlers.syncing import join_all
 from realtime.presence.sessions import ChatSession
 from realtime.socketio.deferred_ack import DeferredAck
@@ -15,7 +15,7 @@ from realtime.socketio.deferred_ack import DeferredAck
 ROOMS_A_REQUEST: Final = 4
 
 
-class RoomRequests(Requests):
+class RoomRequests(ListAnswers):
     """``join``, ``sync``, ``leave``, ``quit`` and ``rooms``."""
 
     @guarded
@@ -68,8 +68,13 @@ class RoomRequests(Requests):
 
     @guarded
     async def on_rooms(self, session: ChatSession, payload: Payload) -> Answer:
-        """``{after?, limit?}`` → ``rooms, more``: with what is unread in each."""
+        """``{after?, limit?}`` → ``rooms, more``: with what is unread in each.
+
+        ``{sort | cursor | filter, limit?}``: by their last message, ``next`` as well.
+        """
         allowance = self._allowance(session)
+        if payload.keys() & {"sort", "cursor", "filter"}:
+            return await self._list(session, payload, allowance)
         page = await self.services.memberships.of_user(
             session.user,
             after=payload.get("after"),
@@ -78,18 +83,10 @@ class RoomRequests(Requests):
         )
         if page.more and not page.rooms:
             raise allowance.full()
+        mine = await self.services.personal_log.mine(
+            session.user, [each.room for each in page.rooms]
+        )
         return {
-            "rooms": [
-                {
-                    "room": each.room,
-                    "name": each.name,
-                    "lastMessage": each.last_message,
-                    "lastReadMessage": each.last_read_message,
-                    "unread": each.unread,
-                    "unreadMentions": each.unread_mentions,
-                    "newest": each.newest and self._encoded(each.newest),
-                }
-                for each in page.rooms
-            ],
+            "rooms": [self._entry(each, mine[each.room]) for each in page.rooms],
             "more": page.more,
         }

@@ -21,7 +21,8 @@
 ``temporary`` answers one question: may the same request, sent again, succeed?
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import ClassVar
 
 Fields = Mapping[str, Sequence[str]]
@@ -172,3 +173,12 @@ class StartError(Exception):
     The command line prints its text without a traceback: it stands for a wrong
     setting, a Redis that does not fit or a busy port, never for a defect.
     """
+
+
+@contextmanager
+def changed_before() -> Iterator[None]:
+    """Never say that nothing was changed of what follows a change."""
+    try:
+        yield
+    except UnavailableError as error:
+        raise OutcomeUnknownError(error.message, limit=error.limit) from error

@@ -36,6 +36,7 @@ LIMITS: Final[Mapping[str, str]] = {
     "message_reactions": "Different reactions to a message.",
     "node_recent_bytes": "Bytes of recent events in a node's memory.",
     "node_sessions": "Sessions of a node.",
+    "node_watched_rooms": "Rooms of lists that a node listens to.",
     "node_unauthenticated": "Connections of a node that are nobody's yet.",
     "payload_limit_bytes": "Bytes of a packet.",
     "payload_packets": "Packets of a POST.",

@@ -13,6 +13,7 @@ from realtime.rates import RequestRates
 from realtime.rooms.attempts import JoinAttempts
 from realtime.rooms.attendance import Attendance
 from realtime.rooms.joining import Joining
+from realtime.rooms.personal import Personal
 from realtime.rooms.quitting import Quitting
 from realtime.rooms.reaction_notices import ReactionNotices
 from realtime.store.blocks import Blocks
@@ -22,9 +23,11 @@ from realtime.store.membership import Memberships
 from realtime.store.message_changes import MessageChanges
 from realtime.store.message_log import MessageLog
 from realtime.store.people import People
+from realtime.store.personal_log import PersonalLog
 from realtime.store.profiles import Profiles
 from realtime.store.read_marks import ReadMarks
 from realtime.store.reports import Reports
+from realtime.store.room_lists import RoomLists
 from realtime.store.user_rates import UserRates
 
 
@@ -49,6 +52,9 @@ class Services:
     read_marks: ReadMarks
     memberships: Memberships
     people: People
+    personal_log: PersonalLog
+    lists: RoomLists
+    personal: Personal
     attempts: JoinAttempts
     attendance: Attendance
     joining: Joining

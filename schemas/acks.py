@@ -11,9 +11,17 @@ from typing import Any, Final
 from marshmallow import Schema, ValidationError, fields
 
 from schemas.base import StrictField, StrictSchema
-from schemas.broadcasts import LOG_EVENTS, MapOf, Message, Sentence
+from schemas.broadcasts import (
+    LOG_EVENTS,
+    PERSONAL_EVENTS,
+    MapOf,
+    Message,
+    Mine,
+    Sentence,
+)
 from schemas.events import (
     HISTORY_MESSAGES,
+    LIST_PAGE,
     READS_MESSAGES,
     ROOMS_PAGE,
     SYNC_ROOMS,
@@ -21,6 +29,7 @@ from schemas.events import (
 )
 from schemas.field_types import (
     CURSOR_PATTERN,
+    LIST_CURSOR,
     Flag,
     ListOf,
     PatternText,
@@ -233,16 +242,19 @@ class UsersAck(Done):
     users = ListOf(fields.Nested(Profile), longest=USERS)
 
 
-class RoomEntry(StrictSchema):
+class RoomEntry(Mine):
     """A room of ``rooms``; ``newest`` is null while it is empty."""
 
     room = RoomId()
     name = Sentence(allow_none=True)
+    kind = Kind()
+    role = Role()
     lastMessage = WholeNumber()  # noqa: N815 - the wire's name
     lastReadMessage = WholeNumber()  # noqa: N815 - the wire's name
     unread = WholeNumber()
     unreadMentions = WholeNumber()  # noqa: N815 - the wire's name
     newest = fields.Nested(Message, required=True, allow_none=True)
+    at = WholeNumber(required=False)
 
 
 class RoomsAck(Done):
@@ -250,6 +262,25 @@ class RoomsAck(Done):
 
     rooms = ListOf(fields.Nested(RoomEntry), longest=ROOMS_PAGE)
     more = Flag()
+    next = PatternText(LIST_CURSOR, "Must be a cursor of rooms.", required=False)
+
+
+class MeAck(Done):
+    """``me``: what was missed of one's own log, and a page of rooms if asked for."""
+
+    cursor = PatternText(CURSOR_PATTERN, "Must be <offset>:<uid>.")
+    recovered = Flag()
+    events = ListOf(EventArray(PERSONAL_EVENTS), longest=ANY_NUMBER)
+    unwatched = WholeNumber(minimum=1, required=False)
+    rooms = ListOf(fields.Nested(RoomEntry), longest=LIST_PAGE, required=False)
+    more = Flag(required=False)
+    next = PatternText(LIST_CURSOR, "Must be a cursor of rooms.", required=False)
+
+
+class MineAck(Done, Mine):
+    """``room_mine``, ``mark_unread``: the user's settings of the room, all of them."""
+
+    room = RoomId()
 
 
 class RoomCreateAck(Done):

@@ -12,7 +12,13 @@ from typing import Any, Final
 from marshmallow import Schema, ValidationError, fields, validates_schema
 
 from schemas.base import StrictField, StrictSchema
-from schemas.events import DATA_BYTES, MENTIONS, REACTION_CHARACTERS, REASON_CHARACTERS
+from schemas.events import (
+    DATA_BYTES,
+    MENTIONS,
+    REACTION_CHARACTERS,
+    REASON_CHARACTERS,
+    Push,
+)
 from schemas.field_types import (
     ClientId,
     Flag,
@@ -34,6 +40,9 @@ IMAGE_URL_PATTERN: Final = re.compile(
     rf"(/[\w.~-]+)*/images/{SHA256_HEX}\.(png|jpg|webp|gif)\?expires=\d+&signature=[\w-]+"
 )
 
+
+# Rooms of one ``rooms_changed``.
+CHANGED_ROOMS: Final = 50
 
 # Thumbnails of an image: one for lists, one for screens.
 THUMBNAILS: Final = 2
@@ -307,6 +316,87 @@ class Read(StrictSchema):
     lastReadMessage = WholeNumber()  # noqa: N815 - the wire's name
 
 
+class PersonalEvent(StrictSchema):
+    """What every event of a user's own log has: its place in that log."""
+
+    offset = WholeNumber(minimum=1)
+    uid = PatternText(re.compile(r"[A-Za-z0-9_-]{1,64}"), "Must be a uid.")
+    at = WholeNumber(minimum=1)
+
+
+class RoomAdded(PersonalEvent):
+    """``room_added``: the user is a member of this room now."""
+
+    room = RoomId()
+
+
+class RoomRemoved(PersonalEvent):
+    """``room_removed``: the user is a member of this room no longer."""
+
+    room = RoomId()
+    reason = PatternText(re.compile("[a-z_]{1,40}"), "Must be a word.")
+
+
+class OwnRole(PersonalEvent):
+    """``role``: the user has this role in a room now."""
+
+    room = RoomId()
+    role = Role()
+
+
+class Mine(StrictSchema):
+    """A user's own settings of a room."""
+
+    muted = Flag()
+    pinned = Flag()
+    archived = Flag()
+    markedUnread = Flag()  # noqa: N815 - the wire's name
+    push = Push()
+
+
+class RoomMine(PersonalEvent, Mine):
+    """``room_mine``: the user's own settings of a room are these now."""
+
+    room = RoomId()
+
+
+class ReadMine(PersonalEvent):
+    """``read_mine``: the user has read a room up to here, at one of their devices."""
+
+    room = RoomId()
+    lastReadMessage = WholeNumber()  # noqa: N815 - the wire's name
+
+
+class Block(PersonalEvent):
+    """``block``: the user blocks somebody, or does no longer."""
+
+    user = UserId()
+    on = Flag()
+
+
+class ChangedRoom(StrictSchema):
+    """A room of ``rooms_changed``."""
+
+    room = RoomId()
+    lastMessage = WholeNumber()  # noqa: N815 - the wire's name
+    at = WholeNumber()
+    name = Sentence(required=False)
+    kind = Kind(required=False)
+    newest = fields.Nested(Message, required=False)
+    memberCount = WholeNumber(required=False)  # noqa: N815 - the wire's name
+    lastReadMessage = WholeNumber(required=False)  # noqa: N815 - the wire's name
+
+
+class RoomsChanged(StrictSchema):
+    """``rooms_changed``: what passed in rooms on the user's list. Not in a log."""
+
+    rooms = ListOf(fields.Nested(ChangedRoom), longest=CHANGED_ROOMS)
+
+
+class MeReload(StrictSchema):
+    """``me_reload``: what is known of one's rooms may be wrong; list them anew."""
+
+
 class Typing(StrictSchema):
     """``typing``: a user began or ended writing. Not in the log."""
 
@@ -408,3 +498,14 @@ class Reload(StrictSchema):
     """``reload``: what was shown of this room may be wrong; join without a cursor."""
 
     room = RoomId()
+
+
+# The events of a user's own log, by name.
+PERSONAL_EVENTS: Final[Mapping[str, Schema]] = {
+    "room_added": RoomAdded(),
+    "room_removed": RoomRemoved(),
+    "role": OwnRole(),
+    "room_mine": RoomMine(),
+    "read_mine": ReadMine(),
+    "block": Block(),
+}

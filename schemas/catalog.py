@@ -104,6 +104,9 @@ _REQUESTS = (
     Request("audit", moderation.Notes(), moderation.AuditAck()),
     Request("block", moderation.Block(), acks.Done()),
     Request("blocks", moderation.Blocks(), moderation.BlocksAck(), bare=True),
+    Request("me", events.Me(), acks.MeAck(), bare=True),
+    Request("room_mine", events.RoomMine(), acks.MineAck(), Access.MEMBER),
+    Request("mark_unread", events.MarkUnread(), acks.MineAck(), Access.MEMBER),
     Request("refresh", events.Refresh(), acks.RefreshAck()),
 )
 
@@ -119,6 +122,9 @@ _BROADCASTS = (
     Broadcast("state", RoomState()),
     Broadcast("membership_ended", broadcasts.MembershipEnded()),
     Broadcast("hello", broadcasts.Hello()),
+    *(Broadcast(*each) for each in broadcasts.PERSONAL_EVENTS.items()),
+    Broadcast("rooms_changed", broadcasts.RoomsChanged()),
+    Broadcast("me_reload", broadcasts.MeReload()),
     Broadcast("closing", broadcasts.Closing()),
     Broadcast("service", broadcasts.Service()),
     Broadcast("token_expired", broadcasts.TokenExpired()),

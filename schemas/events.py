@@ -6,6 +6,7 @@ from marshmallow import ValidationError, fields, validates_schema
 
 from schemas.base import StrictField, StrictSchema
 from schemas.field_types import (
+    LIST_CURSOR,
     Binary,
     ClientId,
     Cursor,
@@ -14,10 +15,12 @@ from schemas.field_types import (
     JsonData,
     Label,
     ListOf,
+    PatternText,
     RoomId,
     Text,
     UserId,
     WholeNumber,
+    Word,
 )
 
 # Rooms of one ``sync``: each costs reads in Redis and a page of events.
@@ -25,6 +28,9 @@ SYNC_ROOMS: Final = 200
 
 # The longest page of ``rooms``, and what it is without a ``limit``: one ``sync``.
 ROOMS_PAGE: Final = 200
+
+# The longest page of ``rooms`` by their last message, and what ``me`` lists.
+LIST_PAGE: Final = 100
 
 # The longest page of history; a higher ``limit`` is held to it.
 HISTORY_MESSAGES: Final = 100
@@ -208,13 +214,58 @@ class Users(Room):
     users = ListOf(UserId(), longest=USERS, key=str)
 
 
+class Push(Word):
+    """What the application pushes of a room."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("all", "mentions", "none", **options)
+
+
 class Rooms(StrictSchema):
-    """``rooms``: a page of the user's rooms, in the order of their ids."""
+    """``rooms``: a page of the user's rooms.
+
+    In the order of their ids, or by their last message with what only that order has.
+    """
 
     after = RoomId(required=False)
     limit = WholeNumber(
         minimum=1, held_to=ROOMS_PAGE, required=False, load_default=ROOMS_PAGE
     )
+    sort = Word("recent", required=False)
+    cursor = PatternText(LIST_CURSOR, "Must be a cursor of rooms.", required=False)
+    filter = Word("active", "archived", "pinned", "unread", required=False)
+
+    @validates_schema(skip_on_field_errors=True)
+    def _one_order(self, data: dict[str, Any], **_options: Any) -> None:
+        if "after" in data and data.keys() & {"sort", "cursor", "filter"}:
+            raise ValidationError("It is for the order by id.", "after")
+
+
+class Me(StrictSchema):
+    """``me``: follow what becomes of one's rooms, on all devices."""
+
+    cursor = Cursor(required=False)
+    list = Flag(required=False)
+
+
+class RoomMine(Room):
+    """``room_mine``: one's own settings of a room; what is left out stays."""
+
+    muted = Flag(required=False)
+    pinned = Flag(required=False)
+    archived = Flag(required=False)
+    push = Push(required=False)
+
+    @validates_schema(skip_on_field_errors=True)
+    def _any(self, data: dict[str, Any], **_options: Any) -> None:
+        if len(data) == 1:
+            raise ValidationError("Must name a setting.", "room")
+
+
+class MarkUnread(Room):
+    """``mark_unread``: a mark of the user's own; what was read stays read."""
+
+    on = Flag()
 
 
 class Token(StrictField):

@@ -20,6 +20,7 @@ MAX_SAFE_INTEGER: Final = 2**53 - 1
 ROOM_ID_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 CLIENT_ID_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 INVITE_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]{22}")
+LIST_CURSOR: Final = re.compile(r"[0-9]{1,16}:[A-Za-z0-9_-]{1,64}")
 CURSOR_PATTERN: Final = re.compile(r"[0-9]{1,16}:[A-Za-z0-9_-]{0,64}")
 
 # Long enough for the subjects of all common identity providers.

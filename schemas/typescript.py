@@ -46,6 +46,9 @@ _PLAIN: Final[Mapping[type, str]] = {
     acks.ErrorCode: " | ".join(f'"{code}"' for code in acks.ERROR_CODES),
 }
 
+# What clients send: a broadcast may have the same name.
+_PAYLOADS: Final = frozenset(type(each.payload) for each in REQUESTS.values())
+
 
 class _Types:
     """The interfaces that were needed so far, in the order of their need."""
@@ -62,7 +65,7 @@ class _Types:
         """
         kind = type(schema)
         name = kind.__name__
-        if kind.__module__ == events.__name__:
+        if kind.__module__ == events.__name__ or kind in _PAYLOADS:
             name += "Payload"
         elif name == "Error":
             name = "ChatError"

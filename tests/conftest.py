@@ -19,6 +19,7 @@ KEPT_KEYS = (
     *(":keys", ":staff", ":bans", ":blocks"),
     *(":log", ":messages", ":meta", ":lastRead", ":members", ":rooms"),
     *(":deleted", ":reactions", ":reactors", ":pins", ":mentions", ":mentionsAll"),
+    ":mine",
 )
 # What is known of images goes with the last message that shows them.
 IMAGE_KEYS = (":uses", ":due", ":bytes")

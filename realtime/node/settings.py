@@ -209,7 +209,8 @@ class Settings:
     rates: str = option(
         "connection=100/500, user=20/200, join=50/500, sync=5/20, typing=5/20,"
         " mark_read=20/100, history=10/50, users=5/20, reads=10/50, rooms=5/20,"
-        " refresh=1/10, user_requests=50/1000, connect=5/50, refusals=2/50,"
+        " refresh=1/10, me=2/10, room_mine=10/50, mark_unread=10/50,"
+        " user_requests=50/1000, connect=5/50, refusals=2/50,"
         " messages=500/2000, new_rooms=0.05/5000",
         "Requests per second and at once, `name=per_second/burst`: of a connection"
         " in all (`connection`) and by event, of a user at a node (`user_requests`),"
@@ -261,6 +262,12 @@ class Settings:
         "Recent events of all rooms that a node keeps in memory for who comes back;"
         " what is not kept is read from Redis.",
         parsers.Integer(validate=validate.Range(min=MIB)),
+    )
+    node_watched_rooms: int = option(
+        100_000,
+        "Rooms that a node listens to for the room lists of its users; whose further"
+        " rooms are not among them is told so.",
+        parsers.Integer(validate=validate.Range(min=1)),
     )
     trusted_proxies: str = option(
         "127.0.0.1, ::1",

@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from handlers import register
 from realtime.addresses import Addresses, parse_networks
@@ -39,13 +40,17 @@ from realtime.rooms.attendance import Attendance
 from realtime.rooms.catch_up import CatchUp
 from realtime.rooms.feeds import RoomFeeds
 from realtime.rooms.joining import Joining
+from realtime.rooms.personal import Personal
 from realtime.rooms.position_check import PositionCheck
 from realtime.rooms.quitting import Quitting
 from realtime.rooms.reaction_notices import ReactionNotices
 from realtime.rooms.recovery import Recovery
 from realtime.rooms.replay_buffer import RecentMemory
 from realtime.rooms.room_states import RoomStates
+from realtime.rooms.rooms_changed import RoomsChanged
 from realtime.rooms.router import Router
+from realtime.rooms.watch import Watch
+from realtime.rooms.watch_check import WatchCheck
 from realtime.services import Limits, Services
 from realtime.socketio.manager import ChatroomManager
 from realtime.socketio.remote import RemoteCalls
@@ -58,9 +63,11 @@ from realtime.store.membership import Memberships
 from realtime.store.message_changes import MessageChanges
 from realtime.store.message_log import MessageLog
 from realtime.store.people import People
+from realtime.store.personal_log import PersonalLog
 from realtime.store.profiles import Profiles
 from realtime.store.read_marks import ReadMarks
 from realtime.store.reports import Reports
+from realtime.store.room_lists import RoomLists
 from realtime.store.room_snapshot import RoomSnapshots
 from realtime.store.shared_secret import SharedSecret
 from realtime.store.user_rates import UserRates
@@ -126,13 +133,16 @@ class Parts:
             announce_members=announce,
         )
         self.reaction_notices = ReactionNotices(self.redis)
+        personal_log = PersonalLog(self.redis)
         memberships = Memberships(
             self.redis,
+            personal=personal_log,
             user_rooms_limit=settings.user_rooms,
             empty_room_seconds=settings.empty_room_seconds,
             new_rooms=self.rates.get(NEW_ROOMS),
             opens=settings.opens_rooms,
         )
+        self.lists = RoomLists(self.redis, memberships, personal_log)
         snapshots = RoomSnapshots(self.redis, announce_members=announce)
         self.secret = SharedSecret(self.redis)
         self.user_rates = UserRates(
@@ -162,11 +172,9 @@ class Parts:
         # The rooms of this node, and the sockets that are in them.
         self.addresses = Addresses(parse_networks(settings.trusted_proxies))
         self.catch_up = CatchUp(self.log, self.subscriber)
+        memory = RecentMemory(settings.node_recent_bytes, self.limited)
         self.feeds = RoomFeeds(
-            self.catch_up,
-            self.subscriber,
-            open_seconds=timeout_seconds,
-            memory=RecentMemory(settings.node_recent_bytes, self.limited),
+            self.catch_up, self.subscriber, open_seconds=timeout_seconds, memory=memory
         )
         self.position_check = PositionCheck(self.log, self.feeds, self.subscriber)
         self.manager = ChatroomManager(
@@ -209,6 +217,7 @@ class Parts:
             attempts=attempts,
             present=partial(events.resign_images, address=self.images.address),
         )
+        self._make_personal(settings, memberships, personal_log, memory)
         self.room_states = RoomStates(
             self.manager, self.feeds, snapshots, namespace=NAMESPACE
         )
@@ -227,6 +236,9 @@ class Parts:
             remote=self.remote,
             quitting=self.quitting,
             cork=self.server.cork,
+            personal=self.personal,
+            changed=self.rooms_changed,
+            check=self.watch_check,
         )
 
         # What answers clients.
@@ -249,15 +261,19 @@ class Parts:
                 self.redis,
                 memberships,
                 self.log,
+                personal=personal_log,
                 empty_room_seconds=settings.empty_room_seconds,
             ),
+            personal_log=personal_log,
+            lists=self.lists,
+            personal=self.personal,
             attempts=attempts,
             attendance=attendance,
             joining=self.joining,
             quitting=self.quitting,
             invites=Invites(self.redis),
             reports=Reports(self.redis),
-            blocks=Blocks(self.redis),
+            blocks=Blocks(self.redis, personal_log),
             profiles=self.profiles,
             images=self.images,
             image_uses=self.image_uses,
@@ -276,6 +292,59 @@ class Parts:
         self.namespace = register(self.server, self.services)
         self.api_keys = ApiKeys(self.redis)
 
+    def _make_personal(
+        self,
+        settings: Settings,
+        memberships: Memberships,
+        log: PersonalLog,
+        memory: RecentMemory,
+    ) -> None:
+        """Make what tells users of their rooms: their own logs, and their lists."""
+        self.personal_catch_up = CatchUp(log, self.subscriber, reload=events.me_reload)
+        feeds = RoomFeeds(
+            self.personal_catch_up,
+            self.subscriber,
+            open_seconds=settings.redis_timeout_seconds,
+            memory=memory,
+        )
+        self.personal_check = PositionCheck(log, feeds, self.subscriber)
+        watch = Watch(
+            self.feeds, limit=settings.node_watched_rooms, limited=self.limited
+        )
+        self.rooms_changed = RoomsChanged(
+            self.redis,
+            watch,
+            memberships,
+            self.manager,
+            namespace=NAMESPACE,
+            present=partial(events.resign_images, address=self.images.address),
+        )
+        self.watch_check = WatchCheck(
+            watch, self.lists, memberships, self.rooms_changed
+        )
+        self.personal = Personal(
+            feeds=feeds,
+            recovery=Recovery(log),
+            log=log,
+            lists=self.lists,
+            memberships=memberships,
+            watch=watch,
+            changed=self.rooms_changed,
+            check=self.watch_check,
+            manager=self.manager,
+            namespace=NAMESPACE,
+        )
+
+    async def _heard_quit(self, message: dict[str, Any]) -> None:
+        """Take the control message of a quit."""
+        await self.personal.heard_quit(message)
+        await self.quitting.heard(message)
+
+    async def _heard_gone(self, message: dict[str, Any]) -> None:
+        """Take the control message of a room's deletion."""
+        self.personal.heard_gone(message)
+        await self.quitting.room_gone(message)
+
     def start(self, tasks: TaskStack) -> None:
         """Run all parts but the server; those that others use end after them."""
         # Confirmed before the subscriber is ready, which is what readiness asks.
@@ -288,15 +357,20 @@ class Parts:
                 "remote-calls",
                 self.remote.run(
                     {
-                        events.QUIT: self.quitting.heard,
-                        events.GONE: self.quitting.room_gone,
+                        events.QUIT: self._heard_quit,
+                        events.GONE: self._heard_gone,
                     }
                 ),
             ),
             ("catch-up", self.catch_up.run(self.router)),
+            ("personal-catch-up", self.personal_catch_up.run(self.personal)),
+            ("personal", self.personal.run()),
+            ("rooms-changed", self.rooms_changed.run()),
             ("subscriber", self.subscriber.run(self.router)),
             ("room-states", self.room_states.run()),
             ("position-check", self.position_check.run()),
+            ("personal-check", self.personal_check.run()),
+            ("watch-check", self.watch_check.run()),
             ("presence-counts", self.presence_counts.run()),
             ("reaction-notices", self.reaction_notices.run()),
             ("user-rates", self.user_rates.run()),
@@ -319,6 +393,10 @@ class Parts:
             **self.server.held(),
             **self.manager.held(),
             **self.feeds.held(),
+            **self.personal.held(),
+            "rooms_to_tell": len(self.rooms_changed),
+            # Of the last lists that were asked for; bounded, and outdated soon.
+            "room_orders": len(self.lists),
             # One channel for what concerns all nodes.
             **self.subscriber.held(),
             "control_messages": len(self.remote),

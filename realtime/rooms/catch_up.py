@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Protocol
 
@@ -10,7 +10,7 @@ from realtime.errors import ChatError, UnavailableError
 from realtime.redis.pubsub import Subscriber
 from realtime.rooms.feed import RoomFeed
 from realtime.store import events
-from realtime.store.message_log import MessageLog
+from realtime.store.message_log import FeedLog
 
 _logger = logging.getLogger(__name__)
 
@@ -55,10 +55,18 @@ class CatchUp:
     Args:
         log: The rooms' logs.
         subscriber: The Pub/Sub connection.
+        reload: Returns what sessions are told where a log lost its past.
     """
 
-    def __init__(self, log: MessageLog, subscriber: Subscriber) -> None:
+    def __init__(
+        self,
+        log: FeedLog,
+        subscriber: Subscriber,
+        *,
+        reload: Callable[[str], bytes] = events.reload,
+    ) -> None:
         self._log = log
+        self._reload = reload
         self._subscriber = subscriber
         self._reading: dict[str, asyncio.Task[None]] = {}
         self._opening: dict[str, asyncio.Future[None]] = {}
@@ -203,7 +211,7 @@ class CatchUp:
         if not page.proved or cut_off:
             _logger.warning("The log of room %s lost what was delivered", feed.room)
             feed.restart(page.top)
-            self._deliver(channel, [events.reload(feed.room)])
+            self._deliver(channel, [self._reload(feed.room)])
             return False
         for event in page.events:
             feed.advance(*events.as_log_event(event))

@@ -37,6 +37,7 @@ class RoomFeeds:
         self._open_seconds = open_seconds
         self._memory = memory or RecentMemory()
         self._feeds: dict[str, RoomFeed] = {}
+        self._watched: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._feeds)
@@ -120,8 +121,20 @@ class RoomFeeds:
             return
         del self._feeds[channel]
         feed.recent.forget()
-        self._subscriber.unsubscribe(channel)
         self._catch_up.forget(channel)
+        if channel not in self._watched:
+            self._subscriber.unsubscribe(channel)
+
+    def watch(self, channel: str) -> asyncio.Future[None]:
+        """Subscribe a channel without a feed; done when Redis has confirmed it."""
+        self._watched.add(channel)
+        return self._subscriber.subscribe(channel)
+
+    def unwatch(self, channel: str) -> None:
+        """End :meth:`watch`; a room that is active stays subscribed."""
+        self._watched.discard(channel)
+        if channel not in self._feeds:
+            self._subscriber.unsubscribe(channel)
 
     def receive(self, channel: str, event: bytes, *, fits: bool) -> bool:
         """Take a publication; true if it is to be delivered now.

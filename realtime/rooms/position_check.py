@@ -8,7 +8,7 @@ from realtime.errors import ChatError
 from realtime.redis.pubsub import Subscriber
 from realtime.rooms.feed import RoomFeed
 from realtime.rooms.feeds import RoomFeeds
-from realtime.store.message_log import MessageLog
+from realtime.store.message_log import FeedLog
 
 _logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class PositionCheck:
     """
 
     def __init__(
-        self, log_reader: MessageLog, feeds: RoomFeeds, subscriber: Subscriber
+        self, log_reader: FeedLog, feeds: RoomFeeds, subscriber: Subscriber
     ) -> None:
         self._log = log_reader
         self._feeds = feeds

@@ -10,7 +10,7 @@ from realtime.errors import UnavailableError
 from realtime.rooms.allowance import Allowance
 from realtime.rooms.feed import Entry, RoomFeed
 from realtime.store import events
-from realtime.store.message_log import MessageLog
+from realtime.store.message_log import FeedLog
 from realtime.store.position import START, Position, parse_cursor
 
 # Messages of the newest page, for a session that cannot be recovered.
@@ -55,7 +55,7 @@ class Recovery:
         log: The rooms' logs.
     """
 
-    def __init__(self, log: MessageLog) -> None:
+    def __init__(self, log: FeedLog) -> None:
         self._log = log
         # One session of a room reads its log at a time; there while one does. Before,
         # one of each user: who asks again and again waits behind themselves.

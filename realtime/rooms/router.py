@@ -4,10 +4,13 @@ from realtime.engineio.cork import Cork
 from realtime.redis.pubsub import Batch
 from realtime.rooms.catch_up import BACKLOG_JOBS
 from realtime.rooms.feeds import RoomFeeds
+from realtime.rooms.personal import Personal
 from realtime.rooms.quitting import Quitting
+from realtime.rooms.rooms_changed import RoomsChanged
+from realtime.rooms.watch_check import WatchCheck
 from realtime.socketio.manager import ChatroomManager
 from realtime.socketio.remote import RemoteCalls
-from realtime.store import events
+from realtime.store import events, keys
 
 
 class Router:
@@ -19,6 +22,9 @@ class Router:
         manager: Writes to the sessions of a room.
         feeds: The active rooms, which know what is next, known or missing.
         remote: Takes control messages.
+        personal: Takes what is published to single users.
+        changed: Shows on lists of rooms what passes.
+        check: Finds what lists of rooms missed.
         quitting: Makes up for quits that a gap swallowed.
         cork: Keeps acks back while events are about to come that they can join.
     """
@@ -31,7 +37,13 @@ class Router:
         remote: RemoteCalls,
         quitting: Quitting,
         cork: Cork,
+        personal: Personal,
+        changed: RoomsChanged,
+        check: WatchCheck,
     ) -> None:
+        self._personal = personal
+        self._changed = changed
+        self._check = check
         self._manager = manager
         self._feeds = feeds
         self._remote = remote
@@ -58,12 +70,17 @@ class Router:
                     if before := together.pop(channel, None):
                         self.deliver(channel, before)
                     self._remote.receive(payload)
+                elif channel.startswith(keys.PERSONAL_PREFIX):
+                    self._personal.receive(channel, payload)
                 elif self._feeds.receive(
                     channel,
                     payload,
                     fits=self._manager.backlog(channel) < BACKLOG_JOBS,
                 ):
                     together.setdefault(channel, []).append(payload)
+                else:
+                    # Of a room that nobody attends here, as a rule.
+                    self._changed.passed(channel, payload)
         finally:
             # Whatever else fails: to the feeds these count as delivered.
             for channel, rest in together.items():
@@ -72,14 +89,21 @@ class Router:
     def lost(self) -> None:
         """Take note that publications may be missed from now on."""
         self._feeds.lost()
+        self._personal.lost()
+        self._check.lost()
 
     def ready(self) -> None:
         """Catch all rooms up: every channel is subscribed again."""
         self._feeds.ready()
+        self._personal.ready()
+        self._check.ready()
 
     def deliver(self, channel: str, encoded: list[bytes]) -> None:
         """Write encoded event arrays to a room's sessions, without suspending."""
         self._manager.send_events(channel, encoded)
+        if channel in self._changed.rooms:
+            for event in encoded:
+                self._changed.passed(channel, event)
 
     def backlog(self, channel: str) -> int:
         """Return how many hand-overs of a room are still going out."""

@@ -5,7 +5,7 @@ as well, so that all nodes see one order. A node is subscribed to a room's chann
 while it has a session in that room.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, Self
 
 import socketio
@@ -151,6 +151,26 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         """
         packet = self._prefix + json_codec.dumps([event, payload])
         self.send(self._namespace, room, [packet])
+
+    def send_where_it_fits(self, sids: Iterable[str], event: bytes) -> list[str]:
+        """Write an encoded event array to those of these sessions that can take it.
+
+        Returns:
+            Those that were told, or are gone; the others read too slowly now.
+        """
+        packet = self._prefix + event.decode()
+        told: list[str] = []
+        addresses: list[str] = []
+        for sid in sids:
+            eio_sid = self.eio_sid_from_sid(sid, self._namespace)
+            connection = eio_sid and self.server.eio.sockets.get(eio_sid)
+            if connection and not connection.can_buffer(len(packet)):
+                continue
+            told.append(sid)
+            if eio_sid:
+                addresses.append(eio_sid)
+        self._write(addresses, [packet])
+        return told
 
     def backlog(self, channel: str) -> int:
         """Return how many hand-overs of a chat room are still going out."""

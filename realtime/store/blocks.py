@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from realtime.errors import OutcomeUnknownError, TooLargeError, UnavailableError
+from realtime.errors import TooLargeError, changed_before
 from realtime.redis.client import RedisClient
 from realtime.store import keys, scripts
 from realtime.store.people import direct_id
+from realtime.store.personal_log import PersonalLog
 
 # Users that one user blocks: a client holds them all, to hide what they write.
 USER_BLOCKS: Final = 1_000
@@ -16,10 +17,12 @@ class Blocks:
 
     Args:
         redis: The client that carries commands out.
+        personal: Tells the user's devices.
     """
 
-    def __init__(self, redis: RedisClient) -> None:
+    def __init__(self, redis: RedisClient, personal: PersonalLog) -> None:
         self._redis = redis
+        self._personal = personal
 
     async def set(self, *, user: str, blocked: str, on: bool) -> None:
         """Block a user or no longer; repeating it is fine.
@@ -42,7 +45,7 @@ class Blocks:
                 f"You may block {USER_BLOCKS} users; unblock one.", limit="user_blocks"
             )
         room = direct_id(user, blocked)
-        try:
+        with changed_before():
             await scripts.direct_block(
                 self._redis,
                 blocks=keys.blocks(room),
@@ -50,8 +53,7 @@ class Blocks:
                 user=user,
                 on=on,
             )
-        except UnavailableError as error:
-            raise OutcomeUnknownError(error.message, limit=error.limit) from error
+            await self._personal.block(user, blocked, on=on)
 
     async def of_user(self, user: str) -> list[str]:
         """Return whom a user blocks, sorted."""

@@ -33,6 +33,7 @@ PIN: Final = "pin"
 READ: Final = "read"
 PRESENCE: Final = "presence"
 RELOAD: Final = "reload"
+ME_RELOAD: Final = "me_reload"
 
 # The method of the control message by which nodes are told that somebody quit.
 QUIT: Final = "quit"
@@ -56,6 +57,12 @@ _LOG_EVENT: Final = re.compile(
 _NUMBERED: Final = re.compile(rb'\["[a-z_]{1,32}' + _OF_NUMBER)
 # Stands for the number of what is about no message.
 ABOVE_ALL: Final = 2**53
+_PLACE: Final = re.compile(
+    rb'\["([a-z_]{1,32})",\{"offset":([1-9][0-9]{0,15}),"uid":"[A-Za-z0-9_-]{1,32}"'
+    rb'(?:,"message":([1-9][0-9]{0,15})'
+    rb'(?:,"room":"[A-Za-z0-9_-]{1,64}","user":("(?:[^"\\]|\\.)*"))?)?'
+)
+_OWN_MARK: Final = re.compile(rb',"lastReadMessage":([0-9]{1,16})\}$')
 _IMAGE_MARK: Final = b'"type":"image"'
 _DATA: Final = b',"data":'
 _IMAGE_URL: Final = re.compile(
@@ -70,6 +77,19 @@ class Template(NamedTuple):
 
     head: bytes
     tail: bytes
+
+
+class Place(NamedTuple):
+    """What an event of the log begins with.
+
+    ``message`` is the number that it is of, if it is of one; ``user`` is the author of
+    that message, encoded.
+    """
+
+    name: str
+    offset: int
+    message: int | None
+    user: bytes | None
 
 
 # Messages.
@@ -290,6 +310,17 @@ def as_log_event(event: bytes) -> tuple[Position, bytes]:
     return position, event
 
 
+def place_of(event: bytes) -> Place | None:
+    """Return what an event of the log begins with, None for any other payload."""
+    match = _PLACE.match(event)
+    if match is None:
+        return None
+    name, offset, number, user = match.groups()
+    return Place(
+        name.decode("ascii"), int(offset), int(number) if number else None, user
+    )
+
+
 def is_event(payload: bytes) -> bool:
     """Tell whether a payload is an event array; anything may be published."""
     try:
@@ -359,6 +390,69 @@ def reactions(room: str, message: int) -> Template:
     """Return the event of a message's reactions in a large room, but for the counts."""
     head = orjson.dumps({"room": room, "message": message})[:-1]
     return Template(b'["reactions",' + head + b',"counts":', b"}]")
+
+
+# A user's own.
+
+
+def begins_list_change(event: bytes) -> bool:
+    """Tell whether an event of a personal log changes which rooms the user has."""
+    return event.startswith((b'["room_added",', b'["room_removed",'))
+
+
+def me_reload(_channel: str) -> bytes:
+    """Return the event that tells a user's devices that their log lost its past."""
+    return orjson.dumps([ME_RELOAD, {}])
+
+
+def rooms_changed(rooms: Sequence[bytes]) -> bytes:
+    """Return the event of rooms that changed, each one encoded."""
+    return b'["rooms_changed",{"rooms":[' + b",".join(rooms) + b"]}]"
+
+
+def room_news(
+    room: str,
+    *,
+    last_message: int,
+    at: int,
+    newest: bytes | None,
+    **more: object,
+) -> bytes:
+    """Return a room of ``rooms_changed``, encoded; ``newest`` is an encoded message."""
+    news = {"room": room, "lastMessage": last_message, "at": at, **more}
+    if newest:
+        news["newest"] = orjson.Fragment(newest)
+    return orjson.dumps(news)
+
+
+def with_own_mark(news: bytes, last_read_message: int) -> bytes:
+    """Return a room of ``rooms_changed`` for whom their own message moved the mark."""
+    return news[:-1] + b',"lastReadMessage":%d}' % last_read_message
+
+
+def own_mark(news: bytes) -> int | None:
+    """Return the mark that :func:`with_own_mark` put into a room's news."""
+    match = _OWN_MARK.search(news)
+    return None if match is None else int(match[1])
+
+
+def is_whole(news: bytes) -> bool:
+    """Tell whether a room's news say all that a list shows of it."""
+    return b',"memberCount":' in news
+
+
+def time_of_event(event: bytes) -> int:
+    """Return when an event was stored, in Unix ms; it is the last thing that it says.
+
+    Raises:
+        ValueError: It is no event of a log.
+    """
+    return int(event[event.rindex(b'"at":') + 5 : -2])
+
+
+def message_of(event: bytes) -> bytes:
+    """Return the message of its event, an encoded object."""
+    return event[len(_MESSAGE_HEAD) : -1]
 
 
 # Control messages.

@@ -7,12 +7,16 @@ of a room, in Redis Cluster as well.
 
 from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from realtime.redis.channels import wire_name
 
 # What a room's channel, which is its Socket.IO room as well, begins with.
 CHANNEL_PREFIX = "chatroom-"
+
+# What a user's channel begins with. It is no room's: ``chatroom-user-ann`` is that of
+# the room ``user-ann``.
+PERSONAL_PREFIX = "user-"
 
 # Pub/Sub channel of what concerns all nodes.
 CONTROL_CHANNEL = "chatroom"
@@ -215,6 +219,45 @@ def user_profile(user: str) -> str:
 def user_rate(user: str) -> str:
     """String with a TTL: how much of their rate a user has taken, over all nodes."""
     return f"{{user-{quote(user, safe='')}}}:rate"
+
+
+def personal_channel(user: str) -> str:
+    """Return the Pub/Sub channel of a user's personal log, in the slot of its keys."""
+    return PERSONAL_PREFIX + quote(user, safe="")
+
+
+def personal_wire_channel(user: str, database: int) -> str:
+    """Return what a user's channel is called in Redis."""
+    return wire_name(personal_channel(user), database)
+
+
+def user_of_channel(name: str) -> str:
+    """Return the user whose channel :func:`personal_channel` named so."""
+    return unquote(name.removeprefix(PERSONAL_PREFIX))
+
+
+def personal_log(channel: str) -> str:
+    """Stream with a TTL: what a user's devices are told of their rooms."""
+    return f"{{{channel}}}:log"
+
+
+def personal_meta(channel: str) -> str:
+    """Hash with a TTL: ``offset`` and ``uid`` of the personal log's last event ..."""
+    return f"{{{channel}}}:meta"
+
+
+def user_mine(user: str) -> str:
+    """Hash: a room that the personal log has told of to the user's own settings of it.
+
+    The settings are letters, see :class:`realtime.store.personal_log.Mine`. The field
+    of no name says that the rooms of before are among them.
+    """
+    return f"{{{personal_channel(user)}}}:mine"
+
+
+def personal_sessions_room(user: str) -> str:
+    """Socket.IO room (no channel of its own) of a user's sessions that asked ``me``."""
+    return f"me-{user}"
 
 
 def user_sessions_room(user: str) -> str:

@@ -3,20 +3,20 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from realtime.errors import (
     ChatError,
-    OutcomeUnknownError,
     TooLargeError,
-    UnavailableError,
+    changed_before,
 )
 from realtime.rates import Rate, too_many
 from realtime.redis.client import RedisClient
 from realtime.redis.connection import ReplyError
 from realtime.store import events, keys, scripts
+from realtime.store.personal_log import PersonalLog
 from realtime.store.refusals import error_of
 from realtime.store.scripts import Admission, Refusal
 from realtime.tasks import gather_started
@@ -29,6 +29,10 @@ DIRECT_PREFIX = "d-"
 # Rooms of a list that are asked for in one go: a long list does not crowd out what
 # others ask of Redis.
 LISTED_TOGETHER = 100
+
+# Rooms of these that are sent in one go: Redis looks at them while the next ones are
+# put together.
+STARTED_TOGETHER = 25
 
 # Names and numbers of a room in an answer, beside its own name and newest message.
 SUMMARY_BYTES = 200
@@ -47,6 +51,8 @@ class RoomSummary(NamedTuple):
 
     room: str
     name: str
+    kind: str
+    role: str
     last_message: int
     last_read_message: int
     unread: int
@@ -78,6 +84,7 @@ class Memberships:
         empty_room_seconds: Time after which a room without members ends.
         new_rooms: How fast a user may become a member of rooms; None: at any rate.
         opens: Whether to join a room that is not there makes it.
+        personal: Tells a user's devices which rooms came and went.
     """
 
     def __init__(
@@ -88,8 +95,10 @@ class Memberships:
         empty_room_seconds: int,
         new_rooms: Rate | None = None,
         opens: bool = True,
+        personal: PersonalLog | None = None,
     ) -> None:
         self._redis = redis
+        self._personal = personal or PersonalLog(redis)
         self._user_rooms_limit = user_rooms_limit
         self._empty_room_seconds = empty_room_seconds
         self._opens = opens
@@ -172,24 +181,35 @@ class Memberships:
         admission = await admitted
         if isinstance(admission, Refusal):
             # It was claimed before.
-            with _changed_before():
+            with changed_before():
                 await self.unlist(room, user)
             raise error_of(admission)
         if admission.new:
-            with _changed_before():
+            with changed_before():
                 await self._confirm(room, user)
         return admission
 
-    async def _confirm(self, room: str, user: str) -> None:
+    async def added(self, room: str, user: str) -> None:
+        """Confirm a user as a member whom somebody else made one, and tell them.
+
+        Raises:
+            OutcomeUnknownError: They are a member, and may not have been told.
+            TooLargeError: Their list was filled up meanwhile; they are no member.
+        """
+        with changed_before():
+            await self._confirm(room, user, is_paced=False)
+
+    async def _confirm(self, room: str, user: str, *, is_paced: bool = True) -> None:
         """Make both sides agree if a quit came between a claim and its admission.
 
         Its own claim is due only where the user was no member: a join that comes back
-        to a room costs no call more.
+        to a room costs no call more. The user's devices are told.
         """
         claim, member = await gather_started(
-            self._list(room, user), self._is_member(room, user)
+            self._list(room, user, is_paced=is_paced), self._is_member(room, user)
         )
         if claim.listed and member:
+            await self._personal.added(user, room)
             return
         if member:
             await self.quit(room, user)
@@ -212,7 +232,7 @@ class Memberships:
             UnavailableError: Nothing was changed.
             OutcomeUnknownError: It may have been; then the nodes were told as well.
         """
-        await scripts.membership_quit(
+        heir = await scripts.membership_quit(
             self._redis,
             members=keys.members(room),
             last_read=keys.last_read(room),
@@ -239,14 +259,28 @@ class Memberships:
             control=events.quit_message(room, user),
             empty_seconds=self._empty_room_seconds,
         )
+        if heir is not None:
+            with changed_before():
+                await self._personal.role(heir, room, "owner")
 
-    async def unlist(self, room: str, user: str) -> None:
-        """Take a room off the list of a user who quit, unless they are back.
+    async def unlist(self, room: str, user: str, *, reason: str = "quit") -> None:
+        """Take a room off the list of a user who is no member, unless they are back.
+
+        Their devices are told.
+
+        Args:
+            room: The room.
+            user: Who was a member of it.
+            reason: Why they are not, a word.
 
         Raises:
             OutcomeUnknownError: They are no member, and it may be on the list still.
         """
-        with _changed_before():
+        with changed_before():
+            if await self._is_member(room, user):
+                # Off the list for no moment: their settings would go with it.
+                await self._redis.call("SADD", keys.user_rooms(user), room)
+                return
             _, back = await gather_started(
                 self._redis.call("SREM", keys.user_rooms(user), room),
                 self._is_member(room, user),
@@ -254,6 +288,8 @@ class Memberships:
             if back:
                 # Who becomes a member after this was looked up lists the room then.
                 await self._redis.call("SADD", keys.user_rooms(user), room)
+            else:
+                await self._personal.removed(user, room, reason)
 
     async def list_for(self, room: str, user: str) -> None:
         """Put a room on the list of a user whom somebody else makes a member.
@@ -328,33 +364,51 @@ class Memberships:
         page: list[RoomSummary] = []
         for start in range(0, len(rooms), LISTED_TOGETHER):
             together = rooms[start : start + LISTED_TOGETHER]
-            for summary in await self._summaries(together, user):
+            for summary in await self.summaries(together, user):
                 if len(page) == limit or not fits(summary.size):
                     return RoomsPage(page, more=True)
                 page.append(summary)
         return RoomsPage(page, more=False)
 
-    async def _summaries(self, rooms: list[str], user: str) -> list[RoomSummary]:
-        found = await asyncio.gather(
-            *(self._summary(each, user) for each in rooms), return_exceptions=True
-        )
-        summaries: list[RoomSummary] = []
-        for each, summary in zip(rooms, found, strict=True):
-            if summary is None:
-                # A quit or a join under way, or a room that was deleted.
-                with suppress(ChatError):
-                    await self.unlist(each, user)
-            elif isinstance(summary, ReplyError):
+    async def summaries(self, rooms: list[str], user: str) -> list[RoomSummary]:
+        """Return the rooms' lines, in their order; those of no member are left out."""
+        started = await self._start_summaries(rooms, user)
+        found: list[RoomSummary] = []
+        strangers: list[str] = []
+        failure: Exception | None = None
+        for each, summary in zip(rooms, started, strict=True):
+            try:
+                said = await summary
+            except ReplyError as error:
                 # What is wrong with one room must not hide the others.
-                _logger.error("Room %s cannot be listed", each, exc_info=summary)
-            elif isinstance(summary, BaseException):
-                raise summary
+                _logger.error("Room %s cannot be listed", each, exc_info=error)
+            except ChatError as error:
+                failure = failure or error
             else:
-                summaries.append(summary)
-        return summaries
+                if said is None:
+                    strangers.append(each)
+                else:
+                    found.append(_line(each, said))
+        if failure is not None:
+            raise failure
+        for each in strangers:
+            # A quit or a join under way, or a room that was deleted.
+            with suppress(ChatError):
+                await self.unlist(each, user, reason="ended")
+        return found
 
-    async def _summary(self, room: str, user: str) -> RoomSummary | None:
-        found = await scripts.room_summary_read(
+    async def _start_summaries(
+        self, rooms: list[str], user: str
+    ) -> list[Awaitable[scripts.Summary | None]]:
+        started: list[Awaitable[scripts.Summary | None]] = []
+        for start in range(0, len(rooms), STARTED_TOGETHER):
+            together = rooms[start : start + STARTED_TOGETHER]
+            started += [self._summary(each, user) for each in together]
+            await asyncio.sleep(0)
+        return started
+
+    def _summary(self, room: str, user: str) -> Awaitable[scripts.Summary | None]:
+        return scripts.room_summary_read(
             self._redis,
             last_read=keys.last_read(room),
             meta=keys.meta(room),
@@ -366,24 +420,17 @@ class Memberships:
             mentions_all=keys.mentions_all(room),
             user=user,
         )
-        if found is None:
-            # On the user's list but not a member.
-            return None
-        return RoomSummary(
-            room=room,
-            name=found.name.decode() or room,
-            last_message=found.last_message,
-            last_read_message=found.last_read_message,
-            unread=found.unread,
-            unread_mentions=found.unread_mentions,
-            newest=found.newest or None,
-        )
 
 
-@contextmanager
-def _changed_before() -> Iterator[None]:
-    """Never say that nothing was changed of what follows a change."""
-    try:
-        yield
-    except UnavailableError as error:
-        raise OutcomeUnknownError(error.message, limit=error.limit) from error
+def _line(room: str, found: scripts.Summary) -> RoomSummary:
+    return RoomSummary(
+        room=room,
+        name=found.name.decode() or room,
+        kind=found.kind.decode() or "public",
+        role=found.role.decode(),
+        last_message=found.last_message,
+        last_read_message=found.last_read_message,
+        unread=found.unread,
+        unread_mentions=found.unread_mentions,
+        newest=found.newest or None,
+    )

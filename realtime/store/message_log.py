@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from realtime.errors import UnavailableError
 from realtime.redis.client import RedisClient
@@ -32,6 +32,38 @@ class LogLimits(NamedTuple):
     events: int
     age_ms: int
     history: int
+
+
+class FeedLog(Protocol):
+    """What feeds need of logs: a room's, or a user's own."""
+
+    async def top(self, room: str) -> Position:
+        """Return the position of the newest event."""
+        ...
+
+    async def read(
+        self,
+        room: str,
+        after: Position = START,
+        *,
+        upto: int | None = None,
+        limit: int,
+        limit_bytes: int = READ_BYTES,
+    ) -> LogPage:
+        """Return the events after a position, in order, if the log proves it."""
+        ...
+
+    async def history(
+        self,
+        *,
+        room: str,
+        user: str | None = None,
+        before: int | None = None,
+        after: int | None = None,
+        limit: int,
+    ) -> HistoryPage:
+        """Return one page of messages by number, those that a user may see."""
+        ...
 
 
 class MessageLog:

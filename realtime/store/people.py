@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from realtime.errors import ConflictError
+from realtime.errors import ChatError, ConflictError, changed_before
 from realtime.redis.client import RedisClient
 from realtime.redis.script import ScriptRunner
 from realtime.store import events, keys, scripts
 from realtime.store.membership import DIRECT_PREFIX, QUITS_KEPT_SECONDS, Memberships
 from realtime.store.message_log import MessageLog
+from realtime.store.personal_log import PersonalLog
 from realtime.store.refusals import granted
 from realtime.store.scripts import Refusal, Standing
 from realtime.tasks import gather_started
@@ -50,6 +51,7 @@ class People:
         redis: The client that carries commands out.
         memberships: Keeps the users' side.
         log: The rooms' logs, by which it is written.
+        personal: Tells users' devices what becomes of them.
         empty_room_seconds: Time after which a room without members ends.
     """
 
@@ -59,11 +61,13 @@ class People:
         memberships: Memberships,
         log: MessageLog,
         *,
+        personal: PersonalLog,
         empty_room_seconds: int,
     ) -> None:
         self._redis = redis
         self._memberships = memberships
         self._log = log
+        self._personal = personal
         self._empty_room_seconds = empty_room_seconds
 
     async def create(
@@ -81,9 +85,13 @@ class People:
             ConflictError: There is one of this id that is not theirs.
             TooLargeError: The actor is a member of too many rooms.
         """
-        for user in dict.fromkeys((actor, other or actor)):
-            if not user.startswith(KEY_SENDER):
-                await self._memberships.list_for(room, user)
+        users = [
+            user
+            for user in dict.fromkeys((actor, other or actor))
+            if not user.startswith(KEY_SENDER)
+        ]
+        for user in users:
+            await self._memberships.list_for(room, user)
         about = {"room": room, "kind": kind, "by": actor, **_shown(settings)}
 
         def write(writer: ScriptRunner, uid: str) -> Awaitable[bool | Refusal]:
@@ -114,10 +122,13 @@ class People:
             )
 
         try:
-            return await self._log.commit(room, write)
+            made = await self._log.commit(room, write)
         except ConflictError:
             await self._memberships.unlist(room, actor)
             raise
+        for user in users:
+            await self._memberships.added(room, user)
+        return made
 
     async def change(self, room: str, actor: str, settings: Mapping[str, str]) -> None:
         """Change settings of a room; an empty text takes one away."""
@@ -166,10 +177,13 @@ class People:
 
         await self._memberships.list_for(room, user)
         try:
-            return await self._log.commit(room, write)
-        finally:
+            is_new = await self._log.commit(room, write)
+        except ChatError:
             # Stays on their list if they are a member, whoever made them one.
             await self._memberships.unlist(room, user)
+            raise
+        await self._memberships.added(room, user)
+        return is_new
 
     async def remove(
         self,
@@ -186,11 +200,12 @@ class People:
             NotFoundError: They are no member, and not to be banned.
             TooLargeError: The room has too many bans.
         """
+        why = "banned" if ban_ms else "kicked"
         about = {
             "room": room,
             "user": user,
             "by": actor,
-            "reason": "banned" if ban_ms else "kicked",
+            "reason": why,
             **({"said": reason} if reason else {}),
         }
 
@@ -228,7 +243,7 @@ class People:
 
         gone = await self._log.commit(room, write)
         if gone:
-            await self._memberships.unlist(room, user)
+            await self._memberships.unlist(room, user, reason=why)
         return gone
 
     async def unban(self, room: str, actor: str, user: str) -> None:
@@ -247,7 +262,8 @@ class People:
     async def delete(self, room: str, actor: str) -> None:
         """End a room for all; its id stays taken for as long as quits are noted.
 
-        It leaves the actor's list of rooms at once, those of others when they look.
+        It leaves the actor's list of rooms, and those of who follow theirs, at once;
+        those of others when they look.
         """
 
         def write(writer: ScriptRunner, uid: str) -> Awaitable[bool | Refusal]:
@@ -282,7 +298,7 @@ class People:
             )
 
         await self._log.commit(room, write)
-        await self._memberships.unlist(room, actor)
+        await self._memberships.unlist(room, actor, reason="deleted")
 
     async def set(
         self, room: str, actor: str, user: str, *, role: str | None, mute_ms: int | None
@@ -310,7 +326,11 @@ class People:
                 **self._event(room, uid, about),
             )
 
-        return await self._log.commit(room, write)
+        standing = await self._log.commit(room, write)
+        if role is not None:
+            with changed_before():
+                await self._personal.role(user, room, standing.role)
+        return standing
 
     async def members(self, room: str, users: list[str]) -> list[MemberEntry]:
         """Return what is known of those of the users who are members."""

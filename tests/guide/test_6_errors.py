@@ -11,6 +11,7 @@ from tests.kit.recording import RecordingClient
 # Broadcasts of drains, lost logs and gaps: tests/server brings them about.
 # It comes before anybody can hear it: by recovery alone.
 WHEN_SOMETHING_BREAKS = {"room_created", "closing", "reload", "service", "state"}
+WHEN_SOMETHING_BREAKS |= {"me_reload"}
 
 
 async def test_an_error_says_what_is_wrong(ann: RecordingClient) -> None:

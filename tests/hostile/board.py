@@ -12,6 +12,8 @@ SECRET_TEXT = "we sell on monday"
 MEMBERS = ("ann", "bob")
 
 GUESSED: dict[str, list[dict[str, Any]]] = {
+    "room_mine": [{"room": ROOM, "muted": True}, {"room": ROOM, "push": "all"}],
+    "mark_unread": [{"room": ROOM, "on": True}, {"room": ROOM, "on": False}],
     "send": [text_of("hello", ROOM), {**text_of("x", ROOM), "replyTo": 1}],
     "typing": [{"room": ROOM, "on": True}],
     "edit": [{"room": ROOM, "message": 1, "clientId": "c", "text": "x"}],

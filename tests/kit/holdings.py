@@ -19,7 +19,7 @@ RUNNING_KEYS = (b"chatroom:nodes", b"chatroom:secret")
 # The messages of those who talk; the test's own tasks; and what is bounded by itself
 # and outlives its reason for a while.
 RUNNING_KINDS = {"feed_events", "feed_bytes", "asyncio_tasks"}
-RUNNING_KINDS |= {"session_ends", "request_buckets", "user_buckets"}
+RUNNING_KINDS |= {"session_ends", "request_buckets", "user_buckets", "room_orders"}
 
 
 def holdings(node: Node) -> dict[str, int]:

@@ -47,6 +47,7 @@ async def _use(node: Node, alice: Member, bob: Member) -> set[str]:
     await bob.do("send", text_of("a text"))
     await bob.do("typing", {"room": "42", "on": True})
     await alice.do("mark_read", {"room": "42", "message": 1})
+    await alice.do("me", {"list": True})
     found |= set(collections_of(node.running))
     joining = asyncio.create_task(bob.join("43"))
     while not joining.done():

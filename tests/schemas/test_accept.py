@@ -52,6 +52,13 @@ GOOD: dict[str, list[Any]] = {
     "writers": ["members", "moderators"],
     "slow": [0, 10**6],
     "private": [True],
+    "list": [True, False],
+    "sort": ["recent"],
+    "filter": ["unread"],
+    "muted": [True],
+    "pinned": [True, False],
+    "archived": [False],
+    "push": ["all", "none"],
     "unknown": [1],
 }
 PLAIN_BAD: list[Any] = [None, "", " ", 0, -1, 1.5, 2**60, True, [], {}, b"", "\x00"]

@@ -96,7 +96,8 @@ async def test_quitting_ends_it_on_both_sides(
     await quit_room(rooms, "42", "ann")
     assert not await rooms.is_member("42", "ann")
     assert (await rooms.of_user("ann")).rooms == []
-    assert await redis_client.keys("*") == [keys.quits("42")]
+    told = {keys.personal_log("user-ann"), keys.personal_meta("user-ann")}
+    assert {*await redis_client.keys("*")} == {keys.quits("42"), *told}
 
 
 async def test_the_nodes_are_told_in_the_step_that_ends_a_membership(

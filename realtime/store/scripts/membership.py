@@ -139,8 +139,8 @@ def membership_quit(
     channel: str,
     control: bytes,
     empty_seconds: int,
-) -> Awaitable[bool]:
-    """End a membership and tell all nodes; false if the user was no member."""
+) -> Awaitable[str | None]:
+    """End a membership and tell all nodes; return who became owner by it, if so."""
     reply = redis.run_script(
         MEMBERSHIP_QUIT,
         (
@@ -150,4 +150,4 @@ def membership_quit(
         ),
         (user, keep_seconds, channel, redis.publish_command, control, empty_seconds),
     )
-    return Parsed(reply, bool)
+    return Parsed(reply, lambda said: said.decode() or None)

@@ -27,7 +27,7 @@
 -- ARGV[5] control - message that tells the nodes of it
 -- ARGV[6] empty_seconds - how long a room without members is kept
 -- USES numbers, marks, judge, roles, mentions, lifetime, leaving
--- Returns 1 if the user was a member, else 0
+-- Returns who became owner by it, '' if nobody did
 
 local members, last_read, quits = KEYS[1], KEYS[2], KEYS[3]
 local meta, log, messages = KEYS[4], KEYS[5], KEYS[6]
@@ -42,10 +42,8 @@ local before = redis.call('HGET', members, user)
 if not end_membership(members, last_read, quits, staff, mentions, user, keep, empty,
     {meta, log, messages, sessions, online, bans, deleted, reactions, reactors, pins,
       audit, reports, invites, mentions_all}) then
-  return 0
+  return ''
 end
-if role_of(before) == 'owner' then
-  pass_ownership(members, staff)
-end
+local heir = role_of(before) == 'owner' and pass_ownership(members, staff)
 redis.call(publish, channel, control)
-return 1
+return heir or ''

@@ -105,7 +105,7 @@ local message = '{"offset":' .. event.offset_text .. ',"uid":"' .. uid
 local bytes = '["message",' .. message .. ']'
 
 local failed = log_event(log, meta, event, uid, bytes, {ARGV[7], tonumber(ARGV[8])},
-  'lastMessage', number_text)
+  'lastMessage', number_text, 'messageAt', event.at_text)
 if failed then
   -- Nothing is stored, so nothing is remembered.
   redis.call('DEL', sent)

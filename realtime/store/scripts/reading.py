@@ -92,13 +92,15 @@ def room_snapshot_read(
 
 
 class Summary(NamedTuple):
-    """A line of a user's room list; ``name`` and ``newest`` may be empty."""
+    """A line of a user's room list; ``name``, ``newest``, ``kind`` may be empty."""
 
     last_message: int
     last_read_message: int
     unread: int
     name: bytes
     newest: bytes
+    kind: bytes
+    role: bytes
     unread_mentions: int
 
 

@@ -9,26 +9,30 @@
 -- KEYS[8] mentions_all - sorted set
 -- ARGV[1] user - id
 -- USES numbers, marks, judge, states, mentions
--- Returns {lastMessage, lastReadMessage, unread, name or '', newest message or '',
--- mentions that are unread}, or {} for who is no member
+-- Returns {lastMessage, lastReadMessage, unread, name or '', newest message or '', kind or
+-- '', role, mentions that are unread}, or {} for who is no member
 
 local last_read, meta, messages = KEYS[1], KEYS[2], KEYS[3]
 local members, deleted, reactions = KEYS[4], KEYS[5], KEYS[6]
 
-sort_marks(last_read)
-local mark = redis.call('ZSCORE', last_read, ARGV[1])
+local mark = redis.pcall('ZSCORE', last_read, ARGV[1])
+if type(mark) == 'table' then
+  sort_marks(last_read)
+  mark = redis.call('ZSCORE', last_read, ARGV[1])
+end
 if not mark then
   return {}
 end
 mark = tonumber(mark)
 local record = redis.call('HGET', members, ARGV[1]) or ''
 local since = since_of(record)
-local known = redis.call('HMGET', meta, 'lastMessage', 'name', 'deletions', 'reactions')
+local known = redis.call('HMGET', meta, 'lastMessage', 'name', 'deletions', 'reactions',
+  'kind')
 local last = math.max(tonumber(known[1] or '0'), mark)
 local newest = last >= since and redis.call('HGET', messages, digits(last))
 if newest and known[4] then
   newest = with_reactions(newest, redis.call('HGET', reactions, digits(last)))
 end
 return {last, mark, unread_above(mark, last, since, deleted, known[3]), known[2] or '',
-  newest or '',
+  newest or '', known[5] or '', (role_of(record)),
   unread_mentions(KEYS[7], KEYS[8], ARGV[1], math.max(mark, since - 1))}

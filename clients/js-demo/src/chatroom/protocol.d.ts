@@ -21,22 +21,25 @@ export interface Requests {
   reads: { payload: ReadsPayload; ack: ReadsAck | ErrorAck };
   users: { payload: UsersPayload; ack: UsersAck | ErrorAck };
   rooms: { payload: RoomsPayload; ack: RoomsAck | ErrorAck };
-  room_create: { payload: RoomCreate; ack: RoomCreateAck | ErrorAck };
-  room_set: { payload: RoomSet; ack: Done | ErrorAck };
+  room_create: { payload: RoomCreatePayload; ack: RoomCreateAck | ErrorAck };
+  room_set: { payload: RoomSetPayload; ack: Done | ErrorAck };
   room_delete: { payload: RoomPayload; ack: Done | ErrorAck };
-  members: { payload: Members; ack: MembersAck | ErrorAck };
-  members_add: { payload: MembersAdd; ack: MembersAddAck | ErrorAck };
-  member_remove: { payload: MemberRemove; ack: MemberRemoveAck | ErrorAck };
-  unban: { payload: Unban; ack: Done | ErrorAck };
-  member_set: { payload: MemberSet; ack: MemberSetAck | ErrorAck };
-  invite_create: { payload: InviteCreate; ack: InviteAck | ErrorAck };
-  invite_revoke: { payload: InviteRevoke; ack: Done | ErrorAck };
+  members: { payload: MembersPayload; ack: MembersAck | ErrorAck };
+  members_add: { payload: MembersAddPayload; ack: MembersAddAck | ErrorAck };
+  member_remove: { payload: MemberRemovePayload; ack: MemberRemoveAck | ErrorAck };
+  unban: { payload: UnbanPayload; ack: Done | ErrorAck };
+  member_set: { payload: MemberSetPayload; ack: MemberSetAck | ErrorAck };
+  invite_create: { payload: InviteCreatePayload; ack: InviteAck | ErrorAck };
+  invite_revoke: { payload: InviteRevokePayload; ack: Done | ErrorAck };
   invites: { payload: RoomPayload; ack: InvitesAck | ErrorAck };
-  report: { payload: Report; ack: Done | ErrorAck };
-  reports: { payload: Notes; ack: ReportsAck | ErrorAck };
-  audit: { payload: Notes; ack: AuditAck | ErrorAck };
-  block: { payload: Block; ack: Done | ErrorAck };
-  blocks: { payload: Blocks; ack: BlocksAck | ErrorAck };
+  report: { payload: ReportPayload; ack: Done | ErrorAck };
+  reports: { payload: NotesPayload; ack: ReportsAck | ErrorAck };
+  audit: { payload: NotesPayload; ack: AuditAck | ErrorAck };
+  block: { payload: BlockPayload; ack: Done | ErrorAck };
+  blocks: { payload: BlocksPayload; ack: BlocksAck | ErrorAck };
+  me: { payload: MePayload; ack: MeAck | ErrorAck };
+  room_mine: { payload: RoomMinePayload; ack: MineAck | ErrorAck };
+  mark_unread: { payload: MarkUnreadPayload; ack: MineAck | ErrorAck };
   refresh: { payload: RefreshPayload; ack: RefreshAck | ErrorAck };
 }
 
@@ -60,6 +63,14 @@ export interface Broadcasts {
   state: RoomState;
   membership_ended: MembershipEnded;
   hello: Hello;
+  room_added: RoomAdded;
+  room_removed: RoomRemoved;
+  role: OwnRole;
+  room_mine: RoomMine;
+  read_mine: ReadMine;
+  block: Block;
+  rooms_changed: RoomsChanged;
+  me_reload: MeReload;
   closing: Closing;
   service: Service;
   token_expired: TokenExpired;
@@ -489,10 +500,13 @@ export interface Profile {
   picture?: string;
 }
 
-/** `rooms`: a page of the user's rooms, in the order of their ids. */
+/** `rooms`: a page of the user's rooms. */
 export interface RoomsPayload {
   after?: string;
   limit?: number;
+  sort?: "recent";
+  cursor?: string;
+  filter?: "active" | "archived" | "pinned" | "unread";
 }
 
 /** `rooms`: a page of the rooms that the user is a member of. */
@@ -500,21 +514,30 @@ export interface RoomsAck {
   ok: true;
   rooms: RoomEntry[];
   more: boolean;
+  next?: string;
 }
 
 /** A room of `rooms`; `newest` is null while it is empty. */
 export interface RoomEntry {
+  muted: boolean;
+  pinned: boolean;
+  archived: boolean;
+  markedUnread: boolean;
+  push: "all" | "mentions" | "none";
   room: string;
   name: string | null;
+  kind: "public" | "private" | "direct";
+  role: "member" | "moderator" | "owner";
   lastMessage: number;
   lastReadMessage: number;
   unread: number;
   unreadMentions: number;
   newest: Message | null;
+  at?: number;
 }
 
 /** `room_create`: a room of a kind, with its settings and first members. */
-export interface RoomCreate {
+export interface RoomCreatePayload {
   name?: string;
   topic?: string;
   data?: Record<string, unknown>;
@@ -536,7 +559,7 @@ export interface RoomCreateAck {
 }
 
 /** `room_set`: what changes of a room; `private` makes a public one so. */
-export interface RoomSet {
+export interface RoomSetPayload {
   name?: string;
   topic?: string;
   data?: Record<string, unknown>;
@@ -549,7 +572,7 @@ export interface RoomSet {
 }
 
 /** `members`: a page of them, by their ids. */
-export interface Members {
+export interface MembersPayload {
   room: string;
   after?: string;
   limit?: number;
@@ -574,7 +597,7 @@ export interface Member {
 }
 
 /** `members_add`: users who become members. */
-export interface MembersAdd {
+export interface MembersAddPayload {
   room: string;
   users: string[];
   role?: "member" | "moderator" | "owner";
@@ -587,7 +610,7 @@ export interface MembersAddAck {
 }
 
 /** `member_remove`: a kick; with `ban` or `banSeconds` they stay out. */
-export interface MemberRemove {
+export interface MemberRemovePayload {
   room: string;
   user: string;
   ban?: boolean;
@@ -602,13 +625,13 @@ export interface MemberRemoveAck {
 }
 
 /** `unban`: a user who may come again. */
-export interface Unban {
+export interface UnbanPayload {
   room: string;
   user: string;
 }
 
 /** `member_set`: a role, or a pause in writing; 0 seconds end it. */
-export interface MemberSet {
+export interface MemberSetPayload {
   room: string;
   user: string;
   role?: "member" | "moderator" | "owner";
@@ -623,7 +646,7 @@ export interface MemberSetAck {
 }
 
 /** `invite_create`: how long it lasts, and how often it may be used. */
-export interface InviteCreate {
+export interface InviteCreatePayload {
   room: string;
   expiresSeconds?: number;
   uses?: number;
@@ -640,7 +663,7 @@ export interface InviteAck {
 }
 
 /** `invite_revoke`: which one. */
-export interface InviteRevoke {
+export interface InviteRevokePayload {
   room: string;
   invite: string;
 }
@@ -661,7 +684,7 @@ export interface InviteEntry {
 }
 
 /** `report`: a message, or a user. */
-export interface Report {
+export interface ReportPayload {
   room: string;
   message?: number;
   user?: string;
@@ -669,7 +692,7 @@ export interface Report {
 }
 
 /** `reports`, `audit`: a page, the newest first. */
-export interface Notes {
+export interface NotesPayload {
   room: string;
   before?: string;
   limit?: number;
@@ -710,13 +733,13 @@ export interface Act {
 }
 
 /** `block`: whom, and whether from now on or no longer. */
-export interface Block {
+export interface BlockPayload {
   user: string;
   on: boolean;
 }
 
 /** `blocks`: nothing is asked with it. */
-export interface Blocks {
+export interface BlocksPayload {
 
 }
 
@@ -724,6 +747,107 @@ export interface Blocks {
 export interface BlocksAck {
   ok: true;
   users: string[];
+}
+
+/** `me`: follow what becomes of one's rooms, on all devices. */
+export interface MePayload {
+  cursor?: string;
+  list?: boolean;
+}
+
+/** `me`: what was missed of one's own log, and a page of rooms if asked for. */
+export interface MeAck {
+  ok: true;
+  cursor: string;
+  recovered: boolean;
+  events: (["room_added", RoomAdded] | ["room_removed", RoomRemoved] | ["role", OwnRole] | ["room_mine", RoomMine] | ["read_mine", ReadMine] | ["block", Block])[];
+  unwatched?: number;
+  rooms?: RoomEntry[];
+  more?: boolean;
+  next?: string;
+}
+
+/** `room_added`: the user is a member of this room now. */
+export interface RoomAdded {
+  offset: number;
+  uid: string;
+  at: number;
+  room: string;
+}
+
+/** `room_removed`: the user is a member of this room no longer. */
+export interface RoomRemoved {
+  offset: number;
+  uid: string;
+  at: number;
+  room: string;
+  reason: string;
+}
+
+/** `role`: the user has this role in a room now. */
+export interface OwnRole {
+  offset: number;
+  uid: string;
+  at: number;
+  room: string;
+  role: "member" | "moderator" | "owner";
+}
+
+/** `room_mine`: the user's own settings of a room are these now. */
+export interface RoomMine {
+  muted: boolean;
+  pinned: boolean;
+  archived: boolean;
+  markedUnread: boolean;
+  push: "all" | "mentions" | "none";
+  offset: number;
+  uid: string;
+  at: number;
+  room: string;
+}
+
+/** `read_mine`: the user has read a room up to here, at one of their devices. */
+export interface ReadMine {
+  offset: number;
+  uid: string;
+  at: number;
+  room: string;
+  lastReadMessage: number;
+}
+
+/** `block`: the user blocks somebody, or does no longer. */
+export interface Block {
+  offset: number;
+  uid: string;
+  at: number;
+  user: string;
+  on: boolean;
+}
+
+/** `room_mine`: one's own settings of a room; what is left out stays. */
+export interface RoomMinePayload {
+  room: string;
+  muted?: boolean;
+  pinned?: boolean;
+  archived?: boolean;
+  push?: "all" | "mentions" | "none";
+}
+
+/** `room_mine`, `mark_unread`: the user's settings of the room, all of them. */
+export interface MineAck {
+  muted: boolean;
+  pinned: boolean;
+  archived: boolean;
+  markedUnread: boolean;
+  push: "all" | "mentions" | "none";
+  ok: true;
+  room: string;
+}
+
+/** `mark_unread`: a mark of the user's own; what was read stays read. */
+export interface MarkUnreadPayload {
+  room: string;
+  on: boolean;
 }
 
 /** `refresh`: a new token for the same user. */
@@ -818,6 +942,28 @@ export interface HelloLimits {
 export interface RateLimit {
   interval: number;
   burst: number;
+}
+
+/** `rooms_changed`: what passed in rooms on the user's list. Not in a log. */
+export interface RoomsChanged {
+  rooms: ChangedRoom[];
+}
+
+/** A room of `rooms_changed`. */
+export interface ChangedRoom {
+  room: string;
+  lastMessage: number;
+  at: number;
+  name?: string;
+  kind?: "public" | "private" | "direct";
+  newest?: Message;
+  memberCount?: number;
+  lastReadMessage?: number;
+}
+
+/** `me_reload`: what is known of one's rooms may be wrong; list them anew. */
+export interface MeReload {
+
 }
 
 /** `closing`: the server is about to close this connection; come back. */

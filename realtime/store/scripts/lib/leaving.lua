@@ -26,7 +26,7 @@ local function end_membership(members, last_read, quits, staff, mentions, user, 
   return true
 end
 
--- Where no owner is left, the longest serving moderator becomes one.
+-- Where no owner is left, the longest serving moderator becomes one; return who.
 local function pass_ownership(members, staff)
   local next_one = nil
   for _, user in ipairs(redis.call('ZRANGE', staff, 0, -1)) do
@@ -40,4 +40,5 @@ local function pass_ownership(members, staff)
     local record = redis.call('HGET', members, next_one)
     set_role(members, staff, next_one, record, 'owner', 0)
   end
+  return next_one
 end
