@@ -91,24 +91,24 @@ async def test_everybody_is_mentioned(
 
 
 async def test_in_a_large_room_moderators_mention_everybody(
-    three: list[Node], ann: Member, redis_server: RedisServer
+    ann: Member, bob: Member, redis_server: RedisServer
 ) -> None:
     """Members do in rooms of fifty; `mentionAll: false` says nothing."""
     key = "{chatroom-42}:members"
     crowd: dict[Any, Any] = {
-        f"u{n}": '{"role":"member","joinedAt":1}' for n in range(49)
+        f"u{n}": '{"role":"member","joinedAt":1}' for n in range(48)
     }
     redis_server.admin.hset(key, mapping=crowd)
-    await say(ann, mentionAll=True)
-    redis_server.admin.hset(key, "u49", '{"role":"member","joinedAt":1}')
+    await say(bob, mentionAll=True)
+    redis_server.admin.hset(key, "u48", '{"role":"member","joinedAt":1}')
     payload = {**text_of("all"), "mentionAll": True}
-    error = await ann.refused("send", payload)
+    error = await bob.refused("send", payload)
     assert (error["code"], error["reason"]) == ("forbidden", "role")
-    await say(ann, mentionAll=False)
-    redis_server.admin.hset(key, "ann", '{"role":"moderator","joinedAt":1}')
+    await say(bob, mentionAll=False)
+    await ann.do("member_set", {"room": "42", "user": "bob", "role": "moderator"})
     # The refusal is not remembered: the same may be sent again.
-    assert (await ann.do("send", payload))["duplicate"] is False
-    redis_server.admin.hdel(key, *crowd, "u49")
+    assert (await bob.do("send", payload))["duplicate"] is False
+    redis_server.admin.hdel(key, *crowd, "u48")
 
 
 async def test_a_retry_mentions_once(ann: Member, bob: Member) -> None:
@@ -202,7 +202,7 @@ async def test_old_mentions_leave_with_the_history(
         ({"data": [1]}, "data"),
         ({"data": {"a": "x" * 4096}}, "data"),
         ({"data": {"a": {"b": {"c": {"d": {"e": {}}}}}}}, "data"),
-        ({"data": {"a": list(range(5000))}}, "data"),
+        ({"data": {"a": list(range(1500))}}, "data"),
         ({"data": {"a": 2**53}}, "data"),
         ({"data": {"a": b"x"}}, "data"),
         ({"data": {"a\ud800": 1}}, "data"),
