@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from realtime.rooms import rooms_changed
 from tests.kit.nodes import Node, run_nodes
 from tests.kit.recording import RecordingClient, recording
 
@@ -215,20 +216,33 @@ async def test_what_becomes_of_the_newest_message_is_shown(
         assert newest == (await listed(device))[0]["newest"]
 
 
+@pytest.mark.parametrize("comes", ["added", "joins"])
 async def test_newcomers_are_not_told_what_was_said_before(
-    nodes: list[Node], devices: list[RecordingClient], bob: RecordingClient
+    nodes: list[Node],
+    devices: list[RecordingClient],
+    bob: RecordingClient,
+    comes: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Not by the news of a room in which something passed as they came."""
-    room = await private_room(bob, "cho")
-    await bob.do("room_set", {"room": room, "history": "joined"})
+    monkeypatch.setattr(rooms_changed, "TICK_SECONDS", 1.0)
+    room, phone, laptop = "plans", *devices
+    made = {"kind": "public", "room": room, "history": "joined", "clientId": "c"}
+    await bob.do("room_create", {**made, "users": ["cho"]})
     await bob.do("join", {"room": room})
     async with recording(nodes[0], "cho") as cho:
         await cho.do("me")
         await say(bob, room, "secret")
-        await bob.do("members_add", {"room": room, "users": ["ann"]})
-        for device in (*devices, cho):
-            assert (await news(device, room, "memberCount"))["memberCount"] == 3
-        assert "secret" not in str([device.kept for device in devices])
+        if comes == "added":
+            await bob.do("members_add", {"room": room, "users": ["ann"]})
+            for device in devices:
+                of_it = await news(device, room, "memberCount")
+                assert (of_it["memberCount"], of_it.get("newest")) == (3, None)
+        else:
+            await laptop.do("join", {"room": room})
+            await laptop.do("leave", {"room": room})
+        await phone.next("room_added")
+        await cho.next("rooms_changed")
         await say(bob, room, "welcome")
         for device in devices:
             newest = (await news(device, room, "newest"))["newest"]
