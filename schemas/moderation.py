@@ -82,7 +82,10 @@ class NoteId(PatternText):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
-            re.compile("[0-9]{1,16}-[0-9]{1,10}"), "Must be an id of a page.", **options
+            # Nothing is before the id 0-0, and Redis refuses to look there.
+            re.compile("(?!0+-0+$)[0-9]{1,16}-[0-9]{1,10}"),
+            "Must be an id of a page.",
+            **options,
         )
 
 

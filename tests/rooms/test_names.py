@@ -145,6 +145,7 @@ async def test_a_reused_message_keeps_its_first_name(three: list[Node]) -> None:
         async with member(three[0], "ann", "42", name=name) as ann:
             await ann.do("send", text_of("hi", client_id="one"))
             await ann.do("send", text_of(name, client_id=name))
+            await ann.next("message", clientId=name)
             return ann
 
     await send("Ann")

@@ -10,6 +10,13 @@ from realtime.redis.script import Script
 _Result = TypeVar("_Result")
 
 _WITH: Final = re.compile(r"^ *-- WITH ([a-z]+)$", re.MULTILINE)
+# Code at the left edge, with the comment above it, up to the next of these.
+_DEFINITION: Final = re.compile(
+    r"(?:^--[^\n]*\n)*^[^-\s].*?(?=^--|^local |\Z)", re.MULTILINE | re.DOTALL
+)
+_DEFINED: Final = re.compile(r"^local (?:function )?(\w+)", re.MULTILINE)
+_COMMENT: Final = re.compile(r"--[^\n]*")
+_WORD: Final = re.compile(r"\w+")
 _USES: Final = re.compile(r"^-- USES ([a-z, ]+)$", re.MULTILINE)
 
 
@@ -17,8 +24,9 @@ def load(name: str) -> Script:
     """Return the script of a file of this package, with the parts that it uses.
 
     Its header names them, ``-- USES numbers, log``: files of ``lib``, in their order.
-    Of what a script seldom needs, ``-- WITH mentions`` stands where it does: Lua makes
-    each function anew whenever it comes to its definition.
+    Lua makes each function anew whenever it comes to its definition, at every call: so
+    only those are taken that are used, and of what a script seldom needs,
+    ``-- WITH mentions`` stands where it does.
     """
     folder = files(__package__)
 
@@ -31,7 +39,21 @@ def load(name: str) -> Script:
     used = _USES.search(header)
     parts = [part_of(part) for part in (used[1].split(", ") if used else ())]
     code = _WITH.sub(lambda seldom: part_of(seldom[1]), code)
-    return Script(name, blank.join([header, *parts, code]))
+    return Script(name, header + blank + _with_used("".join(parts), code))
+
+
+def _with_used(shared: str, code: str) -> str:
+    """Return code behind those of the shared definitions that it needs.
+
+    Each of them needs only some that stand before it.
+    """
+    used = set(_WORD.findall(_COMMENT.sub("", code)))
+    for definition in reversed(_DEFINITION.findall(shared)):
+        name = _DEFINED.search(definition)
+        if name and name[1] in used:
+            code = definition + code
+            used.update(_WORD.findall(_COMMENT.sub("", definition)))
+    return code
 
 
 class Parsed(Awaitable[_Result]):
