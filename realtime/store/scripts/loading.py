@@ -38,22 +38,19 @@ def load(name: str) -> Script:
     )
     used = _USES.search(header)
     parts = [part_of(part) for part in (used[1].split(", ") if used else ())]
-    code = _WITH.sub(lambda seldom: part_of(seldom[1]), code)
-    return Script(name, header + blank + _with_used("".join(parts), code))
+    code = _WITH.sub(lambda seldom: _used(part_of(seldom[1]), code), code)
+    return Script(name, header + blank + _used("".join(parts), code) + code)
 
 
-def _with_used(shared: str, code: str) -> str:
-    """Return code behind those of the shared definitions that it needs.
-
-    Each of them needs only some that stand before it.
-    """
-    used = set(_WORD.findall(_COMMENT.sub("", code)))
+def _used(shared: str, code: str) -> str:
+    """Return those of shared definitions that code needs; each needs earlier ones."""
+    found, words = "", set(_WORD.findall(_COMMENT.sub("", code)))
     for definition in reversed(_DEFINITION.findall(shared)):
         name = _DEFINED.search(definition)
-        if name and name[1] in used:
-            code = definition + code
-            used.update(_WORD.findall(_COMMENT.sub("", definition)))
-    return code
+        if name and name[1] in words:
+            found = definition + found
+            words.update(_WORD.findall(_COMMENT.sub("", definition)))
+    return found
 
 
 class Parsed(Awaitable[_Result]):
