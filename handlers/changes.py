@@ -40,6 +40,7 @@ class ChangeRequests(Requests):
                         operation="e",
                     ),
                     kind=Kind.EDIT,
+                    is_by_key=session.is_by_key,
                 )
                 if before is not None:
                     return {"message": before.message, **_placed(before)}

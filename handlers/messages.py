@@ -43,18 +43,18 @@ class MessageRequests(Requests):
         key = (session.sid, room)
         upload = None
         moderation = services.moderation
-        waits = moderation is not None and moderation.waits
+        waits = moderation is not None and moderation.waits and not session.is_by_key
         if "image" in payload or waits or key in self.order:
             use = Use(room, client_id, session.user)
             async with self.order.place(key) as turn:
-                upload, before = await self._prepared(use, payload)
+                upload, before = await self._prepared(session, use, payload)
                 if before is not None:
                     return self._placed(before)
                 await turn()
         elif moderation is not None:
             use = Use(room, client_id, session.user)
             # Suspends only where it does not go on to the append.
-            before = await self._reviewed(moderation, use, payload)
+            before = await self._reviewed(session, moderation, use, payload)
             if before is not None:
                 return self._placed(before)
         # Nothing may suspend from here to the append: messages keep their order.
@@ -174,7 +174,7 @@ class MessageRequests(Requests):
         }
 
     async def _prepared(
-        self, use: Use, payload: Payload
+        self, session: ChatSession, use: Use, payload: Payload
     ) -> tuple[Upload | None, Appended | None]:
         """Store the image of a message, and have the message looked at.
 
@@ -190,10 +190,10 @@ class MessageRequests(Requests):
             payload["image"] = self.services.images.describe(upload)
         if moderation is None:
             return upload, None
-        return upload, await self._reviewed(moderation, use, payload)
+        return upload, await self._reviewed(session, moderation, use, payload)
 
     async def _reviewed(
-        self, moderation: Moderation, use: Use, payload: Payload
+        self, session: ChatSession, moderation: Moderation, use: Use, payload: Payload
     ) -> Appended | None:
         """Have a message looked at; return its place if it was stored before."""
         return await moderation.review(
@@ -202,6 +202,7 @@ class MessageRequests(Requests):
             payload,
             client_id=use.client_id,
             repeated=partial(self._repeated, use),
+            is_by_key=session.is_by_key,
         )
 
     async def _repeated(self, use: Use) -> Appended | None:

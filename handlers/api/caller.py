@@ -21,6 +21,14 @@ _BEARER: Final = "Bearer "
 _PERSON: Final = PersonId()
 
 
+class KeySession(ChatSession):
+    """Stands for an API key, or for the user whom it acts as."""
+
+    is_by_key = True
+
+    __slots__ = ()
+
+
 class Caller(NamedTuple):
     """Who asks, and by what right.
 
@@ -116,7 +124,7 @@ class Callers:
         if parsed is None or key is None or not key.is_proven_by(parsed[1]):
             raise UnauthorizedError("There is no such API key.", reason="key_invalid")
         if acting_as is None:
-            return Caller(ChatSession("", key.sender), key)
+            return Caller(KeySession("", key.sender), key)
         if Scope.USERS_ACT not in key.scopes:
             raise ForbiddenError(
                 f"This key lacks the scope {Scope.USERS_ACT}.", reason="scope"
@@ -127,4 +135,4 @@ class Callers:
             fields = {USER_HEADER: [str(said) for said in error.messages]}
             said = fields[USER_HEADER][0]
             raise InvalidError(f"{USER_HEADER}: {said}", fields=fields) from None
-        return Caller(ChatSession("", user), key)
+        return Caller(KeySession("", user), key)

@@ -75,6 +75,7 @@ class Moderation:
         client_id: str,
         repeated: Callable[[], Awaitable[T | None]],
         kind: Kind = Kind.SEND,
+        is_by_key: bool = False,
     ) -> T | None:
         """Let a message pass, changed in place if need be, or refuse it.
 
@@ -88,6 +89,8 @@ class Moderation:
                 It is asked before anybody is, and before anything is refused: what is
                 stored is stored.
             kind: Whether it is sent or edited.
+            is_by_key: An API key is the application's own: the hook would ask it about
+                what it has just said. The list of words is for all.
 
         Returns:
             What ``repeated`` found; None: the payload may be stored.
@@ -96,7 +99,7 @@ class Moderation:
             ForbiddenError: A word or the hook denied it, reason ``denied``.
             UnavailableError: The hook could not be asked, and nothing is to pass then.
         """
-        hook = self._hook if await self._is_hooked(room) else None
+        hook = None if is_by_key or not await self._is_hooked(room) else self._hook
         if hook is not None and (before := await repeated()) is not None:
             return before
         try:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from typing import Final
+from typing import ClassVar, Final
 
 from realtime.errors import UnauthorizedError
 
@@ -37,6 +37,7 @@ class ChatSession:
         device: The id that the client gave its device, if any.
         ended: Whether its connection is gone.
         rooms: The rooms whose session lists name it; kept by :class:`Roster`.
+        is_by_key: Whether an API key asks; no connection does so.
     """
 
     __slots__ = (
@@ -49,6 +50,7 @@ class ChatSession:
         "sid",
         "user",
     )
+    is_by_key: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from aiohttp import ClientResponse, ClientSession
 
 from realtime.auth.api_keys import new_key
 from realtime.auth.tokens import make_token
+from tests.kit.hook_server import hook_server
 from tests.kit.members import all_see, member
 from tests.kit.nodes import Node, run_nodes
 
@@ -263,3 +265,34 @@ async def test_a_repeat_that_races_is_stored_once(
         assert [status for status, *_ in answers].count(201) == 1
         await ann.send("end")
         await all_see([ann], ["once", "end"])
+
+
+async def test_a_key_is_the_application_and_is_not_asked_about(
+    redis_url: str, http: ClientSession, tmp_path: Path
+) -> None:
+    """The hook hears of no message of a key, for a user as well; words are for all."""
+    words = tmp_path / "words.txt"
+    words.write_text("fool")
+    said = [{"text": "deny me"}, {"text": "you fool"}]
+    async with (
+        hook_server() as app,
+        run_nodes(
+            2, redis_url, jwt_secret=SECRET, words_file=words, **app.settings
+        ) as nodes,
+        member(nodes[1], "ann", "42", token=user_token("ann")) as ann,
+    ):
+        app.decide = lambda _data: {"action": "deny"}
+        crm = await backend(http, nodes[0], "write", "users:act")
+        for headers in ({}, {"X-Chat-User": "ann"}):
+            answers = [
+                await crm.ask("POST", "/chats/42/message", body, **headers)
+                for body in said
+            ]
+            assert [status for status, *_ in answers] == [201, 403]
+            assert answers[1][1]["reason"] == "denied"
+        assert app.asked == []
+        by_token = Backend(http, nodes[0], user_token("ann"))
+        status, _, _ = await by_token.ask("POST", "/chats/42/message", said[0])
+        assert status == 403
+        assert len(app.asked) == 1
+        await all_see([ann], ["deny me", "deny me"])
