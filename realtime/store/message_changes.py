@@ -145,6 +145,7 @@ class MessageChanges:
                 pins=keys.pins(room),
                 mentions=keys.mentions(room),
                 mentions_all=keys.mentions_all(room),
+                audit=keys.audit(room),
                 channel=keys.wire_channel(room, self._redis.database),
                 user=user,
                 uid=uid,

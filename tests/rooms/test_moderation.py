@@ -162,6 +162,23 @@ async def test_the_audit_list_says_who_did_what(people: dict[str, Member]) -> No
     assert {each["by"] for each in acts[:2]} == {"mod"}
 
 
+async def test_the_audit_list_has_the_deletions_of_others_messages(
+    people: dict[str, Member],
+) -> None:
+    """Who deleted whose, once; what people do to their own is nobody's business."""
+    for _ in range(2):
+        await people["ann"].send("a")
+    await people["mod"].send("m")
+    for user, message in (("ann", 1), ("mod", 2), ("mod", 2), ("mod", 3)):
+        gone = {"room": ROOM, "message": message, "reason": "spam"}
+        await people[user].do("delete", gone)
+    acts = (await people["mod"].do("audit", {"room": ROOM}))["acts"]
+    deletions = [each for each in acts if each["act"] == "message_deleted"]
+    assert [(each["by"], each["details"]) for each in deletions] == [
+        ("mod", {"message": 2, "user": "ann", "reason": "spam"})
+    ]
+
+
 async def test_who_blocks_ends_the_talk_of_two(
     nodes: list[Node], redis_client: Redis
 ) -> None:

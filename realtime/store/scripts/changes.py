@@ -79,6 +79,7 @@ def message_delete(
     pins: str,
     mentions: str,
     mentions_all: str,
+    audit: str,
     channel: str,
     user: str,
     uid: str,
@@ -93,7 +94,7 @@ def message_delete(
         MESSAGE_DELETE,
         (
             *(log, messages, meta, members, deleted, reactions, reactors, pins),
-            *(mentions, mentions_all),
+            *(mentions, mentions_all, audit),
         ),
         (
             channel,

@@ -10,6 +10,7 @@
 -- KEYS[8] pins - sorted set
 -- KEYS[9] mentions - sorted set
 -- KEYS[10] mentions_all - sorted set
+-- KEYS[11] audit - stream: what was done, by whom
 -- ARGV[1] channel - of the room
 -- ARGV[2] publish_command - PUBLISH or SPUBLISH
 -- ARGV[3] user - id
@@ -19,13 +20,13 @@
 -- ARGV[7] log_limit - events the log keeps at most
 -- ARGV[8] log_age_ms - milliseconds the log keeps an event at most
 -- ARGV[9] deleted_limit - deleted messages that are remembered, the newest
--- USES numbers, log, judge, states, mentions
+-- USES numbers, log, judge, states, mentions, audit
 -- Returns {duplicate 0|1, message, offset, uid, at in Unix ms}, with offset 0 of a
 -- duplicate, or {-1, reason, number}: not_member; lost: the meta hash is to be mended
 -- first; not_found; role: of another user, and the user is no moderator
 
 local log, messages, meta, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local deleted, reactions, reactors, pins = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local deleted, reactions, reactors, pins, audit = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[11]
 local channel, publish, user, uid, message = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
 -- Reactors that go with their message at once; the others go with the history.
@@ -44,7 +45,8 @@ if not state or tonumber(message) < since_of(record) then
   return {-1, 'not_found', 0}
 end
 local head, room, author = head_of(state)
-if role_of(record) == 'member' and cjson.decode('[' .. author .. ']')[1] ~= user then
+local is_own = cjson.decode('[' .. author .. ']')[1] == user
+if role_of(record) == 'member' and not is_own then
   return {-1, 'role', 0}
 end
 local at = times_of(state)
@@ -53,12 +55,17 @@ if not at then
 end
 
 local by = ARGV[6] .. ',"at":' .. event.at_text
-local bytes = '["message_deleted",{"offset":' .. event.offset_text .. ',"uid":"' .. uid
-  .. '","message":' .. message .. ',' .. room .. by .. '}]'
+local before = '["message_deleted",{"offset":' .. event.offset_text .. ',"uid":"' .. uid
+  .. '","message":' .. message .. ',' .. room
+local bytes = before .. by .. '}]'
 local failed = log_event(log, meta, event, uid, bytes, {ARGV[7], tonumber(ARGV[8])},
   'deletions', '1')
 if failed then
   return failed
+end
+if not is_own then
+  -- Whose it was is known from the log as long as that lasts; the audit outlives it.
+  note_act(audit, before .. '"user":' .. author .. ',' .. by .. '}]')
 end
 redis.call('HSET', messages, message, head .. ',"at":' .. at
   .. ',"type":"deleted","deleted":{' .. by .. '},"rev":' .. event.offset_text .. '}')
