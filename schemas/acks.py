@@ -130,12 +130,14 @@ class JoinAck(Done, RoomState):
     kind = Kind()
     name = Sentence(allow_none=True)
     topic = Sentence(allow_none=True)
+    data = fields.Raw(required=True, allow_none=True)
     role = Role()
     since = WholeNumber(minimum=1)
     history = SeenHistory()
     writers = Writers()
     invite = Writers()
     slow = WholeNumber()
+    rv = WholeNumber()
     mutedUntil = WholeNumber(allow_none=True)  # noqa: N815 - the wire's name
     lastMessage = WholeNumber()  # noqa: N815 - the wire's name
     lastReadMessage = WholeNumber()  # noqa: N815 - the wire's name

@@ -190,7 +190,8 @@ class PendingJoin:
                 rooms of this one.
         """
         allowance, past = self._allowance, self._answers.past
-        size = JOIN_BYTES + sum(map(len, standing.values()))
+        parts = (*standing.values(), *self._answers.admission.settings)
+        size = JOIN_BYTES + sum(map(len, parts))
         if not past.more and allowance.fits(size + sum(map(len, missed))):
             return missed
         allowance.require_line()
@@ -211,10 +212,12 @@ def _standing(record: Mapping[str, Any], settings: RoomSettings) -> dict[str, ob
         "kind": settings.kind.decode() or "public",
         "name": settings.name.decode() or None,
         "topic": settings.topic.decode() or None,
+        "data": orjson.Fragment(settings.data or b"null"),
         "role": record["role"],
         "history": settings.history.decode() or "all",
         "writers": settings.writers.decode() or "members",
         "invite": settings.invite.decode() or "moderators",
         "slow": int(settings.slow or 0),
+        "rv": int(settings.rv or 0),
         "mutedUntil": record.get("mutedUntil"),
     }

@@ -244,6 +244,22 @@ async def test_frozen_muted_and_slow(nodes: list[Node]) -> None:
         await bob.do("send", said)
 
 
+async def test_who_enters_is_told_the_settings_and_their_version(
+    nodes: list[Node],
+) -> None:
+    """All of them, and by `rv` that no change up to there is newer, live or missed."""
+    async with members(nodes, ["ann", "bob"]) as (ann, bob):
+        asked = {"kind": "private", "clientId": "c", "users": ["bob"], "name": "n"}
+        room = (await ann.do("room_create", asked))["room"]
+        ack = await bob.do("join", {"room": room})
+        assert (ack["name"], ack["data"], ack["rv"]) == ("n", None, 1)
+        await ann.do("room_set", {"room": room, "data": {"a": [1]}, "slow": 5})
+        changed = await told(bob, "room_changed")
+        missed = await bob.do("join", {"room": room, "cursor": ack["cursor"]})
+        assert missed["rv"] == changed["offset"] == missed["events"][-1][1]["offset"]
+        assert (missed["data"], missed["slow"], missed["name"]) == ({"a": [1]}, 5, "n")
+
+
 def filled(value: Any, people: dict[str, str]) -> Any:
     """Put users in the places of the roles that they have."""
     if isinstance(value, list):

@@ -30,7 +30,10 @@ class Admission(NamedTuple):
 
 
 class RoomSettings(NamedTuple):
-    """What is set of a room; empty: as by default."""
+    """What is set of a room; empty: as by default.
+
+    ``rv`` is the offset of the event that set it last; empty: none did.
+    """
 
     kind: bytes
     history: bytes
@@ -40,6 +43,7 @@ class RoomSettings(NamedTuple):
     writers: bytes
     slow: bytes
     invite: bytes
+    rv: bytes
 
 
 def _admission(said: Any) -> Admission | Refusal:

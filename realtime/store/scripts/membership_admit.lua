@@ -23,8 +23,8 @@
 -- USES numbers, marks, judge, roles, lifetime, invites, mentions
 -- Returns {new 0|1, lastMessage, lastReadMessage, record, unread, the log's top offset as of
 -- these, {pinned message that they may see, ...}, {kind, history, name, topic, data, writers,
--- slow, invite}, mentions that are unread}, or {-1, reason, number}: quit: they come back and had quit; banned until,
--- in Unix ms; not_member: the room is private, or it is not there
+-- slow, invite, rv}, mentions that are unread}, or {-1, reason, number}: quit: they come back
+-- and had quit; banned until, in Unix ms; not_member: the room is private, or it is not there
 
 local members, last_read, meta, quits = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local log, messages, staff, bans = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
@@ -33,9 +33,9 @@ local mentions, mentions_all, user = KEYS[14], KEYS[15], ARGV[1]
 
 sort_marks(last_read)
 local known = redis.call('HMGET', meta, 'lastMessage', 'offset', 'deletions', 'kind', 'history',
-  'name', 'topic', 'data', 'writers', 'slow', 'invite')
+  'name', 'topic', 'data', 'writers', 'slow', 'invite', 'rv')
 local settings = {}
-for place = 1, 8 do
+for place = 1, 9 do
   settings[place] = known[place + 3] or ''
 end
 local kind, history = settings[1], settings[2]

@@ -68,7 +68,8 @@ local failed = log_event(log, meta, event, uid, bytes, {ARGV[7], tonumber(ARGV[8
 if failed then
   return failed
 end
-redis.call('HSET', meta, 'kind', kind, 'createdBy', actor, 'createdAt', event.at_text)
+redis.call('HSET', meta, 'kind', kind, 'createdBy', actor, 'createdAt', event.at_text,
+  'rv', event.offset_text)
 for name, value in pairs(cjson.decode(ARGV[3])) do
   redis.call('HSET', meta, name, value)
 end

@@ -52,7 +52,8 @@ local body = ARGV[5] .. ',"kind":"' .. (now('kind', 1) or 'public') .. '","name"
   .. (now('writers', 6) or 'members') .. '","slow":' .. (now('slow', 7) or '0')
   .. ',"invite":"' .. (now('invite', 8) or 'moderators') .. '"'
 local bytes = room_event('room_changed', event, uid, body, event.known[OWN])
-local failed = log_event(log, meta, event, uid, bytes, {ARGV[6], tonumber(ARGV[7])})
+local failed = log_event(log, meta, event, uid, bytes, {ARGV[6], tonumber(ARGV[7])},
+  'rv', event.offset_text)
 if failed then
   return failed
 end
