@@ -65,9 +65,10 @@ class PeopleRequests(Requests):
     async def on_members(self, session: ChatSession, payload: Payload) -> Answer:
         """``{room, after?, limit?}`` → ``members, more``, by user id."""
         room, limit = payload["room"], payload["limit"]
-        people = self.services.people
-        found = await people.page(room, after=payload.get("after"), limit=limit + 1)
-        members = await people.members(room, found[:limit])
+        found = await self.services.people.page(
+            room, after=payload.get("after"), limit=limit + 1
+        )
+        members = found[:limit]
         profiles = await self.services.profiles.of_users(
             [each.user for each in members]
         )

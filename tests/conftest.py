@@ -17,7 +17,7 @@ pytest_plugins = ("tests.kit.node_fixtures", "tests.kit.store_fixtures")
 # are, and what a killed node leaves for the others to sweep.
 KEPT_KEYS = (
     *(":keys", ":staff", ":bans", ":blocks"),
-    *(":log", ":messages", ":meta", ":lastRead", ":members", ":rooms"),
+    *(":log", ":messages", ":meta", ":lastRead", ":members", ":rooms", ":memberIds"),
     *(":deleted", ":reactions", ":reactors", ":pins", ":mentions", ":mentionsAll"),
     ":mine",
 )

@@ -108,6 +108,11 @@ def members(room: str) -> str:
     return _room_key(room, "members")
 
 
+def member_ids(room: str) -> str:
+    """Sorted set: the members, all scored 0, so that they are read in pages."""
+    return _room_key(room, "memberIds")
+
+
 def slow(room: str) -> str:
     """Sorted set with a TTL: who wrote lately in slow mode, by when they may again."""
     return _room_key(room, "slow")

@@ -166,6 +166,7 @@ class Memberships:
                 invites=keys.invites(room),
                 mentions=keys.mentions(room),
                 mentions_all=keys.mentions_all(room),
+                member_ids=keys.member_ids(room),
                 user=user,
                 # A direct room is made by request, for its two.
                 opens=self._opens and not room.startswith(DIRECT_PREFIX),
@@ -205,17 +206,22 @@ class Memberships:
         Its own claim is due only where the user was no member: a join that comes back
         to a room costs no call more. The user's devices are told.
         """
-        claim, member = await gather_started(
-            self._list(room, user, is_paced=is_paced), self._is_member(room, user)
+        agree = await gather_started(
+            self._redis.call("SISMEMBER", keys.user_rooms(user), room),
+            self._is_member(room, user),
         )
-        if claim.listed and member:
-            await self._personal.added(user, room)
-            return
-        if member:
-            await self.quit(room, user)
-        await self.unlist(room, user)
-        if not claim.listed:
-            raise self._refusal(claim)
+        if not all(agree):
+            claim, member = await gather_started(
+                self._list(room, user, is_paced=is_paced), self._is_member(room, user)
+            )
+            if not (claim.listed and member):
+                if member:
+                    await self.quit(room, user)
+                await self.unlist(room, user)
+                if not claim.listed:
+                    raise self._refusal(claim)
+                return
+        await self._personal.added(user, room)
 
     async def is_member(self, room: str, user: str) -> bool:
         """Tell whether a user belongs to a room."""
@@ -253,6 +259,7 @@ class Memberships:
             invites=keys.invites(room),
             mentions=keys.mentions(room),
             mentions_all=keys.mentions_all(room),
+            member_ids=keys.member_ids(room),
             user=user,
             keep_seconds=QUITS_KEPT_SECONDS,
             channel=keys.wire_channel(room, self._redis.database),

@@ -18,8 +18,7 @@ from realtime.store.membership import DIRECT_PREFIX, QUITS_KEPT_SECONDS, Members
 from realtime.store.message_log import MessageLog
 from realtime.store.personal_log import PersonalLog
 from realtime.store.refusals import granted
-from realtime.store.scripts import Refusal, Standing
-from realtime.tasks import gather_started
+from realtime.store.scripts import Listed, Refusal, Standing
 from schemas.field_types import KEY_SENDER
 
 # Users that a room may have banned at a time.
@@ -113,6 +112,7 @@ class People:
                 pins=keys.pins(room),
                 mentions=keys.mentions(room),
                 mentions_all=keys.mentions_all(room),
+                member_ids=keys.member_ids(room),
                 actor=actor,
                 kind=kind,
                 settings=orjson.dumps(dict(settings)),
@@ -169,6 +169,7 @@ class People:
                 staff=keys.staff(room),
                 bans=keys.bans(room),
                 audit=keys.audit(room),
+                member_ids=keys.member_ids(room),
                 actor=actor,
                 user=user,
                 role=role,
@@ -231,6 +232,7 @@ class People:
                 invites=keys.invites(room),
                 mentions=keys.mentions(room),
                 mentions_all=keys.mentions_all(room),
+                member_ids=keys.member_ids(room),
                 actor=actor,
                 user=user,
                 ban_ms=ban_ms,
@@ -289,6 +291,7 @@ class People:
                 reports=keys.reports(room),
                 mentions=keys.mentions(room),
                 mentions_all=keys.mentions_all(room),
+                member_ids=keys.member_ids(room),
                 actor=actor,
                 uid=uid,
                 body=_members({"room": room, "by": actor}),
@@ -332,26 +335,19 @@ class People:
                 await self._personal.role(user, room, standing.role)
         return standing
 
-    async def members(self, room: str, users: list[str]) -> list[MemberEntry]:
-        """Return what is known of those of the users who are members."""
-        if not users:
-            return []
-        records, online = await gather_started(
-            self._redis.call("HMGET", keys.members(room), *users),
-            self._redis.call("HMGET", keys.online(room), *users),
+    async def page(
+        self, room: str, *, after: str | None, limit: int
+    ) -> list[MemberEntry]:
+        """Return members with ids above one, ascending by the bytes of their ids."""
+        found = await scripts.members_page(
+            self._redis,
+            members=keys.members(room),
+            member_ids=keys.member_ids(room),
+            online=keys.online(room),
+            after=after or "",
+            limit=limit,
         )
-        return [
-            _entry(user, orjson.loads(record), is_online=here is not None)
-            for user, record, here in zip(users, records, online, strict=True)
-            if record is not None
-        ]
-
-    async def page(self, room: str, *, after: str | None, limit: int) -> list[str]:
-        """Return ids of members above an id, ascending by their bytes."""
-        # Marks are sorted by how far one has read: by id they are sorted here.
-        found = await self._redis.call("HKEYS", keys.members(room))
-        low = b"" if after is None else after.encode()
-        return [user.decode() for user in sorted(u for u in found if u > low)[:limit]]
+        return [_entry(each) for each in found]
 
     def _event(self, room: str, uid: str, about: Mapping[str, Any]) -> dict[str, Any]:
         """Return what each script that writes an event is given of it."""
@@ -397,7 +393,12 @@ def _shown(settings: Mapping[str, str]) -> dict[str, object]:
     return shown
 
 
-def _entry(user: str, record: Mapping[str, Any], *, is_online: bool) -> MemberEntry:
+def _entry(listed: Listed) -> MemberEntry:
+    record = orjson.loads(listed.record)
     return MemberEntry(
-        user, record["role"], record["joinedAt"], record.get("mutedUntil"), is_online
+        listed.user,
+        record["role"],
+        record["joinedAt"],
+        record.get("mutedUntil"),
+        listed.online,
     )

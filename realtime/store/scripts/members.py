@@ -41,6 +41,7 @@ def member_remove(
     invites: str,
     mentions: str,
     mentions_all: str,
+    member_ids: str,
     actor: str,
     user: str,
     ban_ms: int,
@@ -77,6 +78,7 @@ def member_remove(
             invites,
             mentions,
             mentions_all,
+            member_ids,
         ),
         (
             actor,
@@ -161,6 +163,7 @@ def members_add(
     staff: str,
     bans: str,
     audit: str,
+    member_ids: str,
     actor: str,
     user: str,
     role: str,
@@ -173,7 +176,10 @@ def members_add(
     """Make a user a member; false: they are one."""
     reply = redis.run_script(
         MEMBERS_ADD,
-        (members, last_read, meta, quits, log, messages, staff, bans, audit),
+        (
+            *(members, last_read, meta, quits, log, messages, staff, bans, audit),
+            member_ids,
+        ),
         (
             actor,
             user,
@@ -208,6 +214,7 @@ def room_create(
     pins: str,
     mentions: str,
     mentions_all: str,
+    member_ids: str,
     actor: str,
     kind: str,
     settings: bytes,
@@ -225,6 +232,7 @@ def room_create(
         (
             *(members, last_read, meta, log, messages, staff, quits, audit, blocks),
             *(bans, deleted, reactions, reactors, pins, mentions, mentions_all),
+            member_ids,
         ),
         (
             actor,
@@ -317,6 +325,7 @@ def room_delete(
     reports: str,
     mentions: str,
     mentions_all: str,
+    member_ids: str,
     actor: str,
     uid: str,
     body: bytes,
@@ -331,7 +340,7 @@ def room_delete(
             *(members, meta, log, messages, quits, last_read, sessions, online),
             *(staff, bans, invites, slow),
             *(deleted, reactions, reactors, pins, audit, reports),
-            *(mentions, mentions_all),
+            *(mentions, mentions_all, member_ids),
         ),
         (actor, uid, body, keep_seconds, channel, redis.publish_command, control),
     )

@@ -8,6 +8,7 @@
 -- KEYS[7] staff - sorted set: owners and moderators, by since when
 -- KEYS[8] bans - sorted set: who may not come, by until when
 -- KEYS[9] audit - stream: what was done, by whom
+-- KEYS[10] member_ids - sorted set
 -- ARGV[1] actor - id of who does it
 -- ARGV[2] user - id of who becomes a member
 -- ARGV[3] role - theirs
@@ -24,7 +25,7 @@
 local members, last_read, meta, quits = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local log, messages, staff, bans = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local user, role, uid = ARGV[2], ARGV[3], ARGV[4]
-local audit, channel, publish = KEYS[9], ARGV[8], ARGV[9]
+local audit, member_ids, channel, publish = KEYS[9], KEYS[10], ARGV[8], ARGV[9]
 
 local actor = actor_of(members, ARGV[1])
 if not actor then
@@ -61,7 +62,9 @@ local since = history == 'joined' and tonumber(top) + 1 or 1
 if since > 1 then
   redis.call('HSET', meta, 'newcomersSince', digits(since))
 end
-set_role(members, staff, user, new_record(role, event.at, tonumber(top), since), role, event.at)
+local record = new_record(role, event.at, tonumber(top), since)
+add_member(members, member_ids, user, record)
+set_role(members, staff, user, record, role, event.at)
 redis.call('ZADD', last_read, top, user)
 redis.call('ZREM', quits, user)
 note_act(audit, bytes)

@@ -74,6 +74,7 @@ def membership_admit(
     invites: str,
     mentions: str,
     mentions_all: str,
+    member_ids: str,
     user: str,
     opens: bool,
     returning: bool,
@@ -86,6 +87,7 @@ def membership_admit(
         (
             *(members, last_read, meta, quits, log, messages, staff, bans),
             *(deleted, reactions, reactors, pins, invites, mentions, mentions_all),
+            member_ids,
         ),
         (user, int(opens), int(returning), keep_seconds, invite),
     )
@@ -138,6 +140,7 @@ def membership_quit(
     invites: str,
     mentions: str,
     mentions_all: str,
+    member_ids: str,
     user: str,
     keep_seconds: int,
     channel: str,
@@ -150,7 +153,7 @@ def membership_quit(
         (
             *(members, last_read, quits, meta, log, messages, sessions, online),
             *(staff, bans, deleted, reactions, reactors, pins),
-            *(audit, reports, invites, mentions, mentions_all),
+            *(audit, reports, invites, mentions, mentions_all, member_ids),
         ),
         (user, keep_seconds, channel, redis.publish_command, control, empty_seconds),
     )

@@ -15,6 +15,7 @@
 -- KEYS[13] invites - hash
 -- KEYS[14] mentions - sorted set
 -- KEYS[15] mentions_all - sorted set
+-- KEYS[16] member_ids - sorted set
 -- ARGV[1] user - id
 -- ARGV[2] opens - 1: a room that is not there is made
 -- ARGV[3] returning - 1: they come back, and stay out if they quit meanwhile
@@ -29,7 +30,7 @@
 local members, last_read, meta, quits = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local log, messages, staff, bans = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local deleted, reactions, reactors, pins = KEYS[9], KEYS[10], KEYS[11], KEYS[12]
-local mentions, mentions_all, user = KEYS[14], KEYS[15], ARGV[1]
+local mentions, mentions_all, member_ids, user = KEYS[14], KEYS[15], KEYS[16], ARGV[1]
 
 sort_marks(last_read)
 local known = redis.call('HMGET', meta, 'lastMessage', 'offset', 'deletions', 'kind', 'history',
@@ -40,8 +41,10 @@ for place = 1, 9 do
 end
 local kind, history = settings[1], settings[2]
 local top = known[1] or '0'
-local record, new = redis.call('HGET', members, user), 0
-if not record then
+local record, new, read = redis.call('HGET', members, user), 0, nil
+if record then
+  read = tonumber(redis.call('ZSCORE', last_read, user) or '0')
+else
   if ARGV[3] == '1' and redis.call('ZSCORE', quits, user) then
     return {-1, 'quit', 0}
   end
@@ -68,15 +71,14 @@ if not record then
     redis.call('HSET', meta, 'newcomersSince', digits(since))
   end
   record = new_record(is_first and 'owner' or 'member', now, tonumber(top), since)
-  redis.call('HSET', members, user, record)
+  add_member(members, member_ids, user, record)
   if is_first then
     redis.call('ZADD', staff, digits(now), user)
   end
   redis.call('ZADD', last_read, top, user)
   redis.call('ZREM', quits, user)
-  new = 1
+  new, read = 1, tonumber(top)
 end
-local read = tonumber(redis.call('ZSCORE', last_read, user) or '0')
 local since = since_of(record)
 local pinned = {}
 for _, number in ipairs(redis.call('ZRANGE', pins, 0, -1)) do

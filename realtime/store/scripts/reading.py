@@ -6,10 +6,39 @@ from typing import Any, NamedTuple
 from realtime.redis.script import ScriptRunner
 from realtime.store.scripts.loading import Parsed, load
 
+MEMBERS_PAGE = load("members_page")
 READ_MARKS_RAISE = load("read_marks_raise")
 READS_COUNT = load("reads_count")
 ROOM_SNAPSHOT_READ = load("room_snapshot_read")
 ROOM_SUMMARY_READ = load("room_summary_read")
+
+
+class Listed(NamedTuple):
+    """A member: id, record (JSON), and whether they are online in the room."""
+
+    user: str
+    record: bytes
+    online: bool
+
+
+def _listed(said: Any) -> list[Listed]:
+    return [Listed(user.decode(), record, here == 1) for user, record, here in said]
+
+
+def members_page(
+    redis: ScriptRunner,
+    *,
+    members: str,
+    member_ids: str,
+    online: str,
+    after: str,
+    limit: int,
+) -> Awaitable[list[Listed]]:
+    """Return members with ids above one, ascending by their bytes."""
+    reply = redis.run_script(
+        MEMBERS_PAGE, (members, member_ids, online), (after, limit)
+    )
+    return Parsed(reply, _listed)
 
 
 class Marks(NamedTuple):

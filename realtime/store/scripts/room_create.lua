@@ -15,6 +15,7 @@
 -- KEYS[14] pins - sorted set
 -- KEYS[15] mentions - sorted set
 -- KEYS[16] mentions_all - sorted set
+-- KEYS[17] member_ids - sorted set
 -- ARGV[1] actor - id of who makes it
 -- ARGV[2] kind - public, private or direct
 -- ARGV[3] settings - JSON object of the room's own fields, as strings
@@ -35,12 +36,15 @@ local actor, kind, other, uid = ARGV[1], ARGV[2], ARGV[4], ARGV[5]
 local audit, channel, publish = KEYS[8], ARGV[9], ARGV[10]
 local blocks, bans, deleted = KEYS[9], KEYS[10], KEYS[11]
 local reactions, reactors, pins = KEYS[12], KEYS[13], KEYS[14]
+local member_ids = KEYS[17]
 
 -- Make them members who are none, who quit the room of two as well: it is theirs for ever.
 local function admit_all(role, now, top)
   for _, user in ipairs(other ~= '' and {actor, other} or {actor}) do
     if not is_key(user) and redis.call('HEXISTS', members, user) == 0 then
-      set_role(members, staff, user, new_record(role, now, top, 1), role, now)
+      local record = new_record(role, now, top, 1)
+      add_member(members, member_ids, user, record)
+      set_role(members, staff, user, record, role, now)
       redis.call('ZADD', last_read, digits(top), user)
       redis.call('ZREM', quits, user)
     end

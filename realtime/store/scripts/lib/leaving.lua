@@ -3,12 +3,13 @@
 
 -- Forget a member, and note it for nodes that do not hear of it; with the last member the
 -- room ends after a while: all keys of it.
-local function end_membership(members, last_read, quits, staff, mentions, user, keep, empty,
-    others)
+local function end_membership(members, member_ids, last_read, quits, staff, mentions, user,
+    keep, empty, others)
   sort_marks(last_read)
   redis.call('ZREM', last_read, user)
   redis.call('ZREM', staff, user)
   forget_mentions(mentions, user)
+  redis.call('ZREM', member_ids, user)
   if redis.call('HDEL', members, user) == 0 then
     return false
   end

@@ -13,6 +13,12 @@ local function new_record(role, now, top, since)
     .. (since > 1 and ',"since":' .. digits(since) or '') .. '}'
 end
 
+-- Write the record of who becomes a member; they are found in pages as well.
+local function add_member(members, member_ids, user, record)
+  redis.call('HSET', members, user, record)
+  redis.call('ZADD', member_ids, '0', user)
+end
+
 -- Write a record with another role; owners and moderators stand on the staff as well.
 local function set_role(members, staff, user, record, role, now)
   redis.call('HSET', members, user, (string.gsub(record, '"role":"%a+"', '"role":"' .. role .. '"', 1)))
