@@ -101,13 +101,12 @@ class PeopleRequests(Requests):
         """``{room, users, role?}`` → ``added``: who was no member before."""
         room, role = payload["room"], payload.get("role", "member")
         people = self.services.people
-        return {
-            "added": [
-                user
-                for user in payload["users"]
-                if await people.add(room, session.user, user, role=role)
-            ]
-        }
+        added = []
+        for user in payload["users"]:
+            if await people.add(room, session.user, user, role=role):
+                self.services.member_counts.changed(room)
+                added.append(user)
+        return {"added": added}
 
     @guarded
     async def on_member_remove(self, session: ChatSession, payload: Payload) -> Answer:
@@ -119,13 +118,16 @@ class PeopleRequests(Requests):
         ban_ms = payload.get("banSeconds", 0) * _MS
         if payload.get("ban") and not ban_ms:
             ban_ms = FOREVER_MS
+        room = payload["room"]
         removed = await self.services.people.remove(
-            payload["room"],
+            room,
             session.user,
             payload["user"],
             ban_ms=ban_ms,
             reason=payload.get("reason"),
         )
+        if removed:
+            self.services.member_counts.changed(room)
         return {"removed": removed}
 
     @guarded

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from realtime.auth.authenticator import Authenticator
 from realtime.images.service import Images
 from realtime.moderation.review import Moderation
+from realtime.presence.room_counts import RoomCounts
 from realtime.presence.sessions import Sessions
 from realtime.rates import RequestRates
 from realtime.rooms.attempts import JoinAttempts
@@ -49,6 +50,7 @@ class Services:
     log: MessageLog
     changes: MessageChanges
     reaction_notices: ReactionNotices
+    member_counts: RoomCounts
     read_marks: ReadMarks
     memberships: Memberships
     people: People

@@ -468,6 +468,13 @@ class Hello(StrictSchema):
     expiresAt = WholeNumber(allow_none=True)  # noqa: N815 - the wire's name
 
 
+class MemberCount(StrictSchema):
+    """``member_count``: how many members a large room has by now."""
+
+    room = RoomId()
+    memberCount = WholeNumber()  # noqa: N815 - the wire's name
+
+
 class Closing(StrictSchema):
     """``closing``: the server is about to close this connection; come back."""
 

@@ -119,6 +119,7 @@ _BROADCASTS = (
     Broadcast("read", broadcasts.Read()),
     Broadcast("typing", broadcasts.Typing()),
     Broadcast("presence", broadcasts.Presence()),
+    Broadcast("member_count", broadcasts.MemberCount()),
     Broadcast("state", RoomState()),
     Broadcast("membership_ended", broadcasts.MembershipEnded()),
     Broadcast("hello", broadcasts.Hello()),

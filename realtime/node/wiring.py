@@ -27,7 +27,7 @@ from realtime.node.from_settings import (
 from realtime.node.settings import RATE_NAMES, Settings
 from realtime.presence.node_leases import NodeLease
 from realtime.presence.presence import Presence
-from realtime.presence.presence_counts import PresenceCounts
+from realtime.presence.room_counts import RoomCounts
 from realtime.presence.roster import Roster
 from realtime.presence.sessions import Sessions
 from realtime.rates import NEW_ROOMS, USER, RequestRates, parse_rates
@@ -152,7 +152,10 @@ class Parts:
         self.profiles = Profiles(self.redis)
 
         # Who is here.
-        self.presence_counts = PresenceCounts(self.redis)
+        self.presence_counts = RoomCounts.of_presence(self.redis)
+        self.member_counts = RoomCounts.of_members(
+            self.redis, announce_members=announce
+        )
         presence = Presence(
             self.redis,
             node=self.id,
@@ -216,6 +219,7 @@ class Parts:
             attendance=attendance,
             attempts=attempts,
             present=partial(events.resign_images, address=self.images.address),
+            member_counts=self.member_counts,
         )
         self._make_personal(settings, memberships, personal_log, memory)
         self.room_states = RoomStates(
@@ -228,6 +232,7 @@ class Parts:
             roster=self.roster,
             attendance=attendance,
             attempts=attempts,
+            member_counts=self.member_counts,
             namespace=NAMESPACE,
         )
         self.router = Router(
@@ -255,6 +260,7 @@ class Parts:
             log=self.log,
             changes=changes,
             reaction_notices=self.reaction_notices,
+            member_counts=self.member_counts,
             read_marks=ReadMarks(self.redis, announce_members=announce),
             memberships=memberships,
             people=People(
@@ -372,6 +378,7 @@ class Parts:
             ("personal-check", self.personal_check.run()),
             ("watch-check", self.watch_check.run()),
             ("presence-counts", self.presence_counts.run()),
+            ("member-counts", self.member_counts.run()),
             ("reaction-notices", self.reaction_notices.run()),
             ("user-rates", self.user_rates.run()),
             ("profiles", self.profiles.run()),
@@ -408,6 +415,7 @@ class Parts:
             "request_buckets": len(self.request_rates),
             **self.user_rates.held(),
             "presence_counts": len(self.presence_counts),
+            "member_counts": len(self.member_counts),
             "reaction_notices": len(self.reaction_notices),
             "profiles": len(self.profiles),
             "room_states": len(self.room_states),

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from realtime.errors import UnavailableError
-from realtime.presence.presence_counts import PresenceCounts
+from realtime.presence.room_counts import RoomCounts
 from realtime.redis.client import RedisClient
 from realtime.redis.connection import ReplyError
 from realtime.store import events, keys, scripts
@@ -44,7 +44,7 @@ class Presence:
         *,
         node: str,
         announce_users: int,
-        counts: PresenceCounts,
+        counts: RoomCounts,
     ) -> None:
         self._redis = redis
         self._id = node

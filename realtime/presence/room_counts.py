@@ -1,11 +1,13 @@
-"""How many are here, for rooms too large to announce everybody."""
+"""How many are here, or members, for rooms too large to announce everybody."""
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from realtime.errors import ChatError
 from realtime.redis.client import RedisClient
 from realtime.store import events, keys, scripts
+from realtime.store.events import Template
 
 _logger = logging.getLogger(__name__)
 
@@ -14,17 +16,45 @@ _logger = logging.getLogger(__name__)
 ANNOUNCE_SECONDS = 1.0
 
 
-class PresenceCounts:
+class RoomCounts:
     """Announces counts of large rooms, at most one a second, the last one always.
 
     Args:
         redis: The client that carries commands out.
+        counted: Returns the key of a room's hash of those who count.
+        event: Returns the event that tells a room's count, but for it.
+        least: Rooms with a lower count are told nothing.
     """
 
-    def __init__(self, redis: RedisClient) -> None:
+    def __init__(
+        self,
+        redis: RedisClient,
+        *,
+        counted: Callable[[str], str],
+        event: Callable[[str], Template],
+        least: int = 0,
+    ) -> None:
         self._redis = redis
+        self._counted = counted
+        self._event = event
+        self._least = least
         self._changed: set[str] = set()
         self._wake = asyncio.Event()
+
+    @classmethod
+    def of_presence(cls, redis: RedisClient) -> "RoomCounts":
+        """Return the counts of users who are online."""
+        return cls(redis, counted=keys.online, event=events.online_count)
+
+    @classmethod
+    def of_members(cls, redis: RedisClient, *, announce_members: int) -> "RoomCounts":
+        """Return the counts of members, of rooms with more than so many."""
+        return cls(
+            redis,
+            counted=keys.members,
+            event=events.member_count,
+            least=announce_members + 1,
+        )
 
     def __len__(self) -> int:
         return len(self._changed)
@@ -58,11 +88,12 @@ class PresenceCounts:
 
         So the last one that is published is the last one that was true, over all nodes.
         """
-        event = events.online_count(room)
+        event = self._event(room)
         try:
-            await scripts.presence_count(
+            await scripts.room_count(
                 self._redis,
-                online=keys.online(room),
+                counted=self._counted(room),
+                least=self._least,
                 channel=keys.wire_channel(room, self._redis.database),
                 head=event.head,
                 tail=event.tail,

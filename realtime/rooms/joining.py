@@ -13,6 +13,7 @@ from realtime.errors import (
     UnavailableError,
 )
 from realtime.pacing import Turnstile
+from realtime.presence.room_counts import RoomCounts
 from realtime.presence.roster import AttendingSession, Roster
 from realtime.rooms.allowance import Allowance
 from realtime.rooms.attempts import JoinAttempt, JoinAttempts
@@ -94,6 +95,7 @@ class Joining:
         attendance: This node's sessions in rooms.
         attempts: Joins on their way.
         present: Makes an event from the log fit to be shown now.
+        member_counts: Tells large rooms how many members they have.
     """
 
     def __init__(
@@ -107,6 +109,7 @@ class Joining:
         attendance: Attendance,
         attempts: JoinAttempts,
         present: Present,
+        member_counts: RoomCounts,
     ) -> None:
         self._feeds = feeds
         self._recovery = recovery
@@ -116,6 +119,7 @@ class Joining:
         self._attendance = attendance
         self._attempts = attempts
         self._present = present
+        self._member_counts = member_counts
         self._turns = Turnstile(JOINS_A_TURN)
 
     def held(self) -> dict[str, int]:
@@ -235,6 +239,8 @@ class Joining:
             self._snapshots.read(feed.room),
             self._recovery.past(feed, entering.entry, cursor, asking),
         )
+        if admission.new and not state.is_listed:
+            self._member_counts.changed(feed.room)
         return Answers(admission, state, past)
 
     def _forget_if_out(self, session: AttendingSession, room: str) -> None:

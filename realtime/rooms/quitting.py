@@ -8,6 +8,7 @@ again.
 from typing import Any
 
 from realtime.errors import ChatError
+from realtime.presence.room_counts import RoomCounts
 from realtime.presence.roster import AttendingSession, Roster
 from realtime.rooms.attempts import JoinAttempts
 from realtime.rooms.attendance import Attendance
@@ -27,6 +28,7 @@ class Quitting:
         roster: This node's sessions in rooms.
         attendance: Ends the attendance of a session.
         attempts: Joins on their way.
+        member_counts: Tells large rooms how many members they have.
         namespace: The Socket.IO namespace.
     """
 
@@ -39,6 +41,7 @@ class Quitting:
         roster: Roster,
         attendance: Attendance,
         attempts: JoinAttempts,
+        member_counts: RoomCounts,
         namespace: str,
     ) -> None:
         self._manager = manager
@@ -47,6 +50,7 @@ class Quitting:
         self._roster = roster
         self._attendance = attendance
         self._attempts = attempts
+        self._member_counts = member_counts
         self._namespace = namespace
 
     async def quit(self, session: AttendingSession, room: str) -> None:
@@ -63,6 +67,7 @@ class Quitting:
         self._attempts.supersede(session.sid, room, give_back=True)
         asked = self._attempts.tick()
         await self._memberships.quit(room, session.user)
+        self._member_counts.changed(room)
         gone = self._attendance.expel(session, room, since=asked)
         try:
             await self._memberships.unlist(room, session.user)

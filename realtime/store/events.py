@@ -8,7 +8,7 @@ Three kinds of payloads travel there, told apart by how they begin:
   of a message are ``offset, uid, message, room, user``, ``name`` if the sender has
   one, its content (``type, text`` ...), ``clientId, at``, in this order.
 * A notice, ``["read",{...}]``: any other event. It is sent once at most and has no
-  position; ``presence`` and ``read`` change what a join tells of the room.
+  position; ``presence``, ``read`` and ``member_count`` change what a join tells.
 * A control message, ``{"method":...}``: for the nodes, never for a client.
 
 ``scripts/message_log_append.lua`` is the other half: it alone knows an event's offset
@@ -32,6 +32,7 @@ MESSAGE_DELETED: Final = "message_deleted"
 PIN: Final = "pin"
 READ: Final = "read"
 PRESENCE: Final = "presence"
+MEMBER_COUNT: Final = "member_count"
 RELOAD: Final = "reload"
 ME_RELOAD: Final = "me_reload"
 
@@ -49,7 +50,7 @@ _OF_NUMBER: Final = (
 _DELETED: Final = re.compile(rb'\["message_deleted' + _OF_NUMBER)
 # The events that carry words.
 _WORDED: Final = re.compile(rb'\["message(?:_edited)?' + _OF_NUMBER)
-_ROOM_NOTICES: Final = (b'["presence",', b'["read",')
+_ROOM_NOTICES: Final = (b'["presence",', b'["read",', b'["member_count",')
 _MESSAGE_OFFSET: Final = re.compile(rb'\{"offset":([1-9][0-9]{0,15}),')
 _LOG_EVENT: Final = re.compile(
     rb'\["[a-z_]{1,32}",\{"offset":([1-9][0-9]{0,15}),"uid":"([A-Za-z0-9_-]{1,32})"'
@@ -376,6 +377,12 @@ def user_left(room: str) -> Template:
 def online_count(room: str) -> Template:
     """Return the event of how many are online, but for the count."""
     return Template(_presence_payload(room) + b',"onlineCount":', b"}]")
+
+
+def member_count(room: str) -> Template:
+    """Return the event of how many members a room has, but for the count."""
+    head = orjson.dumps({"room": room})[:-1]
+    return Template(b'["member_count",' + head + b',"memberCount":', b"}]")
 
 
 def _presence_payload(room: str) -> bytes:

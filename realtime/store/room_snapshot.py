@@ -47,6 +47,8 @@ class RoomSnapshot:
                 self._raise_mark(payload["user"], payload["lastReadMessage"])
             elif name == events.PRESENCE:
                 self._apply_presence(payload)
+            elif name == events.MEMBER_COUNT:
+                self._member_count = payload["memberCount"]
 
     def announced_mark(self, user: str) -> int:
         """Return the highest mark of a user that was taken in, 0 if none was.

@@ -4,7 +4,7 @@
 a broadcast. See ``tests/kit/recording.py``.
 """
 
-from tests.kit.nodes import Node
+from tests.kit.nodes import Node, run_nodes
 from tests.kit.recording import RecordingClient, recording
 
 
@@ -59,6 +59,18 @@ async def test_see_who_comes_and_goes(
     # Of her own coming she may be told or not: the ack of join had it.
     others = [payload for _, payload in ann.kept if payload["user"] != "ann"]
     assert not others, "the phone came and went unnoticed"
+
+
+async def test_see_how_many_belong_to_a_large_room(redis_url: str) -> None:
+    """`member_count`, about once a second, instead of who came and went."""
+    async with (
+        run_nodes(1, redis_url, announce_members=1) as (large,),
+        recording(large, "ann") as ann,
+        recording(large, "bob") as bob,
+    ):
+        for client in (ann, bob):
+            await client.do("join", {"room": "42"})
+        assert await ann.next("member_count") == {"room": "42", "memberCount": 2}
 
 
 async def test_leave_a_room(ann: RecordingClient, bob: RecordingClient) -> None:

@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
-from realtime.presence.presence_counts import PresenceCounts
+from realtime.presence.room_counts import RoomCounts
 from realtime.redis.client import RedisClient
 from realtime.redis.connection import Argument
 from realtime.redis.script import Script
@@ -169,9 +169,9 @@ def sender(log: MessageLog) -> Send:
 
 
 @pytest.fixture
-async def counts(link: RedisClient) -> AsyncIterator[PresenceCounts]:
+async def counts(link: RedisClient) -> AsyncIterator[RoomCounts]:
     """Announces counts of large rooms, at one node."""
-    made = PresenceCounts(link)
+    made = RoomCounts.of_presence(link)
     async with running(made.run()):
         yield made
 

@@ -16,7 +16,7 @@ from realtime.errors import UnavailableError
 from realtime.presence import node_leases
 from realtime.presence.node_leases import NodeLease
 from realtime.presence.presence import Presence
-from realtime.presence.presence_counts import PresenceCounts
+from realtime.presence.room_counts import RoomCounts
 from realtime.presence.roster import Roster
 from realtime.presence.sessions import ChatSession
 from realtime.redis.client import RedisClient
@@ -110,7 +110,7 @@ class Node:
         self.gate = Gate(link)
         redis: Any = self.gate
         presence = Presence(
-            redis, node=name, announce_users=10, counts=PresenceCounts(redis)
+            redis, node=name, announce_users=10, counts=RoomCounts.of_presence(redis)
         )
         self.roster = Roster(presence)
         self.listed = self.looks = 0

@@ -12,7 +12,7 @@ from realtime.node.settings import Settings
 from realtime.presence import node_leases
 from realtime.presence.node_leases import RENEWALS, NodeLease
 from realtime.presence.presence import Presence
-from realtime.presence.presence_counts import PresenceCounts
+from realtime.presence.room_counts import RoomCounts
 from realtime.redis.client import RedisClient
 from realtime.store import keys, scripts
 from tests.kit.redis_server import RedisServer
@@ -43,7 +43,7 @@ class Member:
         self.name = name
         self.relisted = 0
         self.refusing = False
-        counts = PresenceCounts(link)
+        counts = RoomCounts.of_presence(link)
         self.presence = Presence(link, node=name, announce_users=10, counts=counts)
         self.lease = NodeLease(
             link,

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from realtime.presence.presence import Presence
-from realtime.presence.presence_counts import PresenceCounts
+from realtime.presence.room_counts import RoomCounts
 from realtime.redis.client import RedisClient
 from realtime.store import keys
 from realtime.store.room_snapshot import RoomSnapshots
@@ -22,7 +22,7 @@ Place = Callable[..., Presence]
 
 
 @pytest.fixture
-def at(link: RedisClient, counts: PresenceCounts) -> Place:
+def at(link: RedisClient, counts: RoomCounts) -> Place:
     """Return the presence as a node of that name keeps it."""
 
     def make(node: str, through: RedisClient | None = None) -> Presence:

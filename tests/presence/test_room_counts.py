@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
-from realtime.presence.presence_counts import PresenceCounts
+from realtime.presence.room_counts import RoomCounts
 from realtime.redis.client import RedisClient
 from realtime.redis.url import connection_factory
 from realtime.store import keys, scripts
@@ -31,7 +31,7 @@ async def next_count(channel: PubSub) -> int:
 
 
 async def test_one_broken_room_silences_no_other(
-    counts: PresenceCounts,
+    counts: RoomCounts,
     channel: PubSub,
     redis_client: Redis,
     caplog: pytest.LogCaptureFixture,
@@ -56,7 +56,7 @@ async def test_a_count_that_could_not_be_told_is_told_later(
     await redis_client.hset(keys.online("42"), "ann", "1")
     async with make_link(limit_calls=10, timeout_seconds=5_000 * MS) as busy:
         await busy.call("PING")
-        counts = PresenceCounts(busy)
+        counts = RoomCounts.of_presence(busy)
         async with running(counts.run()):
             redis_server.pause()
             waiting = [busy.call("PING") for _ in range(10)]
@@ -68,7 +68,7 @@ async def test_a_count_that_could_not_be_told_is_told_later(
 
 
 async def test_the_last_count_told_is_the_true_one(
-    counts: PresenceCounts,
+    counts: RoomCounts,
     redis_server: RedisServer,
     channel: PubSub,
     redis_client: Redis,
@@ -85,7 +85,7 @@ async def test_the_last_count_told_is_the_true_one(
         scripts=scripts.ALL,
     )
     link.start()
-    slow = PresenceCounts(link)
+    slow = RoomCounts.of_presence(link)
     async with running(slow.run()):
         await link.call("PING")
         proxy.set_line(Line(stalled=frozenset({Direction.DOWN})))
@@ -105,3 +105,29 @@ async def test_the_last_count_told_is_the_true_one(
         assert await said(channel, redis_client) == []
     await link.aclose()
     await proxy.aclose()
+
+
+async def test_members_of_small_rooms_are_not_counted(
+    link: RedisClient, channel: PubSub, redis_client: Redis
+) -> None:
+    """There everybody is told who came; in larger ones how many there are."""
+    counts = RoomCounts.of_members(link, announce_members=2)
+    async with running(counts.run()):
+        for user in ("ann", "bob", "cid"):
+            await redis_client.hset(keys.members("42"), user, "{}")
+            counts.changed("42")
+            await wait_until(lambda: not len(counts), "it was asked for")
+            await link.call("PUBLISH", "chatroom-42", user)
+        told = [await _next(channel) for _ in range(4)]
+    assert told == [
+        *("ann", "bob"),
+        '["member_count",{"room":"42","memberCount":3}]',
+        "cid",
+    ]
+
+
+async def _next(channel: PubSub) -> str:
+    message: Any = await channel.get_message(timeout=DEADLINE_SECONDS)
+    assert message, "nothing was told"
+    data: str = message["data"]
+    return data

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from realtime.errors import ChatError
 from realtime.presence.presence import Presence
-from realtime.presence.presence_counts import PresenceCounts
+from realtime.presence.room_counts import RoomCounts
 from realtime.presence.roster import RELIST_TOGETHER, Roster
 from realtime.redis.client import RedisClient
 from realtime.redis.connection import Argument
@@ -37,7 +37,9 @@ class Attending:
 
 def presence_of(link: RedisClient, node: str) -> Presence:
     """Return the presence as a node of that name keeps it."""
-    return Presence(link, node=node, announce_users=10, counts=PresenceCounts(link))
+    return Presence(
+        link, node=node, announce_users=10, counts=RoomCounts.of_presence(link)
+    )
 
 
 @pytest.fixture

@@ -67,3 +67,25 @@ async def test_read_marks_go_to_ones_own_sessions(
     await bob.do("typing", {**ROOM, "on": True})
     await ann.next("typing")
     assert not [payload for event, payload in ann.kept if event == "read"]
+
+
+async def test_members_are_counted_over_nodes(redis_url: str) -> None:
+    """However they came or went, and at whichever node; the last count always."""
+    async with (
+        run_nodes(2, redis_url, announce_members=2) as nodes,
+        recording(nodes[0], "ann") as ann,
+        recording(nodes[1], "bob") as bob,
+        recording(nodes[1], "cid") as cid,
+    ):
+        for client in (ann, bob, cid):
+            await client.do("join", ROOM)
+        for client in (ann, bob, cid):
+            told = await client.next("member_count")
+            assert told == {"room": "42", "memberCount": 3}
+        await ann.do("members_add", {**ROOM, "users": ["dan", "eve"]})
+        await bob.next("member_count", memberCount=5)
+        await ann.do("member_remove", {**ROOM, "user": "dan"})
+        await bob.next("member_count", memberCount=4)
+        await cid.do("quit", ROOM)
+        await ann.next("member_count", memberCount=3)
+        assert (await bob.do("join", ROOM))["memberCount"] == 3

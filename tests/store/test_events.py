@@ -13,7 +13,7 @@ from redis.asyncio.client import PubSub
 
 from realtime.images.signed_urls import ImageLinks
 from realtime.presence.presence import Presence
-from realtime.presence.presence_counts import PresenceCounts
+from realtime.presence.room_counts import RoomCounts
 from realtime.redis.client import RedisClient
 from realtime.store import events, keys
 from realtime.store.events import offset_of_message, position_of, resign_images
@@ -121,7 +121,7 @@ async def test_the_script_completes_a_read_mark(
 
 
 async def test_the_scripts_complete_who_is_online(
-    link: RedisClient, counts: PresenceCounts, channel: PubSub
+    link: RedisClient, counts: RoomCounts, channel: PubSub
 ) -> None:
     """Who comes, who goes, and how many: notices with all in place."""
     presence = Presence(link, node="n1", announce_users=10, counts=counts)

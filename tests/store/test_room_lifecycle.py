@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from realtime.errors import RateLimitedError
 from realtime.presence.presence import Presence
-from realtime.presence.presence_counts import PresenceCounts
+from realtime.presence.room_counts import RoomCounts
 from realtime.rates import Rate
 from realtime.redis.client import RedisClient
 from realtime.store import keys
@@ -28,7 +28,7 @@ def memberships(link: RedisClient, rate: Rate | None = None) -> Memberships:
 
 
 async def test_a_day_of_joins_sends_and_quits_leaves_nothing(
-    link: RedisClient, counts: PresenceCounts, redis_client: Redis
+    link: RedisClient, counts: RoomCounts, redis_client: Redis
 ) -> None:
     """Ever new rooms, a text in each: Redis is back where it began, keys and bytes."""
     rooms = memberships(link, Rate(1000, 1000))

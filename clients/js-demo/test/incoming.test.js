@@ -33,4 +33,7 @@ test("between a reload and the ack, marks of the new past are not mixed with tho
   assert.deepEqual([...(state.reads ?? [])], [["ann", 0], ["ben", 1]]);
   incoming.event("read", { room: "42", user: "ann", lastReadMessage: 1 });
   assert.equal(state.reads?.get("ann"), 1);
+  told.length = 0;
+  incoming.event("member_count", { room: "42", memberCount: 5000 });
+  assert.deepEqual([state.memberCount, told], [5000, ["presence"]]);
 });

@@ -1,4 +1,4 @@
-"""Who is online in a room."""
+"""Who is online in a room, and how many are or belong to it."""
 
 from collections.abc import Awaitable
 from typing import Any, NamedTuple
@@ -6,17 +6,23 @@ from typing import Any, NamedTuple
 from realtime.redis.script import ScriptRunner
 from realtime.store.scripts.loading import Parsed, load
 
-PRESENCE_COUNT = load("presence_count")
 PRESENCE_ENTER = load("presence_enter")
 PRESENCE_LEAVE = load("presence_leave")
+ROOM_COUNT = load("room_count")
 
 
-def presence_count(
-    redis: ScriptRunner, *, online: str, channel: str, head: bytes, tail: bytes
+def room_count(
+    redis: ScriptRunner,
+    *,
+    counted: str,
+    least: int,
+    channel: str,
+    head: bytes,
+    tail: bytes,
 ) -> Awaitable[int]:
-    """Announce how many users are online in a room, and return it."""
+    """Announce how many there are in a hash of a room, and return it."""
     reply = redis.run_script(
-        PRESENCE_COUNT, (online,), (channel, redis.publish_command, head, tail)
+        ROOM_COUNT, (counted,), (least, channel, redis.publish_command, head, tail)
     )
     return Parsed(reply, int)
 

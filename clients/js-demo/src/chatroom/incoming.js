@@ -54,6 +54,9 @@ export class Incoming {
       state.applyPresence(payload);
       this.#tell(room, "presence");
       if (state.reads !== reads) this.#tell(room, "reads");
+    } else if (name === "member_count") {
+      state.memberCount = payload.memberCount;
+      this.#tell(room, "presence");
     } else if (name === "state") {
       state.applyStanding(payload);
       this.#tell(room, "presence", "reads");
