@@ -8,6 +8,7 @@ from handlers.guard import Answer, Payload, guarded
 from handlers.requests import Requests
 from handlers.send_order import SendOrder
 from realtime.errors import (
+    AbsentError,
     ChatError,
     NotAttendingError,
     NotMemberError,
@@ -57,21 +58,14 @@ class MessageRequests(Requests):
             before = await self._reviewed(session, moderation, use, payload)
             if before is not None:
                 return self._placed(before)
-        # Nothing may suspend from here to the append: messages keep their order.
-        asked = services.attempts.tick()
         try:
-            done = await services.log.append(
-                room=room,
-                user=session.user,
-                client_id=client_id,
-                content=payload,
-                name=session.name,
-            )
-        except NotMemberError:
-            # It attends, and the user is no member: Redis lost the membership with its
-            # newest data, or this node missed that they quit. The way back is `join`.
-            services.attendance.expel(session, room, since=asked)
-            raise NotAttendingError("Join the room first.") from None
+            done = await self._append(session, room, client_id, payload)
+        except AbsentError:
+            # It has its place before what is sent meanwhile.
+            async with self.order.place(key) as turn:
+                await services.people.bring_back(room, session.user)
+                await turn()
+            done = await self._append(session, room, client_id, payload)
         if upload is not None:
             with suppress(ChatError):
                 use = Use(room, client_id, session.user)
@@ -161,6 +155,26 @@ class MessageRequests(Requests):
             room=payload["room"], messages=payload["messages"]
         )
         return {"counts": counts}
+
+    async def _append(
+        self, session: ChatSession, room: str, client_id: str, payload: Payload
+    ) -> Appended:
+        """Store a message; nothing suspends up to there: they keep their order."""
+        services = self.services
+        asked = services.attempts.tick()
+        try:
+            return await services.log.append(
+                room=room,
+                user=session.user,
+                client_id=client_id,
+                content=payload,
+                name=session.name,
+            )
+        except NotMemberError:
+            # It attends, and the user is no member: Redis lost the membership with its
+            # newest data, or this node missed that they quit. The way back is `join`.
+            services.attendance.expel(session, room, since=asked)
+            raise NotAttendingError("Join the room first.") from None
 
     def _placed(self, done: Appended) -> dict[str, object]:
         """Return the ack of a message that is stored."""

@@ -14,6 +14,7 @@
     ├── RateLimitedError      rate_limited     too many requests (temporary)
     │   └── SlowModeError                      the room lets them write later
     ├── UnavailableError      unavailable      nothing was done, try again (temporary)
+    │   └── AbsentError                        who quit a direct room comes back first
     ├── OutcomeUnknownError   unknown          may have been done (temporary)
     ├── UnknownEventError     unknown_event    no such event
     └── InternalError         internal         a defect of the server
@@ -142,6 +143,10 @@ class UnavailableError(ChatError):
 
     code = "unavailable"
     temporary = True
+
+
+class AbsentError(UnavailableError):
+    """The other one of a direct room quit it, and is to be brought back first."""
 
 
 class OutcomeUnknownError(ChatError):

@@ -215,7 +215,8 @@ def _standing(record: Mapping[str, Any], settings: RoomSettings) -> dict[str, ob
         "data": orjson.Fragment(settings.data or b"null"),
         "role": record["role"],
         "history": settings.history.decode() or "all",
-        "writers": settings.writers.decode() or "members",
+        # What keeps the two of a direct room from writing is no setting of it.
+        "writers": "moderators" if settings.writers == b"moderators" else "members",
         "invite": settings.invite.decode() or "moderators",
         "slow": int(settings.slow or 0),
         "rv": int(settings.rv or 0),

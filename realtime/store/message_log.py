@@ -136,6 +136,7 @@ class MessageLog:
         Raises:
             NotMemberError: The user is not a member.
             ForbiddenError: They are muted, or only moderators may write.
+            AbsentError: The other one of a direct room is to be brought back first.
             SlowModeError: They wrote a moment ago, and the room is in slow mode.
             InvalidError: The client_id was another operation's, or there is no message
                 that it answers.

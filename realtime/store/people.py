@@ -130,6 +130,17 @@ class People:
             await self._memberships.added(room, user)
         return made
 
+    async def bring_back(self, room: str, actor: str) -> None:
+        """Make who quit a direct room a member again: it is theirs for ever.
+
+        Raises:
+            TooLargeError: They are a member of too many rooms.
+        """
+        absent = await self._redis.call("HGET", keys.meta(room), "absent")
+        if absent is not None:
+            other = absent.decode()
+            await self.create(room, actor, kind="direct", settings={}, other=other)
+
     async def change(self, room: str, actor: str, settings: Mapping[str, str]) -> None:
         """Change settings of a room; an empty text takes one away."""
 

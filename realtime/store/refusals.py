@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
 from realtime.errors import (
+    AbsentError,
     ChatError,
     ConflictError,
     ForbiddenError,
@@ -100,6 +101,7 @@ _ERRORS: Final[Mapping[str, Callable[[Refusal], ChatError]]] = {
     "too_many_bans": _too_large(
         "This room has as many bans as it may have.", "room_bans"
     ),
+    "absent": lambda _: AbsentError("They quit a moment ago; send it again."),
     "blocked": _forbidden("One of you blocks the other."),
     "invites": _too_large(
         "This room has as many invites as it may have; revoke one.", "room_invites"

@@ -1,5 +1,6 @@
 """Who may be in a room, and who may do what there: over two nodes, by role."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -374,6 +375,56 @@ async def test_nobody_takes_the_room_of_two_others(nodes: list[Node]) -> None:
         assert (await refused(ann, "join", {"room": room}))["code"] == "forbidden"
         await ann.do("room_create", made)
         await ann.join(room)
+
+
+async def test_who_quit_a_room_of_two_is_brought_back_by_a_message(
+    nodes: list[Node],
+) -> None:
+    """It is on their list again, with all that was written since unread, in order."""
+    made = {"kind": "direct", "users": ["bob"], "clientId": "c"}
+    async with members(nodes, ["ann", "bob"]) as (ann, bob):
+        room = (await ann.do("room_create", made))["room"]
+        for who in (ann, bob):
+            await who.join(room)
+        await bob.send("hello", room)
+        await bob.do("quit", {"room": room})
+        assert (await bob.do("rooms"))["rooms"] == []
+        assert (await ann.join(room))["writers"] == "members", "it is no setting"
+        texts = [f"are you there? {number}" for number in range(5)]
+        await asyncio.gather(*(ann.send(text, room) for text in texts))
+        await all_see([ann], ["hello", *texts], room)
+        (listed,) = (await bob.do("rooms"))["rooms"]
+        assert (listed["room"], listed["unread"]) == (room, 5)
+        await bob.join(room)
+        await all_see([bob], ["hello", *texts], room)
+        await bob.send("yes", room)
+        await all_see([ann], ["hello", *texts, "yes"], room)
+
+
+async def test_a_block_outlives_that_one_quits(nodes: list[Node]) -> None:
+    """Nobody is brought back into a room where they block the other one."""
+    made = {"kind": "direct", "users": ["bob"], "clientId": "c"}
+    async with members(nodes, ["ann", "bob"]) as (ann, bob):
+        room = (await ann.do("room_create", made))["room"]
+        for who in (ann, bob):
+            await who.join(room)
+        await bob.do("block", {"user": "ann", "on": True})
+        await bob.do("quit", {"room": room})
+        assert (await ann.join(room))["writers"] == "members", "it is no setting"
+        assert (await refused(ann, "send", text_of("x", room)))["reason"] == "blocked"
+        assert (await bob.do("rooms"))["rooms"] == []
+        await bob.do("block", {"user": "ann", "on": False})
+        await ann.send("friends?", room)
+        assert [each["unread"] for each in (await bob.do("rooms"))["rooms"]] == [1]
+
+
+async def test_no_message_makes_a_room_of_two(nodes: list[Node]) -> None:
+    """Its id does not say whose it is: `room_create` does."""
+    async with members(nodes, ["ann", "bob"]) as (ann, _):
+        room = direct_id("ann", "bob")
+        error = await refused(ann, "send", text_of("x", room))
+        assert error["code"] == "not_attending"
+        assert (await refused(ann, "join", {"room": room}))["code"] == "forbidden"
 
 
 async def test_no_user_has_the_id_of_a_key(nodes: list[Node]) -> None:

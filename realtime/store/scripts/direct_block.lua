@@ -12,6 +12,8 @@ local is_blocked = redis.call('EXISTS', blocks)
 if redis.call('HEXISTS', meta, 'kind') == 1 then
   if is_blocked == 1 then
     redis.call('HSET', meta, 'writers', 'blocked')
+  elseif redis.call('HEXISTS', meta, 'absent') == 1 then
+    redis.call('HSET', meta, 'writers', 'absent')
   else
     redis.call('HDEL', meta, 'writers')
   end

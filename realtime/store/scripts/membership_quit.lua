@@ -1,4 +1,5 @@
 -- End a user's membership, tell all nodes, and note it for the deaf ones.
+-- In a room of two it is noted who is absent.
 -- With the last owner's the longest serving moderator becomes one; with the last member's
 -- the room itself ends, after a while: all keys of it.
 -- KEYS[1] members - hash
@@ -46,5 +47,12 @@ if not end_membership(members, member_ids, last_read, quits, staff, mentions, us
   return ''
 end
 local heir = role_of(before) == 'owner' and pass_ownership(members, staff)
+-- A room of two is theirs for ever: the next message brings back who quit.
+if redis.call('HGET', meta, 'kind') == 'direct' and redis.call('EXISTS', members) == 1 then
+  redis.call('HSET', meta, 'absent', user)
+  if not redis.call('HGET', meta, 'writers') then
+    redis.call('HSET', meta, 'writers', 'absent')
+  end
+end
 redis.call(publish, channel, control)
 return heir or ''

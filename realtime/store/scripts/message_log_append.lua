@@ -26,7 +26,8 @@
 -- USES numbers, log, marks, judge, sent
 -- Returns {duplicate 0|1, message, offset, uid, at in Unix ms}, or {-1, reason, number}:
 -- not_member; lost: the meta hash is to be mended first; reused: the clientId was another
--- operation's; no_room; muted until, in Unix ms; frozen; slow, with milliseconds to wait;
+-- operation's; no_room; muted until, in Unix ms; frozen; absent: the other one of a direct
+-- room is to be brought back first; slow, with milliseconds to wait;
 -- reply_to: there is no such message; mention_all: they may not, with members up to which
 -- they may
 
@@ -66,6 +67,9 @@ if writers or string.find(record, 'muted', 1, true) then
   local reason, until_ms = may_not_write(record, writers, now)
   if reason then
     return refused(reason, until_ms)
+  end
+  if writers == 'absent' then
+    return refused('absent')
   end
 end
 local paced = pause and pause ~= '0' and role_of(record) == 'member'

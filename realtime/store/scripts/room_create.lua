@@ -51,13 +51,17 @@ local function admit_all(role, now, top)
   end
 end
 
-local known = redis.call('HMGET', meta, 'createdBy', 'kind', 'lastMessage')
+local known = redis.call('HMGET', meta, 'createdBy', 'kind', 'lastMessage', 'writers')
 if known[1] or known[2] or redis.call('EXISTS', members, log, messages) > 0 then
   if kind == 'direct' and known[2] == kind then
     keep_all({last_read, meta, log, messages, bans, deleted, reactions, reactors, pins,
       KEYS[15], KEYS[16]})
     sort_marks(last_read)
     admit_all('member', clock(), tonumber(known[3] or '0'))
+    redis.call('HDEL', meta, 'absent')
+    if known[4] == 'absent' then
+      redis.call('HDEL', meta, 'writers')
+    end
     return {0}
   end
   if known[1] == actor and known[2] == kind then
