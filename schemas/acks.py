@@ -31,6 +31,7 @@ from schemas.field_types import (
     CURSOR_PATTERN,
     LIST_CURSOR,
     Flag,
+    JsonData,
     ListOf,
     PatternText,
     RoomId,
@@ -38,7 +39,15 @@ from schemas.field_types import (
     WholeNumber,
 )
 from schemas.names import DisplayName, Picture
-from schemas.people import MEMBERS_PAGE, USERS_AT_ONCE, Kind, Role, SeenHistory, Writers
+from schemas.people import (
+    MEMBERS_PAGE,
+    ROOM_DATA_BYTES,
+    USERS_AT_ONCE,
+    Kind,
+    Role,
+    SeenHistory,
+    Writers,
+)
 from schemas.room_state import ANY_NUMBER, RoomState
 
 # Each code and whether it is temporary: may the same request succeed later?
@@ -130,7 +139,7 @@ class JoinAck(Done, RoomState):
     kind = Kind()
     name = Sentence(allow_none=True)
     topic = Sentence(allow_none=True)
-    data = fields.Raw(required=True, allow_none=True)
+    data = JsonData(longest=ROOM_DATA_BYTES, allow_none=True)
     role = Role()
     since = WholeNumber(minimum=1)
     history = SeenHistory()

@@ -60,6 +60,7 @@ export interface Broadcasts {
   read: Read;
   typing: Typing;
   presence: Presence;
+  member_count: MemberCount;
   state: RoomState;
   membership_ended: MembershipEnded;
   hello: Hello;
@@ -116,12 +117,14 @@ export interface JoinAck {
   kind: "public" | "private" | "direct";
   name: string | null;
   topic: string | null;
+  data: Record<string, unknown> | null;
   role: "member" | "moderator" | "owner";
   since: number;
   history: "all" | "joined";
   writers: "members" | "moderators";
   invite: "members" | "moderators";
   slow: number;
+  rv: number;
   mutedUntil: number | null;
   lastMessage: number;
   lastReadMessage: number;
@@ -890,6 +893,12 @@ export interface Presence {
   name?: string;
   online?: boolean;
   onlineCount?: number;
+}
+
+/** `member_count`: how many members a large room has by now. */
+export interface MemberCount {
+  room: string;
+  memberCount: number;
 }
 
 /** `state`: who is here and how far each has read, as of now. Not in the log. */
