@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from realtime.store import keys
 from verify.client.connection import Connection
-from verify.history import FinalLog, LogEntry
+from verify.history import FinalLog, LogEntry, event_members
 
 # Events read from Redis at once.
 PAGE_EVENTS = 1000
@@ -38,7 +38,8 @@ async def read_log(redis: Redis, room: str) -> FinalLog:
     while True:
         # redis-py types its answers for all of its options together.
         page: Any = await redis.xrange(keys.log(room), min=start, count=PAGE_EVENTS)
-        entries += [_entry(fields[b"event"]) for _, fields in page]
+        events = [orjson.loads(fields[b"event"]) for _, fields in page]
+        entries += [LogEntry(**event_members(*each)) for each in events]
         if len(page) < PAGE_EVENTS:
             break
         start = f"({page[-1][0].decode()}"
@@ -84,10 +85,12 @@ async def read_history(
         await connection.close()
     return FinalLog(
         room,
-        [_message(each) for each in messages],
+        [LogEntry(**event_members("message", each)) for each in messages],
         messages_only=True,
         first_kept=page["firstAvailable"],
         reads=joined.get("reads") or {},
+        pins=joined["pins"],
+        title=joined["name"],
     )
 
 
@@ -109,15 +112,3 @@ async def presence_error(redis: Redis, room: str, here: Counter[str]) -> str:
         if listed != here:
             return f"the {name} are {dict(listed)}, but here are {dict(here)}"
     return ""
-
-
-def _entry(event: bytes) -> LogEntry:
-    name, payload = orjson.loads(event)
-    if name == "message":
-        return _message(payload)
-    return LogEntry(payload["offset"], payload["uid"], 0, "", "")
-
-
-def _message(payload: dict[str, Any]) -> LogEntry:
-    members = ("offset", "uid", "message", "user", "clientId")
-    return LogEntry(*(payload[name] for name in members))

@@ -4,11 +4,11 @@ Times are seconds of the machine's monotonic clock, which all programs on it sha
 Python and JavaScript clients write the same lines: ``{"kind": "shown", ...}``.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import orjson
 
@@ -41,16 +41,21 @@ class Down:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """An attempt to send a message began."""
+    """An attempt at an operation began; ``args`` are its payload's, but for a message.
+
+    ``client_id`` names the operation, whether the server is told of it or not.
+    """
 
     at: float
     room: str
     client_id: str
+    name: str = "send"
+    args: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An attempt to send ended. The numbers are the ack's, 0 without one."""
+    """An attempt ended. The numbers are the ack's, 0 without one; ``ack`` has all."""
 
     at: float
     room: str
@@ -62,11 +67,15 @@ class Answered:
     uid: str = ""
     duplicate: bool = False
     durability: str = ""
+    ack: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An event of the room's log reached the user; ``message`` is 0 for others."""
+    """An event of the room's log reached the user; see :func:`event_members`.
+
+    ``asked_at`` is when the join began whose ack brought it; 0: live, or not known.
+    """
 
     at: float
     room: str
@@ -75,6 +84,10 @@ class Shown:
     message: int
     user: str
     client_id: str
+    name: str = "message"
+    words: str = ""
+    more: dict[str, Any] = field(default_factory=dict)
+    asked_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +107,26 @@ class Began:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """A join that began at ``asked_at`` succeeded; ``offset`` is its ack's cursor."""
+
+    at: float
+    room: str
+    asked_at: float
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of ``history``, with :func:`event_members` of each message."""
+
+    at: float
+    room: str
+    asked_at: float
+    messages: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
     """A user's read mark was told.
 
@@ -108,16 +141,24 @@ class Read:
     own: bool = False
 
 
-Record = Up | Down | Sent | Answered | Shown | Began | Read
+Record = Up | Down | Sent | Answered | Shown | Began | Joined | Page | Read
 
 T = TypeVar("T", bound=Record)
+
+# What the state of a message has besides its words.
+STATE = frozenset({"at", "rev", "edits", "reactions", "deleted"})
+
+# Written down in place of a text's name when it is not what was sent.
+GARBLED = "garbled"
+
+# In a text, for the clientId that its sender's client had still to choose.
+UNNAMED = "*"
 
 # From when to when, on the clock of the histories.
 Span = tuple[float, float]
 
 _KINDS: dict[str, type[Record]] = {
-    each.__name__.lower(): each
-    for each in (Up, Down, Sent, Answered, Shown, Began, Read)
+    each.__name__.lower(): each for each in get_args(Record)
 }
 
 
@@ -132,13 +173,16 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One event of a room's log; ``message`` is 0 for what is no message."""
+    """One event of a room's log; see :func:`event_members`."""
 
     offset: int
     uid: str
     message: int
     user: str
     client_id: str
+    name: str = "message"
+    words: str = ""
+    more: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +196,8 @@ class FinalLog:
             events do not show.
         first_kept: Number of the oldest message that is kept.
         reads: Each user's read mark, as far as it is known.
+        pins: Numbers of the pinned messages; None: not known.
+        title: The room's name; None: not known.
     """
 
     room: str
@@ -159,6 +205,8 @@ class FinalLog:
     messages_only: bool = False
     first_kept: int = 1
     reads: dict[str, int] = field(default_factory=dict)
+    pins: list[int] | None = None
+    title: str | None = None
 
     @property
     def messages(self) -> list[LogEntry]:
@@ -179,6 +227,48 @@ class Violation:
     rule: str
     room: str
     text: str
+
+
+def place_of(each: Shown | LogEntry) -> tuple[int, str, int, str]:
+    """Return what of an event stays the same, whatever becomes of its words."""
+    return each.offset, each.uid, each.message, each.user
+
+
+def text_of(name: str, length: int) -> str:
+    """Return a text that tells whose it is, and whether it arrived as it was sent."""
+    return f"{name}/{'x' * length}/{length}"
+
+
+def words_of(payload: Mapping[str, Any]) -> str:
+    """Return the name that a payload's text was made with, if it has a text."""
+    if "text" not in payload:
+        return ""
+    name, filling, length = (*str(payload["text"]).split("/"), "", "")[:3]
+    return name if str(len(filling)) == length else GARBLED
+
+
+def event_members(name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is written down of an event of the log, or of a message's state.
+
+    ``words`` stand for its text. ``message``, ``user`` and ``client_id`` are those of
+    messages; ``more`` is a message's state (see protocol.md), else all the rest.
+    """
+    is_message = name == "message"
+    left_out = {"offset", "uid", "room", "text"}
+    return {
+        "offset": payload["offset"],
+        "uid": payload["uid"],
+        "message": payload["message"] if is_message else 0,
+        "user": payload["user"] if is_message else "",
+        "client_id": payload.get("clientId", "") if is_message else "",
+        "name": name,
+        "words": words_of(payload),
+        "more": {
+            member: value
+            for member, value in payload.items()
+            if (member in STATE if is_message else member not in left_out)
+        },
+    }
 
 
 def to_line(record: Record) -> bytes:

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 from realtime.errors import StartError
 from verify.checker import by_gravity, check
@@ -14,7 +14,7 @@ from verify.faults.schedule import draw_schedule
 from verify.final_logs import presence_error, read_history, read_log
 from verify.harness.process import until
 from verify.harness.site import Site
-from verify.history import FinalLog, Span, Violation, keep
+from verify.history import FinalLog, History, Page, Span, Violation, keep, place_of
 from verify.plan import Fault, Plan, Tell
 from verify.released import Census
 from verify.report import Report
@@ -54,13 +54,17 @@ class Trial:
         self._began = time.monotonic()
         self._ended: list[Ended] = []
         self._violations: list[Violation] = []
+        # What the history says at the end, as a client that did nothing else.
+        self._final = History("the last look", "")
 
     async def run(self) -> Report:
         """Run to the end and check.
 
         Raises:
-            StartError: Not all clients get connected, before any fault.
+            StartError: Not all clients get connected, or a room cannot be made, before
+                any fault.
         """
+        await self._crowd.make_rooms(self.site)
         async with asyncio.TaskGroup() as tasks:
             chatting = tasks.create_task(self._crowd.run(), name="crowd")
             absent = await self._unsettled(READY_SECONDS)
@@ -162,7 +166,7 @@ class Trial:
         replaced = [(each.struck_at, each.whole_at) for each in report.failovers]
         replaced += self._spans(REDIS_KILLED) if self.site.is_lazy else []
         self._violations += check(
-            report.histories,
+            [*report.histories, self._final],
             logs,
             lost=lost,
             replaced=replaced,
@@ -172,17 +176,19 @@ class Trial:
 
     async def _read(self, room: str) -> FinalLog:
         """Return the truth about a room, noting where the server disagrees with it."""
-        site = self.site
+        site, asked_at = self.site, time.monotonic()
         auth = self.plan.make_auth(self._crowd.histories[0].user)
         url, connector = site.places[0].url, site.connector
         history = await read_history(url, auth, room, connector=connector)
+        states = [asdict(each) for each in history.entries]
+        self._final.records.append(Page(time.monotonic(), room, asked_at, states))
         if (redis := site.redis()) is None:
             return history
         log = await read_log(redis, room)
-        if history.messages != log.messages:
+        if [*map(place_of, history.messages)] != [*map(place_of, log.messages)]:
             text = "what `history` gives differs from the messages in the log"
             self._violations.append(Violation("history", room, text))
-        return log
+        return replace(log, pins=history.pins, title=history.title)
 
     def _spans(self, kind: str) -> list[Span]:
         ended = [each for each in self._ended if each.kind == kind]

@@ -26,9 +26,8 @@ ROOM = "r"
 
 
 def entry(number: int, *, uid: str = "", client_id: str = "") -> LogEntry:
-    return LogEntry(
-        number, uid or f"u{number}", number, "ann", client_id or f"c{number}"
-    )
+    name = client_id or f"c{number}"
+    return LogEntry(number, uid or f"u{number}", number, "ann", name, words=name)
 
 
 def log_of(*entries: LogEntry, **members: object) -> FinalLog:
@@ -36,7 +35,8 @@ def log_of(*entries: LogEntry, **members: object) -> FinalLog:
 
 
 def shown(number: int, *, at: float = 0.0, uid: str = "") -> Shown:
-    return Shown(at, ROOM, number, uid or f"u{number}", number, "ann", f"c{number}")
+    name, uid = f"c{number}", uid or f"u{number}"
+    return Shown(at, ROOM, number, uid, number, "ann", name, words=name)
 
 
 def sent(number: int, at: float) -> Sent:
@@ -179,9 +179,10 @@ def test_a_newcomer_begins_with_the_newest_page() -> None:
 
 def test_other_events_of_the_log_are_shown_as_well() -> None:
     """An edit has an offset and no number; the page holds messages only."""
-    edit = LogEntry(3, "u3", 0, "", "")
-    last = LogEntry(4, "u4", 3, "ann", "c3")
-    log = log_of(entry(1), entry(2), edit, last)
+    act = {"name": "said", "more": {"by": "ann"}}
+    other = LogEntry(3, "u3", 0, "", "", **act)
+    last = LogEntry(4, "u4", 3, "ann", "c3", words="c3")
+    log = log_of(entry(1), entry(2), other, last)
     ann = History(
         "c-ann",
         "ann",
@@ -190,7 +191,10 @@ def test_other_events_of_the_log_are_shown_as_well() -> None:
             sent(3, 3.0),
         ],
     )
-    seen = Shown(0.0, ROOM, 3, "u3", 0, "", ""), Shown(0, ROOM, 4, "u4", 3, "ann", "c3")
+    seen = (
+        Shown(0.0, ROOM, 3, "u3", 0, "", "", **act),
+        Shown(0.0, ROOM, 4, "u4", 3, "ann", "c3", words="c3"),
+    )
     assert rules(ann, viewer(shown(1), shown(2), *seen), log=log) == []
     assert rules(ann, viewer(shown(1), shown(2), seen[1]), log=log) == ["shown"]
     paged = History("c", "cat", [Began(0.0, ROOM, 3), shown(1), shown(2), seen[1]])
@@ -318,10 +322,10 @@ def test_read_marks_never_go_back() -> None:
 
 def test_without_the_log_itself_messages_are_compared() -> None:
     """Read through ``history``, offsets may jump: there were edits in between."""
-    messages = [entry(1), LogEntry(3, "u3", 2, "ann", "c3")]
+    messages = [entry(1), LogEntry(3, "u3", 2, "ann", "c3", words="c3")]
     log = log_of(*messages, messages_only=True)
     ann = History("c-ann", "ann", [sent(1, 1.0), sent(3, 3.0)])
-    seen = Shown(0.0, ROOM, 3, "u3", 2, "ann", "c3")
+    seen = Shown(0.0, ROOM, 3, "u3", 2, "ann", "c3", words="c3")
     edit = Shown(0.0, ROOM, 2, "u2", 0, "", "")
     assert rules(ann, viewer(shown(1), edit, seen), log=log) == []
     assert rules(ann, viewer(shown(1), edit), log=log) == ["shown"]
@@ -384,7 +388,10 @@ def test_what_was_lost_may_be_stored_anew_later() -> None:
     first = History("c-ann", "ann", [sent(1, 0.6), lost])
     other = History("c-bob", "bob", [sent(2, 1.0), acked(2, 1.1)])
     again = History("c-too", "ann", [sent(1, 2.0), acked(1, 2.1, message=2, offset=2)])
-    stored = LogEntry(1, "u2", 1, "bob", "c2"), LogEntry(2, "u1", 2, "ann", "c1")
+    stored = (
+        LogEntry(1, "u2", 1, "bob", "c2", words="c2"),
+        LogEntry(2, "u1", 2, "ann", "c1", words="c1"),
+    )
     other.records[1] = acked(2, 1.1, message=1, offset=1)
     assert rules(first, other, again, log=log_of(*stored), lost=GONE) == []
 

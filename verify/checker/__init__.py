@@ -3,20 +3,27 @@
 from collections.abc import Sequence
 
 from verify.checker.order import check_order
+from verify.checker.people import check_people
 from verify.checker.reads import check_reads
 from verify.checker.sends import check_sends
 from verify.checker.shown import check_shown
+from verify.checker.states import check_states
 from verify.history import FinalLog, History, Span, Violation
 
 # The promises, by the names that violations carry.
 RULES = {
-    "acknowledged": "what was acknowledged is in the log under that number",
+    "acknowledged": "what was acknowledged is in the log, in that place",
     "durability": "each ack tells the durability that was asked for",
     "contiguous": "numbers go up by one",
-    "once": "one clientId is one message",
+    "once": "one clientId is one message, or one edit",
     "genuine": "what is in the log was sent by somebody",
     "refused": "what was refused is not in the log",
     "shown": "every member sees the log from their first message on, once, in order",
+    "deleted": "no word of a deleted message is shown to who asks after that",
+    "state": "messages, pins and names are everywhere as the log's events make them",
+    "changed": "who asks after an edit, a deletion, a reaction was acknowledged has it",
+    "put out": "who was put out sees nothing that came after, nor comes back from a ban",
+    "judged": "only those act who may: by their role, and while they are not muted",
     "continuity": "who has a valid cursor resumes from it",
     "real time": "what was acknowledged before another was sent comes before it",
     "sent order": "what one connection sends in a row is stored in that order",
@@ -58,6 +65,9 @@ def check(
         found += check_order(histories, log)
         found += check_shown(histories, log, anew=anew, complete=complete)
         found += check_reads(histories, log, anew)
+        if not log.messages_only:
+            found += check_states(histories, log, anew)
+            found += check_people(histories, log, anew)
     return by_gravity(found)
 
 

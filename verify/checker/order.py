@@ -47,7 +47,7 @@ def _lives(history: History, room: str) -> Iterator[list[str]]:
         if isinstance(record, Up | Down):
             yield [uid for uid in sent.values() if uid]
             sent = {}
-        elif isinstance(record, Sent) and record.room == room:
+        elif isinstance(record, Sent) and record.room == room and record.name == "send":
             # The last place counts, of what is tried again.
             sent.pop(record.client_id, None)
             sent[record.client_id] = ""

@@ -4,7 +4,16 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
-from verify.history import Began, FinalLog, History, LogEntry, Shown, Span, Violation
+from verify.history import (
+    Began,
+    FinalLog,
+    History,
+    LogEntry,
+    Shown,
+    Span,
+    Violation,
+    place_of,
+)
 
 # Offset and uid of an event.
 Position = tuple[int, str]
@@ -111,7 +120,7 @@ def _difference(log: FinalLog, view: _View, *, to_end: bool) -> str:
         if seen is None:
             until = f"{_name(due)} and what follows, to {_name(expected[-1])}"
             return f"never saw {until}" if to_end else ""
-        if due is None or _identity(seen) != _identity(due):
+        if due is None or not _is_same(log, seen, due):
             return _said(log, shown[:index], seen, due)
     return ""
 
@@ -136,7 +145,7 @@ def _said(log: FinalLog, before: list[Shown], seen: Shown, due: LogEntry | None)
     if _position(seen) not in map(_position, log.entries):
         return f"{saw}, which is not in the log, {after}"
     if due is not None and seen.offset == due.offset:
-        return f"{saw}, of which the log says {due}"
+        return f"{saw} as {seen}, of which the log says {due}"
     if due is None or seen.offset < due.offset:
         return f"{saw} out of its order, {after}"
     missing = [each for each in log.entries if due.offset <= each.offset < seen.offset]
@@ -147,8 +156,23 @@ def _position(each: Shown | LogEntry) -> Position:
     return each.offset, each.uid
 
 
-def _identity(each: Shown | LogEntry) -> tuple[int, str, int, str, str]:
-    return each.offset, each.uid, each.message, each.user, each.client_id
+def _is_same(log: FinalLog, seen: Shown, due: LogEntry) -> bool:
+    """Tell whether an event that was shown is that of the log, or its substitute."""
+    if place_of(seen) != place_of(due):
+        return False
+    if due.message:
+        # The rest of a message is a state, which :mod:`.states` looks at.
+        return seen.client_id == due.client_id or "deleted" in seen.more
+    if (seen.name, seen.words) != (due.name, due.words):
+        # The words of a message that was deleted since are left out.
+        number, deletion = due.more.get("message"), ("message_deleted", "")
+        is_gone = any(
+            each.name == deletion[0] and each.more["message"] == number
+            for each in log.entries
+        )
+        replaced = due.name == "message_edited" and (seen.name, seen.words) == deletion
+        return replaced and is_gone and seen.more.get("message") == number
+    return seen.more == due.more
 
 
 def _name(each: Shown | LogEntry) -> str:

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from verify.history import Answered, Began, History, Outcome, Record, Shown
 
@@ -21,13 +21,17 @@ class Position:
         shown: Offset of the last event that it showed.
         acked: Highest offset of its own messages since its view began.
         last_message: Number of the newest message that it showed.
+        own: Numbers of its own messages, as far as they were acknowledged.
         attended: Whether it is in the room now.
+        barred: Whether it may not be.
     """
 
     shown: int = 0
     acked: int = 0
     last_message: int = 0
+    own: list[int] = field(default_factory=list)
     attended: bool = False
+    barred: bool = False
 
 
 @dataclass(eq=False)
@@ -42,7 +46,7 @@ class Client:
         rng: Source of its decisions.
         history: What it wrote down.
         positions: Where it is, by room.
-        unsent: Messages whose outcome is not known yet.
+        unsent: Operations whose outcome is not known yet.
         trouble: The last reason why something did not work.
     """
 
@@ -72,12 +76,14 @@ class Client:
         elif isinstance(record, Answered) and record.outcome is Outcome.ACKED:
             position = self.positions[record.room]
             position.acked = max(position.acked, record.offset)
+            if record.message and not record.duplicate:
+                position.own.append(record.message)
 
     def missing(self, tops: Mapping[str, int]) -> str:
         """Say what is still to come until all rooms are at their tops."""
         trouble = self.trouble or "no trouble"
         if self.unsent:
-            return f"{self.unsent} messages unsent ({trouble})"
+            return f"{self.unsent} requests unsent ({trouble})"
         for room, position in self.positions.items():
             if not position.attended:
                 return f"does not attend {room} ({trouble})"
@@ -85,9 +91,21 @@ class Client:
                 return f"is at offset {position.shown} of {tops[room]} in {room}"
         return ""
 
-    def send(self, room: str, client_id: str) -> None:
-        """Send a message through every outage, under this clientId if it can."""
+    def ask(
+        self, room: str, client_id: str, name: str = "send", **args: object
+    ) -> None:
+        """Carry an operation out through every outage, under this clientId if it can.
+
+        Args:
+            room: Where.
+            client_id: Unique in the run.
+            name: Of the request.
+            args: More of its payload.
+        """
         raise NotImplementedError
+
+    async def look(self, room: str) -> None:
+        """Read a page of the history, where a client can."""
 
     async def mark_read(self, room: str, message: int) -> None:
         """Mark a message as read; what becomes of it in an outage does not matter."""

@@ -3,9 +3,13 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+from realtime.errors import StartError
+from schemas.people import USERS_AT_ONCE
 from verify.client.client import Client
+from verify.client.connection import Connection, LostError
 from verify.client.python_client import PythonClient
 from verify.client.web_client import WebClient
 from verify.harness.site import Site
@@ -28,8 +32,29 @@ BURST = 3
 BURST_SHARE, READ_SHARE, TWICE_SHARE = 0.05, 0.25, 0.1
 
 # For each message: how often a client connects anew; joins again over the same
-# connection; begins anew without a cursor.
+# connection; begins anew without a cursor; reads the history.
 RECONNECT_SHARE, JOIN_AGAIN_SHARE, START_OVER_SHARE = 0.01, 0.02, 0.005
+LOOK_SHARE = 0.1
+
+# For each message: how often each other operation goes with it. Of members most are
+# refused, for the role; of owner and moderator none is.
+CHANGES = {"edit": 0.15, "delete": 0.06, "react": 0.2, "pin": 0.04}
+ACTS = {"member_remove": 0.03, "member_set": 0.03, "room_set": 0.03, "ban": 0.02}
+
+# Keys of reactions: few, so that several users choose the same one.
+KEYS = ("+1", "heart")
+
+# Messages back to which a reaction, pin or deletion goes.
+BACK = 6
+
+# Range of a ban's and a mute's length, whole seconds: runs are short.
+OUT_SECONDS = (1, 3)
+
+# How often somebody is looked for who was put out of a room and is to be added again.
+ADD_SECONDS = 0.5
+
+# Deadline of a request that makes a room; nothing is at fault yet.
+MAKE_SECONDS = 10.0
 
 
 class Crowd:
@@ -42,7 +67,8 @@ class Crowd:
     Args:
         plan: How many there are, and what they do; by its seed.
         site: Where.
-        rooms: Ids of the rooms; everybody attends the first one, half the others.
+        rooms: Ids of the rooms; everybody attends the first one, half the others. The
+            last one is private. The first user owns them, the second one moderates.
         web_url: Where web clients connect.
     """
 
@@ -53,6 +79,7 @@ class Crowd:
         self._rate = plan.rate
         self._sent = 0
         self._all_rooms = tuple(rooms)
+        self._private = rooms[-1]
         self.chatting = asyncio.Event()
         self.clients: list[Client] = []
         nodes = [place.url for place in site.places]
@@ -70,7 +97,10 @@ class Crowd:
                 connector=site.connector,
             )
             self.clients.append(client)
-        self._twins = self.clients[-2:]
+        self._twins, self._staff = self.clients[-2:], self.clients[:2]
+        staff = {client.user for client in self._staff}
+        # Of web clients nobody knows when they were put out, so nobody does.
+        self._others = [each for each in self.clients if each.user not in staff]
         for number in range(1, (plan.web_clients or 0) + 1):
             user = f"web-user-{number}-{plan.seed}"
             web_client = WebClient(
@@ -85,12 +115,48 @@ class Crowd:
             self.clients.append(web_client)
 
     def _choose_rooms(self) -> list[str]:
+        # The owner is in all, to bring others back.
+        if not self.clients:
+            return [*self._all_rooms]
         others = [room for room in self._all_rooms[1:] if self._rng.random() < 0.5]
         return [self._all_rooms[0], *others]
+
+    async def make_rooms(self, site: Site) -> None:
+        """Make the rooms with their owner and moderator, over a connection of its own.
+
+        Raises:
+            StartError: They cannot be made.
+        """
+        owner, moderator = self._staff
+        connection = Connection(connector=site.connector)
+
+        async def ask(name: str, **payload: Any) -> None:
+            ack = await connection.request(name, payload, seconds=MAKE_SECONDS)
+            if not ack.get("ok"):
+                raise StartError(f"The rooms cannot be made: {name}: {ack['error']}")
+
+        try:
+            await connection.open(site.places[0].url, owner.auth, ["websocket"])
+            for room in self._all_rooms:
+                made = {"room": room, "kind": "public", "clientId": room}
+                await ask("room_create", **made)
+                if moderator.user != owner.user:
+                    new = {"users": [moderator.user], "role": "moderator"}
+                    await ask("members_add", room=room, **new)
+            await ask("room_set", room=self._private, private=True)
+            users = {each.user for each in self.clients if self._private in each.rooms}
+            for at in range(0, len(users), USERS_AT_ONCE):
+                some = sorted(users)[at : at + USERS_AT_ONCE]
+                await ask("members_add", room=self._private, users=some)
+        except LostError as error:
+            raise StartError(f"The rooms cannot be made: {error}") from error
+        finally:
+            await connection.close()
 
     async def run(self) -> None:
         """Connect all clients, and let them chat once told, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._bring_back(), name="bring back")
             for client in self.clients:
                 tasks.create_task(client.run(), name=client.name)
                 tasks.create_task(self._chat(client), name=f"{client.name} chats")
@@ -114,6 +180,17 @@ class Crowd:
         said = [(client.name, client.missing(tops)) for client in self.clients]
         return [f"{name}: {missing}" for name, missing in said if missing]
 
+    async def _bring_back(self) -> None:
+        """Add those to the private room again who were put out of it, all the time."""
+        owner, room = self._staff[0], self._private
+        while True:
+            await asyncio.sleep(ADD_SECONDS)
+            for client in self._others:
+                position = client.positions.get(room)
+                if position and position.barred:
+                    name = self._next_name(owner)
+                    owner.ask(room, name, "members_add", users=[client.user])
+
     async def _chat(self, client: Client) -> None:
         rng = random.Random(f"{client.name} {self._rng.random()}")  # noqa: S311
         while True:
@@ -122,10 +199,13 @@ class Crowd:
             room = rng.choice(client.rooms)
             for _ in range(1 + BURST * (rng.random() < BURST_SHARE)):
                 self._say(client, room, rng)
-            if rng.random() < READ_SHARE:
-                number = client.positions[room].last_message - rng.choice((0, 0, 3))
-                if number > 0:
-                    await client.mark_read(room, number)
+            for name, args in self._others_of(client, room, rng):
+                client.ask(room, self._next_name(client), name, **args)
+            number = client.positions[room].last_message
+            if number and rng.random() < READ_SHARE:
+                await client.mark_read(room, max(1, number - rng.choice((0, 0, 3))))
+            if rng.random() < LOOK_SHARE:
+                await client.look(room)
             if rng.random() < RECONNECT_SHARE:
                 await client.reconnect()
             elif rng.random() < JOIN_AGAIN_SHARE:
@@ -133,11 +213,50 @@ class Crowd:
             elif rng.random() < START_OVER_SHARE:
                 await client.start_over()
 
+    def _others_of(
+        self, client: Client, room: str, rng: random.Random
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Choose what else is asked for together with a message: name and payload."""
+        position, is_owner = client.positions[room], client is self._staff[0]
+        chosen = {name for name, share in CHANGES.items() if rng.random() < share}
+        number = position.last_message - rng.randrange(BACK)
+        if number > 0 and "react" in chosen:
+            yield (
+                "react",
+                {"message": number, "key": rng.choice(KEYS), "on": rng.random() < 0.7},
+            )
+        if number > 0 and "pin" in chosen:
+            yield "pin", {"message": number, "on": rng.random() < 0.7}
+        if position.own and "edit" in chosen:
+            yield "edit", {"message": rng.choice(position.own[-BACK:])}
+        if "delete" in chosen and (number > 0 if is_owner else position.own):
+            own = position.own[-BACK:]
+            yield "delete", {"message": number if is_owner else rng.choice(own)}
+        victims = [each.user for each in self._others if room in each.rooms]
+        for name, share in ACTS.items():
+            if rng.random() >= share or not victims:
+                continue
+            user, seconds = rng.choice(victims), rng.randint(*OUT_SECONDS)
+            if name == "room_set":
+                yield name, {}
+            elif name == "member_set":
+                yield name, {"user": user, "muteSeconds": seconds}
+            elif name == "member_remove":
+                yield name, {"user": user}
+            elif is_owner:
+                # One alone bans: otherwise a shorter ban could replace a longer one.
+                yield "member_remove", {"user": user, "banSeconds": seconds}
+                if rng.random() < 0.3:
+                    yield "unban", {"user": user}
+
     def _say(self, client: Client, room: str, rng: random.Random) -> None:
-        self._sent += 1
-        client_id = f"{client.name}-{self._sent}"
-        client.send(room, client_id)
+        name = self._next_name(client)
+        client.ask(room, name)
         if client in self._twins and rng.random() < TWICE_SHARE:
             for other in self._twins:
                 if other is not client and room in other.rooms:
-                    other.send(room, client_id)
+                    other.ask(room, name)
+
+    def _next_name(self, client: Client) -> str:
+        self._sent += 1
+        return f"{client.name}-{self._sent}"

@@ -9,8 +9,18 @@ from typing import Any
 
 from verify.client.client import TEXT_LENGTHS, UNSURE, Client
 from verify.client.connection import Connection, LostError, MakeConnector
-from verify.client.room_view import RoomView, text_of
-from verify.history import Answered, Down, Outcome, Read, Sent, Up
+from verify.client.room_view import RoomView
+from verify.history import (
+    Answered,
+    Down,
+    Outcome,
+    Page,
+    Read,
+    Sent,
+    Up,
+    event_members,
+    text_of,
+)
 
 # Silence after which a request counts as unanswered: the server promises 5 s.
 ANSWER_SECONDS = 6.0
@@ -24,8 +34,20 @@ CLOSING_SECONDS = 2.0
 # Pause after a temporary refusal that names none: an outage is seconds long.
 RETRY_SECONDS = 0.2
 
-# Messages sent before the first one's ack: what waits after an outage, and bursts.
+# Requests sent before the first one's ack: what waits after an outage, and bursts.
 AT_ONCE = 4
+
+# Where a request carries the name of the operation, so that its event has it as well.
+NAMED_BY = {
+    "send": "clientId",
+    "edit": "clientId",
+    "delete": "reason",
+    "member_remove": "reason",
+    "room_set": "name",
+}
+
+# Members of an ack that say where the event is, and how safe.
+PLACE = ("message", "offset", "uid", "duplicate", "durability")
 
 
 @dataclass(eq=False, kw_only=True)
@@ -46,29 +68,43 @@ class PythonClient(Client):
         super().__post_init__()
         self._views = {room: RoomView(room, self.write) for room in self.rooms}
         # In order; dicts, because what is settled leaves from anywhere.
-        self._outboxes: dict[str, dict[str, None]] = {room: {} for room in self.rooms}
+        self._outboxes: dict[str, dict[str, tuple[str, dict[str, Any]]]]
+        self._outboxes = {room: {} for room in self.rooms}
         self._connection: Connection | None = None
         self._changed = asyncio.Event()
         self._pause = 0.0
 
-    def send(self, room: str, client_id: str) -> None:
-        """Send a message under this clientId, through every outage."""
-        self._outboxes[room][client_id] = None
+    def ask(
+        self, room: str, client_id: str, name: str = "send", **args: object
+    ) -> None:
+        """Carry an operation out under this clientId, through every outage."""
+        self._outboxes[room][client_id] = (name, args)
         self._note_change()
 
     async def mark_read(self, room: str, message: int) -> None:
         """Mark a message as read."""
-        connection = self._connection
-        if connection is None or not self._views[room].attended:
-            return
-        payload: dict[str, object] = {"room": room, "message": message}
-        try:
-            ack = await connection.request("mark_read", payload, seconds=ANSWER_SECONDS)
-        except LostError:
-            return
-        if ack.get("ok"):
+        if ack := await self._try("mark_read", room=room, message=message):
             mark, now = ack["lastReadMessage"], time.monotonic()
             self.write(Read(now, room, self.history.user, mark, own=True))
+
+    async def look(self, room: str) -> None:
+        """Read the newest page of the history."""
+        asked_at = time.monotonic()
+        if ack := await self._try("history", room=room):
+            states = [event_members("message", each) for each in ack["messages"]]
+            self.write(Page(time.monotonic(), room, asked_at, states))
+
+    async def _try(self, name: str, *, room: str, **args: object) -> dict[str, Any]:
+        """Return the ack of a request that nothing depends on; empty without one."""
+        connection = self._connection
+        if connection is None or not self._views[room].attended:
+            return {}
+        payload: dict[str, object] = {"room": room, **args}
+        try:
+            ack = await connection.request(name, payload, seconds=ANSWER_SECONDS)
+        except LostError:
+            return {}
+        return ack if ack.get("ok") else {}
 
     async def reconnect(self) -> None:
         """Cut the connection."""
@@ -132,6 +168,7 @@ class PythonClient(Client):
                     self._views[answer["room"]].joined(answer)
                 else:
                     self.trouble = str(answer)
+                    self._views[answer["room"]].refused(answer["error"])
 
         while wanted := self._not_attended():
             asked = [view.ask() for view in wanted]
@@ -164,25 +201,22 @@ class PythonClient(Client):
 
     async def _attempt(self, room: str, client_id: str) -> float | None:
         """Send once; return the pause before the next attempt, None if settled."""
-        self.write(Sent(time.monotonic(), room, client_id))
+        name, args = self._outboxes[room][client_id]
+        self.write(Sent(time.monotonic(), room, client_id, name, args))
         connection = self._connection
-        length = self.rng.randint(1, self.rng.choice(TEXT_LENGTHS))
-        payload: dict[str, object] = {
-            "room": room,
-            "clientId": client_id,
-            "type": "text",
-            "text": text_of(client_id, length),
-        }
         try:
             if connection is None:
                 raise LostError("the connection ended")
-            ack = await connection.request("send", payload, seconds=ANSWER_SECONDS)
+            payload = self._payload(room, client_id)
+            ack = await connection.request(name, payload, seconds=ANSWER_SECONDS)
         except LostError:
             self._answered(room, client_id, Outcome.UNKNOWN, code="cut off")
             return 0.0
         if ack.get("ok"):
-            told = ("message", "offset", "uid", "duplicate", "durability")
-            members = {name: ack[name] for name in told}
+            members = {each: ack[each] for each in PLACE if each in ack}
+            if name != "send":
+                # The number is that of the message which was changed.
+                members = {**members, "message": 0, "ack": ack}
             self._answered(room, client_id, Outcome.ACKED, **members)
             return None
         code = ack["error"]["code"]
@@ -193,6 +227,16 @@ class PythonClient(Client):
         elif not ack["error"]["temporary"]:
             return None
         return max(RETRY_SECONDS, float(ack["error"].get("retryAfter", 0)) / 1000)
+
+    def _payload(self, room: str, client_id: str) -> dict[str, object]:
+        name, args = self._outboxes[room][client_id]
+        payload: dict[str, object] = {"room": room, **args}
+        if name in NAMED_BY:
+            payload[NAMED_BY[name]] = client_id
+        if name in ("send", "edit"):
+            length = self.rng.randint(1, self.rng.choice(TEXT_LENGTHS))
+            payload["text"] = text_of(client_id, length)
+        return payload | ({"type": "text"} if name == "send" else {})
 
     def _answered(
         self, room: str, client_id: str, outcome: Outcome, **members: Any
@@ -211,7 +255,8 @@ class PythonClient(Client):
         """Take note that something changed, for the counts and for who waits."""
         self.unsent = sum(map(len, self._outboxes.values()))
         for room, view in self._views.items():
-            self.positions[room].attended = view.attended
+            position = self.positions[room]
+            position.attended, position.barred = view.attended, view.barred
         self._changed.set()
 
     async def _until(self, condition: Callable[[], bool]) -> None:

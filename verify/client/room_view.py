@@ -4,13 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from verify.history import Began, Read, Record, Shown
-
-# Written down in place of the clientId when a text is not what was sent.
-GARBLED = "garbled"
-
-# In a text, for the clientId that its sender's client had still to choose.
-UNNAMED = "*"
+from verify.history import Began, Joined, Read, Record, Shown, event_members
 
 
 class RoomView:
@@ -18,6 +12,7 @@ class RoomView:
 
     Attributes:
         attended: Whether the last join was answered, and nothing asks for another one.
+        barred: Whether the last join was forbidden.
 
     Args:
         room: Room id.
@@ -28,13 +23,14 @@ class RoomView:
         self.room = room
         self._write = write
         self._cursor: str | None = None
-        self.attended = False
+        self.attended = self.barred = False
         self._asked = False
+        self._asked_at = 0.0
         self._reload = False
 
     def ask(self) -> dict[str, object]:
         """Return the payload of a join. Until its ack live events are not shown."""
-        self._asked = True
+        self._asked, self._asked_at = True, time.monotonic()
         cursor = {} if self._cursor is None else {"cursor": self._cursor}
         return {"room": self.room, **cursor}
 
@@ -49,24 +45,32 @@ class RoomView:
 
     def joined(self, ack: dict[str, Any]) -> None:
         """Take the ack of a join that succeeded."""
+        offset = int(ack["cursor"].partition(":")[0])
+        now = time.monotonic()
+        self._write(Joined(now, self.room, self._asked_at, offset))
         if not ack["recovered"]:
-            offset = int(ack["cursor"].partition(":")[0])
-            now = time.monotonic()
             self._write(Began(now, self.room, offset, self._cursor, self._reload))
-        self._reload = self._asked = False
+        self._reload = self._asked = self.barred = False
         # Else what was missed is more than one answer holds: ask again from its end.
         self.attended = not ack.get("more")
         for name, payload in ack["events"]:
-            self._show(name, payload)
+            self._show(name, payload, self._asked_at)
         self._cursor = ack["cursor"]
         self._told_marks(ack)
+
+    def refused(self, error: dict[str, Any]) -> None:
+        """Take a refusal: whoever was put out while away begins anew, if they may."""
+        if error["code"] == "forbidden":
+            self.barred, self._cursor = True, None
 
     def event(self, name: str, payload: dict[str, Any]) -> None:
         """Take a live event; the room is not attended if it has to be joined again."""
         if self._asked:
             # The ack will tell where the room stands, this event included.
             return
-        if name == "reload":
+        if name == "membership_ended":
+            self.attended, self._cursor = False, None
+        elif name == "reload":
             self._cursor = None
             # What comes until the next join belongs to a past that is not known.
             self._reload = self._asked = True
@@ -82,27 +86,8 @@ class RoomView:
         for user, message in (payload.get("reads") or {}).items():
             self._write(Read(time.monotonic(), self.room, user, message))
 
-    def _show(self, name: str, payload: dict[str, Any]) -> None:
-        offset, uid = payload["offset"], payload["uid"]
-        message, user, client_id = 0, "", ""
-        if name == "message":
-            message, user = payload["message"], payload["user"]
-            client_id = _client_id(payload)
+    def _show(self, name: str, payload: dict[str, Any], asked_at: float = 0.0) -> None:
+        members = event_members(name, payload)
         now = time.monotonic()
-        self._write(Shown(now, self.room, offset, uid, message, user, client_id))
-        self._cursor = f"{offset}:{uid}"
-
-
-def text_of(client_id: str, length: int) -> str:
-    """Return a text that tells whether it arrived as it was sent."""
-    return f"{client_id}/{'x' * length}/{length}"
-
-
-def _client_id(payload: dict[str, Any]) -> str:
-    client_id, _, rest = str(payload.get("text")).partition("/")
-    filling, _, length = rest.partition("/")
-    # A message that was deleted since has none.
-    own = str(payload.get("clientId", ""))
-    named = client_id in (own, UNNAMED)
-    whole = named and str(len(filling)) == length
-    return own if whole else GARBLED
+        self._write(Shown(now, self.room, **members, asked_at=asked_at))
+        self._cursor = f"{payload['offset']}:{payload['uid']}"

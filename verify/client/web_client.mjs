@@ -39,28 +39,33 @@ chat.connection.request = (event, payload, options) => {
   return answer;
 };
 
-function idOf({ text, clientId }) {
-  const [id, filling, length] = String(text).split("/");
-  const isWhole = (id === clientId || id === UNNAMED) && filling?.length === Number(length);
-  return isWhole ? clientId : "garbled";
+/** What a text was made with; "" where there is none. */
+function wordsOf({ text }) {
+  if (text === undefined) return "";
+  const [name, filling, length] = text.split("/");
+  return filling?.length === Number(length) ? name : "garbled";
 }
 
-function show(room, { offset, uid, message, ...rest }) {
-  cursors.set(room, `${offset}:${uid}`);
-  say("shown", { room, offset, uid, message, user: rest.user, client_id: idOf(rest) });
-}
-
-chat.on("message", ({ room, message }) => show(room, message));
-chat.on("changed", ({ room, payload: { offset, uid } }) => {
+/** Write an event of the log down, as `event_members` of history.py has it. */
+function show(room, name, payload) {
+  const { offset, uid, room: _, text, ...rest } = payload;
   // What is told of large rooms at times is no event of the log.
   if (offset === undefined) return;
   cursors.set(room, `${offset}:${uid}`);
-  say("shown", { room, offset, uid, message: 0, user: "", client_id: "" });
-});
+  const { message, user, clientId = "", at, rev, edits, reactions, deleted } = rest;
+  const of =
+    name === "message"
+      ? { message, user, client_id: clientId, more: { at, rev, edits, reactions, deleted } }
+      : { message: 0, user: "", client_id: "", more: rest };
+  say("shown", { room, offset, uid, name, words: wordsOf(payload), ...of });
+}
+
+chat.on("message", ({ room, message }) => show(room, "message", message));
+chat.on("changed", ({ room, name, payload }) => show(room, name, payload));
 chat.on("replaced", ({ room }) => {
   const { cursor, messages } = chat.room(room);
   say("began", { room, offset: cursor.offset, refused_cursor: cursors.get(room) ?? null });
-  for (const message of messages) show(room, message);
+  for (const message of messages) show(room, "message", message);
   cursors.set(room, `${cursor.offset}:${cursor.uid}`);
 });
 chat.on("reads", ({ room }) => {

@@ -44,10 +44,13 @@ class WebClient(Client):
         super().__post_init__()
         self._process: asyncio.subprocess.Process | None = None
 
-    def send(self, room: str, client_id: str) -> None:
-        """Send a message; the client itself chooses the clientId."""
+    def ask(
+        self, room: str, client_id: str, name: str = "send", **args: object
+    ) -> None:
+        """Send a message, whose clientId the client itself chooses; nothing else."""
         length = self.rng.randint(1, self.rng.choice(TEXT_LENGTHS))
-        self._command("send", room=room, length=length)
+        if name == "send":
+            self._command("send", room=room, length=length)
 
     async def mark_read(self, room: str, message: int) -> None:
         """Mark a message as read."""
