@@ -20,14 +20,18 @@ RELIST_TOGETHER = 100
 
 
 class AttendingSession(Protocol):
-    """What attendance needs to know of a session."""
+    """What attendance needs to know of a session.
+
+    ``rooms`` are those that it is in: to the offset of the log's top when its user was
+    last admitted, where this node was behind that; else 0.
+    """
 
     sid: str
     user: str
     name: str | None
     device: str | None
     ended: bool
-    rooms: set[str]
+    rooms: dict[str, int]
 
 
 class Roster:
@@ -78,7 +82,7 @@ class Roster:
         full can be read: the session is in the room then, and listed with its turn.
         """
         self._sessions[session.sid] = session
-        session.rooms.add(room)
+        session.rooms.setdefault(room, 0)
         return self._list(session, room, may_wait=True)
 
     async def remove(self, session: AttendingSession, room: str) -> None:
@@ -89,7 +93,7 @@ class Roster:
         """
         if room not in session.rooms:
             return
-        session.rooms.discard(room)
+        session.rooms.pop(room, None)
         try:
             await self._presence.leave(room=room, sid=session.sid)
         except ChatError:
@@ -98,12 +102,12 @@ class Roster:
 
     def remove_soon(self, session: AttendingSession, room: str) -> None:
         """Take a session off a room's list without waiting for it."""
-        session.rooms.discard(room)
+        session.rooms.pop(room, None)
         self._departures.add(room, session.sid)
 
     def forget(self, session: AttendingSession, room: str) -> None:
         """Take note that a session is not in a room that may have listed it."""
-        session.rooms.discard(room)
+        session.rooms.pop(room, None)
         self.doubt()
 
     def end(self, session: AttendingSession) -> None:

@@ -69,7 +69,7 @@ class ChatSession:
         self.expires_at = expires_at
         self.device = device
         self.ended = False
-        self.rooms: set[str] = set()
+        self.rooms: dict[str, int] = {}
 
 
 Expire = Callable[[ChatSession], Awaitable[None]]

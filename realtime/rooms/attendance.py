@@ -79,6 +79,26 @@ class Attendance:
 
         return resume
 
+    def put_out(self, session: AttendingSession, room: str, offset: int) -> bool:
+        """End the attendance of somebody whom the log's event puts out; true if it did.
+
+        Unlike :meth:`expel` it needs no word from Redis. A session that was admitted
+        after the event, at a node that is behind, stays. One that is on its way in
+        finds the event in what it collects.
+
+        Args:
+            session: A session of the user.
+            room: The room.
+            offset: Of the event, which is delivered now.
+        """
+        is_in = self.attends(session.sid, room)
+        if not is_in or session.rooms.get(room, 0) >= offset:
+            return False
+        self._attempts.supersede(session.sid, room)
+        self.suspend(session, room)
+        self._roster.remove_soon(session, room)
+        return True
+
     async def leave(self, session: AttendingSession, room: str) -> None:
         """End a session's attendance; repeating it is fine."""
         self._attempts.supersede(session.sid, room)

@@ -65,9 +65,11 @@ class _Entering:
         attempt.resume = attendance.interrupt(session, feed.room, self.entry)
         attempts.admit(attempt, self.entry)
 
-    def enter(self) -> None:
+    def enter(self, admitted_at: int) -> None:
         """Put the session into the fan-out."""
         _require_live(self._session)
+        is_behind = self.feed.position.offset < admitted_at
+        self._session.rooms[self.feed.room] = admitted_at if is_behind else 0
         self._attendance.enter(self._session, self.feed.room)
         self._attempt.resume = None
 

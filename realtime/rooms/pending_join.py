@@ -35,8 +35,12 @@ class Entering(Protocol):
     feed: RoomFeed
     entry: Entry
 
-    def enter(self) -> None:
-        """Put the session into the fan-out."""
+    def enter(self, admitted_at: int) -> None:
+        """Put the session into the fan-out.
+
+        Args:
+            admitted_at: Offset of the log's top when its user was admitted.
+        """
         ...
 
     def stay_out(self) -> None:
@@ -94,7 +98,7 @@ class PendingJoin:
         entering, (admission, state, past) = self._entering, self._answers
         entry, cursor = entering.entry, entering.feed.position
         try:
-            if entry.broken:
+            if entry.broken or self._is_put_out(entry.tail, admission.offset):
                 raise UnavailableError("The room changed meanwhile; join again.")
             state.apply([*entry.notices, *entry.tail])
             standing = {
@@ -109,7 +113,7 @@ class PendingJoin:
                 cursor, _ = events.as_log_event(told[-1])
                 entering.stay_out()
             else:
-                entering.enter()
+                entering.enter(admission.offset)
         finally:
             entering.close()
         last_read = max(admission.last_read_message, state.announced_mark(self._user))
@@ -136,6 +140,14 @@ class PendingJoin:
             "pins": self._pins(),
             **{name: orjson.Fragment(value) for name, value in standing.items()},
         }
+
+    def _is_put_out(self, passed: list[bytes], admitted_at: int) -> bool:
+        """Tell whether what passed put the user out after they were admitted."""
+        return any(
+            events.put_out(event) == self._user
+            and events.as_log_event(event)[0].offset > admitted_at
+            for event in passed
+        )
 
     def _unread(self, last_message: int, last_read: int) -> int:
         """Return what is unread by now: deleted messages are not."""

@@ -2,7 +2,7 @@
 
 All nodes hear of it by a control message, which is published in the step that ends the
 membership. Where a gap may have swallowed it, the room's list of late quits says it
-again.
+again. Whoever was put out by others is so from the log's event on, at each node.
 """
 
 from typing import Any
@@ -90,6 +90,19 @@ class Quitting:
         # Whose mark counts has changed.
         self._states.changed(message["room"])
 
+    def put_out(self, channel: str, user: str, offset: int) -> None:
+        """Have a user's sessions hear nothing of a room that comes after an event.
+
+        Args:
+            channel: The room's.
+            user: Whom the event puts out.
+            offset: Of the event, which is delivered now.
+        """
+        room = keys.room_of_channel(channel)
+        for session in self._own_sessions(user):
+            if self._attendance.put_out(session, room, offset):
+                self._tell_ended(session, room)
+
     async def room_gone(self, message: dict[str, Any]) -> None:
         """Take the control message of a room's deletion.
 
@@ -122,11 +135,13 @@ class Quitting:
             return False
 
     def _expel(self, room: str, user: str, *, since: int) -> None:
-        own = keys.user_sessions_room(user)
-        sids = self._manager.recipients(self._namespace, own)
-        for session in self._roster.known(sids):
+        for session in self._own_sessions(user):
             if self._attendance.expel(session, room, since=since):
                 self._tell_ended(session, room)
+
+    def _own_sessions(self, user: str) -> list[AttendingSession]:
+        own = keys.user_sessions_room(user)
+        return self._roster.known(self._manager.recipients(self._namespace, own))
 
     def _tell_ended(self, session: AttendingSession, room: str) -> None:
         self._manager.tell(session.sid, "membership_ended", {"room": room})

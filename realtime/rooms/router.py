@@ -99,8 +99,19 @@ class Router:
         self._check.ready()
 
     def deliver(self, channel: str, encoded: list[bytes]) -> None:
-        """Write encoded event arrays to a room's sessions, without suspending."""
-        self._manager.send_events(channel, encoded)
+        """Write encoded event arrays to a room's sessions, without suspending.
+
+        Whom one of them puts out gets none of the others behind it.
+        """
+        told = 0
+        for index, event in enumerate(encoded):
+            if (user := events.put_out(event)) is not None:
+                self._manager.send_events(channel, encoded[told : index + 1])
+                told = index + 1
+                position, _ = events.as_log_event(event)
+                self._quitting.put_out(channel, user, position.offset)
+        if rest := encoded[told:]:
+            self._manager.send_events(channel, rest)
         if channel in self._changed.rooms:
             for event in encoded:
                 self._changed.passed(channel, event)

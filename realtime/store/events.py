@@ -44,6 +44,7 @@ GONE: Final = "room_gone"
 
 _MESSAGE_HEAD: Final = b'["message",'
 _DELETED_HEAD: Final = b'["message_deleted",'
+_LEFT_HEAD: Final = b'["member_left",'
 _OF_NUMBER: Final = (
     rb'",\{"offset":[0-9]{1,16},"uid":"[A-Za-z0-9_-]{1,32}","message":([0-9]{1,16}),'
 )
@@ -320,6 +321,14 @@ def place_of(event: bytes) -> Place | None:
     return Place(
         name.decode("ascii"), int(offset), int(number) if number else None, user
     )
+
+
+def put_out(event: bytes) -> str | None:
+    """Return the user whom an event of the log tells the end of, else None."""
+    if not event.startswith(_LEFT_HEAD):
+        return None
+    user: str = orjson.loads(event)[1]["user"]
+    return user
 
 
 def is_event(payload: bytes) -> bool:

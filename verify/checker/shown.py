@@ -126,14 +126,24 @@ def _difference(log: FinalLog, view: _View, *, to_end: bool) -> str:
 
 
 def _expected(log: FinalLog, view: _View) -> list[LogEntry]:
-    """The newest page up to the cursor as far as it was shown, then everything."""
+    """The newest page up to the cursor as far as it was shown, then everything.
+
+    Of what came while the page was read there are other events than messages, too.
+    """
     cursor = view.began.offset
     live = [entry for entry in log.entries if entry.offset > cursor]
-    if not any(each.offset <= cursor for each in view.shown):
+    early = [each for each in view.shown if each.offset <= cursor]
+    if not early:
         return live
     # A double of the page counts too much here and shows up as a difference.
     page = range(view.shown[0].offset, cursor + 1)
-    return [entry for entry in log.messages if entry.offset in page] + live
+    others = [each.offset for each in early if not each.message]
+    all_from = min(others, default=cursor + 1)
+    return [
+        entry
+        for entry in log.entries
+        if entry.offset in page and (entry.message or entry.offset >= all_from)
+    ] + live
 
 
 def _said(log: FinalLog, before: list[Shown], seen: Shown, due: LogEntry | None) -> str:
