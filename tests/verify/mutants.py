@@ -15,6 +15,8 @@ from realtime.redis.script import Script
 from realtime.rooms.catch_up import CatchUp
 from realtime.rooms.feed import RoomFeed, Verdict
 from realtime.rooms.feeds import RoomFeeds
+from realtime.rooms.quitting import Quitting
+from realtime.rooms.replay_buffer import RecentEvents
 from realtime.store import scripts
 from tests.kit.waiting import MS
 
@@ -158,17 +160,103 @@ def late_ones_first() -> None:
     Turnstile.enter = enter  # type: ignore[method-assign]
 
 
+def deleted_words_recovered() -> None:
+    """The log and the nodes' memory give the words of deleted messages away."""
+    _change_script("MESSAGE_LOG_READ", "if top[3] then", "if false then")
+
+    def keep(self: RecentEvents, number: int, deletion: bytes) -> None:
+        """Erase nothing."""
+
+    RecentEvents.erase = keep  # type: ignore[method-assign]
+
+
+def edits_not_kept() -> None:
+    """They are told to who is here, and the history has the words from before."""
+    _change_script(
+        "MESSAGE_EDIT",
+        "redis.call('HSET', messages, message, new_state",
+        "redis.call('ECHO', new_state",
+    )
+
+
+def edits_repeated() -> None:
+    """The clientId of an edit that was stored is stored again."""
+    _change_script("MESSAGE_EDIT", "if first then", "if false then")
+
+
+def reactions_miscounted() -> None:
+    """Who takes a reaction back is still counted."""
+    _change_script("MESSAGE_REACT", "(on and 1 or -1)", "(on and 1 or 0)")
+
+
+def pins_not_kept() -> None:
+    """A pin is told and not stored."""
+    _change_script(
+        "MESSAGE_PIN",
+        "redis.call('ZADD', pins, event.offset_text, message)",
+        "redis.call('ZSCORE', pins, message)",
+    )
+
+
+def renames_not_kept() -> None:
+    """A new name is told and not stored."""
+    _change_script(
+        "ROOM_SET",
+        "redis.call('HSET', meta, name, value)",
+        "redis.call('HGET', meta, name)",
+    )
+
+
+def put_out_hear_on() -> None:
+    """Who was put out gets what comes until a node has asked Redis about them."""
+
+    def wait(self: Quitting, channel: str, user: str, offset: int) -> None:
+        """Leave it to the control message, which is behind."""
+
+    Quitting.put_out = wait  # type: ignore[method-assign]
+
+
+def bans_not_kept() -> None:
+    """Who is banned comes back by a join."""
+    _change_script("MEMBERSHIP_ADMIT", "if banned_until > now then", "if false then")
+
+
+def mutes_not_heeded() -> None:
+    """Who is muted writes on."""
+    looked_at = "or string.find(record, 'muted', 1, true) then"
+    _change_script("MESSAGE_LOG_APPEND", looked_at, "then")
+
+
+def roles_not_heeded() -> None:
+    """A member puts others out."""
+    _change_script(
+        "MEMBER_REMOVE",
+        "if rank_of(actor) < 2 or rank_of(actor) <= rank_of(target) then",
+        "if false then",
+    )
+
+
 MUTANTS: dict[str, Callable[[], None]] = {
     mutant.__name__: mutant
     for mutant in (
+        bans_not_kept,
         catch_up_off,
         deduplication_off,
+        deleted_words_recovered,
+        edits_not_kept,
+        edits_repeated,
         late_ones_first,
         lost_tail_not_told,
+        mutes_not_heeded,
         numbers_outside_the_script,
+        pins_not_kept,
         publish_before_store,
+        put_out_hear_on,
+        reactions_miscounted,
         reads_go_backwards,
+        renames_not_kept,
         resubscribe_without_catch_up,
+        roles_not_heeded,
         sessions_kept,
         unknown_told_as_refused,
     )

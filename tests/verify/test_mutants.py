@@ -21,18 +21,29 @@ CUTS = [
     Planned(0.35 * number, Fault("Redis CLIENT KILL pubsub", 0, 0.0))
     for number in range(1, 7)
 ]
+AWAY = [Planned(0.4, Fault("client-node black hole", 0, 1.6))]
 LOST_ANSWERS = [Planned(0.2, Fault("node-Redis answers stall", 0, 3.5))]
 
 # For each mutant: a rule that must be broken, and the faults that bring it out.
 SHOWN_BY: dict[str, tuple[set[str], list[Planned]]] = {
+    "bans_not_kept": ({"put out"}, []),
     "catch_up_off": ({"shown"}, CUTS),
     "deduplication_off": ({"once"}, []),
+    "deleted_words_recovered": ({"deleted"}, AWAY),
+    "edits_not_kept": ({"changed"}, []),
+    "edits_repeated": ({"once"}, LOST_ANSWERS),
     "late_ones_first": ({"sent order"}, []),
     "lost_tail_not_told": ({"shown"}, [Planned(0.5, Fault(TAIL_LOST, 0, 1.0))]),
+    "mutes_not_heeded": ({"judged"}, []),
     "numbers_outside_the_script": ({"contiguous"}, []),
+    "pins_not_kept": ({"state"}, []),
     "publish_before_store": ({"shown"}, []),
+    "put_out_hear_on": ({"put out"}, []),
+    "reactions_miscounted": ({"state"}, []),
     "reads_go_backwards": ({"reads"}, []),
+    "renames_not_kept": ({"state"}, []),
     "resubscribe_without_catch_up": ({"shown"}, CUTS),
+    "roles_not_heeded": ({"judged"}, []),
     "sessions_kept": ({"released"}, []),
     "unknown_told_as_refused": ({"refused"}, LOST_ANSWERS),
 }

@@ -143,8 +143,17 @@ class Connection:
             self._answers.discard(answer)
 
     async def close(self) -> None:
-        """Cut the connection without a farewell and wait for the library's tasks."""
+        """Cut the connection without a farewell and wait for the library's tasks.
+
+        What does not end in time is left to itself: the client goes on without it.
+        """
         self._end("closed by the client")
+        closing = asyncio.create_task(self._close(), name="closing")
+        _done, late = await asyncio.wait([closing], timeout=2 * CLOSE_SECONDS)
+        for task in late:
+            task.cancel()
+
+    async def _close(self) -> None:
         await self._http.close()
         if loops := self._loops():
             _done, late = await asyncio.wait(loops, timeout=CLOSE_SECONDS)
