@@ -5,7 +5,7 @@ Python and JavaScript clients write the same lines: ``{"kind": "shown", ...}``.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -227,6 +227,12 @@ class Violation:
     rule: str
     room: str
     text: str
+
+
+def event_of(shown: Shown) -> LogEntry:
+    """Return the event that was shown."""
+    members = (getattr(shown, each.name) for each in fields(LogEntry))
+    return LogEntry(*members)
 
 
 def place_of(each: Shown | LogEntry) -> tuple[int, str, int, str]:

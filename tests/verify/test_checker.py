@@ -179,7 +179,7 @@ def test_a_newcomer_begins_with_the_newest_page() -> None:
 
 def test_other_events_of_the_log_are_shown_as_well() -> None:
     """An edit has an offset and no number; the page holds messages only."""
-    act = {"name": "said", "more": {"by": "ann"}}
+    act: dict[str, Any] = {"name": "said", "more": {"by": "ann"}}
     other = LogEntry(3, "u3", 0, "", "", **act)
     last = LogEntry(4, "u4", 3, "ann", "c3", words="c3")
     log = log_of(entry(1), entry(2), other, last)

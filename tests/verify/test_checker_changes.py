@@ -139,7 +139,7 @@ def test_an_edit_is_seen_in_its_place() -> None:
     """Everybody who stayed sees it, with its words."""
     log = log_of(FIRST, SECOND, EDIT)
     editing = ann(*asked("e3", "edit", 1.0, message=1))
-    start = [Began(0.0, ROOM, 0), shown(1, FIRST), shown(2, SECOND)]
+    start: list[Record] = [Began(0.0, ROOM, 0), shown(1, FIRST), shown(2, SECOND)]
     assert rules(editing, bob(*start, shown(3, EDIT)), log=log) == []
     other = ("message_edited", {**EDIT[1], "text": text_of("e4", 5)})
     assert rules(editing, bob(*start, shown(3, other)), log=log) == ["shown"]
@@ -171,12 +171,10 @@ def test_what_an_edit_said_may_be_left_out_when_the_message_was_deleted() -> Non
     later = ("message_deleted", {**DELETION[1], "reason": "d4"})
     log = log_of(FIRST, SECOND, EDIT, later)
     deleting = Answered(2.0, ROOM, "d4", Outcome.ACKED, offset=4, uid="u4")
-    acting = ann(
-        *asked("e3", "edit", 1.0, message=1),
-        *(Sent(1.8, ROOM, "d4", "delete", {"message": 1}), deleting),
-    )
+    asking = Sent(1.8, ROOM, "d4", "delete", {"message": 1})
+    acting = ann(*asked("e3", "edit", 1.0, message=1), asking, deleting)
     left = ("message", {**DELETED[1], "deleted": {**BY, "reason": "d4"}, "rev": 4})
-    seen = [Began(0.0, ROOM, 0), shown(1, left), shown(2, SECOND)]
+    seen: list[Record] = [Began(0.0, ROOM, 0), shown(1, left), shown(2, SECOND)]
     assert rules(acting, bob(*seen, shown(3, later)), log=log) == []
     other = ("message_deleted", {**later[1], "message": 2})
     assert rules(acting, bob(*seen, shown(3, other)), log=log) == ["shown"]
@@ -218,13 +216,14 @@ def test_who_was_put_out_is_shown_nothing_that_follows() -> None:
     """Until they have joined again, or were added; of either of their clients."""
     log = log_of(FIRST, SECOND, LEFT, message(4, message=3))
     kicking = ann(*sent(4), *asked("k3", "member_remove", 1.0, user="bob"))
-    start = [Began(0.0, ROOM, 0), shown(1, FIRST), shown(2, SECOND), shown(3, LEFT)]
+    start: list[Record] = [Began(0.0, ROOM, 0), shown(1, FIRST), shown(2, SECOND)]
+    start.append(shown(3, LEFT))
     after = shown(4, message(4, message=3), at=3.0)
     assert rules(kicking, bob(*start), log=log) == []
     assert rules(kicking, bob(*start, after), log=log) == ["put out"]
-    back = [Joined(2.0, ROOM, 1.9, 3), after]
+    back: list[Record] = [Joined(2.0, ROOM, 1.9, 3), after]
     assert rules(kicking, bob(*start, *back), log=log) == []
-    early = [Joined(2.0, ROOM, 1.9, 2), after]
+    early: list[Record] = [Joined(2.0, ROOM, 1.9, 2), after]
     assert rules(kicking, bob(*start, *early), log=log) == ["put out"]
     added = ("member_joined", {"user": "bob", "by": "ann", "role": "member", "at": 4})
     readded = log_of(FIRST, SECOND, LEFT, message(4, message=3), added)

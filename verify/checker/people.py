@@ -8,6 +8,7 @@ from verify.history import (
     FinalLog,
     History,
     Joined,
+    LogEntry,
     Outcome,
     Sent,
     Shown,
@@ -20,8 +21,11 @@ OF_STAFF = frozenset(
     {"pin", "room_changed", "member_joined", "member_left", "member_changed"}
 )
 
-# Events of what a muted member may not do, with the member of the event that names them.
+# Events that nobody makes who is muted; the member of each that names its maker.
 WRITTEN = {"message": "user", "message_edited": "user", "reaction": "user", "pin": "by"}
+
+# Who joined.
+_Joins = list[tuple[str, Joined]]
 
 
 def check_people(
@@ -34,64 +38,68 @@ def check_people(
         log: The room at the end, with all events.
         anew: Times in which the log lost a tail, and kicks and bans with it.
     """
-    for text in _judged(log):
-        yield Violation("judged", log.room, text)
-    joins = {
+    rights = _Rights()
+    for entry in log.entries:
+        if text := rights.wrong(entry):
+            yield Violation("judged", log.room, text)
+        rights.take(entry)
+    joins: _Joins = [
         (history.user, record)
         for history in histories
         for record in history.records
         if isinstance(record, Joined) and record.room == log.room
-    }
+    ]
     for history in histories:
         for text in _seen_outside(history, log, joins, anew):
             yield Violation("put out", log.room, f"{history.client} {text}")
-    for user, since, until in _bans(histories, log, anew):
-        for who, join in joins:
-            if who == user and since < join.asked_at and join.at < until:
-                late = join.asked_at - since
-                text = f"{user} joined {late:.3f} s after their ban was acknowledged"
-                yield Violation("put out", log.room, text)
+    for text in _joined_banned(_bans(histories, log), joins, anew):
+        yield Violation("put out", log.room, text)
 
 
-def _judged(log: FinalLog) -> Iterator[str]:
-    """Follow roles and mutes through the log, and say who went beyond them."""
-    roles: dict[str, str] = {}
-    muted: dict[str, int] = {}
-    authors: dict[int, str] = {}
-    for entry in log.entries:
-        more = entry.more
-        actor = str(entry.user or more.get(WRITTEN.get(entry.name, "by"), ""))
-        what = f"{entry.name} at offset {entry.offset} is by {actor}"
-        is_staff = roles.get(actor, "member") != "member"
-        author = authors.get(more.get("message", 0), actor)
-        if entry.name == "room_created":
-            roles[actor] = "owner"
-        elif entry.name in OF_STAFF and not is_staff:
-            yield f"{what}, a member"
-        elif entry.name == "message_edited" and actor != author:
-            yield f"{what}; the message is of {author}"
-        elif entry.name == "message_deleted" and actor != author and not is_staff:
-            yield f"{what}, a member; the message is of {author}"
-        if entry.name in WRITTEN and more.get("at", 0) < muted.get(actor, 0):
-            yield f"{what}, who is muted until {muted[actor]}"
+class _Rights:
+    """Who is what in a room, by its log."""
+
+    def __init__(self) -> None:
+        self._staff: set[str] = set()
+        self._muted: dict[str, int] = {}
+        self._authors: dict[int, str] = {}
+
+    def wrong(self, entry: LogEntry) -> str:
+        """Say what is wrong with an event's being made by who made it."""
+        actor = _actor(entry)
+        is_staff = actor in self._staff
+        author = self._authors.get(entry.more.get("message", 0), actor)
+        by = f"{entry.name} at offset {entry.offset} is by {actor}"
+        if entry.name in WRITTEN and entry.more.get("at", 0) < self._muted.get(
+            actor, 0
+        ):
+            return f"{by}, who is muted until {self._muted[actor]}"
+        if entry.name in OF_STAFF and not is_staff:
+            return f"{by}, a member"
+        may_change = actor == author or (entry.name == "message_deleted" and is_staff)
+        if entry.name in ("message_edited", "message_deleted") and not may_change:
+            return f"{by}; the message is of {author}"
+        return ""
+
+    def take(self, entry: LogEntry) -> None:
+        """Take note of what an event changes."""
+        user, role = entry.more.get("user", ""), entry.more.get("role", "member")
         if entry.message:
-            authors[entry.message] = entry.user
-        elif entry.name == "member_joined":
-            roles[more["user"]] = more["role"]
-        elif entry.name == "member_changed":
-            roles[more["user"]] = more["role"]
-            muted[more["user"]] = more["mutedUntil"] or 0
-        elif entry.name == "member_left":
+            self._authors[entry.message] = entry.user
+        elif entry.name == "room_created":
+            self._staff.add(_actor(entry))
+        elif entry.name in ("member_joined", "member_changed", "member_left"):
             # Whoever comes back is a new member.
-            muted.pop(more["user"], None)
-            roles.pop(more["user"], None)
+            (self._staff.discard if role == "member" else self._staff.add)(user)
+            self._muted[user] = entry.more.get("mutedUntil") or 0
+
+
+def _actor(entry: LogEntry) -> str:
+    return str(entry.user or entry.more.get(WRITTEN.get(entry.name, "by"), ""))
 
 
 def _seen_outside(
-    history: History,
-    log: FinalLog,
-    joins: set[tuple[str, Joined]],
-    anew: Sequence[Span],
+    history: History, log: FinalLog, joins: _Joins, anew: Sequence[Span]
 ) -> Iterator[str]:
     """Say what a client was shown of the time in which its user was no member.
 
@@ -100,57 +108,60 @@ def _seen_outside(
     own = [each for each in log.entries if each.more.get("user") == history.user]
     left = [each.offset for each in own if each.name == "member_left"]
     added = [each.offset for each in own if each.name == "member_joined"]
-    for record in history.records:
-        if not isinstance(record, Shown) or record.room != log.room:
+    back = [join for user, join in joins if user == history.user]
+    for seen in history.records:
+        if not isinstance(seen, Shown) or seen.room != log.room:
             continue
-        put_out = max((each for each in left if each < record.offset), default=0)
+        put_out = max((each for each in left if each < seen.offset), default=0)
         if not put_out or any(each > put_out for each in added):
             continue
-        is_back = any(
-            who == history.user
-            and put_out <= join.offset
-            and join.asked_at <= record.at
-            for who, join in joins
-        )
-        if not is_back and not is_near(anew, record.at, record.at):
+        is_back = any(put_out <= at.offset and at.asked_at <= seen.at for at in back)
+        if not is_back and not is_near(anew, seen.at, seen.at):
             yield (
-                f"was shown {record.name} at offset {record.offset}; {history.user} was"
-                f" put out at offset {put_out}"
+                f"was shown {seen.name} at offset {seen.offset}; {history.user} was put"
+                f" out at offset {put_out}"
             )
 
 
+def _joined_banned(
+    bans: Sequence[tuple[str, float, float]], joins: _Joins, anew: Sequence[Span]
+) -> Iterator[str]:
+    for user, since, until in bans:
+        for who, join in joins:
+            if who == user and since < join.asked_at and join.at < until:
+                late = join.asked_at - since
+                if not is_near(anew, since, join.at):
+                    yield f"{user} joined {late:.3f} s after their ban was acknowledged"
+
+
 def _bans(
-    histories: Sequence[History], log: FinalLog, anew: Sequence[Span]
-) -> Iterator[tuple[str, float, float]]:
-    """Yield each user who was banned, with times between which they certainly were.
+    histories: Sequence[History], log: FinalLog
+) -> list[tuple[str, float, float]]:
+    """Return each user who was banned, and from when to when they certainly were.
 
     From the ack to the ban's length after the first attempt, or to the first attempt to
     end it. Where the answer of an earlier such attempt was cut off, it may come late.
     """
-    sent: list[Sent] = []
-    cut_off: set[str] = set()
-    acked: dict[str, float] = {}
-    for history in histories:
-        for record in history.records:
-            if isinstance(record, Sent) and record.room == log.room:
-                sent += [record] if record.name in ("member_remove", "unban") else []
-            elif isinstance(record, Answered) and record.room == log.room:
-                if record.outcome is Outcome.ACKED:
-                    acked[record.client_id] = record.at
-                elif record.outcome is Outcome.UNKNOWN:
-                    cut_off.add(record.client_id)
-    ends = [each for each in sent if each.name == "unban"]
-    first: dict[str, Sent] = {}
-    for each in sorted(sent, key=lambda each: each.at):
-        first.setdefault(each.client_id, each)
+    records = [
+        record
+        for history in histories
+        for record in history.records
+        if isinstance(record, Sent | Answered) and record.room == log.room
+    ]
+    answers = [each for each in records if isinstance(each, Answered)]
+    acked = {e.client_id: e.at for e in answers if e.outcome is Outcome.ACKED}
+    cut_off = {e.client_id for e in answers if e.outcome is Outcome.UNKNOWN}
+    asked = [each for each in records if isinstance(each, Sent)]
+    ends = [each for each in asked if each.name == "unban"]
+    first = {
+        each.client_id: each for each in reversed(asked) if "banSeconds" in each.args
+    }
+    found = []
     for name, ban in first.items():
-        if "banSeconds" not in ban.args or name not in acked:
-            continue
-        user, since = ban.args["user"], acked[name]
+        user = ban.args["user"]
         own = [each for each in ends if each.args["user"] == user]
-        until = min(
-            [ban.at + ban.args["banSeconds"], *(e.at for e in own if e.at > ban.at)]
-        )
-        may_end = any(each.client_id in cut_off for each in own)
-        if not may_end and not is_near(anew, ban.at, until):
-            yield user, since, until
+        later = [each.at for each in own if each.at > ban.at]
+        until = min([ban.at + ban.args["banSeconds"], *later])
+        if name in acked and not any(each.client_id in cut_off for each in own):
+            found.append((user, acked[name], until))
+    return found

@@ -1,4 +1,4 @@
-"""Checks of what was asked for: carried out once, in the place that was acknowledged."""
+"""Checks of what was asked for: done once, in the place that was acknowledged."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +16,8 @@ from verify.history import (
     Violation,
 )
 
-# Operations that carry their name into the log, by that of their event: the member of it
-# that has the name, and the one that has the user. Those of a message are of its own.
+# Events that have the name of their operation: in which member, and in which one the
+# user. That of an edit is made of its words.
 NAMED = {
     "message_edited": ("", "user"),
     "message_deleted": ("reason", "by"),
@@ -58,7 +58,12 @@ class _Operation:
         return ", ".join(sorted({each.code for each in self.refused}))
 
 
-_Operations = dict[tuple[str, str], _Operation]
+class _Operations(dict[tuple[str, str], _Operation]):
+    """By user and clientId."""
+
+    def __missing__(self, key: tuple[str, str]) -> _Operation:
+        self[key] = made = _Operation(f"{key[1]} of {key[0]}")
+        return made
 
 
 def check_sends(
@@ -99,29 +104,29 @@ def operation_of(entry: LogEntry) -> tuple[str, str]:
 
 
 def _operations(histories: Sequence[History], log: FinalLog) -> _Operations:
-    found: _Operations = {}
-
-    def named(user: str, client_id: str) -> _Operation:
-        made = _Operation(f"{client_id} of {user}")
-        return found.setdefault((user, client_id), made)
-
+    found = _Operations()
     for history in histories:
-        asked_at: dict[str, float] = {}
-        for record in history.records:
-            if isinstance(record, Sent | Answered) and record.room == log.room:
-                operation = named(history.user, record.client_id)
-                operation.take(record, asked_at.get(record.client_id, record.at))
-                if isinstance(record, Sent):
-                    asked_at[record.client_id] = record.at
+        for record, asked_at in _attempts(history, log.room):
+            found[history.user, record.client_id].take(record, asked_at)
     by_uid = {ack.uid: each for each in found.values() for _, ack in each.acks}
     for entry in log.entries:
         user, name = operation_of(entry)
         if name:
-            named(user, name).entries.append(entry)
+            found[user, name].entries.append(entry)
         elif entry.uid in by_uid:
             # What was deleted since names nobody in the history.
             by_uid[entry.uid].entries.append(entry)
     return found
+
+
+def _attempts(history: History, room: str) -> Iterator[tuple[Sent | Answered, float]]:
+    """Yield beginnings and ends of attempts, with the time of the beginning."""
+    asked_at: dict[str, float] = {}
+    for record in history.records:
+        if isinstance(record, Sent | Answered) and record.room == room:
+            if isinstance(record, Sent):
+                asked_at[record.client_id] = record.at
+            yield record, asked_at.get(record.client_id, record.at)
 
 
 def _jumps(log: FinalLog) -> Iterator[str]:

@@ -18,6 +18,7 @@ from verify.history import (
     Shown,
     Span,
     Violation,
+    event_of,
 )
 
 # What Redis may not have on disk or at its replicas yet when it ends.
@@ -32,25 +33,97 @@ class _Message:
     reactors: dict[str, set[str]] = field(default_factory=dict)
     # When each change was acknowledged, by its offset.
     acked_at: dict[int, float] = field(default_factory=dict)
+    deleted_at: int = 0
 
-    @property
-    def now(self) -> dict[str, Any]:
-        return self.states[max(self.states)]
+    def change(self, entry: LogEntry) -> str:
+        """Add the state that an event makes; return what is wrong with it."""
+        if self.deleted_at:
+            return "comes after its deletion"
+        state = {**self.states[max(self.states)], "rev": entry.offset}
+        self.states[entry.offset] = state
+        if entry.name == "reaction":
+            return self._react(state, entry.more)
+        if entry.name == "message_edited":
+            state |= {"words": entry.words, "edits": state.get("edits", 0) + 1}
+            is_next = entry.more["edits"] == state["edits"]
+            return "" if is_next else f"is edit {state['edits']}"
+        self.deleted_at = entry.offset
+        by = {name: entry.more.get(name) for name in ("by", "reason", "at")}
+        by = {name: value for name, value in by.items() if value is not None}
+        state |= {"words": "", "deleted": by}
+        for gone in ("edits", "reactions"):
+            state.pop(gone, None)
+        return ""
 
-    @property
-    def deleted_at(self) -> int:
-        """Offset of its deletion, 0 if there is none."""
-        return max(self.states) if "deleted" in self.now else 0
+    def _react(self, state: dict[str, Any], event: dict[str, Any]) -> str:
+        users = self.reactors.setdefault(event["key"], set())
+        is_new = (event["user"] in users) is not event["on"]
+        (users.add if event["on"] else users.discard)(event["user"])
+        counts = {key: len(each) for key, each in self.reactors.items() if each}
+        state.pop("reactions", None)
+        state |= {"reactions": counts} if counts else {}
+        if is_new and event["count"] == len(users):
+            return ""
+        return f"tells {event['count']}, where {sorted(users)} have reacted"
 
 
-@dataclass(slots=True)
 class _Room:
-    messages: dict[int, _Message] = field(default_factory=dict)
-    # By user, message, key and whether it was set.
-    reactions: dict[tuple[object, ...], list[LogEntry]] = field(default_factory=dict)
-    pins: list[int] = field(default_factory=list)
-    title: str | None = None
-    wrong: list[str] = field(default_factory=list)
+    """A room as its log makes it.
+
+    Attributes:
+        messages: By number.
+        reactions: Events by user, message, key and whether it was set.
+        pins: Numbers of the pinned messages.
+        title: The room's name.
+        wrong: What no event of the log may do, and one does.
+    """
+
+    def __init__(self, log: FinalLog) -> None:
+        self.messages: dict[int, _Message] = {}
+        self.reactions: dict[tuple[object, ...], list[LogEntry]] = {}
+        self.pins: list[int] = []
+        self.title: str | None = None
+        self.wrong: list[str] = []
+        for entry in log.entries:
+            self._take(entry)
+        for name, told, due in (
+            ("pins are", log.pins, self.pins),
+            ("name is", log.title, self.title),
+        ):
+            if told != due and (told is not None or name == "name is"):
+                self.wrong.append(f"the {name} {told}, where the log says {due}")
+
+    def _take(self, entry: LogEntry) -> None:
+        more, number = entry.more, entry.more.get("message", 0)
+        if entry.message:
+            words = entry.client_id if entry.words == UNNAMED else entry.words
+            self.messages[entry.message] = _Message({0: {"words": words, **more}})
+        elif entry.name == "room_changed":
+            self.title = more["name"]
+        elif entry.name in ("pin", "message_deleted"):
+            self.pins = [each for each in self.pins if each != number]
+            self.pins += [number] if more.get("on") else []
+        elif entry.name == "reaction":
+            named = (more["user"], number, more["key"], more["on"])
+            self.reactions.setdefault(named, []).append(entry)
+        message = None if entry.name == "pin" else self.messages.get(number)
+        if message is not None and (text := message.change(entry)):
+            about = f"{entry.name} of message {number} at offset {entry.offset}"
+            self.wrong.append(f"{about} {text}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a client was told of a message, by a state or by an event."""
+
+    at: float
+    asked_at: float
+    number: int
+    rev: int
+    # None: of an event that is no message.
+    state: dict[str, Any] | None
+    words: str
+    is_page: bool
 
 
 def check_states(
@@ -63,179 +136,21 @@ def check_states(
         log: The room at the end, with all events.
         anew: Times in which the log lost a tail: what was told then may be of it.
     """
-    room = _fold(log)
-    for text in room.wrong:
-        yield Violation("state", log.room, text)
-    if log.pins is not None and log.pins != room.pins:
-        text = f"the pins are {log.pins}, where the log says {room.pins}"
-        yield Violation("state", log.room, text)
-    if log.title != room.title:
-        text = f"the name is {log.title}, where the log says {room.title}"
-        yield Violation("state", log.room, text)
-    for text in _note_acks(room, histories, log, anew):
-        yield Violation("changed", log.room, text)
+    room = _Room(log)
+    found = [("state", text) for text in room.wrong]
     for history in histories:
-        for at, asked_at, state, is_page in _told(history, log.room):
-            if is_near(anew, asked_at or at, at):
-                continue
-            for rule, text in _wrong(room, state, asked_at, is_page=is_page):
-                yield Violation(rule, log.room, f"{history.client} {text}")
-
-
-def _fold(log: FinalLog) -> _Room:
-    """Apply the log's events, and note what none of them may do."""
-    room = _Room()
-    for entry in log.entries:
-        more, known = entry.more, room.messages.get(entry.more.get("message", 0))
-        if entry.message:
-            words = entry.client_id if entry.words == UNNAMED else entry.words
-            room.messages[entry.message] = _Message({0: {"words": words, **more}})
-        elif entry.name == "room_changed":
-            room.title = more["name"]
-        elif entry.name == "pin":
-            room.pins = [each for each in room.pins if each != more["message"]]
-            room.pins += [more["message"]] if more["on"] else []
-        elif known is not None:
-            if entry.name == "reaction":
-                reaction = (more["user"], more["message"], more["key"], more["on"])
-                room.reactions.setdefault(reaction, []).append(entry)
-            if known.deleted_at:
-                room.wrong.append(f"{_of(entry)} comes after its deletion")
-            elif text := _change(known, entry):
-                room.wrong.append(f"{_of(entry)} {text}")
-            if entry.name == "message_deleted" and more["message"] in room.pins:
-                room.pins.remove(more["message"])
-    return room
-
-
-def _change(message: _Message, entry: LogEntry) -> str:
-    """Add the state that an event makes; return what is wrong with it."""
-    state, more = {**message.now, "rev": entry.offset}, entry.more
-    message.states[entry.offset] = state
-    if entry.name == "message_edited":
-        state |= {"words": entry.words, "edits": state.get("edits", 0) + 1}
-        return (
-            "" if more["edits"] == state["edits"] else f"is its {state['edits']}. one"
-        )
-    if entry.name == "message_deleted":
-        by = {name: more[name] for name in ("by", "reason", "at") if name in more}
-        left = {"words": "", "deleted": by, "rev": entry.offset, "at": state.get("at")}
-        message.states[entry.offset] = left
-        return ""
-    users = message.reactors.setdefault(more["key"], set())
-    is_new = (more["user"] in users) is not more["on"]
-    (users.add if more["on"] else users.discard)(more["user"])
-    counts = {key: len(each) for key, each in message.reactors.items() if each}
-    state.pop("reactions", None)
-    state |= {"reactions": counts} if counts else {}
-    if is_new and more["count"] == len(users):
-        return ""
-    return f"tells {more['count']}, where {sorted(users)} have reacted"
-
-
-def _note_acks(
-    room: _Room, histories: Sequence[History], log: FinalLog, anew: Sequence[Span]
-) -> Iterator[str]:
-    """Note when each change was acknowledged; yield what was and is not there.
-
-    An edit's and a deletion's event is looked for by :mod:`.sends`. A reaction's is any
-    of this user that tells what the ack does.
-    """
+        for sent, ack in _acks(history, log.room):
+            text = _note_ack(room, history.user, sent, ack)
+            if text and not is_near(anew, sent.at, ack.at):
+                name = f"{ack.client_id} of {history.user}"
+                found.append(("changed", f"{name} {text}"))
     for history in histories:
-        asked: dict[str, Sent] = {}
-        for record in history.records:
-            if isinstance(record, Sent) and record.room == log.room:
-                asked.setdefault(record.client_id, record)
-            elif isinstance(record, Answered) and record.client_id in asked:
-                sent = asked[record.client_id]
-                if sent.room != record.room or record.outcome is not Outcome.ACKED:
-                    continue
-                if text := _note_ack(room, history.user, sent, record):
-                    if not is_near(anew, sent.at, record.at):
-                        yield f"{record.client_id} of {history.user} {text}"
-
-
-def _note_ack(room: _Room, user: str, sent: Sent, ack: Answered) -> str:
-    message = room.messages.get(sent.args.get("message", 0))
-    if message is None or sent.name not in ("edit", "delete", "react"):
-        return ""
-    if sent.name == "react":
-        return _note_reaction(room, message, user, sent, ack)
-    offset = message.deleted_at if sent.name == "delete" else ack.offset
-    if sent.name == "delete" and not offset:
-        return f"deleted message {sent.args['message']}, which is there"
-    message.acked_at[offset] = min(ack.at, message.acked_at.get(offset, ack.at))
-    return ""
-
-
-def _note_reaction(
-    room: _Room, message: _Message, user: str, sent: Sent, ack: Answered
-) -> str:
-    found = room.reactions.get((user, *sent.args.values()), [])
-    if ack.duplicate:
-        return ""
-    if len(found) == 1:
-        message.acked_at[found[0].offset] = ack.at
-    if any(each.more["count"] == ack.ack["count"] for each in found):
-        return ""
-    return f"was counted as {ack.ack['count']}, which no event tells"
-
-
-def _told(
-    history: History, room: str
-) -> Iterator[tuple[float, float, dict[str, Any], bool]]:
-    """Yield when each state was told and asked for, it, and whether by a page."""
-    page_upto = 0
-    for record in history.records:
-        if isinstance(record, Page) and record.room == room:
-            for each in record.messages:
-                yield record.at, record.asked_at, _state(each), True
-        elif isinstance(record, Shown) and record.room == room:
-            members = {name: getattr(record, name) for name in _MEMBERS}
-            is_page = bool(record.asked_at) and record.offset <= page_upto
-            yield record.at, record.asked_at, _state(members), is_page
-        elif isinstance(record, Began) and record.room == room:
-            page_upto = record.offset
-
-
-_MEMBERS = ("offset", "message", "client_id", "name", "words", "more")
-
-
-def _state(members: dict[str, Any]) -> dict[str, Any]:
-    words = members["words"]
-    if words == UNNAMED:
-        words = members["client_id"]
-    return {**members, "words": words}
-
-
-def _wrong(
-    room: _Room, told: dict[str, Any], asked_at: float, *, is_page: bool
-) -> Iterator[tuple[str, str]]:
-    """Say what is wrong with what was told of a message."""
-    number = told["message"] or told["more"].get("message", 0)
-    message = room.messages.get(number)
-    if message is None:
-        return
-    rev = told["more"].get("rev", 0) if told["message"] else told["offset"]
-    name = (
-        f"was told message {number} (words of {told['words'] or 'nobody'}, rev {rev})"
-    )
-    if told["message"]:
-        due = message.states.get(rev)
-        if due != {"words": told["words"], **told["more"]}:
-            yield "state", f"{name} as {told['more']}, where the log says {due}"
-    missed = [
-        offset
-        for offset, acked_at in message.acked_at.items()
-        if acked_at < asked_at
-        and offset > rev
-        and (is_page or (told["words"] and offset == message.deleted_at))
-    ]
-    if missed:
-        late = asked_at - message.acked_at[missed[0]]
-        rule = "deleted" if message.deleted_at in missed else "changed"
-        what = message.states[missed[0]]
-        yield rule, f"{name} {late:.3f} s after {what} was acknowledged"
+        for told in _told(history, log.room):
+            if not is_near(anew, told.asked_at or told.at, told.at):
+                wrong = _wrong(room, told)
+                found += [(rule, f"{history.client} {text}") for rule, text in wrong]
+    for rule, text in found:
+        yield Violation(rule, log.room, text)
 
 
 def is_near(spans: Sequence[Span], begun_at: float, at: float) -> bool:
@@ -246,6 +161,82 @@ def is_near(spans: Sequence[Span], begun_at: float, at: float) -> bool:
     )
 
 
-def _of(entry: LogEntry) -> str:
-    about = entry.more.get("message")
-    return f"{entry.name} of message {about} at offset {entry.offset}"
+def _acks(history: History, room: str) -> Iterator[tuple[Sent, Answered]]:
+    """Yield what was acknowledged, with its first attempt."""
+    asked: dict[str, Sent] = {}
+    for record in history.records:
+        if isinstance(record, Sent) and record.room == room:
+            asked.setdefault(record.client_id, record)
+        elif isinstance(record, Answered) and record.room == room:
+            sent = asked.get(record.client_id)
+            if sent is not None and record.outcome is Outcome.ACKED:
+                yield sent, record
+
+
+def _note_ack(room: _Room, user: str, sent: Sent, ack: Answered) -> str:
+    """Note when a change was acknowledged; say what of it is not in the log.
+
+    An edit's event is looked for by :mod:`.sends`. A reaction's is any of this user
+    that tells what the ack does.
+    """
+    number = sent.args.get("message", 0)
+    message, offset = room.messages.get(number), 0
+    if message is None or (ack.duplicate and sent.name != "delete"):
+        return ""
+    if sent.name == "react":
+        found = room.reactions.get(
+            (user, number, sent.args["key"], sent.args["on"]), []
+        )
+        if all(each.more["count"] != ack.ack["count"] for each in found):
+            return f"was counted as {ack.ack['count']}, which no event tells"
+        offset = found[0].offset if len(found) == 1 else 0
+    elif sent.name == "edit":
+        offset = ack.offset
+    elif sent.name == "delete":
+        offset = message.deleted_at
+        if not offset:
+            return f"deleted message {number}, which is there"
+    if offset:
+        message.acked_at[offset] = min(ack.at, message.acked_at.get(offset, ack.at))
+    return ""
+
+
+def _told(history: History, room: str) -> Iterator[_Told]:
+    page_upto = 0
+    for record in history.records:
+        if isinstance(record, Began) and record.room == room:
+            page_upto = record.offset
+        elif isinstance(record, Page) and record.room == room:
+            for each in record.messages:
+                yield _told_by(LogEntry(**each), record, is_page=True)
+        elif isinstance(record, Shown) and record.room == room:
+            is_page = bool(record.asked_at) and record.offset <= page_upto
+            yield _told_by(event_of(record), record, is_page=is_page)
+
+
+def _told_by(event: LogEntry, record: Page | Shown, *, is_page: bool) -> _Told:
+    words = event.client_id if event.words == UNNAMED else event.words
+    state = {"words": words, **event.more} if event.message else None
+    number = event.message or event.more.get("message", 0)
+    rev = event.more.get("rev", 0) if event.message else event.offset
+    return _Told(record.at, record.asked_at, number, rev, state, words, is_page)
+
+
+def _wrong(room: _Room, told: _Told) -> Iterator[tuple[str, str]]:
+    """Say what is wrong with what was told of a message."""
+    message = room.messages.get(told.number)
+    if message is None:
+        return
+    name = (
+        f"was told message {told.number} ({told.words or 'no words'}, rev {told.rev})"
+    )
+    if told.state is not None and told.state != (due := message.states.get(told.rev)):
+        yield "state", f"{name} as {told.state}, where the log says {due}"
+    for offset, acked_at in message.acked_at.items():
+        # Recovered events are those of the past, but for words that were deleted.
+        is_due = told.is_page or (told.words and offset == message.deleted_at)
+        if is_due and acked_at < told.asked_at and told.rev < offset:
+            rule = "deleted" if offset == message.deleted_at else "changed"
+            late, what = told.asked_at - acked_at, message.states[offset]
+            yield rule, f"{name} {late:.3f} s after {what} was acknowledged"
+            return

@@ -3,13 +3,14 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from realtime.errors import StartError
 from schemas.people import USERS_AT_ONCE
 from verify.client.client import Client
 from verify.client.connection import Connection, LostError
+from verify.client.operations import Chooser
 from verify.client.python_client import PythonClient
 from verify.client.web_client import WebClient
 from verify.harness.site import Site
@@ -35,20 +36,6 @@ BURST_SHARE, READ_SHARE, TWICE_SHARE = 0.05, 0.25, 0.1
 # connection; begins anew without a cursor; reads the history.
 RECONNECT_SHARE, JOIN_AGAIN_SHARE, START_OVER_SHARE = 0.01, 0.02, 0.005
 LOOK_SHARE = 0.1
-
-# For each message: how often each other operation goes with it. Of members most are
-# refused, for the role; of owner and moderator none is.
-CHANGES = {"edit": 0.15, "delete": 0.06, "react": 0.2, "pin": 0.04}
-ACTS = {"member_remove": 0.03, "member_set": 0.03, "room_set": 0.03, "ban": 0.02}
-
-# Keys of reactions: few, so that several users choose the same one.
-KEYS = ("+1", "heart")
-
-# Messages back to which a reaction, pin or deletion goes.
-BACK = 6
-
-# Range of a ban's and a mute's length, whole seconds: runs are short.
-OUT_SECONDS = (1, 3)
 
 # How often somebody is looked for who was put out of a room and is to be added again.
 ADD_SECONDS = 0.5
@@ -199,55 +186,24 @@ class Crowd:
             room = rng.choice(client.rooms)
             for _ in range(1 + BURST * (rng.random() < BURST_SHARE)):
                 self._say(client, room, rng)
-            for name, args in self._others_of(client, room, rng):
+            position, is_owner = client.positions[room], client is self._staff[0]
+            others = [each.user for each in self._others if room in each.rooms]
+            for name, args in Chooser(position, is_owner, others, rng).draw():
                 client.ask(room, self._next_name(client), name, **args)
-            number = client.positions[room].last_message
+            number = position.last_message
             if number and rng.random() < READ_SHARE:
                 await client.mark_read(room, max(1, number - rng.choice((0, 0, 3))))
             if rng.random() < LOOK_SHARE:
                 await client.look(room)
-            if rng.random() < RECONNECT_SHARE:
-                await client.reconnect()
-            elif rng.random() < JOIN_AGAIN_SHARE:
-                client.join_again(room)
-            elif rng.random() < START_OVER_SHARE:
-                await client.start_over()
+            await self._begin_again(client, room, rng.random())
 
-    def _others_of(
-        self, client: Client, room: str, rng: random.Random
-    ) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Choose what else is asked for together with a message: name and payload."""
-        position, is_owner = client.positions[room], client is self._staff[0]
-        chosen = {name for name, share in CHANGES.items() if rng.random() < share}
-        number = position.last_message - rng.randrange(BACK)
-        if number > 0 and "react" in chosen:
-            yield (
-                "react",
-                {"message": number, "key": rng.choice(KEYS), "on": rng.random() < 0.7},
-            )
-        if number > 0 and "pin" in chosen:
-            yield "pin", {"message": number, "on": rng.random() < 0.7}
-        if position.own and "edit" in chosen:
-            yield "edit", {"message": rng.choice(position.own[-BACK:])}
-        if "delete" in chosen and (number > 0 if is_owner else position.own):
-            own = position.own[-BACK:]
-            yield "delete", {"message": number if is_owner else rng.choice(own)}
-        victims = [each.user for each in self._others if room in each.rooms]
-        for name, share in ACTS.items():
-            if rng.random() >= share or not victims:
-                continue
-            user, seconds = rng.choice(victims), rng.randint(*OUT_SECONDS)
-            if name == "room_set":
-                yield name, {}
-            elif name == "member_set":
-                yield name, {"user": user, "muteSeconds": seconds}
-            elif name == "member_remove":
-                yield name, {"user": user}
-            elif is_owner:
-                # One alone bans: otherwise a shorter ban could replace a longer one.
-                yield "member_remove", {"user": user, "banSeconds": seconds}
-                if rng.random() < 0.3:
-                    yield "unban", {"user": user}
+    async def _begin_again(self, client: Client, room: str, chance: float) -> None:
+        if chance < RECONNECT_SHARE:
+            await client.reconnect()
+        elif chance < RECONNECT_SHARE + JOIN_AGAIN_SHARE:
+            client.join_again(room)
+        elif chance < RECONNECT_SHARE + JOIN_AGAIN_SHARE + START_OVER_SHARE:
+            await client.start_over()
 
     def _say(self, client: Client, room: str, rng: random.Random) -> None:
         name = self._next_name(client)
