@@ -184,6 +184,11 @@ class LogEntry:
     words: str = ""
     more: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def number(self) -> int:
+        """The message that it is, or is about; 0 for none."""
+        return self.message or int(self.more.get("message", 0))
+
 
 @dataclass(frozen=True, slots=True)
 class FinalLog:

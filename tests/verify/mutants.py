@@ -207,6 +207,11 @@ def renames_not_kept() -> None:
     )
 
 
+def newcomers_see_all() -> None:
+    """Who is added sees the past of a room that keeps it from newcomers."""
+    _change_script("MEMBERS_ADD", "history == 'joined' and", "false and")
+
+
 def put_out_hear_on() -> None:
     """Who was put out gets what comes until a node has asked Redis about them."""
 
@@ -248,6 +253,7 @@ MUTANTS: dict[str, Callable[[], None]] = {
         late_ones_first,
         lost_tail_not_told,
         mutes_not_heeded,
+        newcomers_see_all,
         numbers_outside_the_script,
         pins_not_kept,
         publish_before_store,

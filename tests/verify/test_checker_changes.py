@@ -230,6 +230,19 @@ def test_who_was_put_out_is_shown_nothing_that_follows() -> None:
     assert rules(kicking, bob(*start, after), log=readded) == []
 
 
+def test_who_was_added_sees_nothing_from_before() -> None:
+    """Neither a message's words nor those of an edit, where the room is set so."""
+    new = {"user": "bob", "by": "ann", "role": "member", "after": 2, "at": 4}
+    settings = {"name": None, "by": "ann", "at": 3}
+    joins = [Joined(2.0, ROOM, 1.9, 4)]
+    for kept, found in (("joined", ["newcomers"]), ("all", [])):
+        setting = ("room_changed", {**settings, "history": kept})
+        log = log_of(FIRST, SECOND, setting, ("member_joined", new))
+        for seen in (page(3.0, (2, SECOND)), shown(2, SECOND, 3.0, 1.9)):
+            assert rules(ANN, bob(*joins, seen), log=log) == found
+        assert rules(ANN, bob(page(1.0, (2, SECOND)), *joins), log=log) == []
+
+
 def test_who_is_banned_does_not_join() -> None:
     """From the ack on, for as long as it was said, or to an attempt to end it."""
     log = log_of(FIRST, SECOND, LEFT)

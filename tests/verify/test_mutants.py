@@ -35,6 +35,7 @@ SHOWN_BY: dict[str, tuple[set[str], list[Planned]]] = {
     "late_ones_first": ({"sent order"}, []),
     "lost_tail_not_told": ({"shown"}, [Planned(0.5, Fault(TAIL_LOST, 0, 1.0))]),
     "mutes_not_heeded": ({"judged"}, []),
+    "newcomers_see_all": ({"newcomers"}, []),
     "numbers_outside_the_script": ({"contiguous"}, []),
     "pins_not_kept": ({"state"}, []),
     "publish_before_store": ({"shown"}, []),

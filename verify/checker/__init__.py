@@ -23,6 +23,7 @@ RULES = {
     "state": "messages, pins and names are everywhere as the log's events make them",
     "changed": "who asks after an edit, a deletion, a reaction was acknowledged has it",
     "put out": "who was put out sees nothing of the time after, nor escapes a ban",
+    "newcomers": "who was added sees nothing from before, where the room is set so",
     "judged": "only those act who may: by their role, and while they are not muted",
     "continuity": "who has a valid cursor resumes from it",
     "real time": "what was acknowledged before another was sent comes before it",

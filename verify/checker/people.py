@@ -10,10 +10,12 @@ from verify.history import (
     Joined,
     LogEntry,
     Outcome,
+    Page,
     Sent,
     Shown,
     Span,
     Violation,
+    event_of,
 )
 
 # Events that only an owner or moderator makes.
@@ -52,6 +54,8 @@ def check_people(
     for history in histories:
         for text in _seen_outside(history, log, joins, anew):
             yield Violation("put out", log.room, f"{history.client} {text}")
+        for text in _seen_of_before(history, log, anew):
+            yield Violation("newcomers", log.room, f"{history.client} {text}")
     for text in _joined_banned(_bans(histories, log), joins, anew):
         yield Violation("put out", log.room, text)
 
@@ -68,7 +72,7 @@ class _Rights:
         """Say what is wrong with an event's being made by who made it."""
         actor = _actor(entry)
         is_staff = actor in self._staff
-        author = self._authors.get(entry.more.get("message", 0), actor)
+        author = self._authors.get(entry.number, actor)
         by = f"{entry.name} at offset {entry.offset} is by {actor}"
         if entry.name in WRITTEN and entry.more.get("at", 0) < self._muted.get(
             actor, 0
@@ -121,6 +125,36 @@ def _seen_outside(
                 f"was shown {seen.name} at offset {seen.offset}; {history.user} was put"
                 f" out at offset {put_out}"
             )
+
+
+def _seen_of_before(
+    history: History, log: FinalLog, anew: Sequence[Span]
+) -> Iterator[str]:
+    """Say which words a client was shown from before its user was added."""
+    seen = [each for each in log.entries if each.name == "room_changed"]
+    if not any(each.more.get("history") == "joined" for each in seen):
+        return
+    added = [
+        each
+        for each in log.entries
+        if each.name == "member_joined" and each.more["user"] == history.user
+    ]
+    # The last message before the membership that the last join was of.
+    past, joined_at = 0, 0.0
+    for record in history.records:
+        if getattr(record, "room", "") != log.room:
+            continue
+        if isinstance(record, Joined):
+            known = [e.more["after"] for e in added if e.offset <= record.offset]
+            past, joined_at = max([past, *known]), record.at
+        elif isinstance(record, Shown | Page) and not is_near(
+            anew, record.at, record.at
+        ):
+            states = [event_of(record)] if isinstance(record, Shown) else []
+            states += [LogEntry(**each) for each in getattr(record, "messages", ())]
+            early = [each for each in states if each.words and each.number <= past]
+            if early and (isinstance(record, Shown) or joined_at < record.asked_at):
+                yield f"was shown message {early[0].number}, one of {past} before"
 
 
 def _joined_banned(

@@ -12,6 +12,7 @@ from verify.history import (
     Shown,
     Span,
     Violation,
+    event_of,
     place_of,
 )
 
@@ -175,13 +176,11 @@ def _is_same(log: FinalLog, seen: Shown, due: LogEntry) -> bool:
         return seen.client_id == due.client_id or "deleted" in seen.more
     if (seen.name, seen.words) != (due.name, due.words):
         # The words of a message that was deleted since are left out.
-        number, deletion = due.more.get("message"), ("message_deleted", "")
-        is_gone = any(
-            each.name == deletion[0] and each.more["message"] == number
-            for each in log.entries
-        )
-        replaced = due.name == "message_edited" and (seen.name, seen.words) == deletion
-        return replaced and is_gone and seen.more.get("message") == number
+        deletions = [each for each in log.entries if each.name == "message_deleted"]
+        is_gone = due.number in {each.number for each in deletions}
+        left = ("message_deleted", "", due.number)
+        is_left = (seen.name, seen.words, event_of(seen).number) == left
+        return due.name == "message_edited" and is_gone and is_left
     return seen.more == due.more
 
 

@@ -94,7 +94,7 @@ class _Room:
                 self.wrong.append(f"the {name} {told}, where the log says {due}")
 
     def _take(self, entry: LogEntry) -> None:
-        more, number = entry.more, entry.more.get("message", 0)
+        more, number = entry.more, entry.number
         if entry.message:
             words = entry.client_id if entry.words == UNNAMED else entry.words
             self.messages[entry.message] = _Message({0: {"words": words, **more}})
@@ -106,7 +106,8 @@ class _Room:
         elif entry.name == "reaction":
             named = (more["user"], number, more["key"], more["on"])
             self.reactions.setdefault(named, []).append(entry)
-        message = None if entry.name == "pin" else self.messages.get(number)
+        is_change = not entry.message and entry.name != "pin"
+        message = self.messages.get(number) if is_change else None
         if message is not None and (text := message.change(entry)):
             about = f"{entry.name} of message {number} at offset {entry.offset}"
             self.wrong.append(f"{about} {text}")
@@ -217,9 +218,8 @@ def _told(history: History, room: str) -> Iterator[_Told]:
 def _told_by(event: LogEntry, record: Page | Shown, *, is_page: bool) -> _Told:
     words = event.client_id if event.words == UNNAMED else event.words
     state = {"words": words, **event.more} if event.message else None
-    number = event.message or event.more.get("message", 0)
     rev = event.more.get("rev", 0) if event.message else event.offset
-    return _Told(record.at, record.asked_at, number, rev, state, words, is_page)
+    return _Told(record.at, record.asked_at, event.number, rev, state, words, is_page)
 
 
 def _wrong(room: _Room, told: _Told) -> Iterator[tuple[str, str]]:

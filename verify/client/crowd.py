@@ -55,7 +55,8 @@ class Crowd:
         plan: How many there are, and what they do; by its seed.
         site: Where.
         rooms: Ids of the rooms; everybody attends the first one, half the others. The
-            last one is private. The first user owns them, the second one moderates.
+            last one is private, and newcomers see none of its past. The first user owns
+            them, the second one moderates.
         web_url: Where web clients connect.
     """
 
@@ -130,7 +131,7 @@ class Crowd:
                 if moderator.user != owner.user:
                     new = {"users": [moderator.user], "role": "moderator"}
                     await ask("members_add", room=room, **new)
-            await ask("room_set", room=self._private, private=True)
+            await ask("room_set", room=self._private, private=True, history="joined")
             users = {each.user for each in self.clients if self._private in each.rooms}
             for at in range(0, len(users), USERS_AT_ONCE):
                 some = sorted(users)[at : at + USERS_AT_ONCE]

@@ -26,6 +26,7 @@ class RoomView:
         self.attended = self.barred = False
         self._asked = False
         self._asked_at = 0.0
+        self._since = 1
         self._reload = False
 
     def ask(self) -> dict[str, object]:
@@ -48,8 +49,11 @@ class RoomView:
         offset = int(ack["cursor"].partition(":")[0])
         now = time.monotonic()
         self._write(Joined(now, self.room, self._asked_at, offset))
+        # Whoever came anew where newcomers see no past has none to resume from.
+        cursor = self._cursor if ack["since"] == self._since else None
+        self._since = ack["since"]
         if not ack["recovered"]:
-            self._write(Began(now, self.room, offset, self._cursor, self._reload))
+            self._write(Began(now, self.room, offset, cursor, self._reload))
         self._reload = self._asked = self.barred = False
         # Else what was missed is more than one answer holds: ask again from its end.
         self.attended = not ack.get("more")
