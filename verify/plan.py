@@ -84,6 +84,8 @@ class Plan:
             above what is promised: what is missing then is missing for good.
         released_seconds: Time after the clients have gone until nodes hold nothing
             of them: over two heartbeats.
+        eagerness: How many times as often as usual clients ask for other operations
+            than messages.
         spared: Indexes of nodes that no fault ends; all others strike them.
     """
 
@@ -149,6 +151,7 @@ class Plan:
     make_auth: MakeAuth = development_auth
     settle_seconds: float = 30.0
     released_seconds: float = 10.0
+    eagerness: float = 1.0
     spared: frozenset[int] = frozenset()
 
 

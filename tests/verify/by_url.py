@@ -32,10 +32,22 @@ SEEN_BY_CLIENTS = {
     "reads_go_backwards": "reads",
 }
 
-# Those that show in gaps between node and Redis only: ``--redis`` makes these.
+# Those that show in gaps between node and Redis only, which ``--redis`` makes, or that
+# the log shows, which is read there.
 SEEN_WITH_REDIS = {
+    "bans_not_kept": "put out",
     "catch_up_off": "shown",
+    "deleted_words_recovered": "deleted",
+    "edits_not_kept": "changed",
+    "edits_repeated": "once",
+    "mutes_not_heeded": "judged",
+    "newcomers_see_all": "newcomers",
+    "pins_not_kept": "state",
+    "put_out_hear_on": "put out",
+    "reactions_miscounted": "state",
+    "renames_not_kept": "state",
     "resubscribe_without_catch_up": "shown",
+    "roles_not_heeded": "judged",
 }
 
 # Those that ``--url`` cannot show, and what it would need; runs on nodes of verify's

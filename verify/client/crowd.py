@@ -29,8 +29,11 @@ TRANSPORTS: tuple[tuple[str, ...], ...] = (
 BURST = 3
 
 # For each message: how often a burst follows; a message is marked as read, some of them
-# lower than before on purpose; both clients of one user send the same clientId.
+# lower than before on purpose; both clients of one user use the same clientId.
 BURST_SHARE, READ_SHARE, TWICE_SHARE = 0.05, 0.25, 0.1
+
+# Requests that the server tells apart by their clientId.
+TWICE = frozenset({"send", "edit"})
 
 # For each message: how often a client connects anew; joins again over the same
 # connection; begins anew without a cursor; reads the history.
@@ -64,7 +67,7 @@ class Crowd:
         self, plan: Plan, site: Site, rooms: Sequence[str], web_url: str
     ) -> None:
         self._rng = random.Random(f"crowd {plan.seed}")  # noqa: S311 - repeatable
-        self._rate = plan.rate
+        self._rate, self._eagerness = plan.rate, plan.eagerness
         self._sent = 0
         self._all_rooms = tuple(rooms)
         self._private = rooms[-1]
@@ -186,11 +189,12 @@ class Crowd:
             await self.chatting.wait()
             room = rng.choice(client.rooms)
             for _ in range(1 + BURST * (rng.random() < BURST_SHARE)):
-                self._say(client, room, rng)
+                self._ask(client, room, rng, "send")
             position, is_owner = client.positions[room], client is self._staff[0]
             others = [each.user for each in self._others if room in each.rooms]
-            for name, args in Chooser(position, is_owner, others, rng).draw():
-                client.ask(room, self._next_name(client), name, **args)
+            chooser = Chooser(position, is_owner, others, self._eagerness, rng)
+            for name, args in chooser.draw():
+                self._ask(client, room, rng, name, **args)
             number = position.last_message
             if number and rng.random() < READ_SHARE:
                 await client.mark_read(room, max(1, number - rng.choice((0, 0, 3))))
@@ -206,13 +210,15 @@ class Crowd:
         elif chance < RECONNECT_SHARE + JOIN_AGAIN_SHARE + START_OVER_SHARE:
             await client.start_over()
 
-    def _say(self, client: Client, room: str, rng: random.Random) -> None:
-        name = self._next_name(client)
-        client.ask(room, name)
-        if client in self._twins and rng.random() < TWICE_SHARE:
+    def _ask(
+        self, client: Client, room: str, rng: random.Random, name: str, **args: Any
+    ) -> None:
+        operation = self._next_name(client)
+        client.ask(room, operation, name, **args)
+        if client in self._twins and name in TWICE and rng.random() < TWICE_SHARE:
             for other in self._twins:
                 if other is not client and room in other.rooms:
-                    other.ask(room, name)
+                    other.ask(room, operation, name, **args)
 
     def _next_name(self, client: Client) -> str:
         self._sent += 1

@@ -13,6 +13,9 @@ KEYS = ("+1", "heart")
 # Messages back to which an operation goes.
 BACK = 6
 
+# Messages from one that is reacted to and pinned to the next: several do so to each.
+APART = 20
+
 # Range of a ban's and a mute's length, in whole seconds: runs are short.
 OUT_SECONDS = (1, 3)
 
@@ -28,18 +31,21 @@ class Chooser:
         position: Where the client is in the room.
         is_owner: Whether the room is theirs.
         others: Users who may be put out of it.
+        eagerness: How many times as often as usual they ask.
         rng: Source of the decisions.
     """
 
     position: Position
     is_owner: bool
     others: Sequence[str]
+    eagerness: float
     rng: random.Random
 
     def draw(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the requests that go with one message, and their payloads."""
         for (name, share), make in _OPERATIONS.items():
-            if self.rng.random() < share and (args := make(self)) is not None:
+            is_due = self.rng.random() < share * self.eagerness
+            if is_due and (args := make(self)) is not None:
                 yield name, args
 
     def recent(self) -> dict[str, Any] | None:
@@ -54,8 +60,10 @@ class Chooser:
 
     def switched(self, **more: object) -> dict[str, Any] | None:
         """Choose a message, and whether something of it is set or taken back."""
-        recent = self.recent()
-        return recent and {**recent, **more, "on": self.rng.random() < ON_SHARE}
+        last = self.position.last_message
+        number = max(1, last - last % APART)
+        on = self.rng.random() < ON_SHARE
+        return {"message": number, **more, "on": on} if last else None
 
     def other(self, seconds: str = "") -> dict[str, Any] | None:
         """Choose one of the others, and a time if it is called anything."""
