@@ -185,6 +185,9 @@ class Joining:
         try:
             _require_live(session)
             answers = await self._ask(session, entering, cursor, asking, invite)
+            if answers.admission.deletion > feed.position.offset:
+                # What was read may have the words that this node is to hear the end of.
+                await self._feeds.catch_up(channel)
             _require_live(session)
         except BaseException as error:
             if isinstance(error, ForbiddenError | TooLargeError):

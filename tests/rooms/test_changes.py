@@ -115,3 +115,30 @@ def test_a_node_forgets_deleted_words() -> None:
     late.advance(*DELETED)
     late.recent.remember(START, [SENT[1], EDITED[1]])
     assert late.recent.after(START) == remembered
+
+
+async def test_a_node_that_is_late_gives_no_deleted_words_away(
+    nodes: list[Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its memory has the message still; who comes after the deletion's ack does not."""
+    async with (
+        member(nodes[0], "ann", "42") as ann,
+        member(nodes[-1], "bob", "42") as bob,
+        member(nodes[-1], "bob") as phone,
+    ):
+        cursor = bob.cursors["42"]
+        await ann.send("a secret")
+        await bob.next("message")
+        late: list[bytes] = []
+
+        def receive(_channel: str, event: bytes, *, fits: bool) -> bool:
+            late.append(event)
+            return False
+
+        monkeypatch.setattr(nodes[-1].parts.feeds, "receive", receive)
+        await ann.do("delete", MESSAGE)
+        joined = await phone.join("42", cursor)
+        assert joined["recovered"]
+        assert [each["type"] for each in phone.seen["42"]] == ["deleted"]
+        assert b"secret" not in orjson.dumps(joined)
+        assert late

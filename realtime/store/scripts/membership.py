@@ -15,7 +15,8 @@ class Admission(NamedTuple):
     """A member as they enter a room; ``new``: they became one by this.
 
     ``record`` is their member record, JSON; ``settings`` are those of the room;
-    ``offset`` is the log's top when the numbers were read.
+    ``offset`` is the log's top when the numbers were read, ``deletion`` that of the
+    last message's deletion, or a lower one.
     """
 
     new: bool
@@ -27,6 +28,7 @@ class Admission(NamedTuple):
     pins: list[int]
     settings: "RoomSettings"
     unread_mentions: int
+    deletion: int
 
 
 class RoomSettings(NamedTuple):
@@ -49,10 +51,10 @@ class RoomSettings(NamedTuple):
 def _admission(said: Any) -> Admission | Refusal:
     if said[0] < 0:
         return refusal(said)
-    new, last, read, record, unread, offset, pins, settings, mentions = said
+    new, last, read, record, unread, offset, pins, settings, mentions, deletion = said
     return Admission(
         *(new == 1, last, read, record, unread, offset, pins),
-        *(RoomSettings(*settings), mentions),
+        *(RoomSettings(*settings), mentions, deletion),
     )
 
 

@@ -59,7 +59,7 @@ local before = '["message_deleted",{"offset":' .. event.offset_text .. ',"uid":"
   .. '","message":' .. message .. ',' .. room
 local bytes = before .. by .. '}]'
 local failed = log_event(log, meta, event, uid, bytes, {ARGV[7], tonumber(ARGV[8])},
-  'deletions', '1')
+  'deletions', event.offset_text)
 if failed then
   return failed
 end
