@@ -122,7 +122,9 @@ class PendingJoin:
         )
         record, settings = orjson.loads(admission.record), admission.settings
         since = record.get("since", 1)
-        is_cut = since > 1 and any(events.number_of(each) < since for each in told)
+        # What has no words is told of older messages as well, as to who is here.
+        words = [events.worded_number(each) or since for each in told if since > 1]
+        is_cut = any(number < since for number in words)
         shown = events.messages_since(told, since) if is_cut else told
         return {
             "room": entering.feed.room,

@@ -56,9 +56,6 @@ _MESSAGE_OFFSET: Final = re.compile(rb'\{"offset":([1-9][0-9]{0,15}),')
 _LOG_EVENT: Final = re.compile(
     rb'\["[a-z_]{1,32}",\{"offset":([1-9][0-9]{0,15}),"uid":"([A-Za-z0-9_-]{1,32})"'
 )
-_NUMBERED: Final = re.compile(rb'\["[a-z_]{1,32}' + _OF_NUMBER)
-# Stands for the number of what is about no message.
-ABOVE_ALL: Final = 2**53
 _PLACE: Final = re.compile(
     rb'\["([a-z_]{1,32})",\{"offset":([1-9][0-9]{0,15}),"uid":"[A-Za-z0-9_-]{1,32}"'
     rb'(?:,"message":([1-9][0-9]{0,15})'
@@ -152,14 +149,8 @@ def messages_since(told: Sequence[bytes], number: int) -> list[bytes]:
     return [
         event
         for event in told
-        if event.startswith(_MESSAGE_HEAD) and number_of(event) >= number
+        if event.startswith(_MESSAGE_HEAD) and (worded_number(event) or 0) >= number
     ]
-
-
-def number_of(event: bytes) -> int:
-    """Return the number of the message that an event is about; else a high one."""
-    match = _NUMBERED.match(event)
-    return int(match[1]) if match else ABOVE_ALL
 
 
 def mentioning(event: bytes, user: str) -> int:

@@ -458,3 +458,23 @@ async def test_bad_input_is_named(
         error = await refused(ann, event, payload)
         assert error["code"] == "invalid"
         assert field in error["fields"]
+
+
+async def test_a_newcomer_resumes_though_others_react_to_what_was_before(
+    nodes: list[Node],
+) -> None:
+    """What they missed tells of a message that they may not see, without its words."""
+    async with members(nodes, ["ann", "bob"]) as (ann, bob):
+        asked = {"kind": "private", "history": "joined", "clientId": "c"}
+        room = (await ann.do("room_create", asked))["room"]
+        await ann.join(room)
+        await ann.send("before", room)
+        await ann.do("members_add", {"room": room, "users": ["bob"]})
+        cursor = (await bob.join(room))["cursor"]
+        await bob.do("leave", {"room": room})
+        await ann.do("react", {"room": room, "message": 1, "key": "+1", "on": True})
+        await ann.send("after", room)
+        missed = await bob.join(room, cursor)
+        assert missed["recovered"]
+        assert [name for name, _ in missed["events"]] == ["reaction", "message"]
+        assert bob.texts(room) == ["after"]
