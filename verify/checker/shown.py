@@ -106,7 +106,9 @@ def _not_one_past(view: _View, past: list[Shown], kept: Set[Position]) -> str:
             return f"saw {_name(seen)} after {lost}, which was lost, and was not told"
         if before is not None:
             paged = seen.offset <= view.began.offset
-            follows = seen.offset > before if paged else seen.offset == before + 1
+            # Between the page's last message and the cursor there may be other events.
+            next_one = max(before, view.began.offset) + 1
+            follows = seen.offset > before if paged else seen.offset == next_one
             if not follows:
                 return f"saw {_name(seen)} after offset {before}, in a lost past"
         before = seen.offset
