@@ -253,6 +253,8 @@ def test_who_is_banned_does_not_join() -> None:
     ending = asked("un", "unban", 1.8, user="bob")
     back = bob(Joined(2.1, ROOM, 2.0, 3))
     assert rules(ann(*banning, *ending), back, log=log) == []
+    shorter = [Sent(1.6, ROOM, "k4", "member_remove", {"user": "bob", "banSeconds": 0})]
+    assert rules(ann(*banning, *shorter), back, log=log) == []
 
 
 def test_only_those_act_who_may() -> None:

@@ -173,8 +173,8 @@ def _bans(
 ) -> list[tuple[str, float, float]]:
     """Return each user who was banned, and from when to when they certainly were.
 
-    From the ack to the ban's length after the first attempt, or to the first attempt to
-    end it. Where the answer of an earlier such attempt was cut off, it may come late.
+    From the ack to the ban's length after the first attempt, or to the end that a later
+    ban or unban may have set. Where one of these was cut off, it may come late.
     """
     records = [
         record
@@ -186,16 +186,21 @@ def _bans(
     acked = {e.client_id: e.at for e in answers if e.outcome is Outcome.ACKED}
     cut_off = {e.client_id for e in answers if e.outcome is Outcome.UNKNOWN}
     asked = [each for each in records if isinstance(each, Sent)]
-    ends = [each for each in asked if each.name == "unban"]
-    first = {
-        each.client_id: each for each in reversed(asked) if "banSeconds" in each.args
-    }
+    first: dict[str, Sent] = {}
+    for each in asked:
+        if each.name == "unban" or "banSeconds" in each.args:
+            first.setdefault(each.client_id, each)
     found = []
     for name, ban in first.items():
         user = ban.args["user"]
-        own = [each for each in ends if each.args["user"] == user]
-        later = [each.at for each in own if each.at > ban.at]
-        until = min([ban.at + ban.args["banSeconds"], *later])
-        if name in acked and not any(each.client_id in cut_off for each in own):
+        others = [each for each in first.values() if each.args["user"] == user]
+        others = [each for each in others if each is not ban]
+        is_sure = not any(each.client_id in cut_off for each in others)
+        if name in acked and ban.name != "unban" and is_sure:
+            until = min(map(_end, [ban, *(e for e in others if e.at > ban.at)]))
             found.append((user, acked[name], until))
     return found
+
+
+def _end(sent: Sent) -> float:
+    return sent.at + float(sent.args.get("banSeconds", 0))

@@ -47,8 +47,11 @@ def _excused(history: History, room: str, lost: Span) -> Span:
     It may hear of them until it is told that it has to begin anew.
     """
     start, end = lost
-    views = [each.at for each in of_kind(history.records, Began) if each.room == room]
-    begun = next((at for at in views if at >= start), end)
+    views = [each for each in of_kind(history.records, Began) if each.room == room]
+    views = [each for each in views if each.at >= end]
+    # Who was put out and came back began anew as well, and may not know yet.
+    told = [each.at for each in views if each.reload or each.refused_cursor]
+    begun = min(told or [each.at for each in views], default=end)
     return start - TAIL_SECONDS, max(end, min(begun, end + TOLD_SECONDS))
 
 
