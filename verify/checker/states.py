@@ -141,8 +141,8 @@ def check_states(
     found = [("state", text) for text in room.wrong]
     for history in histories:
         for sent, ack in _acks(history, log.room):
-            text = _note_ack(room, history.user, sent, ack)
-            if text and not is_near(anew, sent.at, ack.at):
+            is_sure = not is_near(anew, sent.at, ack.at)
+            if is_sure and (text := _note_ack(room, history.user, sent, ack)):
                 name = f"{ack.client_id} of {history.user}"
                 found.append(("changed", f"{name} {text}"))
     for history in histories:

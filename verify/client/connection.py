@@ -155,20 +155,21 @@ class Connection:
 
     async def _close(self) -> None:
         await self._http.close()
-        if loops := self._loops():
-            _done, late = await asyncio.wait(loops, timeout=CLOSE_SECONDS)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*loops, return_exceptions=True)
         try:
+            if loops := self._loops():
+                _done, late = await asyncio.wait(loops, timeout=CLOSE_SECONDS)
+                for task in late:
+                    task.cancel()
+                await asyncio.gather(*loops, return_exceptions=True)
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._sio.shutdown()
         except (SocketIOError, aiohttp.ClientError, OSError) as error:
             self.reason = f"{self.reason}; {error}"
-        # A request that the library had not begun yet opens a session of its own.
-        http = self._sio.eio.http
-        if http is not None and http is not self._http:
-            await http.close()
+        finally:
+            # A request that the library had not begun yet opens a session of its own.
+            http = self._sio.eio.http
+            if http is not None and http is not self._http:
+                await http.close()
 
     def _loops(self) -> list[asyncio.Task[None]]:
         """Return the library's own tasks: that which reads, that which writes."""
