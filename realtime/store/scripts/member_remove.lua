@@ -46,6 +46,9 @@ local reports, invites = KEYS[16], KEYS[17]
 local mentions, mentions_all, member_ids = KEYS[18], KEYS[19], KEYS[20]
 local audit, channel, publish = KEYS[15], ARGV[11], ARGV[12]
 
+if was_done(audit, uid) then
+  return {redis.call('ZSCORE', quits, user) and 1 or 0}
+end
 local actor = actor_of(members, ARGV[1])
 if not actor then
   return {-1, 'not_member', 0}

@@ -44,7 +44,10 @@ local event = next_event(log, messages, meta, 'lastMessage')
 if not event then
   return {-1, 'lost', 0}
 end
-local _, muted_until = role_of(record)
+local known_role, muted_until = role_of(record)
+if was_done(audit, uid) then
+  return {known_role, muted_until}
+end
 if mute_ms >= 0 then
   muted_until = mute_ms > 0 and event.at + mute_ms or 0
   record = string.gsub(record, ',"mutedUntil":%d+', '', 1)

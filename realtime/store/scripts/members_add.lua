@@ -27,6 +27,9 @@ local log, messages, staff, bans = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local user, role, uid = ARGV[2], ARGV[3], ARGV[4]
 local audit, member_ids, channel, publish = KEYS[9], KEYS[10], ARGV[8], ARGV[9]
 
+if was_done(audit, uid) then
+  return {1}
+end
 local actor = actor_of(members, ARGV[1])
 if not actor then
   return {-1, 'not_member', 0}

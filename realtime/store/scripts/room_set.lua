@@ -21,6 +21,9 @@ local members, meta, log, messages = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local uid = ARGV[4]
 local audit, channel, publish = KEYS[5], ARGV[8], ARGV[9]
 
+if was_done(audit, uid) then
+  return {1}
+end
 local actor = actor_of(members, ARGV[1])
 if not actor then
   return {-1, 'not_member', 0}
