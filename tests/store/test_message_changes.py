@@ -1,4 +1,4 @@
-"""Edits, deletions, reactions and pins in Redis: who may, what is kept, what goes."""
+"""Edits, deletions, reactions and pins in Redis: who may, and what comes of it."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -32,60 +32,30 @@ from realtime.store.message_log import MessageLog
 from realtime.store.position import START, Position
 from realtime.store.scripts import Refusal
 from tests.kit.store_fixtures import Send, make_log, sender
+from tests.store.changing import (
+    ODD_USER,
+    ROOM,
+    delete,
+    edit,
+    let_in,
+    make_changes,
+    pin,
+    react,
+    state_of,
+)
 
-ROOM = "42"
-ODD_USER = 'a"n\\n,"deleted":{'
 ODD_TEXT = '"at":5},"rev":9}","type":"deleted","deleted":{ \\ 가'
 
 
 @pytest.fixture(autouse=True)
 async def _members(rooms: Memberships, redis_client: Redis) -> None:
-    for user in ("ann", "bob", "mod", "own", ODD_USER):
-        await rooms.admit(ROOM, user)
-    await redis_client.hset(keys.members(ROOM), "mod", '{"role":"moderator"}')
-    await redis_client.hset(keys.members(ROOM), "own", '{"role":"owner"}')
-
-
-def make_changes(link: RedisClient, log: MessageLog, **options: Any) -> MessageChanges:
-    """Return changes with the options given, and ample ones for the rest."""
-    ample = {"edit_seconds": 3600, "announce_members": 100}
-    return MessageChanges(link, log, **(ample | options))
+    await let_in(rooms, redis_client)
 
 
 @pytest.fixture
 def changes(link: RedisClient, log: MessageLog) -> MessageChanges:
     """Changes of messages, without limits that a test would meet."""
     return make_changes(link, log)
-
-
-async def edit(changes: MessageChanges, user: str, text: str, **options: Any) -> Any:
-    """Edit message 1, unless told otherwise."""
-    options = {"message": 1, "client_id": f"e-{text}", "mentions": None, **options}
-    return await changes.edit(room=ROOM, user=user, text=text, **options)
-
-
-async def delete(changes: MessageChanges, user: str, message: int = 1) -> Any:
-    """Delete a message."""
-    return await changes.delete(room=ROOM, user=user, message=message)
-
-
-async def react(
-    changes: MessageChanges, user: str, key: str, *, on: bool = True, message: int = 1
-) -> Any:
-    """React to a message."""
-    return await changes.react(room=ROOM, user=user, message=message, key=key, on=on)
-
-
-async def pin(changes: MessageChanges, user: str, message: int = 1) -> Any:
-    """Pin a message."""
-    return await changes.pin(room=ROOM, user=user, message=message, on=True)
-
-
-async def state_of(log: MessageLog, number: int = 1) -> dict[str, Any]:
-    """Return a message as the history shows it."""
-    page = await log.history(room=ROOM, after=number - 1, limit=1)
-    found: dict[str, Any] = orjson.loads(page.messages[0])
-    return found
 
 
 # Who may what with a message of Ann's: the table of docs/protocol.md, cell by cell.
@@ -393,98 +363,6 @@ async def test_who_enters_is_told_of_the_pins_that_they_may_see(
     await delete(changes, "ann", 1)
     await redis_client.hset(keys.members(ROOM), "bob", '{"role":"member","since":3}')
     assert (await rooms.admit(ROOM, "bob")).pins == [3]
-
-
-async def test_a_deletion_is_unread_by_nobody(
-    changes: MessageChanges, send: Send, rooms: Memberships, redis_client: Redis
-) -> None:
-    """Once each, however often it is deleted; what is read counts no less."""
-    for _ in range(5):
-        await send()
-    await redis_client.zadd(keys.last_read(ROOM), {"bob": 2})
-    for number in (1, 4, 4):
-        await delete(changes, "ann", number)
-    assert (await rooms.admit(ROOM, "bob")).unread == 2
-    await rooms.claim(ROOM, "bob")
-    (listed,) = (await rooms.of_user("bob")).rooms
-    assert listed.unread == 2
-    await redis_client.hset(keys.members(ROOM), "bob", '{"role":"member","since":5}')
-    assert (await rooms.admit(ROOM, "bob")).unread == 1
-
-
-async def test_repeating_each_after_a_cut_changes_nothing_twice(
-    twice_link: RedisClient, send: Send, redis_client: Redis
-) -> None:
-    """The first answer was lost: the second one is the same, or says that it was so."""
-    await send("hello")
-    changes = make_changes(twice_link, make_log(twice_link))
-    assert not (await edit(changes, "ann", "new")).duplicate
-    await react(changes, "ann", "x")
-    await pin(changes, "mod")
-    await delete(changes, "ann")
-    top: Any = await redis_client.hget(keys.meta(ROOM), "offset")
-    assert top == "5"
-
-
-async def test_what_is_kept_of_changes_is_bounded(
-    link: RedisClient, redis_client: Redis
-) -> None:
-    """It goes with the history, and what both log and history have left goes too."""
-    log = make_log(link, history_limit=5, log_limit=1000)
-    send, changes = sender(log), make_changes(link, log)
-    for number in range(1, 31):
-        await send()
-        await react(changes, "ann", "x", message=number)
-        await delete(changes, "ann", max(1, number - 2))
-    numbers: Any = await redis_client.hkeys(keys.reactions(ROOM))
-    assert set(numbers) <= {"29", "30"}
-    reactors: Any = await redis_client.zcard(keys.reactors(ROOM))
-    assert reactors <= 4
-    short = make_log(link, history_limit=5, log_limit=10)
-    await delete(make_changes(link, short), "ann", 30)
-    deleted: Any = await redis_client.zcard(keys.deleted(ROOM))
-    assert deleted == 15
-
-
-async def test_all_of_it_ends_with_the_room(
-    changes: MessageChanges, send: Send, rooms: Memberships, redis_client: Redis
-) -> None:
-    """And stays if somebody comes back in time."""
-    for _ in range(2):
-        await send()
-    await delete(changes, "ann", 1)
-    await react(changes, "ann", "x", message=2)
-    await pin(changes, "mod", 2)
-    own = [
-        make(ROOM) for make in (keys.deleted, keys.reactions, keys.reactors, keys.pins)
-    ]
-    for user in ("ann", "bob", "mod", "own", ODD_USER):
-        await rooms.quit(ROOM, user)
-    for key in own:
-        assert 0 < await redis_client.ttl(key) <= 3600, key
-    await rooms.admit(ROOM, "ann")
-    for key in own:
-        assert await redis_client.ttl(key) == -1, key
-        await redis_client.expire(key, 60)
-
-
-@pytest.mark.parametrize("lost", ["meta", "meta and log", "meta and messages"])
-async def test_a_lost_meta_hash_is_mended_after_changes(
-    changes: MessageChanges, send: Send, log: MessageLog, redis_client: Redis, lost: str
-) -> None:
-    """The next message has the next number, and no change an offset that was taken."""
-    await send("one")
-    await send("two")
-    await edit(changes, "ann", "new")
-    await react(changes, "ann", "x", message=2)
-    await delete(changes, "ann", 1)
-    await react(changes, "ann", "y", message=2)
-    gone = [getattr(keys, each)(ROOM) for each in lost.split(" and ")]
-    await redis_client.delete(*gone)
-    done = await send("three")
-    assert (done.message, done.offset) == (3, 7)
-    flags: Any = await redis_client.hmget(keys.meta(ROOM), "deletions", "reactions")
-    assert flags == ["1", "1"]
 
 
 async def test_errors_have_words_for_the_client(
