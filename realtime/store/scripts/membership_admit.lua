@@ -24,17 +24,9 @@
 -- USES numbers, marks, judge, roles, lifetime, invites, mentions
 -- Returns {new 0|1, lastMessage, lastReadMessage, record, unread, the log's top offset as of
 -- these, {pinned message that they may see, ...}, {kind, history, name, topic, data, writers,
-<<<<<<< ours
--- slow, invite, rv}, mentions that are unread}, or {-1, reason, number}: quit: they come back
--- and had quit; banned until, in Unix ms; not_member: the room is private, or it is not there
-||||||| base
--- slow, invite}, mentions that are unread}, or {-1, reason, number}: quit: they come back and had quit; banned until,
--- in Unix ms; not_member: the room is private, or it is not there
-=======
--- slow, invite}, mentions that are unread, offset of the last deletion or a lower one}, or
--- {-1, reason, number}: quit: they come back and had quit; banned until,
--- in Unix ms; not_member: the room is private, or it is not there
->>>>>>> theirs
+-- slow, invite, rv}, mentions that are unread, offset of the last deletion or a lower one}, or
+-- {-1, reason, number}: quit: they come back and had quit; banned until, in Unix ms;
+-- not_member: the room is private, or it is not there
 
 local members, last_read, meta, quits = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local log, messages, staff, bans = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
