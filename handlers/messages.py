@@ -5,6 +5,7 @@ from functools import partial
 from itertools import takewhile
 
 from handlers.guard import Answer, Payload, guarded
+from handlers.message_images import store_images
 from handlers.requests import Requests
 from handlers.send_order import SendOrder
 from realtime.errors import (
@@ -14,7 +15,6 @@ from realtime.errors import (
     NotMemberError,
     changed_before,
 )
-from realtime.images.service import Upload
 from realtime.moderation.review import Moderation
 from realtime.presence.sessions import ChatSession
 from realtime.rooms.allowance import Allowance
@@ -24,16 +24,16 @@ from realtime.store.scripts import Appended, HistoryPage
 
 
 class MessageRequests(Requests):
-    """``send``, ``mark_read``, ``typing`` and ``history``."""
+    """``send``, ``mark_read``, ``typing``, ``history``, ``media`` and ``reads``."""
 
     order: SendOrder
 
     @guarded
     async def on_send(self, session: ChatSession, payload: Payload) -> Answer:
-        """A text or an image → its place in the room. Broadcasts ``message``.
+        """A text or images → its place in the room. Broadcasts ``message``.
 
-        A session's messages to a room keep the order in which they arrive. An image
-        that was sent before is not looked at again.
+        A session's messages to a room keep the order in which they arrive. Images that
+        were sent before are not looked at again.
         Errors: ``not_attending``, ``forbidden``, ``too_large``, ``unavailable``
         (nothing was stored), ``unknown`` (repeat with the same ``clientId``).
         """
@@ -42,13 +42,13 @@ class MessageRequests(Requests):
         room, client_id = payload.pop("room"), payload.pop("clientId")
         _drop_unset(payload)
         key = (session.sid, room)
-        upload = None
+        files: list[str] = []
         moderation = services.moderation
         waits = moderation is not None and moderation.waits and not session.is_by_key
-        if "image" in payload or waits or key in self.order:
+        if _has_images(payload) or waits or key in self.order:
             use = Use(room, client_id, session.user)
             async with self.order.place(key) as turn:
-                upload, before = await self._prepared(session, use, payload)
+                files, before = await self._prepared(session, use, payload)
                 if before is not None:
                     return self._placed(before)
                 await turn()
@@ -66,12 +66,12 @@ class MessageRequests(Requests):
                 await services.people.bring_back(room, session.user)
                 await turn()
             done = await self._append(session, room, client_id, payload)
-        if upload is not None:
+        if files:
             with suppress(ChatError):
                 use = Use(room, client_id, session.user)
                 # What is not noted now is looked for when the files are due.
                 await services.image_uses.confirm(
-                    upload.sizes, use, done.message, soon=done.duplicate
+                    files, use, done.message, soon=done.duplicate
                 )
         return self._placed(done)
 
@@ -149,6 +149,25 @@ class MessageRequests(Requests):
         }
 
     @guarded
+    async def on_media(self, session: ChatSession, payload: Payload) -> Answer:
+        """``{room, before?, limit?}`` → messages with images, the newest first."""
+        allowance = self._allowance(session)
+        page = await self.services.media.page(
+            room=payload["room"],
+            user=session.user,
+            before=payload.get("before"),
+            limit=payload["limit"],
+        )
+        told = page.messages
+        if not allowance.fits(sum(map(len, told))):
+            allowance.require_line()
+            told = list(takewhile(lambda raw: allowance.fits(len(raw)), told))
+        return {
+            "messages": [self._encoded(raw) for raw in told],
+            "more": page.more or len(told) < len(page.messages),
+        }
+
+    @guarded
     async def on_reads(self, session: ChatSession, payload: Payload) -> Answer:
         """``{room, messages}`` → ``counts``: how many have not read each."""
         counts = await self.services.read_marks.unread_by(
@@ -189,22 +208,22 @@ class MessageRequests(Requests):
 
     async def _prepared(
         self, session: ChatSession, use: Use, payload: Payload
-    ) -> tuple[Upload | None, Appended | None]:
-        """Store the image of a message, and have the message looked at.
+    ) -> tuple[list[str], Appended | None]:
+        """Store the images of a message, and have the message looked at.
 
         Returns:
-            The image, if there is one; and the message's place, if it has one already.
+            The names of their files; and the message's place, if it has one already.
         """
-        upload, moderation = None, self.services.moderation
-        if "image" in payload:
+        files: list[str] = []
+        if _has_images(payload):
             before = await self._repeated(use)
             if before is not None:
-                return None, before
-            upload = await self._stored(use, payload["image"])
-            payload["image"] = self.services.images.describe(upload)
+                return [], before
+            files = await store_images(self.services, use, payload)
+        moderation = self.services.moderation
         if moderation is None:
-            return upload, None
-        return upload, await self._reviewed(session, moderation, use, payload)
+            return files, None
+        return files, await self._reviewed(session, moderation, use, payload)
 
     async def _reviewed(
         self, session: ChatSession, moderation: Moderation, use: Use, payload: Payload
@@ -224,17 +243,14 @@ class MessageRequests(Requests):
             room=use.room, user=use.user, client_id=use.client_id
         )
 
-    async def _stored(self, use: Use, data: bytes) -> Upload:
-        """Check and store an image for a message that is about to show it."""
-        images = self.services.images
-        upload = await images.check(data, owner=use.user)
-        await self.services.image_uses.claim(upload.sizes, use)
-        await images.keep(upload)
-        return upload
-
 
 def _drop_unset(payload: Payload) -> None:
     """Say nothing of what a message does not do."""
     for name in ("mentionAll", "silent"):
         if name in payload and not payload[name]:
             del payload[name]
+
+
+def _has_images(payload: Payload) -> bool:
+    """Tell whether a ``send`` brings images."""
+    return "image" in payload or "images" in payload

@@ -26,9 +26,9 @@ class Requests(SessionNamespace):
         return Allowance(self._connection(session.sid), limit)
 
     def _encoded(self, message: bytes) -> orjson.Fragment:
-        """Pass a stored message on as it is, with a fresh address of its image."""
+        """Pass a stored message on as it is, with fresh addresses of its images."""
         return orjson.Fragment(self._resigned(message))
 
     def _resigned(self, message: bytes) -> bytes:
-        """Return what holds a stored message with a fresh address of its image."""
+        """Return what holds a stored message with fresh addresses of its images."""
         return events.resign_images(message, self.services.images.address)

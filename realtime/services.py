@@ -29,6 +29,7 @@ from realtime.store.profiles import Profiles
 from realtime.store.read_marks import ReadMarks
 from realtime.store.reports import Reports
 from realtime.store.room_lists import RoomLists
+from realtime.store.room_media import RoomMedia
 from realtime.store.user_rates import UserRates
 
 
@@ -67,6 +68,7 @@ class Services:
     profiles: Profiles
     images: Images
     image_uses: ImageUses
+    media: RoomMedia
     moderation: Moderation | None
     """What looks at messages before they are stored; None where nothing does."""
     rates: RequestRates

@@ -233,6 +233,13 @@ class HistoryAck(Done):
     around = WholeNumber(required=False)
 
 
+class MediaAck(Done):
+    """``media``: a page, descending by number."""
+
+    messages = ListOf(fields.Nested(Message), longest=HISTORY_MESSAGES)
+    more = Flag()
+
+
 class ReadsAck(Done):
     """``reads``: how many members have not read each message, in the order asked."""
 

@@ -14,6 +14,7 @@ from marshmallow import Schema, ValidationError, fields, validates_schema
 from schemas.base import StrictField, StrictSchema
 from schemas.events import (
     DATA_BYTES,
+    IMAGES,
     MENTIONS,
     REACTION_CHARACTERS,
     REASON_CHARACTERS,
@@ -149,6 +150,10 @@ class Counts(MapOf):
         super().__init__(key, WholeNumber(minimum=1), **options)
 
 
+# What is gone of a deleted message.
+_CONTENT: Final = frozenset({"text", "image", "images", "mentions", "reactions"})
+
+
 class Message(LogEvent):
     """``message``: somebody wrote something; in the history as it is by now."""
 
@@ -159,6 +164,7 @@ class Message(LogEvent):
     type = Word("text", "image", "system", "deleted")
     text = Text(required=False)
     image = ImageField(required=False)
+    images = ListOf(ImageField(), longest=IMAGES, required=False)
     replyTo = WholeNumber(minimum=1, required=False)  # noqa: N815 - the wire's name
     mentions = ListOf(UserId(), longest=MENTIONS, required=False)
     mentionAll = Flag(required=False)  # noqa: N815 - the wire's name
@@ -174,8 +180,11 @@ class Message(LogEvent):
     @validates_schema(skip_on_field_errors=True)
     def _match_type(self, data: dict[str, Any], **_options: Any) -> None:
         is_deleted = data["type"] == "deleted"
-        if is_deleted and {"text", "image", "mentions", "reactions"} & data.keys():
+        if is_deleted and _CONTENT & data.keys():
             raise ValidationError("A deleted message has no words.", "type")
+        several = data.get("images")
+        if several is not None and (len(several) < 2 or several[0] != data["image"]):
+            raise ValidationError("Two at least, the first being image.", "images")
         if is_deleted == ("clientId" in data):
             raise ValidationError("Of a message that is there.", "clientId")
 
@@ -434,6 +443,7 @@ class HelloLimits(StrictSchema):
 
     textCharacters = WholeNumber(minimum=1)  # noqa: N815 - the wire's name
     mentions = WholeNumber(minimum=1)
+    images = WholeNumber(minimum=1)
     dataBytes = WholeNumber(minimum=1)  # noqa: N815 - the wire's name
     payloadBytes = WholeNumber(minimum=1)  # noqa: N815 - the wire's name
     imageBytes = WholeNumber(minimum=1)  # noqa: N815 - the wire's name

@@ -85,6 +85,7 @@ _REQUESTS = (
     Request("mark_read", events.MarkRead(), acks.MarkReadAck(), Access.MEMBER),
     Request("typing", events.Typing(), acks.Done(), Access.ATTENDING),
     Request("history", events.History(), acks.HistoryAck(), Access.MEMBER),
+    Request("media", events.Media(), acks.MediaAck(), Access.MEMBER),
     Request("reads", events.Reads(), acks.ReadsAck(), Access.MEMBER),
     Request("users", events.Users(), acks.UsersAck(), Access.MEMBER),
     Request("rooms", events.Rooms(), acks.RoomsAck(), bare=True),

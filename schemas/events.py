@@ -47,6 +47,9 @@ READS_MESSAGES: Final = 50
 # Users mentioned by one message; a larger crowd is the room itself.
 MENTIONS: Final = 50
 
+# Images of one message: those of an outing, and the attachments that a packet may have.
+IMAGES: Final = 10
+
 # Bytes of what an application attaches to a message, as JSON.
 DATA_BYTES: Final = 4_096
 
@@ -111,12 +114,13 @@ class MessageType(StrictField):
 
 
 class Send(Room):
-    """``send``: a text, or an image with or without a caption."""
+    """``send``: a text, or images with or without a caption."""
 
     clientId = ClientId()  # noqa: N815 - the wire's name
     type = MessageType()
     text = Text(required=False)
     image = Binary(required=False)
+    images = ListOf(Binary(), longest=IMAGES, required=False)
     replyTo = WholeNumber(minimum=1, required=False)  # noqa: N815 - the wire's name
     mentions = ListOf(UserId(), longest=MENTIONS, key=str, required=False)
     mentionAll = Flag(required=False)  # noqa: N815 - the wire's name
@@ -125,13 +129,18 @@ class Send(Room):
 
     @validates_schema(skip_on_field_errors=True)
     def _match_type(self, data: dict[str, Any], **_options: Any) -> None:
+        given = [name for name in ("image", "images") if name in data]
         if data["type"] == "text":
             if "text" not in data:
                 raise ValidationError("A text message needs it.", "text")
-            if "image" in data:
-                raise ValidationError("A text message has none.", "image")
-        elif "image" not in data:
+            if given:
+                raise ValidationError("A text message has none.", given[0])
+        elif not given:
             raise ValidationError("An image message needs it.", "image")
+        elif len(given) > 1:
+            raise ValidationError("image and images exclude each other.", "images")
+        elif "images" in data and not data["images"]:
+            raise ValidationError("Must have an item.", "images")
 
 
 class OfMessage(Room):
@@ -200,6 +209,18 @@ class History(Room):
             raise ValidationError(
                 f"{' and '.join(given)} exclude each other.", given[1]
             )
+
+
+class Media(Room):
+    """``media``: messages with images below a number, or the newest."""
+
+    before = WholeNumber(minimum=1, required=False)
+    limit = WholeNumber(
+        minimum=1,
+        held_to=HISTORY_MESSAGES,
+        required=False,
+        load_default=HISTORY_DEFAULT,
+    )
 
 
 class Reads(Room):

@@ -19,7 +19,7 @@ KEPT_KEYS = (
     *(":keys", ":staff", ":bans", ":blocks"),
     *(":log", ":messages", ":meta", ":lastRead", ":members", ":rooms", ":memberIds"),
     *(":deleted", ":reactions", ":reactors", ":pins", ":mentions", ":mentionsAll"),
-    ":mine",
+    *(":mine", ":media"),
 )
 # What is known of images goes with the last message that shows them.
 IMAGE_KEYS = (":uses", ":due", ":bytes")

@@ -14,15 +14,14 @@ from realtime.images.decoder_pool import ImageDecoders
 from realtime.images.signed_urls import ImageLinks
 from realtime.images.store import ImageStore, StoredFile
 
-# Images decoded or waiting to be; further ones are refused for now, since each holds
-# its bytes in memory.
+# Messages whose images are checked and stored, or wait to be; further ones are refused
+# for now, since each holds a packet in memory.
 WAITING: Final = 16
 
-# Images of one user among the waiting ones: one sender of huge pictures leaves places
-# for the others.
+# Those of one user: one sender of huge pictures leaves places for the others.
 OWN_WAITING: Final = 4
 
-# Deadline of waiting and decoding; the largest image allowed takes up to five.
+# Deadline of waiting and decoding an image; the largest one allowed takes up to five.
 DECODE_SECONDS: Final = 20.0
 
 # When to try again if too many images are waiting, in milliseconds.
@@ -79,7 +78,7 @@ class Images:
 
     @property
     def slots_taken(self) -> int:
-        """Images that are decoded or wait to be."""
+        """Messages whose images are checked and stored, or wait to be."""
         return self._waiting.total()
 
     @property
@@ -87,17 +86,35 @@ class Images:
         """Where the bytes are."""
         return self._store
 
-    async def check(self, data: bytes, *, owner: str) -> Upload:
-        """Check an image; nothing is stored yet.
+    @contextmanager
+    def place(self, owner: str) -> Iterator[None]:
+        """Take a place for the images of a message, until they are stored.
 
         Args:
-            data: The file's bytes, whatever they claim to be.
-            owner: Whose it is; each may have :data:`OWN_WAITING` checked at a time.
+            owner: Whose message it is; each has :data:`OWN_WAITING` places.
 
         Raises:
-            InvalidError: It is none of the formats, or damaged.
-            TooLargeError: Too many bytes or pixels.
-            UnavailableError: Too many images at once, or there is no space for it.
+            UnavailableError: Too many at once.
+        """
+        if self._waiting.total() >= WAITING or self._waiting[owner] >= OWN_WAITING:
+            raise UnavailableError(
+                "Too many images at once; try again.",
+                retry_after_ms=BUSY_MS,
+                limit="images_waiting",
+            )
+        self._waiting[owner] += 1
+        try:
+            yield
+        finally:
+            self._waiting[owner] -= 1
+            # Also drops users without a waiting image.
+            self._waiting = +self._waiting
+
+    def require_size(self, data: bytes) -> None:
+        """Refuse an image by its bytes alone, which is quick.
+
+        Raises:
+            TooLargeError: It has too many.
         """
         if len(data) > self._limit_bytes:
             most = _size(self._limit_bytes)
@@ -106,6 +123,20 @@ class Images:
                 fields={"image": [f"Must have {most} or fewer."]},
                 limit="image_limit_bytes",
             )
+
+    async def check(self, data: bytes, *, owner: str) -> Upload:
+        """Check an image; nothing is stored yet.
+
+        Args:
+            data: The file's bytes, whatever they claim to be.
+            owner: Whose it is; theirs are checked one after another.
+
+        Raises:
+            InvalidError: It is none of the formats, or damaged.
+            TooLargeError: Too many bytes or pixels.
+            UnavailableError: It took too long, or there is no space for it.
+        """
+        self.require_size(data)
         await self._store.require_space(len(data))
         decoded = await self._decode(data, owner)
         return await asyncio.to_thread(_named, decoded)
@@ -169,31 +200,13 @@ class Images:
     async def _decode(self, data: bytes, owner: str) -> Decoded:
         # One after another: a user's slow pictures hold one decoder, not all.
         turn = self._turns.setdefault(owner, asyncio.Lock())
-        with self._place(owner):
-            try:
-                async with asyncio.timeout(DECODE_SECONDS), turn:
-                    return await self._decoders.decode(data)
-            except TimeoutError:
-                raise UnavailableError(
-                    "The image took too long to check; try again.",
-                    retry_after_ms=BUSY_MS,
-                ) from None
-
-    @contextmanager
-    def _place(self, owner: str) -> Iterator[None]:
-        if self._waiting.total() >= WAITING or self._waiting[owner] >= OWN_WAITING:
-            raise UnavailableError(
-                "Too many images at once; try again.",
-                retry_after_ms=BUSY_MS,
-                limit="images_waiting",
-            )
-        self._waiting[owner] += 1
         try:
-            yield
-        finally:
-            self._waiting[owner] -= 1
-            # Also drops users without a waiting image.
-            self._waiting = +self._waiting
+            async with asyncio.timeout(DECODE_SECONDS), turn:
+                return await self._decoders.decode(data)
+        except TimeoutError:
+            raise UnavailableError(
+                "The image took too long to check; try again.", retry_after_ms=BUSY_MS
+            ) from None
 
 
 def _size(count: int) -> str:

@@ -34,6 +34,7 @@ from schemas.catalog import NAMESPACE
 from schemas.events import (
     DATA_BYTES,
     HISTORY_MESSAGES,
+    IMAGES,
     MENTIONS,
     ROOMS_PAGE,
     SYNC_ROOMS,
@@ -180,6 +181,7 @@ def told_limits(settings: Settings, rates: Mapping[str, Rate]) -> Mapping[str, o
     return {
         "textCharacters": TEXT_CHARACTERS,
         "mentions": MENTIONS,
+        "images": IMAGES,
         "dataBytes": DATA_BYTES,
         "payloadBytes": settings.payload_limit_bytes,
         "imageBytes": settings.image_limit_bytes,

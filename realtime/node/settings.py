@@ -179,8 +179,8 @@ class Settings:
     )
     payload_limit_bytes: int = option(
         12 * MIB,
-        "Largest packet that a client may send; an image must fit, over long polling"
-        " in base64, which is a third more.",
+        "Largest packet that a client may send; the images of a message must fit, over"
+        " long polling in base64, which is a third more.",
         parsers.Integer(validate=validate.Range(min=64 * KIB)),
     )
     write_buffer_bytes: int = option(
@@ -208,8 +208,8 @@ class Settings:
 
     rates: str = option(
         "connection=100/500, user=20/200, join=50/500, sync=5/20, typing=5/20,"
-        " mark_read=20/100, history=10/50, users=5/20, reads=10/50, rooms=5/20,"
-        " refresh=1/10, me=2/10, room_mine=10/50, mark_unread=10/50,"
+        " mark_read=20/100, history=10/50, media=5/20, users=5/20, reads=10/50,"
+        " rooms=5/20, refresh=1/10, me=2/10, room_mine=10/50, mark_unread=10/50,"
         " user_requests=50/1000, connect=5/50, refusals=2/50,"
         " messages=500/2000, new_rooms=0.05/5000",
         "Requests per second and at once, `name=per_second/burst`: of a connection"

@@ -68,6 +68,7 @@ from realtime.store.profiles import Profiles
 from realtime.store.read_marks import ReadMarks
 from realtime.store.reports import Reports
 from realtime.store.room_lists import RoomLists
+from realtime.store.room_media import RoomMedia
 from realtime.store.room_snapshot import RoomSnapshots
 from realtime.store.shared_secret import SharedSecret
 from realtime.store.user_rates import UserRates
@@ -283,6 +284,7 @@ class Parts:
             profiles=self.profiles,
             images=self.images,
             image_uses=self.image_uses,
+            media=RoomMedia(self.redis),
             moderation=self.moderation,
             rates=self.request_rates,
             user_rates=self.user_rates,

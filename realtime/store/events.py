@@ -164,7 +164,7 @@ def mentioning(event: bytes, user: str) -> int:
 
 
 def resign_images(encoded: bytes, address: Callable[[str], str]) -> bytes:
-    """Return an encoded message or event with fresh addresses of its image.
+    """Return an encoded message or event with fresh addresses of its images.
 
     What is no image message comes back as it is, at the cost of one search. A text
     cannot pass for an address: in JSON its quotation marks are escaped.

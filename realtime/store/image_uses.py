@@ -6,6 +6,7 @@ and :mod:`realtime.store.image_sweep` finds out whether a message shows it.
 ``docs/decisions/0002-images-by-use.md`` says why it is done so.
 """
 
+import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -136,8 +137,8 @@ class ImageUses:
         Raises:
             ChatError: It is not noted. The message will be looked for instead.
         """
-        for name in names:
-            await scripts.images_confirm(
+        begun = [
+            scripts.images_confirm(
                 self._redis,
                 uses=keys.image_uses(name),
                 due=keys.IMAGES_DUE,
@@ -146,6 +147,10 @@ class ImageUses:
                 look_ms=0 if soon else self._look_ms,
                 name=name,
             )
+            for name in names
+        ]
+        # Together in one packet: the sender of ten images waits for thirty files.
+        await asyncio.gather(*begun)
 
     def take(self, count: int, *, taken_ms: int) -> Awaitable[scripts.TakenImages]:
         """Return Redis's time and files that are due; others get them after a while."""

@@ -78,6 +78,11 @@ def mentions_all(room: str) -> str:
     return _room_key(room, "mentionsAll")
 
 
+def media(room: str) -> str:
+    """Sorted set: numbers of messages with images, scored by themselves."""
+    return _room_key(room, "media")
+
+
 def reactions(room: str) -> str:
     """Hash: message number to ``<rev> <counts by key, JSON>``."""
     return _room_key(room, "reactions")

@@ -167,6 +167,7 @@ class Memberships:
                 mentions=keys.mentions(room),
                 mentions_all=keys.mentions_all(room),
                 member_ids=keys.member_ids(room),
+                media=keys.media(room),
                 user=user,
                 # A direct room is made by request, for its two.
                 opens=self._opens and not room.startswith(DIRECT_PREFIX),
@@ -260,6 +261,7 @@ class Memberships:
             mentions=keys.mentions(room),
             mentions_all=keys.mentions_all(room),
             member_ids=keys.member_ids(room),
+            media=keys.media(room),
             user=user,
             keep_seconds=QUITS_KEPT_SECONDS,
             channel=keys.wire_channel(room, self._redis.database),

@@ -146,6 +146,7 @@ class MessageChanges:
                 mentions=keys.mentions(room),
                 mentions_all=keys.mentions_all(room),
                 audit=keys.audit(room),
+                media=keys.media(room),
                 channel=keys.wire_channel(room, self._redis.database),
                 user=user,
                 uid=uid,

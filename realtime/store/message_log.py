@@ -162,7 +162,7 @@ class MessageLog:
             log_limit=self.limits.events,
             log_age_ms=self.limits.age_ms,
             history_limit=self.limits.history,
-            **_answers_and_mentions(room, content),
+            **_beside_text(room, content),
         )
         if isinstance(appended, Refusal):
             await self._settle(appended, room, is_mended=is_mended)
@@ -318,18 +318,21 @@ class MessageLog:
         return granted(found)
 
 
-def _answers_and_mentions(room: str, content: Mapping[str, Any]) -> dict[str, Any]:
+def _beside_text(room: str, content: Mapping[str, Any]) -> dict[str, Any]:
     """Return what an append looks at more closely; nothing of most messages."""
+    has_images = "image" in content
     reply_to = content.get("replyTo", 0)
     mentioned, mention_all = content.get("mentions"), "mentionAll" in content
-    if not (reply_to or mentioned or mention_all):
+    if not (has_images or reply_to or mentioned or mention_all):
         return {}
     return {
         "deleted": keys.deleted(room),
         "mentions": keys.mentions(room),
         "mentions_all": keys.mentions_all(room),
+        "media": keys.media(room),
         "reply_to": reply_to,
         # An id has no control characters.
         "mentioned": "\n".join(mentioned or ()),
         "mention_all": mention_all,
+        "has_images": has_images,
     }

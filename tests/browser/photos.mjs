@@ -28,6 +28,16 @@ async function photo(page) {
   return Buffer.from(text.split(",")[1], "base64");
 }
 
+/** A picture of this width, as a file to choose. */
+async function drawn(page, width) {
+  const bytes = await page.evaluate(async (side) => {
+    const canvas = new OffscreenCanvas(side, side);
+    canvas.getContext("2d").fillRect(0, 0, side / 2, side);
+    return [...new Uint8Array(await (await canvas.convertToBlob()).arrayBuffer())];
+  }, width);
+  return { name: `${width}.png`, mimeType: "image/png", buffer: Buffer.from(bytes) };
+}
+
 const widths = (page, selector) => page.$$eval(selector, (all) => all.map((one) => one.naturalWidth));
 
 await run(async (browser) => {
@@ -58,7 +68,30 @@ await run(async (browser) => {
   assert.equal(await ann.inputValue("#composer-text"), "Its caption");
   assert.deepEqual(await widths(ann, ".pending img"), []);
   await ann.fill("#composer-text", "");
+
+  // What is chosen together is one message, of which each picture can be opened.
+  const pictures = [];
+  for (const width of [400, 500, 600]) pictures.push(await drawn(ann, width));
+  await ann.setInputFiles('input[type="file"]', pictures);
+  await say(ann, "Three of them");
+  const tiles = ".message:last-child .image-grid img";
+  await ben.waitForFunction((all) => document.querySelectorAll(all).length === 3, tiles);
+  await ben.waitForFunction((all) => [...document.querySelectorAll(all)].every((one) => one.naturalWidth === 320), tiles);
+  const sides = await ben.$$eval(tiles, (all) => all.map((one) => [one.clientWidth, one.clientHeight]));
+  assert.deepEqual(new Set(sides.map(([width, height]) => width === height && width <= 180)), new Set([true]));
+  await ben.click(":nth-match(.message:last-child .image-grid .image-button, 2)");
+  await ben.waitForFunction(() => document.querySelector("dialog.lightbox img")?.naturalWidth === 500);
+  await ben.keyboard.press("Escape");
+
+  // One that is refused keeps the others from being sent; they are there to be sent again.
+  await ann.setInputFiles('input[type="file"]', [pictures[0], { ...pictures[1], buffer: Buffer.from("no image") }, pictures[2]]);
+  await say(ann, "Two of them");
+  await ann.waitForSelector('.notice:has-text("Your images were not sent. Image 2 of 3:")');
+  assert.equal(await ann.locator(".tray li").count(), 2);
+  await ann.press("#composer-text", "Enter");
+  await ben.waitForFunction((all) => document.querySelectorAll(all).length === 2, tiles);
   await say(ann, "And on");
-  await shows(ben, ["A photo", "A GIF", "And on"]);
-  await shows(ann, ["A photo", "A GIF", "And on"]);
+  const all = ["A photo", "A GIF", "Three of them", "Two of them", "And on"];
+  await shows(ben, all);
+  await shows(ann, all);
 });

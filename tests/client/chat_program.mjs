@@ -33,7 +33,7 @@ chat.on("status", ({ state, isCatchingUp, sending, trouble }) => {
   last = JSON.stringify(now);
   say("status", now);
 });
-const brief = ({ message, offset, user, text, image, clientId }) => ({ message, offset, user, text, image, clientId });
+const brief = ({ message, offset, user, text, image, images, clientId }) => ({ message, offset, user, text, image, images, clientId });
 chat.on("message", ({ room, message, isLive }) => say("message", { room, isLive, ...brief(message) }));
 chat.on("replaced", ({ room }) => say("replaced", { room, messages: chat.room(room).messages.map(brief) }));
 chat.on("outbox", ({ item }) => {
@@ -66,7 +66,7 @@ function flow({ room, count, everyMs, prefix }) {
 
 const commands = {
   join: ({ room }) => chat.join(room).then(() => say("joined", { room }), (error) => say("not_joined", { room, code: error.code })),
-  send: ({ room, text, image }) => chat.send(room, image ? { image: Uint8Array.from(Buffer.from(image, "base64")), text } : { text }),
+  send: ({ room, text, images }) => chat.send(room, images ? { images: images.map((one) => Uint8Array.from(Buffer.from(one, "base64"))), text } : { text }),
   flow,
   hush: () => stop(),
   read: ({ room, message }) => chat.markRead(room, message),

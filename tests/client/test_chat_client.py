@@ -35,7 +35,7 @@ def token(seconds: float) -> dict[str, str]:
 async def test_two_users_on_two_nodes_see_the_same(
     redis_url: str, transports: list[str]
 ) -> None:
-    """Text, image, typing, presence and read marks cross nodes."""
+    """Text, images, typing, presence and read marks cross nodes."""
     file = io.BytesIO()
     Image.new("RGB", (12, 8), "teal").save(file, "PNG")
     async with (
@@ -51,14 +51,18 @@ async def test_two_users_on_two_nodes_see_the_same(
         ann.tell("send", room=ROOM, text="Hi")
         await ben.heard("message")
         picture = base64.b64encode(file.getvalue()).decode()
-        ben.tell("send", room=ROOM, text="Look", image=picture)
+        ben.tell("send", room=ROOM, text="Look", images=[picture])
         image = (await ann.heard("message", 2))["image"]
         await ben.heard("message", 2)
         assert (image["mime"], image["width"], image["height"]) == ("image/png", 12, 8)
-        assert shown(ann) == shown(ben) == [(1, "Hi"), (2, "Look")]
-        ann.tell("read", room=ROOM, message=2)
+        ben.tell("send", room=ROOM, text="All", images=[picture] * 10)
+        images = (await ann.heard("message", 3))["images"]
+        await ben.heard("message", 3)
+        assert [each["width"] for each in images] == [12] * 10
+        assert shown(ann) == shown(ben) == [(1, "Hi"), (2, "Look"), (3, "All")]
+        ann.tell("read", room=ROOM, message=3)
         await ben.until(
-            lambda: ben.last("reads").get("reads") == {"ann": 2, "ben": 2},
+            lambda: ben.last("reads").get("reads") == {"ann": 3, "ben": 3},
             "ben sees that both have read all",
         )
         ann.tell("typing", room=ROOM, on=True)

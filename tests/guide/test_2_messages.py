@@ -88,6 +88,44 @@ async def test_send_an_image(
         assert response.headers["Content-Type"] == "image/png"
 
 
+def png(side: int) -> bytes:
+    """Return a picture of this width and height."""
+    file = io.BytesIO()
+    Image.new("RGB", (side, side), "teal").save(file, "PNG")
+    return file.getvalue()
+
+
+async def test_send_several_images(ann: RecordingClient, bob: RecordingClient) -> None:
+    """Up to ten make one message: `images` has all, `image` the first of them.
+
+    A client that knows of one image shows that one. If one of them cannot be taken
+    nothing is stored, and the error names it.
+    """
+    message = {"room": "42", "clientId": "1", "type": "image", "text": "Us"}
+    error = await ann.refused("send", {**message, "images": [png(3), b"no image"]})
+    assert error["code"] == "invalid"
+    assert list(error["fields"]) == ["images.1"]
+    await ann.do("send", {**message, "images": [png(3), png(4), png(5)]})
+    received = await bob.next("message", text="Us")
+    assert [image["width"] for image in received["images"]] == [3, 4, 5]
+    assert received["image"] == received["images"][0]
+
+
+async def test_look_at_a_room_s_images(ann: RecordingClient) -> None:
+    """`media` pages through the messages that show images, the newest first."""
+    for number in range(1, 5):
+        message = {"room": "42", "clientId": str(number)}
+        await ann.do("send", {**message, "type": "image", "image": png(number)})
+        text = {**message, "clientId": f"t{number}", "type": "text", "text": "Nice!"}
+        await ann.do("send", text)
+    newest = await ann.do("media", {"room": "42", "limit": 3})
+    assert [each["message"] for each in newest["messages"]] == [7, 5, 3]
+    assert newest["more"] is True
+    older = await ann.do("media", {"room": "42", "before": 3})
+    assert [each["image"]["width"] for each in older["messages"]] == [1]
+    assert older["more"] is False
+
+
 async def test_page_through_the_history(ann: RecordingClient) -> None:
     """`before` pages back from a message, `after` forward; both are exclusive."""
     for number in range(1, 8):

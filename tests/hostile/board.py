@@ -28,6 +28,7 @@ GUESSED: dict[str, list[dict[str, Any]]] = {
         {"room": ROOM, "after": 0, "limit": 100},
         {"room": ROOM, "before": 2},
     ],
+    "media": [{"room": ROOM}, {"room": ROOM, "before": 2, "limit": 100}],
     "room_set": [{"room": ROOM, "name": "mine"}],
     "room_delete": [{"room": ROOM}],
     "members": [{"room": ROOM}],

@@ -312,6 +312,25 @@ async def test_an_address_ends(scene: Scene) -> None:
     assert (await status_of(scene, page["messages"][0]["image"]["url"]))[0] == 200
 
 
+@pytest.mark.parametrize("what", ["a pixel bomb", "scans without end", "HTML"])
+async def test_one_that_is_no_image_among_ten(
+    scene: Scene, mallory: RawChat, what: str
+) -> None:
+    """Wherever it stands it is found, named, and nothing of the message is told."""
+    for at in (0, 9):
+        files = [picture("PNG")] * 10
+        files[at] = REFUSED[what]
+        places = [{"_placeholder": True, "num": number} for number in range(10)]
+        payload = {"room": TALK, "clientId": f"t{at}", "type": "image"}
+        event = json.dumps(["send", {**payload, "images": places}])
+        answer = await mallory.ask(event, *files)
+        assert answer["ok"] is False
+        assert list(answer["error"]["fields"]) == [f"images.{at}"]
+    assert (await scene.ann.do("media", {"room": TALK}))["messages"] == []
+    assert not scene.node.services.images.slots_taken
+    await scene.goes_on()
+
+
 async def test_a_flood_of_images_leaves_nothing(scene: Scene, mallory: RawChat) -> None:
     """Refusals of all kinds at once: every place of the decoder is free again."""
     place = {"_placeholder": True, "num": 0}

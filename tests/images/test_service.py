@@ -45,8 +45,9 @@ async def images(tmp_path: Path) -> AsyncIterator[Images]:
 
 async def accept(images: Images, data: bytes, *, owner: str = "ann") -> Upload:
     """Check an image and store it."""
-    upload = await images.check(data, owner=owner)
-    await images.keep(upload)
+    with images.place(owner):
+        upload = await images.check(data, owner=owner)
+        await images.keep(upload)
     return upload
 
 

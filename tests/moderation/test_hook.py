@@ -386,3 +386,18 @@ async def test_an_image_and_its_caption(two: list[Node], app: HookServer) -> Non
     (asked,) = app.asked
     assert asked.data["type"] == "image"
     assert asked.data["image"]["url"].startswith("/images/")
+
+
+async def test_several_images_are_one_question(
+    two: list[Node], app: HookServer
+) -> None:
+    """With the addresses of all; what it denies is not stored."""
+    app.decide = lambda _data: {"action": "deny", "reason": "no"}
+    images = [picture("PNG", (8, height)) for height in (8, 9, 10)]
+    payload = {"room": "42", "clientId": "i1", "type": "image", "images": images}
+    async with member(two[0], "ann", "42") as ann:
+        assert (await ann.refused("send", payload))["reason"] == "denied"
+        assert (await ann.do("history", {"room": "42"}))["messages"] == []
+    (asked,) = app.asked
+    assert [each["height"] for each in asked.data["images"]] == [8, 9, 10]
+    assert asked.data["image"] == asked.data["images"][0]

@@ -51,6 +51,7 @@ async def test_hello_says_what_the_server_is_and_allows(redis_url: str) -> None:
     assert set(hello["features"]) == set(REQUESTS)
     assert hello["limits"]["imageBytes"] == 5_000
     assert hello["limits"]["textCharacters"] == 4_000
+    assert hello["limits"]["images"] == 10
     assert hello["limits"]["rates"] == {"user": {"interval": 2_000, "burst": 3}}
     assert hello["expiresAt"] is None
     assert "name" not in hello

@@ -20,6 +20,7 @@ GOOD: dict[str, list[Any]] = {
     "type": ["text", "image"],
     "text": ["hi", "  trimmed \r\n", "a\r\nb", "é😀"],
     "image": [b"\x89PNG", bytearray(b"x")],
+    "images": [[b"\x89PNG"], [b"x", b"y"]],
     "replyTo": [1],
     "mentions": [[], ["ann", "ben"]],
     "message": [1, 7],

@@ -185,6 +185,17 @@ def test_a_message_has_what_its_type_needs() -> None:
     assert load("send", {**image, "image": b"x", "text": " so "})["text"] == "so"
 
 
+def test_an_image_message_has_up_to_ten() -> None:
+    """As `images`, in place of `image`; each is named by its place."""
+    several = {"room": "42", "clientId": "c1", "type": "image", "images": [b"x"] * 10}
+    assert load("send", several)["images"] == [b"x"] * 10
+    assert "images" in refused("send", {**several, "images": [b"x"] * 11})
+    assert "images" in refused("send", {**several, "images": []})
+    assert "images" in refused("send", {**several, "image": b"x"})
+    assert "images" in refused("send", {**several, "type": "text", "text": "x"})
+    assert "images.2" in refused("send", {**several, "images": [b"x", b"y", "z"]})
+
+
 def test_mentions_are_some_different_users() -> None:
     """A mention is a user id; no user twice, no crowd."""
     assert load("send", {**SEND, "mentions": ["auth0|x", "a@b.c"]})["mentions"]

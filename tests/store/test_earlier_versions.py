@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from realtime.store import keys
 from tests.kit.members import all_see, member
 from tests.kit.nodes import Node, run_nodes
+from tests.kit.pictures import picture
 
 # Commands that make what version 1 left: three users, four rooms, one of them ending.
 DUMP = Path(__file__).parent / "data" / "version-1.jsonl"
@@ -83,3 +84,16 @@ async def test_a_room_that_was_about_to_end_still_does(
     async with member(nodes[0], CHO, "left") as cho:
         assert (await cho.do("quit", {"room": "left"}))["ok"]
     assert await redis_client.ttl(keys.last_read("left")) != -1
+
+
+async def test_images_of_before_are_found(nodes: list[Node]) -> None:
+    """They are listed with the first look, and those of now beside them."""
+    async with member(nodes[0], "ann", "general") as ann:
+        for _ in range(2):
+            page = await ann.do("media", {"room": "general"})
+            assert [each["message"] for each in page["messages"]] == [6]
+            assert page["more"] is False
+        shown = {"room": "general", "clientId": "new", "type": "image"}
+        await ann.do("send", {**shown, "image": picture("PNG")})
+        page = await ann.do("media", {"room": "general"})
+        assert [each["message"] for each in page["messages"]] == [7, 6]

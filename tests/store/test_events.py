@@ -212,6 +212,18 @@ def test_old_messages_get_fresh_addresses(links: ImageLinks, clock: Clock) -> No
         assert renewed == ["message", image_message(links.address(NAME), text=caption)]
 
 
+def test_all_images_of_a_message_are_addressed_anew(
+    links: ImageLinks, clock: Clock
+) -> None:
+    """Whatever an application attached to it, which comes after them."""
+    stale = [{"url": links.address(name)} for name in (NAME, "cd" * 32 + ".webp")]
+    message = {"type": "image", "image": stale[0], "images": stale, "data": stale[0]}
+    clock.now += VALID_SECONDS
+    renewed = orjson.loads(resign_images(orjson.dumps(message), links.address))
+    fresh = [{"url": links.address(name)} for name in (NAME, "cd" * 32 + ".webp")]
+    assert renewed == {**message, "image": fresh[0], "images": fresh}
+
+
 def test_slashes_may_be_escaped(links: ImageLinks, clock: Clock) -> None:
     r"""Lua's JSON writes ``\/``; the address is found all the same."""
     raw = orjson.dumps(image_message(links.address(NAME))).replace(b"/", b"\\/")

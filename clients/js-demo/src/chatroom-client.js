@@ -41,6 +41,7 @@ import { StatusView } from "./chatroom/status.js";
 import { TypingNotice, TypingUsers } from "./chatroom/typing.js";
 
 export { ChatRequestError, ROOM_ID };
+export { MESSAGE_BYTES, MESSAGE_IMAGES } from "./chatroom/outbox.js";
 export { MemoryOutboxStorage, WebOutboxStorage } from "./chatroom/outbox-storage.js";
 
 /** Messages a page of history. */
@@ -49,6 +50,8 @@ const PAGE_MESSAGES = 50;
 /**
  * @typedef {import("./chatroom/room-state.js").Message} Message
  * @typedef {import("./chatroom/room-state.js").RoomState} RoomState
+ * @typedef {import("./chatroom/room-state.js").Picture} Picture
+ * @typedef {import("./chatroom/outbox.js").Content} Content
  * @typedef {import("./chatroom/outbox.js").OutboxItem} OutboxItem
  * @typedef {import("./chatroom/types.js").Status} Status
  * @typedef {import("./chatroom/types.js").Options} Options
@@ -203,7 +206,7 @@ export class ChatroomClient {
    * Send a message. It waits in the outbox until the server has it.
    *
    * @param {string} room
-   * @param {{text?: string, image?: Uint8Array, replyTo?: number, mentions?: string[]}} content
+   * @param {Content} content With up to `MESSAGE_IMAGES` images, of `MESSAGE_BYTES` together.
    * @returns {OutboxItem}
    */
   send(room, content) {
@@ -269,7 +272,20 @@ export class ChatroomClient {
   }
 
   /**
-   * One message as it is now; its image gets an address that is valid again.
+   * A page of the room's messages that show images, the newest first. They are not held.
+   *
+   * @param {string} room
+   * @param {{before?: number, limit?: number}} [page]
+   * @returns {Promise<{messages: Message[], more: boolean}>} With `more` there may be older
+   *   ones, also where there are none here: ask again.
+   * @throws {ChatRequestError}
+   */
+  async media(room, page = {}) {
+    return this.connection.request("media", { room, ...page });
+  }
+
+  /**
+   * One message as it is now; its images get addresses that are valid again.
    *
    * @param {string} room
    * @param {number} message

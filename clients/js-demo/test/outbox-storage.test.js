@@ -44,9 +44,9 @@ test("an image's bytes come back, and go with it", async () => {
   const web = webStorage();
   const images = imageStore();
   const storage = new WebOutboxStorage("ann", { web, images: /** @type {any} */ (images) });
-  const image = new Uint8Array([1, 2, 3]);
-  await storage.put(item({ type: "image", image }));
-  assert.deepEqual((await storage.load())[0].image, image);
+  const all = [new Uint8Array([1, 2, 3]), new Uint8Array([4])];
+  await storage.put(item({ type: "image", images: all }));
+  assert.deepEqual((await storage.load())[0].images, all);
   await storage.remove("c1");
   assert.equal(storage.has("c1"), false);
   assert.equal(images.held.size, 0);
@@ -89,6 +89,15 @@ test("a user whose name begins another's does not see the other's outbox", async
   assert.deepEqual(await lee.load(), [item({ text: "for one room only" })]);
 });
 
+test("the bytes that an older page kept of an image are those of one", async () => {
+  const web = webStorage();
+  const images = imageStore();
+  const storage = new WebOutboxStorage("ann", { web, images: /** @type {any} */ (images) });
+  await storage.put(item({ type: "image", images: [new Uint8Array([1])] }));
+  images.held.set("c1", new Uint8Array([1, 2, 3]));
+  assert.deepEqual((await storage.load())[0].images, [new Uint8Array([1, 2, 3])]);
+});
+
 test("an image's entry is there for other tabs only once its bytes are", async () => {
   const web = webStorage();
   const images = imageStore();
@@ -96,19 +105,19 @@ test("an image's entry is there for other tabs only once its bytes are", async (
   const put = images.put;
   images.put = (key, bytes) => promise.then(() => put(key, bytes));
   const parts = { web, images: /** @type {any} */ (images) };
-  const image = new Uint8Array([1, 2, 3]);
-  const writing = new WebOutboxStorage("ann", parts).put(item({ type: "image", image }));
+  const all = [new Uint8Array([1, 2, 3])];
+  const writing = new WebOutboxStorage("ann", parts).put(item({ type: "image", images: all }));
   assert.deepEqual(await new WebOutboxStorage("ann", parts).load(), []);
   resolve(undefined);
   await writing;
-  assert.deepEqual((await new WebOutboxStorage("ann", parts).load())[0].image, image);
+  assert.deepEqual((await new WebOutboxStorage("ann", parts).load())[0].images, all);
 });
 
 test("of an image that cannot be kept nothing is", async () => {
   const web = webStorage();
   const images = imageStore();
   const storage = new WebOutboxStorage("ann", { web, images: /** @type {any} */ (images) });
-  const one = item({ type: "image", image: new Uint8Array([1]) });
+  const one = item({ type: "image", images: [new Uint8Array([1])] });
   const { put } = images;
   images.put = () => Promise.reject(new Error("quota"));
   await assert.rejects(storage.put(one));
@@ -126,7 +135,7 @@ test("a database that hangs is waited for once, not once an image", async () => 
   const images = imageStore();
   const storage = new WebOutboxStorage("ann", { web, images: /** @type {any} */ (images) });
   for (const clientId of ["a", "b", "c"]) {
-    await storage.put(item({ clientId, type: "image", image: new Uint8Array([1]) }));
+    await storage.put(item({ clientId, type: "image", images: [new Uint8Array([1])] }));
   }
   const { promise, reject } = deferred();
   let asked = 0;
@@ -134,5 +143,5 @@ test("a database that hangs is waited for once, not once an image", async () => 
   const loading = storage.load();
   assert.equal(asked, 3);
   reject(new Error("timeout"));
-  assert.deepEqual((await loading).map(({ image }) => image), [undefined, undefined, undefined]);
+  assert.deepEqual((await loading).map((one) => one.images), [undefined, undefined, undefined]);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { ChatRequestError } from "../src/chatroom/errors.js";
-import { MAX_BYTES, MAX_ITEMS, Outbox } from "../src/chatroom/outbox.js";
+import { MAX_BYTES, MAX_ITEMS, MESSAGE_BYTES, MESSAGE_IMAGES, Outbox } from "../src/chatroom/outbox.js";
 import { MemoryOutboxStorage } from "../src/chatroom/outbox-storage.js";
 import { deferred, settled } from "./kit.js";
 
@@ -249,6 +249,40 @@ test("an image whose bytes are gone after a reload says so", async () => {
   const box = outbox();
   await box.load();
   assert.equal(box.in("42")[0].error?.code, "image_lost");
+});
+
+test("several images are one message; one alone is sent as it was before", async () => {
+  const box = outbox();
+  const images = [1, 2, 3].map((byte) => new Uint8Array([byte]));
+  box.add("42", { images, text: "An outing" });
+  box.add("43", { images: [images[0]] });
+  box.add("44", { image: images[1] });
+  await settled();
+  const [several, one, another] = sent.map(({ payload }) => payload);
+  assert.deepEqual([several.type, several.text, several.images], ["image", "An outing", images]);
+  assert.equal("image" in several, false);
+  assert.deepEqual([one.image, one.images], [images[0], undefined]);
+  assert.deepEqual([another.image, another.images], [images[1], undefined]);
+});
+
+test("a message that would end the connection is not taken", () => {
+  const box = outbox();
+  const large = { code: "too_large" };
+  const one = new Uint8Array(1);
+  assert.throws(() => box.add("42", { images: Array(MESSAGE_IMAGES + 1).fill(one) }), large);
+  assert.throws(() => box.add("42", { images: [one, new Uint8Array(MESSAGE_BYTES)] }), large);
+  assert.deepEqual(box.in("42"), []);
+  box.add("42", { images: Array(MESSAGE_IMAGES).fill(one) });
+});
+
+test("which image was refused is known", async () => {
+  const box = outbox();
+  const item = box.add("42", { images: [new Uint8Array(1), new Uint8Array(2)] });
+  await settled();
+  const fields = { "images.1": ["Is no image."] };
+  sent[0].reject(new ChatRequestError("invalid", "Image 2 of 2: no", { fields }));
+  await settled();
+  assert.deepEqual([item.step, item.error?.fields], ["failed", fields]);
 });
 
 test("the outbox is bounded in messages and bytes", () => {

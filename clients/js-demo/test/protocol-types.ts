@@ -16,6 +16,9 @@ export async function chat() {
   for (const event of joined.events) if (event[0] === "message") show(event[1].user, "", event[1].message);
   await request("send", { room: "42", clientId: "1", type: "text", text: "hi", data: { any: [1] } });
   await request("history", { room: "42", around: 7 });
+  await request("send", { room: "42", clientId: "2", type: "image", images: [new Uint8Array(1)] });
+  const page = await request("media", { room: "42", before: 7 });
+  if (page.ok) for (const { image, images } of page.messages) show("", images?.[1].url ?? image?.url ?? "", 1);
   // @ts-expect-error: a room has an id.
   await request("leave", {});
   // @ts-expect-error: there is no such type.

@@ -80,6 +80,7 @@ def message_delete(
     mentions: str,
     mentions_all: str,
     audit: str,
+    media: str,
     channel: str,
     user: str,
     uid: str,
@@ -94,7 +95,7 @@ def message_delete(
         MESSAGE_DELETE,
         (
             *(log, messages, meta, members, deleted, reactions, reactors, pins),
-            *(mentions, mentions_all, audit),
+            *(mentions, mentions_all, audit, media),
         ),
         (
             channel,

@@ -19,6 +19,7 @@
 -- KEYS[18] mentions - sorted set
 -- KEYS[19] mentions_all - sorted set
 -- KEYS[20] member_ids - sorted set
+-- KEYS[21] media - sorted set
 -- ARGV[1] actor - id of who does it
 -- ARGV[2] user - id of who goes
 -- ARGV[3] ban_ms - milliseconds for which they may not come back, 0 for no ban
@@ -43,7 +44,7 @@ local sessions, online, staff, bans = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local deleted, reactions, reactors, pins = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 local user, ban_ms, uid = ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local reports, invites = KEYS[16], KEYS[17]
-local mentions, mentions_all, member_ids = KEYS[18], KEYS[19], KEYS[20]
+local mentions, mentions_all, member_ids, media = KEYS[18], KEYS[19], KEYS[20], KEYS[21]
 local audit, channel, publish = KEYS[15], ARGV[11], ARGV[12]
 
 if was_done(audit, uid) then
@@ -83,7 +84,7 @@ note_act(audit, bytes)
 redis.call(publish, channel, bytes)
 if not end_membership(members, member_ids, last_read, quits, staff, mentions, user,
     tonumber(ARGV[8]), tonumber(ARGV[9]), {meta, log, messages, sessions, online, bans,
-      deleted, reactions, reactors, pins, audit, reports, invites, mentions_all}) then
+      deleted, reactions, reactors, pins, audit, reports, invites, mentions_all, media}) then
   return {0}
 end
 redis.call(publish, channel, ARGV[13])

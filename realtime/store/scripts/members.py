@@ -42,6 +42,7 @@ def member_remove(
     mentions: str,
     mentions_all: str,
     member_ids: str,
+    media: str,
     actor: str,
     user: str,
     ban_ms: int,
@@ -79,6 +80,7 @@ def member_remove(
             mentions,
             mentions_all,
             member_ids,
+            media,
         ),
         (
             actor,
@@ -215,6 +217,7 @@ def room_create(
     mentions: str,
     mentions_all: str,
     member_ids: str,
+    media: str,
     actor: str,
     kind: str,
     settings: bytes,
@@ -232,7 +235,7 @@ def room_create(
         (
             *(members, last_read, meta, log, messages, staff, quits, audit, blocks),
             *(bans, deleted, reactions, reactors, pins, mentions, mentions_all),
-            member_ids,
+            *(member_ids, media),
         ),
         (
             actor,
@@ -326,6 +329,7 @@ def room_delete(
     mentions: str,
     mentions_all: str,
     member_ids: str,
+    media: str,
     actor: str,
     uid: str,
     body: bytes,
@@ -340,7 +344,7 @@ def room_delete(
             *(members, meta, log, messages, quits, last_read, sessions, online),
             *(staff, bans, invites, slow),
             *(deleted, reactions, reactors, pins, audit, reports),
-            *(mentions, mentions_all, member_ids),
+            *(mentions, mentions_all, member_ids, media),
         ),
         (actor, uid, body, keep_seconds, channel, redis.publish_command, control),
     )

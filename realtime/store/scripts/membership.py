@@ -77,6 +77,7 @@ def membership_admit(
     mentions: str,
     mentions_all: str,
     member_ids: str,
+    media: str,
     user: str,
     opens: bool,
     returning: bool,
@@ -89,7 +90,7 @@ def membership_admit(
         (
             *(members, last_read, meta, quits, log, messages, staff, bans),
             *(deleted, reactions, reactors, pins, invites, mentions, mentions_all),
-            member_ids,
+            *(member_ids, media),
         ),
         (user, int(opens), int(returning), keep_seconds, invite),
     )
@@ -143,6 +144,7 @@ def membership_quit(
     mentions: str,
     mentions_all: str,
     member_ids: str,
+    media: str,
     user: str,
     keep_seconds: int,
     channel: str,
@@ -155,7 +157,7 @@ def membership_quit(
         (
             *(members, last_read, quits, meta, log, messages, sessions, online),
             *(staff, bans, deleted, reactions, reactors, pins),
-            *(audit, reports, invites, mentions, mentions_all, member_ids),
+            *(audit, reports, invites, mentions, mentions_all, member_ids, media),
         ),
         (user, keep_seconds, channel, redis.publish_command, control, empty_seconds),
     )

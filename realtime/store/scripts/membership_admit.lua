@@ -16,6 +16,7 @@
 -- KEYS[14] mentions - sorted set
 -- KEYS[15] mentions_all - sorted set
 -- KEYS[16] member_ids - sorted set
+-- KEYS[17] media - sorted set
 -- ARGV[1] user - id
 -- ARGV[2] opens - 1: a room that is not there is made
 -- ARGV[3] returning - 1: they come back, and stay out if they quit meanwhile
@@ -31,7 +32,8 @@
 local members, last_read, meta, quits = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local log, messages, staff, bans = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local deleted, reactions, reactors, pins = KEYS[9], KEYS[10], KEYS[11], KEYS[12]
-local mentions, mentions_all, member_ids, user = KEYS[14], KEYS[15], KEYS[16], ARGV[1]
+local mentions, mentions_all, member_ids, media = KEYS[14], KEYS[15], KEYS[16], KEYS[17]
+local user = ARGV[1]
 
 sort_marks(last_read)
 local known = redis.call('HMGET', meta, 'lastMessage', 'offset', 'deletions', 'kind', 'history',
@@ -64,7 +66,7 @@ else
   end
   if is_first then
     keep_all({last_read, meta, log, messages, bans, deleted, reactions, reactors, pins,
-      mentions, mentions_all})
+      mentions, mentions_all, media})
     redis.call('EXPIRE', quits, ARGV[4])
   end
   local since = history == 'joined' and tonumber(top) + 1 or 1

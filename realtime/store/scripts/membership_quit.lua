@@ -22,6 +22,7 @@
 -- KEYS[18] mentions - sorted set
 -- KEYS[19] mentions_all - sorted set
 -- KEYS[20] member_ids - sorted set
+-- KEYS[21] media - sorted set
 -- ARGV[1] user - id
 -- ARGV[2] keep_seconds - how long the note is kept
 -- ARGV[3] channel - of the room
@@ -36,14 +37,14 @@ local meta, log, messages = KEYS[4], KEYS[5], KEYS[6]
 local sessions, online, staff, bans = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local deleted, reactions, reactors, pins = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 local audit, reports, invites = KEYS[15], KEYS[16], KEYS[17]
-local mentions, mentions_all, member_ids = KEYS[18], KEYS[19], KEYS[20]
+local mentions, mentions_all, member_ids, media = KEYS[18], KEYS[19], KEYS[20], KEYS[21]
 local user, keep, empty = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[6])
 local channel, publish, control = ARGV[3], ARGV[4], ARGV[5]
 
 local before = redis.call('HGET', members, user)
 if not end_membership(members, member_ids, last_read, quits, staff, mentions, user, keep, empty,
     {meta, log, messages, sessions, online, bans, deleted, reactions, reactors, pins,
-      audit, reports, invites, mentions_all}) then
+      audit, reports, invites, mentions_all, media}) then
   return ''
 end
 local heir = role_of(before) == 'owner' and pass_ownership(members, staff)

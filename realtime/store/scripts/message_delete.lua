@@ -11,6 +11,7 @@
 -- KEYS[9] mentions - sorted set
 -- KEYS[10] mentions_all - sorted set
 -- KEYS[11] audit - stream: what was done, by whom
+-- KEYS[12] media - sorted set: numbers of messages with images
 -- ARGV[1] channel - of the room
 -- ARGV[2] publish_command - PUBLISH or SPUBLISH
 -- ARGV[3] user - id
@@ -26,7 +27,8 @@
 -- first; not_found; role: of another user, and the user is no moderator
 
 local log, messages, meta, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local deleted, reactions, reactors, pins, audit = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[11]
+local deleted, reactions, reactors, pins = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local audit, media = KEYS[11], KEYS[12]
 local channel, publish, user, uid, message = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
 -- Reactors that go with their message at once; the others go with the history.
@@ -77,6 +79,7 @@ if beyond > 0 then
   redis.call('ZREMRANGEBYRANK', deleted, 0, math.min(beyond, TRIM_AT_ONCE) - 1)
 end
 redis.call('ZREM', pins, message)
+redis.call('ZREM', media, message)
 drop_mentions(KEYS[9], KEYS[10], state, message)
 if redis.call('HDEL', reactions, message) == 1 then
   local prefix = string.format('%016.0f:', tonumber(message))

@@ -37,6 +37,7 @@ async def message_log_append(
     deleted: str = "",
     mentions: str = "",
     mentions_all: str = "",
+    media: str = "",
     channel: str,
     user: str,
     uid: str,
@@ -48,19 +49,20 @@ async def message_log_append(
     reply_to: int = 0,
     mentioned: str = "",
     mention_all: bool = False,
+    has_images: bool = False,
 ) -> Appended | Refusal:
     """Store a message and publish it.
 
-    What a message answers and mentions is left out where it does neither, with
-    ``deleted`` and the two keys of mentions.
+    What a message answers, mentions and shows is left out of a text that does none of
+    this, with the keys from ``deleted`` on.
 
     The only one that is sent when it is awaited, one call less for each message.
     """
     more_keys: tuple[str, ...] = ()
     more_args: tuple[int | str, ...] = ()
     if mentions:
-        more_keys = (deleted, mentions, mentions_all)
-        more_args = (reply_to, mentioned, int(mention_all))
+        more_keys = (deleted, mentions, mentions_all, media)
+        more_args = (reply_to, mentioned, int(mention_all), int(has_images))
     reply = await redis.run_script(
         MESSAGE_LOG_APPEND,
         (log, messages, meta, last_read, members, slow, sent, *more_keys),

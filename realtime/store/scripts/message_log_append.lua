@@ -9,6 +9,7 @@
 -- KEYS[8] deleted - sorted set: numbers of deleted messages
 -- KEYS[9] mentions - sorted set
 -- KEYS[10] mentions_all - sorted set: numbers of messages that mention everybody
+-- KEYS[11] media - sorted set: numbers of messages with images
 -- ARGV[1] channel - of the room
 -- ARGV[2] publish_command - PUBLISH or SPUBLISH
 -- ARGV[3] user - id
@@ -21,8 +22,9 @@
 -- ARGV[10] reply_to - number of the message that this one answers, 0: it does not
 -- ARGV[11] mentioned - user ids, a line each
 -- ARGV[12] mention_all - 1: everybody is mentioned
--- The keys from the 8th on and the arguments from the 10th on are left out of a message
--- that neither answers nor mentions: most do not.
+-- ARGV[13] has_images - 1: it shows some
+-- The keys from the 8th on and the arguments from the 10th on are left out of a text that
+-- neither answers nor mentions: most do not.
 -- USES numbers, log, marks, judge, sent
 -- Returns {duplicate 0|1, message, offset, uid, at in Unix ms}, or {-1, reason, number}:
 -- not_member; lost: the meta hash is to be mended first; reused: the clientId was another
@@ -34,7 +36,7 @@
 local log, messages, meta = KEYS[1], KEYS[2], KEYS[3]
 local last_read, members, slow, sent = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local channel, publish, user, uid, body = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local deleted, mentions, mentions_all = KEYS[8], KEYS[9], KEYS[10]
+local deleted, mentions, mentions_all, media = KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local remember_seconds = ARGV[6]
 local history_limit = tonumber(ARGV[9])
 
@@ -136,10 +138,16 @@ if not is_system then
 end
 if mentions then
   local oldest = number - history_limit + 1
+  if ARGV[13] == '1' then
+    redis.call('ZADD', media, number_text, number_text)
+    -- Those that left with texts since.
+    local lowest = number - kept + math.max(beyond, 0) + 1
+    redis.call('ZREMRANGEBYSCORE', media, '-inf', '(' .. digits(lowest))
+  end
   if ARGV[12] == '1' then
     redis.call('ZADD', mentions_all, number, number_text)
     redis.call('ZREMRANGEBYSCORE', mentions_all, '-inf', '(' .. digits(oldest))
-  else
+  elseif ARGV[11] ~= '' then
     -- WITH mentions
     local users = {}
     for each in string.gmatch(ARGV[11], '[^\n]+') do

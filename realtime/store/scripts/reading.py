@@ -4,11 +4,12 @@ from collections.abc import Awaitable
 from typing import Any, NamedTuple
 
 from realtime.redis.script import ScriptRunner
-from realtime.store.scripts.loading import Parsed, load
+from realtime.store.scripts.loading import Parsed, Refusal, load, refusal
 
 MEMBERS_PAGE = load("members_page")
 READ_MARKS_RAISE = load("read_marks_raise")
 READS_COUNT = load("reads_count")
+ROOM_MEDIA_READ = load("room_media_read")
 ROOM_SNAPSHOT_READ = load("room_snapshot_read")
 ROOM_SUMMARY_READ = load("room_summary_read")
 
@@ -156,3 +157,42 @@ def room_summary_read(
         (user,),
     )
     return Parsed(reply, lambda said: Summary(*said) if said else None)
+
+
+class Media(NamedTuple):
+    """Messages with images, newest first, and whether there are older ones.
+
+    ``is_unfinished``: not all is looked through yet; to be called again.
+    """
+
+    messages: list[bytes]
+    more: bool
+    is_unfinished: bool
+
+
+def _media(said: Any) -> Media | Refusal:
+    if said[0] < 0:
+        return refusal(said)
+    return Media(said[2], said[0] == 1, said[1] == 1)
+
+
+def room_media_read(
+    redis: ScriptRunner,
+    *,
+    messages: str,
+    meta: str,
+    members: str,
+    reactions: str,
+    media: str,
+    user: str,
+    before: int | str,
+    limit: int,
+    step: int,
+) -> Awaitable[Media | Refusal]:
+    """Read a page of the messages that show images, as a user may see them."""
+    reply = redis.run_script(
+        ROOM_MEDIA_READ,
+        (messages, meta, members, reactions, media),
+        (user, before, limit, step),
+    )
+    return Parsed(reply, _media)

@@ -16,6 +16,7 @@
 -- KEYS[15] mentions - sorted set
 -- KEYS[16] mentions_all - sorted set
 -- KEYS[17] member_ids - sorted set
+-- KEYS[18] media - sorted set
 -- ARGV[1] actor - id of who makes it
 -- ARGV[2] kind - public, private or direct
 -- ARGV[3] settings - JSON object of the room's own fields, as strings
@@ -55,7 +56,7 @@ local known = redis.call('HMGET', meta, 'createdBy', 'kind', 'lastMessage', 'wri
 if known[1] or known[2] or redis.call('EXISTS', members, log, messages) > 0 then
   if kind == 'direct' and known[2] == kind then
     keep_all({last_read, meta, log, messages, bans, deleted, reactions, reactors, pins,
-      KEYS[15], KEYS[16]})
+      KEYS[15], KEYS[16], KEYS[18]})
     sort_marks(last_read)
     admit_all('member', clock(), tonumber(known[3] or '0'))
     redis.call('HDEL', meta, 'absent')

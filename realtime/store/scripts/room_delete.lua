@@ -20,6 +20,7 @@
 -- KEYS[19] mentions - sorted set
 -- KEYS[20] mentions_all - sorted set
 -- KEYS[21] member_ids - sorted set
+-- KEYS[22] media - sorted set
 -- ARGV[1] actor - id of who does it
 -- ARGV[2] uid - of the event, unique
 -- ARGV[3] body - the event's own JSON members, without braces
@@ -36,7 +37,7 @@ local last_read, sessions, online, staff = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local bans, invites, slow, keep = KEYS[10], KEYS[11], KEYS[12], tonumber(ARGV[4])
 local deleted, reactions, reactors = KEYS[13], KEYS[14], KEYS[15]
 local pins, audit, reports = KEYS[16], KEYS[17], KEYS[18]
-local mentions, mentions_all, member_ids = KEYS[19], KEYS[20], KEYS[21]
+local mentions, mentions_all, member_ids, media = KEYS[19], KEYS[20], KEYS[21], KEYS[22]
 local channel, publish = ARGV[5], ARGV[6]
 
 local actor = actor_of(members, ARGV[1])
@@ -59,7 +60,7 @@ end
 redis.call('EXPIRE', quits, keep)
 redis.call('DEL', members, meta, log, messages, last_read, sessions, online, staff, bans,
   invites, slow, deleted, reactions, reactors, pins, audit, reports, mentions,
-  mentions_all, member_ids)
+  mentions_all, member_ids, media)
 redis.call('HSET', meta, 'kind', 'deleted')
 redis.call('EXPIRE', meta, keep)
 redis.call(publish, channel, bytes)

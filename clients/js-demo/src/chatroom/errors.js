@@ -12,7 +12,7 @@
  * - `outbox_full`: too much is waiting to be sent
  * - `too_old`: waited longer than the server remembers a `clientId`, so sending it
  *   again might show it twice
- * - `image_lost`: the image's bytes did not survive the reload
+ * - `image_lost`: the images' bytes did not survive the reload
  */
 export class ChatRequestError extends Error {
   /**
@@ -56,6 +56,7 @@ export class ChatRequestError extends Error {
 
   /** What is kept in the outbox's storage. */
   toJSON() {
-    return { code: this.code, message: this.message, temporary: this.temporary };
+    const { code, message, temporary, fields } = this;
+    return { code, message, temporary, ...(fields ? { fields } : {}) };
   }
 }

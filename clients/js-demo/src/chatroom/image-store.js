@@ -60,15 +60,15 @@ export class ImageStore {
 
   /**
    * @param {string} key
-   * @param {Uint8Array} bytes
+   * @param {Uint8Array[]} images Of one message.
    */
-  async put(key, bytes) {
-    await this.#run("readwrite", (store) => store.put(bytes, key));
+  async put(key, images) {
+    await this.#run("readwrite", (store) => store.put(images, key));
   }
 
   /**
    * @param {string} key
-   * @returns {Promise<Uint8Array | undefined>}
+   * @returns {Promise<Uint8Array[] | Uint8Array | undefined>} A page of before kept one alone.
    */
   get(key) {
     return this.#run("readonly", (store) => store.get(key));

@@ -77,7 +77,8 @@ export class WebOutboxStorage {
     // All at once: a database that hangs costs its deadline once.
     await Promise.all(
       images.map(async (item) => {
-        item.image = await this.images.get(item.clientId).catch(() => undefined);
+        const found = await this.images.get(item.clientId).catch(() => undefined);
+        item.images = found && (Array.isArray(found) ? found : [found]);
       }),
     );
     return items;
@@ -107,11 +108,11 @@ export class WebOutboxStorage {
   }
 
   /** @param {OutboxItem} item */
-  async put({ image, ...item }) {
+  async put({ images, ...item }) {
     // The bytes never change: once is enough. They come first, for another tab may read
     // the entry as soon as it is there.
-    const isNew = image && item.attempts === 0;
-    if (isNew) await this.images.put(item.clientId, image);
+    const isNew = images && item.attempts === 0;
+    if (isNew) await this.images.put(item.clientId, images);
     try {
       this.web.setItem(this.prefix + item.clientId, JSON.stringify(item));
     } catch (error) {

@@ -9,15 +9,27 @@ import { ACK_TIMEOUT_MS } from "./requests.js";
 export const MAX_ITEMS = 200;
 /** Bytes that may wait, images included: browsers' storage has its limits. */
 export const MAX_BYTES = 40 * 2 ** 20;
+/** Images of one message. */
+export const MESSAGE_IMAGES = 10;
+/** Bytes of a message's images together: what passes over every transport. A server ends
+ * the connection over more than its `payloadBytes`, and the next one over the same again. */
+export const MESSAGE_BYTES = 8 * 2 ** 20;
 /** The server remembers a `clientId` for 24 h after the first try; with a margin for
  * clocks, what was tried longer ago is not sent again without asking. */
 const SAFE_REPEAT_MS = 23 * 3_600_000;
 /** Errors after which the next connection is what is waited for. */
 export const WOKEN_BY_CONNECTION = new Set(["offline", "interrupted"]);
-/** An image takes its time on a slow line: 8 MiB at 1 Mbit/s. */
+/** Images take their time on a slow line: 8 MiB at 1 Mbit/s. */
 const IMAGE_TIMEOUT_MS = 75_000;
 
 /**
+ * @typedef {object} Content What is written; `image`: one of the images, `images`: all.
+ * @property {string} [text]
+ * @property {Uint8Array} [image]
+ * @property {Uint8Array[]} [images]
+ * @property {number} [replyTo]
+ * @property {string[]} [mentions]
+ *
  * @typedef {object} OutboxItem
  * @property {string} clientId The same for every attempt.
  * @property {string} room
@@ -25,15 +37,15 @@ const IMAGE_TIMEOUT_MS = 75_000;
  * @property {number} order Among messages written in the same millisecond.
  * @property {"text" | "image"} type
  * @property {string} [text]
- * @property {Uint8Array} [image] The file's bytes.
+ * @property {Uint8Array[]} [images] The files' bytes.
  * @property {number} [replyTo]
  * @property {string[]} [mentions]
  * @property {"waiting" | "sending" | "failed" | "sent"} step `sent`: acknowledged, its
  *   broadcast not yet seen.
  * @property {number} attempts
  * @property {number} [triedAt] First attempt, Unix ms.
- * @property {{code: string, message: string, temporary: boolean}} [error] Of the last
- *   attempt.
+ * @property {{code: string, message: string, temporary: boolean,
+ *   fields?: Record<string, string[]>}} [error] Of the last attempt.
  * @property {number} [message] Its number, once acknowledged.
  * @property {boolean} [isKept] It survives a reload.
  */
@@ -68,8 +80,8 @@ export class Outbox {
       if (known.has(item.clientId)) continue;
       if (item.step !== "failed") item.step = "waiting";
       item.isKept = true;
-      if (item.type === "image" && !item.image) {
-        this.#refuse(item, new ChatRequestError("image_lost", "The image is gone."));
+      if (item.type === "image" && !item.images) {
+        this.#refuse(item, new ChatRequestError("image_lost", "Its images are gone."));
       }
       this.#items.push(item);
     }
@@ -100,11 +112,16 @@ export class Outbox {
 
   /**
    * @param {string} room
-   * @param {{text?: string, image?: Uint8Array, replyTo?: number, mentions?: string[]}} content
+   * @param {Content} written
    * @returns {OutboxItem}
-   * @throws {ChatRequestError} `outbox_full`
+   * @throws {ChatRequestError} `outbox_full`, `too_large`
    */
-  add(room, content) {
+  add(room, { image, ...written }) {
+    const content = image ? { ...written, images: [image] } : written;
+    const { images = [] } = content;
+    if (images.length > MESSAGE_IMAGES || (images.length > 1 && bytesOf(images) > MESSAGE_BYTES)) {
+      throw new ChatRequestError("too_large", "One message cannot hold so many images.");
+    }
     const bytes = this.#items.reduce((sum, item) => sum + sizeOf(item), sizeOf(content));
     if (this.#items.length >= MAX_ITEMS || bytes > MAX_BYTES) {
       throw new ChatRequestError("outbox_full", "Too many messages wait to be sent.");
@@ -117,7 +134,7 @@ export class Outbox {
       room,
       at: Math.max(this.now(), last?.at ?? 0),
       order: (last?.order ?? 0) + 1,
-      type: content.image ? "image" : "text",
+      type: images.length > 0 ? "image" : "text",
       ...content,
       step: "waiting",
       attempts: 0,
@@ -187,7 +204,7 @@ export class Outbox {
     this.wiring.changed(item);
     const { attempts } = item;
     try {
-      const timeoutMs = item.image ? IMAGE_TIMEOUT_MS : ACK_TIMEOUT_MS;
+      const timeoutMs = item.images ? IMAGE_TIMEOUT_MS : ACK_TIMEOUT_MS;
       this.#acknowledged(item, await this.wiring.send(payloadOf(item), timeoutMs));
     } catch (error) {
       // Settled by its own broadcast, given up, or tried again: the lost ack means nothing.
@@ -340,13 +357,19 @@ export class Outbox {
   }
 }
 
-/** @param {{text?: string, image?: Uint8Array}} content */
-function sizeOf({ text, image }) {
-  return (text?.length ?? 0) * 2 + (image?.byteLength ?? 0);
+/** @param {Uint8Array[]} images */
+function bytesOf(images) {
+  return images.reduce((sum, { byteLength }) => sum + byteLength, 0);
+}
+
+/** @param {{text?: string, images?: Uint8Array[]}} content */
+function sizeOf({ text, images = [] }) {
+  return (text?.length ?? 0) * 2 + bytesOf(images);
 }
 
 /** @param {OutboxItem} item */
-function payloadOf({ clientId, room, type, text, image, replyTo, mentions }) {
-  const all = { room, clientId, type, text, image, replyTo, mentions };
+function payloadOf({ clientId, room, type, text, images, replyTo, mentions }) {
+  const shown = images?.length === 1 ? { image: images[0] } : { images };
+  const all = { room, clientId, type, text, ...shown, replyTo, mentions };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }

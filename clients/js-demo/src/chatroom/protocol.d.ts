@@ -18,6 +18,7 @@ export interface Requests {
   mark_read: { payload: MarkReadPayload; ack: MarkReadAck | ErrorAck };
   typing: { payload: TypingPayload; ack: Done | ErrorAck };
   history: { payload: HistoryPayload; ack: HistoryAck | ErrorAck };
+  media: { payload: MediaPayload; ack: MediaAck | ErrorAck };
   reads: { payload: ReadsPayload; ack: ReadsAck | ErrorAck };
   users: { payload: UsersPayload; ack: UsersAck | ErrorAck };
   rooms: { payload: RoomsPayload; ack: RoomsAck | ErrorAck };
@@ -145,6 +146,7 @@ export interface Message {
   type: "text" | "image" | "system" | "deleted";
   text?: string;
   image?: Image;
+  images?: Image[];
   replyTo?: number;
   mentions?: string[];
   mentionAll?: boolean;
@@ -351,13 +353,14 @@ export interface Done {
   ok: true;
 }
 
-/** `send`: a text, or an image with or without a caption. */
+/** `send`: a text, or images with or without a caption. */
 export interface SendPayload {
   room: string;
   clientId: string;
   type: "text" | "image";
   text?: string;
   image?: Uint8Array | ArrayBuffer | Blob;
+  images?: (Uint8Array | ArrayBuffer | Blob)[];
   replyTo?: number;
   mentions?: string[];
   mentionAll?: boolean;
@@ -470,6 +473,20 @@ export interface HistoryAck {
   firstAvailable: number;
   moreAfter?: boolean;
   around?: number;
+}
+
+/** `media`: messages with images below a number, or the newest. */
+export interface MediaPayload {
+  room: string;
+  before?: number;
+  limit?: number;
+}
+
+/** `media`: a page, descending by number. */
+export interface MediaAck {
+  ok: true;
+  messages: Message[];
+  more: boolean;
 }
 
 /** `reads`: how many have not read some messages. */
@@ -931,6 +948,7 @@ export interface Hello {
 export interface HelloLimits {
   textCharacters: number;
   mentions: number;
+  images: number;
   dataBytes: number;
   payloadBytes: number;
   imageBytes: number;

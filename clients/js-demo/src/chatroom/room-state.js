@@ -4,6 +4,9 @@ import { formatCursor, parseCursor } from "./cursor.js";
 import { applyChange } from "./changes.js";
 
 /**
+ * @typedef {{url: string, mime: string, size: number, width: number, height: number, thumbhash?: string,
+ *   thumbnails?: {url: string, width: number, height: number}[], animated?: boolean}} Picture
+ *
  * @typedef {object} Message
  * @property {number} message Its number within the room: 1, 2, 3 …
  * @property {number} offset Its position in the room's log.
@@ -13,8 +16,8 @@ import { applyChange } from "./changes.js";
  * @property {string} [name] What the sender was called then.
  * @property {"text" | "image" | "deleted"} type
  * @property {string} [text]
- * @property {{url: string, mime: string, size: number, width: number, height: number, thumbhash?: string,
- *   thumbnails?: {url: string, width: number, height: number}[], animated?: boolean}} [image]
+ * @property {Picture} [image] The first one.
+ * @property {Picture[]} [images] All of them, where there are several.
  * @property {number} [replyTo]
  * @property {string[]} [mentions]
  * @property {string} [clientId] Not of a deleted one.

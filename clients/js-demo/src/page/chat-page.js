@@ -9,6 +9,7 @@ import { previewOf } from "./format.js";
 import { Layout } from "./layout.js";
 import { openLightbox } from "./lightbox.js";
 import { refusalOf } from "./message-element.js";
+import { notRefused, picturesOf } from "./message-images.js";
 import { MessagesView } from "./messages-view.js";
 import { PeopleView } from "./people-view.js";
 import { RoomsView } from "./rooms-view.js";
@@ -48,19 +49,21 @@ export class ChatPage {
     this.status = new StatusView(() => this.client.status);
     this.route = new Route((room, before) => this.#moved(room, before));
     this.rooms = new RoomsView(user, (room) => this.route.go(room));
-    const freshImage = async (/** @type {import("../chatroom-client.js").Message} */ { room, message }) =>
-      (await this.client.message(room, message))?.image;
+    const freshImage = async (/** @type {import("../chatroom-client.js").Message} */ { room, message }, /** @type {number} */ at) => {
+      const found = await this.client.message(room, message);
+      return found && picturesOf(found)[at];
+    };
     this.people = new PeopleView(user, (each) => this.client.nameOf(each));
     this.messages = new MessagesView({
       user,
       older: (room) => this.client.history(room),
       reachedBottom: () => this.#read(),
       actions: {
-        openImage: (message, image) =>
+        openImage: (message, at, image) =>
           openLightbox(image, {
-            url: message.image?.url ?? image.src,
+            url: picturesOf(message)[at]?.url ?? image.src,
             caption: message.text ?? "",
-            freshUrl: async () => (await freshImage(message))?.url,
+            freshUrl: async () => (await freshImage(message, at))?.url,
           }),
         freshImage,
         retry: (clientId) => this.client.retry(clientId),
@@ -301,8 +304,9 @@ export class ChatPage {
       const why = refusalOf(item);
       if (why === undefined) continue;
       this.client.discard(item.clientId);
-      this.announcer.show("Your image was not sent. ", why);
-      if (item.text) this.composer.putBack(room, item.text);
+      const others = notRefused(item);
+      this.announcer.show(`Your ${others.length > 0 ? "images were" : "image was"} not sent. `, why);
+      if (item.text || others.length > 0) this.composer.putBack(room, item.text ?? "", others);
     }
   }
 

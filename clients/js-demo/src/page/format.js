@@ -59,9 +59,10 @@ export const plural = (count, one, many) => `${count} ${count === 1 ? one : many
 /** @param {number} count */
 export const badge = (count) => (count > 999 ? "999+" : String(count));
 
-/** @param {{type: string, text?: string}} message */
-export function previewOf({ type, text }) {
+/** @param {{type: string, text?: string, images?: object[]}} message */
+export function previewOf({ type, text, images = [] }) {
   if (type === "deleted") return "Message deleted";
-  if (type === "image") return text ? `Image: ${text}` : "Image";
+  const what = images.length > 1 ? `${images.length} images` : "Image";
+  if (type === "image") return text ? `${what}: ${text}` : what;
   return (text ?? "").replace(/\s+/g, " ");
 }

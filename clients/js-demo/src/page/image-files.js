@@ -1,5 +1,7 @@
 /** Images on their way in: chosen, pasted or dropped. */
 
+import { MESSAGE_IMAGES } from "../chatroom-client.js";
+
 /** What the server accepts; said here so that nobody waits for a refusal. */
 const TYPES = ["image/png", "image/jpeg", "image/webp", "image/gif", "image/avif", "image/heic", "image/heif"];
 /** Phones' photos, of which not every system knows the type. */
@@ -7,8 +9,8 @@ const NAMES = /\.(avif|heic|heif)$/i;
 export const LIMIT_BYTES = 8 * 2 ** 20;
 /** What is still read into memory, to be made smaller. */
 const MOST_BYTES = 100 * 2 ** 20;
-/** Images in one go; the rest can follow. */
-const MOST = 10;
+/** Images in one go, as many as a message has; the rest can follow. */
+const MOST = MESSAGE_IMAGES;
 
 export const ACCEPT = [...TYPES, ".avif", ".heic", ".heif"].join(",");
 

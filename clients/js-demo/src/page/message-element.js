@@ -3,20 +3,14 @@
 import { apart, el, icon } from "./dom.js";
 import { fullTimeOf, hueOf, initials, timeOf } from "./format.js";
 import { linkified } from "./linkify.js";
-
-/** Images are shown within this box; width and height are known, so nothing jumps. */
-const IMAGE_BOX = { width: 360, height: 320 };
-/** Part of the pixels on the screen that a thumbnail must have. */
-const SHARP_ENOUGH = 0.85;
-/** Addresses that are asked for until an image is given up, for now. */
-const IMAGE_TRIES = 2;
+import { grid, sentImages } from "./message-images.js";
 
 /**
  * @typedef {import("../chatroom-client.js").Message} Message
- * @typedef {NonNullable<Message["image"]>} Picture
+ * @typedef {import("../chatroom-client.js").Picture} Picture
  * @typedef {object} Actions
- * @property {(message: Message, image: HTMLImageElement) => void} openImage
- * @property {(message: Message) => Promise<Picture | undefined>} freshImage With valid addresses.
+ * @property {(message: Message, at: number, image: HTMLImageElement) => void} openImage `at`: which.
+ * @property {(message: Message, at: number) => Promise<Picture | undefined>} freshImage With valid addresses.
  * @property {(clientId: string) => void} retry
  * @property {(clientId: string) => void} discard
  * @property {(clientId: string) => void} edit
@@ -24,12 +18,12 @@ const IMAGE_TRIES = 2;
  * @typedef {object} MadeMessage
  * @property {HTMLElement} element
  * @property {(count: number | null) => void} setUnreadBy
- * @property {() => void} [retryImage] Try again to get an image that could not be had.
+ * @property {() => void} retryImages Try again to get those that could not be had.
  *
  * @typedef {import("../chatroom-client.js").OutboxItem} OutboxItem
  * @typedef {Pick<OutboxItem, "clientId" | "type" | "text" | "at">} PendingContent
- * @typedef {{step: "reading", image?: File, error?: undefined, isKept?: undefined}} BeingRead
- *   Not in the outbox yet, for an image's file is being read.
+ * @typedef {{step: "reading", images?: File[], error?: undefined, isKept?: undefined}} BeingRead
+ *   Not in the outbox yet, for its images' files are being read.
  * @typedef {OutboxItem | (PendingContent & BeingRead)} PendingItem
  */
 
@@ -42,12 +36,12 @@ const IMAGE_TRIES = 2;
  */
 export function messageElement(message, { isOwn, isFollowing }, actions) {
   const unread = el("span", { class: "unread-by" });
-  const image = message.image ? sentImage(message, actions) : undefined;
+  const images = sentImages(message, actions);
   const time = el("time", { datetime: new Date(message.at).toISOString(), title: fullTimeOf(message.at) }, timeOf(message.at));
   const element = frame(
     message,
     { isOwn, isFollowing },
-    bubble(message, image?.element),
+    bubble(message, images.element),
     el("span", { class: "meta" }, unread, message.edits ? "edited " : false, time),
   );
   element.dataset.message = String(message.message);
@@ -63,7 +57,7 @@ export function messageElement(message, { isOwn, isFollowing }, actions) {
       unread.removeAttribute("aria-label");
     }
   };
-  return { element, setUnreadBy, retryImage: image?.retry };
+  return { element, setUnreadBy, retryImages: images.retry };
 }
 
 /**
@@ -90,13 +84,13 @@ function frame({ user, name = user }, { isOwn, isFollowing }, content, meta) {
 
 /**
  * @param {Message} message
- * @param {HTMLElement} [image]
+ * @param {HTMLElement} [images]
  */
-function bubble(message, image) {
+function bubble(message, images) {
   if (message.type === "deleted") return el("p", { class: "bubble deleted" }, "This message was deleted.");
   const text = message.text && el("p", { class: "text", dir: "auto" }, ...linkified(message.text));
   const counts = Object.entries(message.reactions ?? {});
-  return el("div", { class: image ? "bubble with-image" : "bubble" }, image, text, counts.length > 0 && reactionsElement(counts));
+  return el("div", { class: images ? "bubble with-image" : "bubble" }, images, text, counts.length > 0 && reactionsElement(counts));
 }
 
 /** @param {[string, number][]} counts */
@@ -105,68 +99,18 @@ function reactionsElement(counts) {
   return el("ul", { class: "reactions", role: "list", "aria-label": "Reactions" }, ...items);
 }
 
-/**
- * @param {Message} message
- * @param {Actions} actions
- */
-function sentImage(message, actions) {
-  const picture = /** @type {Picture} */ (message.image);
-  const { width, height } = picture;
-  const author = message.name ?? message.user;
-  const scale = Math.min(1, IMAGE_BOX.width / width, IMAGE_BOX.height / height);
-  const image = el("img", {
-    src: shownAddress(picture, width * scale),
-    width: Math.max(1, Math.round(width * scale)),
-    height: Math.max(1, Math.round(height * scale)),
-    alt: message.text ? "" : `Image from ${author}`,
-    loading: "lazy",
-    decoding: "async",
-  });
-  let tries = 0;
-  const renew = async () => {
-    // Its address has expired (they all do, in time), or the server is away.
-    tries += 1;
-    const fresh = tries <= IMAGE_TRIES && (await actions.freshImage(message).catch(() => undefined));
-    if (fresh) image.src = shownAddress(fresh, width * scale);
-    else element.classList.add("broken");
-  };
-  image.addEventListener("error", renew);
-  const retry = () => {
-    if (!element.classList.contains("broken")) return;
-    element.classList.remove("broken");
-    tries = 0;
-    void renew();
-  };
-  const label = message.text ? `Enlarge image: ${message.text}` : `Enlarge image from ${author}`;
-  const open = () => actions.openImage(message, image);
-  const element = el("button", { type: "button", class: "image-button", "aria-label": label, on: { click: open } }, image);
-  return { element, retry };
-}
-
-/**
- * The smallest file that looks sharp in the bubble. What moves has no other.
- *
- * @param {Picture} picture
- * @param {number} width In the page's pixels.
- */
-function shownAddress({ url, animated, thumbnails = [] }, width) {
-  const needed = SHARP_ENOUGH * width * globalThis.devicePixelRatio;
-  const enough = thumbnails.filter((one) => one.width >= needed).sort((one, other) => one.width - other.width);
-  return (!animated && enough[0]?.url) || url;
-}
-
 const REASONS = /** @type {Record<string, string>} */ ({
   too_old: "It waited for more than a day and may have been sent already.",
-  image_lost: "The image could not be kept over the reload.",
+  image_lost: "Its images could not be kept over the reload.",
   too_large: "It is too large for the server.",
   forbidden: "You may not write in this room.",
 });
 
-/** Of an image: the same bytes will not be taken another time either. */
+/** Of images: the same bytes will not be taken another time either. */
 const FOR_GOOD = new Set(["image_lost", "invalid", "too_large"]);
 
 /**
- * Why an image will not be sent, however often it is tried; nothing for all others.
+ * Why images will not be sent, however often it is tried; nothing for all others.
  *
  * @param {OutboxItem} item
  */
@@ -179,16 +123,16 @@ export function refusalOf({ step, type, error }) {
  * A message that the server does not have yet, or will not take.
  *
  * @param {PendingItem} item
- * @param {string | null} imageUrl Of its own bytes.
+ * @param {string[]} imageUrls Of its own bytes.
  * @param {boolean} isFollowing
  * @param {Actions} actions
  * @returns {HTMLElement}
  */
-export function pendingElement(item, imageUrl, isFollowing, actions) {
+export function pendingElement(item, imageUrls, isFollowing, actions) {
   const content = el(
     "div",
-    { class: imageUrl ? "bubble with-image" : "bubble" },
-    imageUrl && el("img", { class: "pending-image", src: imageUrl, alt: item.text ? "" : "Your image" }),
+    { class: imageUrls.length > 0 ? "bubble with-image" : "bubble" },
+    grid(imageUrls.map((src) => el("img", { class: "pending-image", src, alt: item.text ? "" : "Your image" }))),
     item.text && el("p", { class: "text", dir: "auto" }, ...linkified(item.text)),
   );
   const element = frame({ user: "" }, { isOwn: true, isFollowing }, content, pendingMeta(item));

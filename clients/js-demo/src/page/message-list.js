@@ -145,7 +145,7 @@ export class MessageList {
 
   /** Images that could not be had may be there now. */
   retryImages() {
-    for (const { retryImage } of this.#shown.values()) retryImage?.();
+    for (const { retryImages } of this.#shown.values()) retryImages();
   }
 
   /**

@@ -6,7 +6,7 @@ import { pendingElement } from "./message-element.js";
 /** @typedef {import("./message-element.js").PendingItem} PendingItem */
 
 export class PendingView {
-  /** @type {Map<string, string>} Object URLs of their images. */
+  /** @type {Map<string, string[]>} Object URLs of their images. */
   #urls = new Map();
 
   /** @param {import("./message-element.js").Actions} actions */
@@ -21,23 +21,25 @@ export class PendingView {
    */
   render(items, followsOwn) {
     const focused = document.activeElement?.closest(".pending")?.getAttribute("data-client-id");
-    const elements = items.map((item, at) => pendingElement(item, this.#urlOf(item), at > 0 || followsOwn, this.actions));
+    const elements = items.map((item, at) => pendingElement(item, this.#urlsOf(item), at > 0 || followsOwn, this.actions));
     this.element.replaceChildren(...elements);
     this.element.hidden = items.length === 0;
     if (focused) this.element.querySelector(`[data-client-id="${focused}"] button`)?.focus();
     const ids = new Set(items.map(({ clientId }) => clientId));
-    for (const [clientId, url] of this.#urls) {
+    for (const [clientId, urls] of this.#urls) {
       if (ids.has(clientId)) continue;
-      URL.revokeObjectURL(url);
+      for (const url of urls) URL.revokeObjectURL(url);
       this.#urls.delete(clientId);
     }
   }
 
   /** @param {PendingItem} item */
-  #urlOf({ clientId, image }) {
-    if (!image) return null;
-    let url = this.#urls.get(clientId);
-    if (!url) this.#urls.set(clientId, (url = URL.createObjectURL(new Blob([/** @type {any} */ (image)]))));
-    return url;
+  #urlsOf({ clientId, images = [] }) {
+    let urls = this.#urls.get(clientId);
+    if (!urls) {
+      urls = images.map((image) => URL.createObjectURL(new Blob([/** @type {any} */ (image)])));
+      this.#urls.set(clientId, urls);
+    }
+    return urls;
   }
 }

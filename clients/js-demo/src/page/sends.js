@@ -4,6 +4,7 @@
  * same room waits behind it.
  */
 
+import { MESSAGE_BYTES, MESSAGE_IMAGES } from "../chatroom-client.js";
 import { sendable } from "./scale-down.js";
 
 /**
@@ -11,18 +12,18 @@ import { sendable } from "./scale-down.js";
  *
  * @typedef {object} Written
  * @property {string} room
- * @property {string} text With several images: of the first.
- * @property {File[]} files
+ * @property {string} text
+ * @property {File[]} files They are one message, or several where one cannot hold them.
  */
 
 export class Sends {
-  /** @type {Map<string, (Written & {items: PendingItem[]})[]>} By room. */
+  /** @type {Map<string, (Written & {item: PendingItem})[]>} By room. */
   #queues = new Map();
   #count = 0;
 
   /**
    * @param {object} wiring
-   * @param {(room: string, content: {text?: string, image?: Uint8Array}) => void} wiring.send
+   * @param {(room: string, content: {text?: string, images?: Uint8Array[]}) => void} wiring.send
    * @param {() => void} wiring.changed
    * @param {(rest: Written, error: Error) => void} wiring.failed `rest`: what was not sent.
    */
@@ -37,7 +38,7 @@ export class Sends {
    */
   add(room, text, files) {
     const queue = this.#queues.get(room) ?? [];
-    queue.push({ room, text, files, items: this.#items(text, files) });
+    queue.push({ room, text, files, item: this.#item(text, files) });
     this.wiring.changed();
     if (this.#queues.has(room)) return;
     this.#queues.set(room, queue);
@@ -46,27 +47,26 @@ export class Sends {
 
   /**
    * @param {string} room
-   * @returns {PendingItem[]} As they will be in the outbox.
+   * @returns {PendingItem[]} Nearly as they will be in the outbox.
    */
   in(room) {
-    return (this.#queues.get(room) ?? []).flatMap(({ items }) => items);
+    return (this.#queues.get(room) ?? []).map(({ item }) => item);
   }
 
   /**
    * @param {string} text
    * @param {File[]} files
-   * @returns {PendingItem[]}
+   * @returns {PendingItem}
    */
-  #items(text, files) {
-    const images = files.length > 0 ? files : [undefined];
-    return images.map((image, at) => ({
+  #item(text, files) {
+    return {
       clientId: `reading-${(this.#count += 1)}`,
-      type: image ? "image" : "text",
+      type: files.length > 0 ? "image" : "text",
       step: "reading",
       at: Date.now(),
-      text: at === 0 ? text : undefined,
-      image,
-    }));
+      text,
+      images: files.length > 0 ? files : undefined,
+    };
   }
 
   /**
@@ -90,14 +90,35 @@ export class Sends {
       // One after the other: a large photo takes 200 MB while it is made smaller.
       for (const file of files) images.push(await sendable(file));
       if (images.length === 0) this.wiring.send(room, { text });
-      for (const image of images) {
-        this.wiring.send(room, sent === 0 && text ? { image, text } : { image });
-        sent += 1;
+      for (const group of groupsOf(images)) {
+        this.wiring.send(room, sent === 0 && text ? { images: group, text } : { images: group });
+        sent += group.length;
       }
     } catch (error) {
-      // The text is with the first image.
+      // The text is with the first images.
       const rest = { room, text: sent === 0 ? text : "", files: files.slice(sent) };
       this.wiring.failed(rest, /** @type {Error} */ (error));
     }
   }
+}
+
+/**
+ * Images in their order, in as few messages as hold them.
+ *
+ * @param {Uint8Array[]} images
+ */
+export function groupsOf(images) {
+  /** @type {Uint8Array[][]} */
+  const groups = [];
+  let bytes = Infinity;
+  for (const image of images) {
+    bytes += image.byteLength;
+    const last = groups.at(-1);
+    if (last && bytes <= MESSAGE_BYTES && last.length < MESSAGE_IMAGES) last.push(image);
+    else {
+      groups.push([image]);
+      bytes = image.byteLength;
+    }
+  }
+  return groups;
 }
