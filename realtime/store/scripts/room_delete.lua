@@ -42,6 +42,10 @@ local channel, publish = ARGV[5], ARGV[6]
 
 local actor = actor_of(members, ARGV[1])
 if not actor then
+  -- The answer of this very call was lost, and it was sent again.
+  if redis.call('HGET', meta, 'deletedAs') == ARGV[2] then
+    return {1}
+  end
   return {-1, 'not_member', 0}
 end
 local event = next_event(log, messages, meta, 'lastMessage', 'kind')
@@ -61,7 +65,7 @@ redis.call('EXPIRE', quits, keep)
 redis.call('DEL', members, meta, log, messages, last_read, sessions, online, staff, bans,
   invites, slow, deleted, reactions, reactors, pins, audit, reports, mentions,
   mentions_all, member_ids, media)
-redis.call('HSET', meta, 'kind', 'deleted')
+redis.call('HSET', meta, 'kind', 'deleted', 'deletedAs', ARGV[2])
 redis.call('EXPIRE', meta, keep)
 redis.call(publish, channel, bytes)
 redis.call(publish, channel, ARGV[7])
