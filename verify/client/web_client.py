@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,7 +85,8 @@ class WebClient(Client):
                 async for line in process.stdout:
                     self._take(line)
         finally:
-            process.kill()
+            with suppress(ProcessLookupError):
+                process.kill()
             await process.wait()
         raise RuntimeError(f"{self.name} ended by itself")
 
