@@ -14,7 +14,7 @@ import sys
 import time
 from collections import Counter
 
-from benchmarks.flood_frames import (
+from benchmarks.flood.frames import (
     CHUNKS,
     KINDS,
     UPGRADE,

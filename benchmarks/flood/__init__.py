@@ -1,0 +1,1 @@
+"""Floods: what users and strangers who attack a node cost the others."""
