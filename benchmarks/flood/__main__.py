@@ -1,10 +1,10 @@
-"""A flood from one user beside 200 others: ``python -m benchmarks.flood``.
+"""Attacks on a node beside honest members: ``python -m benchmarks.flood``.
 
-Two nodes share one core; Valkey, the members' load and the flooder share the other, so
-that the flooder's own work is not taken for the server's. Calm and flood take turns in
-one run, so that what else the machine does falls on both; a figure is the p99 of all
-samples of its kind together. The first moment of a flood, in which its burst is
-granted, is measured apart. See docs/reliability.md.
+The node has one core; Valkey, the members' load and the attacker share the other, so
+that the attacker's own work is not taken for the server's. Calm and attack take turns
+in one run, so that what else the machine does falls on both: what counts is their
+ratio. The first moment of an attack, in which its burst is granted, is measured for
+memory only. See docs/benchmarks.md.
 """
 
 import argparse
@@ -14,205 +14,229 @@ import json
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cluster import Cluster, cluster
+from benchmarks.cluster import Cluster, Node, cluster
+from benchmarks.flood.frames import KINDS as FRAMES
+from benchmarks.flood.newcomer import Newcomers
+from benchmarks.flood.strangers import attacks
 from benchmarks.load_generator import (
     BUILD,
     Figures,
     LoadGenerator,
     compile_programs,
 )
-from benchmarks.machine import LOAD_CORE, cpu_seconds, describe
+from benchmarks.machine import LOAD_CORE, cpu_seconds, describe, resident_bytes
 from benchmarks.processes import raise_descriptor_limit, running
 from benchmarks.tokens import token, write_tokens
+from realtime.node.settings import SOURCE_PAGE
 
 # ``nothing`` is the control: what the machine alone makes of two calm times.
-KINDS = ("nothing", "sends", "requests", "large", "frames", "polling", "connects")
+USERS = ("nothing", *FRAMES, "polling", "connects")
 
 ROOM_MEMBERS = 10
 MEMBERS = 200
 # Of all members; each goes to the ten of a room.
 MESSAGES_A_SECOND = 100.0
-
 TEXT_BYTES = 100
-# Of the flooder. A tenth of what one user may have.
+
+# Of a user who floods. A tenth of what one user may have.
 CONNECTIONS = 8
 
-# After a flood, before calm is measured again: what it left is worked off.
-SETTLE_SECONDS = 2.0
-
-# From a flood's first byte: what the limits grant at once is taken in it.
+# After an attack, before calm is measured again: what it left is worked off.
+SETTLE_SECONDS = 1.0
+# From an attack's first byte: what the limits grant at once is taken in it.
 ONSET_SECONDS = 2.0
+SAMPLE_SECONDS = 0.05
 
+# Others' p99, of calm; the node's memory above calm; a stranger's share of the loop.
 BOUND = 1.5
+BOUND_MIB = 128
+STRANGERS_MIB = 64
+STRANGERS_SHARE = 0.2
+MIB = 1 << 20
 
-PHASES = ("calm", "onset", "flood")
-MEASURES = ("ack", "delivery")
+
+class Peak(threading.Thread):
+    """The node's largest resident memory while this runs."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._pid = pid
+        self._ended = threading.Event()
+        self.bytes = resident_bytes(pid)
+
+    def run(self) -> None:
+        """Look until it is ended."""
+        while not self._ended.wait(SAMPLE_SECONDS):
+            self.bytes = max(self.bytes, resident_bytes(self._pid))
+
+    def end(self) -> int:
+        """Look no more, and return what was seen."""
+        self._ended.set()
+        self.join()
+        return self.bytes
 
 
 @contextlib.contextmanager
 def members(
-    nodes: Cluster, folder: Path, count: int, rate: float
-) -> Iterator[list[LoadGenerator]]:
-    """Connect the calm members, half at each node, and set their rate."""
-    rooms = count // ROOM_MEMBERS
+    node: Node, folder: Path, count: int, rate: float
+) -> Iterator[LoadGenerator]:
+    """Connect the calm members, and set their rate."""
     program, _raw = compile_programs(BUILD)
-    with contextlib.ExitStack() as stack:
-        loads = []
-        for number, node in enumerate(nodes.nodes):
-            users = (f"n{number}-{i}" for i in range(count))
-            tokens = write_tokens(folder / f"tokens-{number}", users)
-            process = stack.enter_context(
-                running(
-                    [str(program), str(node.port), str(tokens), "10000", "100"],
-                    core=LOAD_CORE,
-                    log=folder / f"load-{number}.log",
-                    piped=True,
-                )
-            )
-            load = LoadGenerator(process)
-            group = load.connect(count // len(nodes.nodes), rooms, "calm-")["group"]
-            load.mode(group, f"rate {rate / len(nodes.nodes)}")
-            loads.append(load)
-        yield loads
-
-
-def run(loads: list[LoadGenerator], seconds: float) -> list[Figures]:
-    """Have all members chat for some seconds."""
-    for load in loads:
-        load.start(f"run {seconds} 2")
-    groups = [load.finish(seconds + 2)["groups"][0] for load in loads]
-    for load, group in zip(loads, groups, strict=True):
-        group["counts"] = load.counts()[0]
-    return groups
+    tokens = write_tokens(folder / "tokens", (f"calm-{each}" for each in range(count)))
+    with running(
+        [str(program), str(node.port), str(tokens), "10000", str(TEXT_BYTES)],
+        core=LOAD_CORE,
+        log=folder / "load.log",
+        piped=True,
+    ) as process:
+        load = LoadGenerator(process)
+        group = load.connect(count, count // ROOM_MEMBERS, "calm-")["group"]
+        load.mode(group, f"rate {rate}")
+        yield load
 
 
 @contextlib.contextmanager
-def flooder(
+def attacker(
     kind: str, port: int, folder: Path, connections: int, seconds: float
 ) -> Iterator[Any]:
-    """Start a flooder that waits for the word; yield its process."""
-    arguments = (
-        *(kind, str(port), base64.b64encode(token("flooder").encode()).decode()),
-        *("calm-0", str(connections), str(seconds)),
-    )
+    """Start an attacker that waits for the word; yield its process."""
+    name = base64.b64encode(token(f"flooder-{kind}").encode()).decode()
     with running(
         # It shares a core with those who measure: they go first.
-        ["nice", "-n", "19", sys.executable, "-m", "benchmarks.flooder", *arguments],
+        [
+            *("nice", "-n", "10", sys.executable, "-m", "benchmarks.flood.flooder"),
+            *(kind, str(port), name, str(connections), str(seconds)),
+        ],
         core=LOAD_CORE,
         log=folder / "flooder.log",
         piped=True,
     ) as process:
         assert process.stdout is not None
         if process.stdout.readline() != "ready\n":
-            raise RuntimeError(f"the flooder did not start: {folder}/flooder.log")
+            raise RuntimeError((folder / "flooder.log").read_text())
         yield process
 
 
-def pair(
+def _phase(load: LoadGenerator, node: Node, come: Newcomers, seconds: float) -> Figures:
+    """Have the members chat for some seconds; return what that was like."""
+    come.taken()
+    pid = node.process.pid
+    began, used = time.monotonic(), cpu_seconds(pid)
+    group = load.run(seconds, 0.5)["groups"][0]
+    share = (cpu_seconds(pid) - used) / (time.monotonic() - began)
+    connects, answers = come.taken()
+    return {
+        "share": share,
+        "ack": load.counts()[0]["ack"],
+        "unacked": group["sent"] - group["acked"],
+        "connects": connects,
+        "answers": answers,
+    }
+
+
+def measure(
     kind: str,
     nodes: Cluster,
-    loads: list[LoadGenerator],
+    load: LoadGenerator,
+    come: Newcomers,
     folder: Path,
     given: argparse.Namespace,
 ) -> Figures:
-    """Measure calm, then the onset of a flood, then the flood."""
+    """Measure calm, then an attack."""
+    node = nodes.nodes[0]
     time.sleep(SETTLE_SECONDS)
-    calm = run(loads, given.seconds)
-    # It goes on for longer than the members do, their last acks included.
-    lasts = ONSET_SECONDS + given.seconds + SETTLE_SECONDS
-    port = nodes.nodes[0].port
-    with flooder(kind, port, folder, given.connections, lasts) as process:
-        pids = [node.process.pid for node in nodes.nodes]
+    found: Figures = {"calm": _phase(load, node, come, given.seconds)}
+    lasts = ONSET_SECONDS + given.seconds + 1
+    before = resident_bytes(node.process.pid)
+    peak = Peak(node.process.pid)
+    with attacker(kind, node.port, folder, given.connections, lasts) as process:
+        peak.start()
         process.stdin.write("go\n")
         process.stdin.flush()
-        onset = run(loads, ONSET_SECONDS)
-        before = [cpu_seconds(pid) for pid in pids]
-        flooded = run(loads, given.seconds)
-        share = [
-            (cpu_seconds(pid) - was) / given.seconds
-            for pid, was in zip(pids, before, strict=True)
-        ]
-        said = json.loads(process.stdout.readline() or "{}")
-    found: Figures = {"kind": kind, "flooder": said, "node_share": share}
+        time.sleep(ONSET_SECONDS)
+        found["attack"] = _phase(load, node, come, given.seconds)
+        found["said"] = json.loads(process.stdout.readline() or "{}")
+    found["memory"] = peak.end() - before
     found["seconds"] = lasts
-    found["samples"] = {}
-    for name, groups in zip(PHASES, (calm, onset, flooded), strict=True):
-        for what in MEASURES:
-            for number, group in enumerate(groups):
-                found["samples"][f"{name} {what} {number}"] = group["counts"][what]
-        found[f"{name} unacked"] = sum(g["sent"] - g["acked"] for g in groups)
     return found
 
 
-def p99(pairs: list[Figures], name: str) -> float:
-    """Return the p99, in milliseconds, of all samples of this name."""
+def p99(pairs: list[Figures], phase: str) -> float:
+    """Return the p99 of the members' acks in a phase, in milliseconds."""
     counts: Counter[int] = Counter()
     for each in pairs:
-        counts.update(dict(each["samples"][name]))
+        counts.update(dict(each[phase]["ack"]))
     wanted, seen = 0.99 * counts.total(), 0
     for edge in sorted(counts):
         seen += counts[edge]
         if seen >= wanted:
             return edge / 1e3
-    raise ValueError(f"no samples of {name}")
+    raise ValueError("nobody was answered")
 
 
-def short(figures: Figures) -> Figures:
-    """Return a pair's figures with a p99 in the place of samples."""
-    return {**figures, "samples": {n: p99([figures], n) for n in figures["samples"]}}
-
-
-def table(found: dict[str, list[Figures]]) -> str:
-    """Return the results: p99 in ms of all pairs, and the ratios of single ones."""
-    lines = [
-        "| flood | node | ack calm | ack onset | ack flood | × | delivery calm |"
-        " delivery onset | delivery flood | × | the user was answered, a second |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+def row(kind: str, says: str, pairs: list[Figures]) -> str:
+    """Return an attack's line of the table: medians over its rounds."""
+    ratios = sorted(p99([each], "attack") / p99([each], "calm") for each in pairs)
+    shares = {
+        phase: statistics.median(each[phase]["share"] for each in pairs)
+        for phase in ("calm", "attack")
+    }
+    memory = max(each["memory"] for each in pairs) / MIB
+    cells = [
+        f"{kind}: {says}",
+        f"{p99(pairs, 'calm'):.1f}",
+        f"{p99(pairs, 'attack'):.1f}",
+        f"{statistics.median(ratios):.2f} ({ratios[0]:.2f}–{ratios[-1]:.2f})",
+        f"{shares['calm']:.0%}",
+        f"{shares['attack'] - shares['calm']:+.0%}",
+        f"{memory:+.0f}",
     ]
-    for kind, pairs in found.items():
-        for number in (0, 1):
-            cells = [kind, "the flooded one" if number == 0 else "the other"]
-            for what in MEASURES:
-                calm, _onset, flood = names = [
-                    f"{phase} {what} {number}" for phase in PHASES
-                ]
-                ratios = [p99([each], flood) / p99([each], calm) for each in pairs]
-                cells += [f"{p99(pairs, name):.1f}" for name in names]
-                cells.append(
-                    f"{p99(pairs, flood) / p99(pairs, calm):.2f}"
-                    f" ({min(ratios):.2f}–{max(ratios):.2f})"
-                )
-            cells.append(_answers(pairs) if number == 0 else "")
-            lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    for what in ("connects", "answers"):
+        for phase in ("calm", "attack"):
+            times = sorted(s for each in pairs for s in each[phase][what]) or [0.0]
+            cells.append(f"{statistics.median(times) * 1e3:.0f}, {times[-1] * 1e3:.0f}")
+    cells.append(_said(pairs))
+    return "| " + " | ".join(cells) + " |"
 
 
-def _answers(pairs: list[Figures]) -> str:
-    names = dict.fromkeys(name for each in pairs for name in each["flooder"])
-    parts = []
-    for name in names:
-        if name in ("bytes", "cpu_seconds"):
-            continue
-        rates = [each["flooder"].get(name, 0) / each["seconds"] for each in pairs]
-        if any(rates):
-            parts.append(f"{name} {statistics.median(rates):.0f}")
-    return ", ".join(parts)
+def _said(pairs: list[Figures]) -> str:
+    names = dict.fromkeys(name for each in pairs for name in each["said"])
+    rates = {
+        name: statistics.median(
+            each["said"].get(name, 0) / each["seconds"] for each in pairs
+        )
+        for name in names
+    }
+    return ", ".join(
+        f"{name} {rate:,.0f}" for name, rate in rates.items() if rate >= 0.5
+    )
+
+
+HEAD = (
+    "| attack | acks p99, ms, calm | attacked | × | node's core, calm | by the attack |"
+    " memory by it, MiB | connect and join, ms, calm: median, most | attacked |"
+    " /readyz, ms, calm: median, most | attacked | what it did, a second |\n"
+    "|---|---|---|---|---|---|---|---|---|---|---|---|"
+)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.flood", description=__doc__)
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    kinds = (*USERS, *attacks(SOURCE_PAGE))
+    parser.add_argument("--kinds", nargs="+", choices=kinds, default=list(kinds))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=15.0)
+    parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--members", type=int, default=MEMBERS)
     parser.add_argument("--rate", type=float, default=MESSAGES_A_SECOND)
     parser.add_argument("--connections", type=int, default=CONNECTIONS)
+    parser.add_argument("--settings", nargs="*", default=[], metavar="CHATROOM_X=Y")
     return parser.parse_args()
 
 
@@ -220,24 +244,51 @@ def main() -> None:
     """Measure and print."""
     given = _arguments()
     raise_descriptor_limit()
+    of_strangers = attacks(SOURCE_PAGE)
     found: dict[str, list[Figures]] = {kind: [] for kind in given.kinds}
-    with (
-        tempfile.TemporaryDirectory(prefix="chatroom-flood-") as name,
-        cluster(2, Path(name)) as nodes,
-        members(nodes, Path(name), given.members, given.rate) as loads,
-    ):
+    settings = dict(each.split("=", 1) for each in given.settings)
+    with tempfile.TemporaryDirectory(prefix="chatroom-flood-") as name:
         folder = Path(name)
-        run(loads, 2.0)
         for number in range(given.rounds):
             for kind in given.kinds:
-                figures = pair(kind, nodes, loads, folder, given)
-                found[kind].append(figures)
-                print(f"{number} {kind:9} {json.dumps(short(figures))}", flush=True)
-        for node in nodes.nodes:
-            print(node.log.read_text()[-2000:])
+                # A node each: what one attack leaves is not the next one's.
+                with (
+                    cluster(
+                        1, _folder(folder, number, kind), settings=settings
+                    ) as nodes,
+                    members(nodes.nodes[0], folder, given.members, given.rate) as load,
+                    Newcomers(nodes.nodes[0].port, _users()) as come,
+                ):
+                    load.run(1.0)
+                    one = measure(kind, nodes, load, come, folder, given)
+                    log = nodes.nodes[0].log.read_text()
+                found[kind].append(one)
+                says = of_strangers[kind].says if kind in of_strangers else "a user"
+                print(row(kind, says, [one]), file=sys.stderr, flush=True)
+                if "Traceback" in log:
+                    print(log[-3000:], file=sys.stderr, flush=True)
     print(json.dumps(describe()))
-    print(table(found))
-    print(f"To reach: at most {BOUND} × calm.")
+    print(HEAD)
+    for kind, pairs in found.items():
+        says = of_strangers[kind].says if kind in of_strangers else "a user"
+        print(row(kind, says, pairs))
+    print(
+        f"To reach: {BOUND} × calm, {BOUND_MIB} MiB; of strangers"
+        f" {STRANGERS_SHARE:.0%} and {STRANGERS_MIB} MiB."
+    )
+
+
+def _folder(folder: Path, number: int, kind: str) -> Path:
+    made = folder / f"{number}-{kind.replace(' ', '-')}"
+    made.mkdir()
+    return made
+
+
+def _users() -> Iterator[str]:
+    number = 0
+    while True:
+        number += 1
+        yield token(f"newcomer-{number}")
 
 
 if __name__ == "__main__":

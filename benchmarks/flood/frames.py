@@ -1,10 +1,17 @@
 """What a flooder writes: frames, requests and chunks of them."""
 
+import io
 import json
+import random
 from collections.abc import Callable
+
+from PIL import Image
 
 # Written in one call: some 400 short messages.
 CHUNK_BYTES = 64 * 1024
+
+# Of noise, which no compression makes smaller: some 270 KB as PNG.
+IMAGE_SIDE = 300
 
 # Different ones, so that there are some 3,000 different ``clientId``.
 CHUNKS = 8
@@ -16,9 +23,9 @@ UPGRADE = (
 )
 
 
-def frame(text: str, opcode: int = 1) -> bytes:
+def frame(text: str | bytes, opcode: int = 1) -> bytes:
     """Return a client's frame; its mask is zero, which is a mask like any other."""
-    data = text.encode()
+    data = text if isinstance(text, bytes) else text.encode()
     size = len(data)
     if size < 126:
         head = bytes((0x80 | opcode, 0x80 | size))
@@ -43,6 +50,45 @@ def message(number: int, room: str, text: str) -> str:
 def sends(number: int, room: str) -> bytes:
     """Short messages to a room that others are in."""
     return frame(message(number, room, "x" * 100))
+
+
+def typing(number: int, room: str) -> bytes:
+    """On and off again, told to the whole room."""
+    return frame(event("typing", {"room": room, "on": number % 2 == 0}))
+
+
+def joins(number: int, room: str) -> bytes:
+    """Joins and quits of the room that others are in, and of ever new ones."""
+    name = room if number % 4 < 2 else f"{room}-{number // 4}"
+    return frame(event("quit" if number % 2 else "join", {"room": name}))
+
+
+def marks(number: int, room: str) -> bytes:
+    """Read marks, one message on each."""
+    return frame(event("mark_read", {"room": room, "message": number}))
+
+
+def images(number: int, room: str) -> bytes:
+    """Pictures, each another one, with their bytes as attachments."""
+    noise = random.Random(number).randbytes(IMAGE_SIDE * IMAGE_SIDE * 3)
+    file = io.BytesIO()
+    Image.frombytes("RGB", (IMAGE_SIDE, IMAGE_SIDE), noise).save(file, "PNG")
+    content = {"room": room, "clientId": f"flood-{number}", "type": "image"}
+    picture = {"_placeholder": True, "num": 0}
+    packet = json.dumps(["send", {**content, "image": picture}])
+    return frame(f"451-/chat,7{packet}") + frame(file.getvalue(), 2)
+
+
+def bombs(number: int, room: str) -> bytes:
+    """The longest JSON there may be: many fields, and many brackets."""
+    if number % 2:
+        return frame(event("send", {"room": room, "text": [[]] * 80_000}))
+    return frame(event("send", {str(each): each for each in range(16_000)}))
+
+
+def unread(number: int, room: str) -> bytes:
+    """What is answered at length."""
+    return frame(event("history", {"room": room, "limit": 100}))
 
 
 def requests(number: int, room: str) -> bytes:
@@ -81,9 +127,15 @@ def frames(number: int, room: str) -> bytes:
 
 KINDS: dict[str, Callable[[int, str], bytes]] = {
     "sends": sends,
+    "typing": typing,
+    "joins": joins,
+    "marks": marks,
     "requests": requests,
     "large": large,
+    "bombs": bombs,
+    "images": images,
     "frames": frames,
+    "unread": unread,
 }
 
 

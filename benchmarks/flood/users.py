@@ -1,18 +1,10 @@
-"""One user who floods a node, as lean as can be: ``python -m benchmarks.flooder``.
+"""One user who floods a node, over several connections."""
 
-What it writes (``benchmarks.flood_frames``) is built before the start, many frames at a
-time, and goes out whenever the kernel takes it; answers are only counted. What it costs
-its own core is reported beside.
-"""
-
-import base64
-import json
-import resource
 import selectors
 import socket
-import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 
 from benchmarks.flood.frames import (
     CHUNKS,
@@ -40,20 +32,36 @@ class Flood:
         port: The node's.
         token: The user's.
         room: Where it goes.
+        begin: Called when all is ready; returns when it is to begin.
     """
 
-    def __init__(self, port: int, token: str, room: str) -> None:
+    def __init__(
+        self, port: int, token: str, room: str, begin: Callable[[], None]
+    ) -> None:
         self._port = port
         self._token = token
         self._room = room
+        self._begin = begin
         self._selector = selectors.DefaultSelector()
+        self._events = selectors.EVENT_READ | selectors.EVENT_WRITE
         self._chunks: list[bytes] = []
         # By connection: which chunk it writes, and how much of that is written.
         self._at: dict[socket.socket, tuple[int, int]] = {}
         self._returns: list[float] = []
         self.found: Counter[str] = Counter()
 
-    def connect(self) -> socket.socket:
+    def run(self, kind: str, count: int, seconds: float) -> None:
+        """Flood over some connections, for some seconds."""
+        if kind == "nothing":
+            self._idle(count, seconds)
+        elif kind == "connects":
+            self._connects(seconds)
+        elif kind == "polling":
+            self._polling(count, seconds)
+        else:
+            self._websocket(kind, count, seconds)
+
+    def _connect(self) -> socket.socket:
         """Return a connection that has joined the room.
 
         Raises:
@@ -69,22 +77,24 @@ class Flood:
         link.setblocking(False)
         return link
 
-    def idle(self, count: int, seconds: float) -> None:
+    def _idle(self, count: int, seconds: float) -> None:
         """Be there, and ask for nothing."""
-        links = [self.connect() for _ in range(count)]
-        _go()
+        links = [self._connect() for _ in range(count)]
+        self._begin()
         time.sleep(seconds)
         for link in links:
             link.close()
 
-    def over_websocket(self, kind: str, count: int, seconds: float) -> None:
+    def _websocket(self, kind: str, count: int, seconds: float) -> None:
         """Write without a pause on some connections, and read what comes."""
         self._chunks = chunks(KINDS[kind], self._room)
-        links = [self.connect() for _ in range(count)]
-        _go()
+        if kind == "unread":
+            self._events = selectors.EVENT_WRITE
+        links = [self._connect() for _ in range(count)]
+        self._begin()
         for number, link in enumerate(links):
             self._at[link] = (number % CHUNKS, 0)
-            self._selector.register(link, selectors.EVENT_READ | selectors.EVENT_WRITE)
+            self._selector.register(link, self._events)
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             for key, ready in self._selector.select(0.05):
@@ -115,13 +125,13 @@ class Flood:
     def _come_back(self) -> None:
         self._returns.pop(0)
         try:
-            link = self.connect()
+            link = self._connect()
         except OSError:
             self.found["refused connects"] += 1
             self._returns.append(time.monotonic() + PAUSE_SECONDS)
             return
         self._at[link] = (0, 0)
-        self._selector.register(link, selectors.EVENT_READ | selectors.EVENT_WRITE)
+        self._selector.register(link, self._events)
 
     def _drop(self, link: socket.socket) -> None:
         self.found["closed by the server"] += 1
@@ -139,10 +149,10 @@ class Flood:
         self.found["other errors"] += data.count(b'"code":"invalid"')
         self.found["other errors"] += data.count(b'"code":"unknown_event"')
 
-    def over_connects(self, seconds: float) -> None:
+    def _connects(self, seconds: float) -> None:
         """Connect, join and hang up, over and over, on several sockets at a time."""
         steps: dict[socket.socket, int] = {}
-        _go()
+        self._begin()
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             while len(steps) < CONNECTS_AT_ONCE:
@@ -182,7 +192,7 @@ class Flood:
         self.found["refused connects"] += 1
         return None
 
-    def over_polling(self, count: int, seconds: float) -> None:
+    def _polling(self, count: int, seconds: float) -> None:
         """Post a thousand packets at a time, and fetch the answers."""
         links: list[socket.socket] = []
         texts: dict[socket.socket, bytes] = {}
@@ -207,7 +217,7 @@ class Flood:
             texts[poster] = post(path, sid, body)
             texts[getter] = get.encode()
             links += [poster, getter]
-        _go()
+        self._begin()
         for link in links:
             link.settimeout(5)
             link.sendall(texts[link])
@@ -233,31 +243,3 @@ def _until(link: socket.socket, wanted: bytes) -> bytes:
             raise ConnectionResetError(data[:200])
         data += got
     return data
-
-
-def _go() -> None:
-    """Say that all is ready, and wait for the word."""
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    sys.stdin.readline()
-
-
-def main() -> None:
-    """Flood as the arguments say; print what came back as JSON."""
-    kind, port, token, room, count, seconds = sys.argv[1:]
-    flood = Flood(int(port), base64.b64decode(token).decode(), room)
-    if kind == "nothing":
-        flood.idle(int(count), float(seconds))
-    elif kind == "connects":
-        flood.over_connects(float(seconds))
-    elif kind == "polling":
-        flood.over_polling(int(count), float(seconds))
-    else:
-        flood.over_websocket(kind, int(count), float(seconds))
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    cpu = used.ru_utime + used.ru_stime
-    sys.stdout.write(json.dumps({**flood.found, "cpu_seconds": cpu}) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -56,8 +56,9 @@ class ChatroomServer(NamespaceGate):
         json: A module with ``dumps`` and ``loads``; :mod:`realtime.json_codec` if None.
         connect_timeout: Seconds for a client to connect to its first namespace; also
             the longest that a ``connect`` handler may take.
-        max_json_characters: Of a packet without its attachments; None: as many as a
-            message may have. A longer event is answered ``too_large`` unread.
+        max_json_characters: Of a packet without its attachments, whose fields and
+            entries are bounded then as well; None: as many as a message may have. A
+            longer event is answered ``too_large`` unread.
         max_attachments: Binary attachments a packet; more close the connection. Their
             bytes together are bounded as one message is (``max_http_buffer_size``).
         attachment_timeout: Seconds for the next attachment of a packet to begin.
@@ -91,6 +92,7 @@ class ChatroomServer(NamespaceGate):
         )
         self._parses_text = issubclass(self.packet_class, ServerPacket)
         self._max_attachments = max_attachments
+        self._bounds_json = max_json_characters is not None
         self._max_json_characters = (
             max_json_characters or self.eio.options.max_http_buffer_size
         )
@@ -171,7 +173,11 @@ class ChatroomServer(NamespaceGate):
         if session is None:
             return
         try:
-            if isinstance(data, str) and len(data) > self._max_json_characters:
+            if (
+                len(data) > packets.JSON_SEPARATORS
+                and isinstance(data, str)
+                and self._is_too_long(data)
+            ):
                 self._refuse_long(session, data)
                 return
             packet = self._whole_packet(eio_sid, data)
@@ -187,6 +193,11 @@ class ChatroomServer(NamespaceGate):
             self._limited["payload_limit_bytes"] += 1
             code = CloseCode.TOO_BIG
         session.close(Reason.PARSE_ERROR, code, str(error))
+
+    def _is_too_long(self, text: str) -> bool:
+        if len(text) > self._max_json_characters:
+            return True
+        return self._bounds_json and packets.has_too_much(text)
 
     def _refuse_long(self, session: Session, text: str) -> None:
         """Answer an event that is too long; close on whatever else it is.
@@ -206,7 +217,8 @@ class ChatroomServer(NamespaceGate):
         self._count_refusal(sid, namespace)
         if number is not None:
             error = TooLargeError(
-                f"A packet may have {self._max_json_characters} characters."
+                f"A packet may have {self._max_json_characters} characters of JSON, and"
+                f" some {packets.JSON_SEPARATORS // 2} fields and entries in it."
             )
             answer = {"ok": False, "error": error.to_wire()}
             self._write_ack(session.sid, namespace, number, [answer], now=True)

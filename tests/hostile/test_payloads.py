@@ -156,7 +156,7 @@ def _filled(value: Any) -> Any:
                     '{room:"mallory-1"}',
                     '"\\ud8"',
                     '"\x00"',
-                    "[" * 5_000,
+                    "[" * 4_000,
                     '{"a":' * 300 + "1" + "}" * 300,
                     '{"_placeholder":true,"num":0}',
                     '{"_placeholder":true,"num":-1}',
