@@ -11,6 +11,7 @@ from aiohttp.typedefs import Handler
 
 from handlers.hosts import Hosts
 from handlers.page import ASSET, Page
+from realtime.engineio.attempts import PROVEN
 
 # Prometheus's text format, as its documentation names it.
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -105,7 +106,9 @@ class _Metrics:
 
     async def get(self, request: web.Request) -> web.Response:
         """Answer the numbers, or 403."""
-        if not self._allows(request):
+        if self._allows(request):
+            request[PROVEN] = True
+        else:
             raise web.HTTPForbidden(
                 text="Metrics need `Authorization: Bearer <CHATROOM_METRICS_TOKEN>`,"
                 " or no proxy and this machine if none is set.\n"

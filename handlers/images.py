@@ -5,6 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
+from realtime.engineio.attempts import PROVEN
 from realtime.engineio.origin_names import OriginSet
 from realtime.errors import ChatError, ForbiddenError, NotFoundError
 from realtime.images.decode import EXTENSIONS
@@ -45,6 +46,7 @@ async def _get(
             expires=query.get("expires", ""),
             signature=query.get("signature", ""),
         ) as image:
+            request[PROVEN] = True
             return await _send(request, name, image, shared)
     except ChatError as error:
         return _refuse(error, shared)

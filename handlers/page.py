@@ -7,6 +7,11 @@ from typing import IO, Any, Final
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
+from realtime.engineio.attempts import BYTES_AN_ATTEMPT, LINE
+
+# Read at a time: what one slow reader of a file costs in memory is a few of them.
+CHUNK_BYTES: Final = 32_768
+
 # One level of plain names: nothing outside the folder can be asked for, and no name
 # that a file system refuses as too long (255 bytes).
 ASSET: Final = r"/assets/{name:[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}}"
@@ -65,7 +70,7 @@ class Page:
         if not path.is_file():
             return web.Response(text=NOT_BUILT, headers=SAFE_HEADERS)
         headers = {**SAFE_HEADERS, "Content-Security-Policy": _policy(request.host)}
-        return _File(path, headers=headers)
+        return _File(path, chunk_size=CHUNK_BYTES, headers=headers)
 
     async def asset(self, request: web.Request) -> web.StreamResponse:
         """Answer a script, a style sheet or a picture of the page."""
@@ -76,7 +81,7 @@ class Page:
         headers = {**SAFE_HEADERS, "Vary": "Accept-Encoding"}
         if HASHED.fullmatch(name):
             headers["Cache-Control"] = FOR_EVER
-        return _File(path, headers=headers)
+        return _File(path, chunk_size=CHUNK_BYTES, headers=headers)
 
 
 class _File(web.FileResponse):
@@ -89,6 +94,8 @@ class _File(web.FileResponse):
     async def _sendfile(
         self, request: web.BaseRequest, fobj: IO[Any], offset: int, count: int
     ) -> AbstractStreamWriter:
+        if (line := request.get(LINE)) is not None:
+            line.charge(count / BYTES_AN_ATTEMPT)
         writer = await web.StreamResponse.prepare(self, request)
         if writer is None:
             raise ConnectionResetError("the client is gone")

@@ -6,6 +6,7 @@ address, of which every household has one.
 
 import ipaddress
 import logging
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,6 +17,9 @@ _IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 SUBSCRIBER_BITS: Final = 64
 
 NO_NETWORKS: Final = "none"
+
+# Addresses that are remembered as somebody's: some 2 MB.
+KNOWN_ADDRESSES: Final = 10_000
 
 _logger = logging.getLogger(__name__)
 
@@ -67,6 +71,8 @@ class Addresses:
     def __init__(self, trusted: Sequence[Network] = ()) -> None:
         self._trusted = trusted
         self._held: dict[str, Address] = {}
+        # Names of addresses that users came from, the last one at the end.
+        self._known: OrderedDict[str, None] = OrderedDict()
         self._has_warned = False
         # Of all addresses together.
         self.unauthenticated = 0
@@ -97,6 +103,21 @@ class Addresses:
         hop = _parse(peer)
         return hop is not None and self._trusts(hop)
 
+    def is_known(self, address: Address) -> bool:
+        """Return whether somebody proved who they are from there lately.
+
+        Never of what is not limited: everybody may come through it.
+        """
+        return address.name in self._known
+
+    def note_known(self, address: Address) -> None:
+        """Remember that somebody proved who they are from there."""
+        if address.is_limited:
+            self._known[address.name] = None
+            self._known.move_to_end(address.name)
+            if len(self._known) > KNOWN_ADDRESSES:
+                self._known.popitem(last=False)
+
     def add(self, address: Address) -> None:
         """Count a connection that is not authenticated yet."""
         self._held[address.name] = address
@@ -108,6 +129,7 @@ class Addresses:
         address.unauthenticated -= 1
         self.unauthenticated -= 1
         address.sessions += 1
+        self.note_known(address)
 
     def mark_unauthenticated(self, address: Address) -> None:
         """Count one of the address's sessions as unauthenticated again."""

@@ -121,10 +121,10 @@ class Crowd:
         return self._write(link)
 
     def _write(self, link: socket.socket) -> None:
-        reads = selectors.EVENT_READ if self._attack.reads else 0
         unsent = self._unsent.get(link)
         if unsent is None:
-            return
+            return None
+        reads = selectors.EVENT_READ if self._attack.reads else 0
         try:
             sent = link.send(unsent)
         except BlockingIOError:

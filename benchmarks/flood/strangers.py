@@ -69,7 +69,8 @@ def _full_body(answer: bytes) -> bytes:
     return post(POLLING, sid_of(answer), "\x1e".join(["43/nobody,1[]"] * 2_000))
 
 
-_GETS: Final = [get(path) for path in PATHS]
+# With the header, by which no proxy's word is taken for an operator's on this machine.
+_GETS: Final = [get(path, "Forwarded: for=stranger") for path in PATHS]
 _OPTIONS: Final = get(
     POLLING,
     "Origin: http://127.0.0.1",

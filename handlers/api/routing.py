@@ -15,6 +15,7 @@ from handlers.api.payload import read_payload
 from handlers.api.problems import defect, http_problem, problem
 from handlers.chat import ChatNamespace
 from handlers.guard import load_payload
+from realtime.engineio.attempts import PROVEN
 from realtime.engineio.origin_names import OriginSet
 from realtime.errors import (
     ChatError,
@@ -113,6 +114,7 @@ class Api:
             now = time.monotonic()
             services.rates.take(f"api {user}", asked.name, now)
             services.rates.take_of_user(user, now)
+        request[PROVEN] = True
         payload = _loaded(asked, given, caller)
         if asked.access is not Access.ANYONE and not caller.is_system:
             # Nobody attends over HTTP: who belongs to the room may.

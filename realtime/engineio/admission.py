@@ -9,7 +9,7 @@ from typing import Final
 
 from realtime.addresses import Address, Addresses
 from realtime.engineio import responses
-from realtime.engineio.attempts import Attempts
+from realtime.engineio.attempts import Attempts, Budget
 from realtime.engineio.interfaces import CountedSession
 from realtime.engineio.options import Options
 from realtime.engineio.responses import Refusal
@@ -32,7 +32,8 @@ class Admission:
         addresses: As given.
         handshakes: Lets a few Engine.IO handshakes begin in each turn of the loop.
         is_closed: Set when the server goes down: every handshake is refused.
-        attempts: Paces attempts that come to nothing.
+        arrivals: Connections that may be taken; those that prove who they are do not
+            count.
         connects: The same for what clients do next to be known, Socket.IO's CONNECT.
     """
 
@@ -40,7 +41,10 @@ class Admission:
         self, options: Options, addresses: Addresses, limited: Counter[str]
     ) -> None:
         self.addresses = addresses
-        self.attempts = Attempts(options.attempt_rate, limited)
+        self.arrivals = Budget(options.arrival_rate)
+        # Where somebody was let in lately, nobody waits behind strangers.
+        self._strangers = Attempts(options.attempt_rate, limited)
+        self._known = Attempts(options.attempt_rate, limited)
         self.handshakes = Turnstile(_STEPS_A_TURN)
         self.connects = Turnstile(_STEPS_A_TURN)
         self._address_limit = options.address_unauthenticated
@@ -66,30 +70,63 @@ class Admission:
             return responses.NODE_FULL
         return None
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for their turn."""
+        return len(self._strangers) + len(self._known)
+
+    def line_of(self, address: Address) -> Attempts:
+        """Return where who comes from an address takes their turn."""
+        return self._known if self.addresses.is_known(address) else self._strangers
+
     async def attempt(self, session: CountedSession) -> bool:
-        """Begin an attempt of a session whose user is not known; its first is free.
+        """Begin an attempt of a session whose user is not known.
+
+        The handshake was the first one; it goes on until it is refused.
 
         Returns:
             False when it would have had to wait for too long.
         """
-        if session.is_authenticated or session.has_attempt:
+        return session.spent >= 1 or await self.spend(session, 1.0)
+
+    async def spend(self, session: CountedSession, cost: float) -> bool:
+        """Take a turn for a session, given back once its user is known.
+
+        Returns:
+            False when it would have had to wait for too long.
+        """
+        if session.is_authenticated or session.line is None:
             return True
         name = "" if session.address is None else session.address.name
-        session.has_attempt = await self.attempts.enter(name)
-        return session.has_attempt
+        if not await session.line.enter(name, cost):
+            return False
+        if session.is_authenticated:
+            session.line.give_back(cost)
+        else:
+            session.spent += cost
+        return True
 
-    def add(self, session: CountedSession, address: Address) -> None:
-        """Count a new session, which is unauthenticated yet."""
-        session.address = address
+    def add(
+        self, session: CountedSession, address: Address, line: Attempts | None = None
+    ) -> None:
+        """Count a new session, which is unauthenticated yet.
+
+        Args:
+            session: The session.
+            address: Where it comes from.
+            line: Where its handshake took its turn.
+        """
+        session.address, session.line, session.spent = address, line, 1.0
         self.addresses.add(address)
 
     def mark_authenticated(self, session: CountedSession) -> None:
         """Count a session as authenticated: its user is known."""
         if not session.is_authenticated:
             session.is_authenticated = True
-            if session.has_attempt:
-                session.has_attempt = False
-                self.attempts.give_back()
+            if session.line is not None:
+                session.line.give_back(session.spent)
+                session.spent = 0.0
+                self.arrivals.give_back()
             session.authentication_changed()
             if session.address is not None:
                 self.addresses.mark_authenticated(session.address)

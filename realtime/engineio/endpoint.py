@@ -9,6 +9,7 @@ from aiohttp import web
 
 from realtime.engineio import polling_requests, responses, websocket_requests
 from realtime.engineio.aiohttp_upgrade import Detached, is_websocket_handshake
+from realtime.engineio.attempts import PROVEN, REQUEST_COST
 from realtime.engineio.engine import Engine
 from realtime.engineio.environ import Environ, read_environ
 from realtime.engineio.handshake import open_session
@@ -36,7 +37,10 @@ class Endpoint:
         environ = read_environ(request, self._trusts)
         why = self._origins.refusal(environ)
         if why:
-            return refuse(responses.FORBIDDEN_ORIGIN._replace(message=why))
+            refusal = responses.FORBIDDEN_ORIGIN._replace(message=why)
+            return refuse(
+                refusal if await self._enter(request) else responses.NODE_FULL
+            )
         response = await self._route(request, environ)
         if not isinstance(response, Detached):
             response.headers.update(self._origins.headers(environ))
@@ -48,24 +52,45 @@ class Endpoint:
     async def _route(
         self, request: web.Request, environ: Environ
     ) -> web.StreamResponse:
-        if request.method == "OPTIONS":
-            return responses.preflight()
         query = request.query
         transport = query.get("transport")
-        refusal = self._refusal(transport, query.get("EIO"), "j" in query)
-        if refusal is not None:
-            return refuse(refusal)
         sid = query.get("sid")
         wants_websocket = transport == "websocket"
-        if wants_websocket and not is_websocket_handshake(request):
-            return refuse(responses.BAD_REQUEST)
-        if sid is None:
+        refusal = self._refusal(transport, query.get("EIO"), "j" in query)
+        if wants_websocket and refusal is None and not is_websocket_handshake(request):
+            refusal = responses.BAD_REQUEST
+        if sid is None and refusal is None and request.method == "GET":
             return await open_session(
                 self._engine, request, environ, websocket=wants_websocket
             )
+        if not await self._enter(request):
+            return refuse(responses.NODE_FULL)
+        if request.method == "OPTIONS":
+            return responses.preflight()
+        if refusal is not None:
+            return refuse(refusal)
+        if sid is None:
+            return refuse(responses.BAD_METHOD)
         if wants_websocket:
             return websocket_requests.upgrade(self._engine, request, environ, sid)
         return await polling_requests.answer(self._engine, request, sid)
+
+    async def _enter(self, request: web.Request) -> bool:
+        """Take a turn, unless it is a user's session that asks; False: it never came.
+
+        A handshake takes one of its own.
+        """
+        admission = self._engine.admission
+        session = self._engine.sessions.get(request.query.get("sid", ""))
+        if session is None:
+            address = admission.addresses.find(
+                request.remote, request.headers.getall("X-Forwarded-For", [])
+            )
+            return await admission.line_of(address).enter(address.name, REQUEST_COST)
+        if not session.is_authenticated:
+            return await admission.spend(session, REQUEST_COST)
+        request[PROVEN] = True
+        return True
 
     def _refusal(
         self, transport: str | None, version: str | None, jsonp: bool

@@ -109,7 +109,7 @@ class Engine:
             "engine_lingering": len(self.context.unfetched),
             "engine_corked": len(self.cork.frames),
             "addresses": len(addresses),
-            "attempts_waiting": len(self.admission.attempts),
+            "attempts_waiting": self.admission.waiting,
             "stranger_bytes": self.held_bytes.total,
             "strangers": addresses.unauthenticated,
         }

@@ -19,20 +19,19 @@ from realtime.engineio.session import Session
 async def open_session(
     engine: Engine, request: web.Request, environ: Environ, *, websocket: bool
 ) -> web.StreamResponse:
-    """Begin a session, if its client may come in."""
-    if request.method != "GET":
-        return refuse(responses.BAD_METHOD)
+    """Answer a GET that asks for a session, if its client may come in."""
     admission, dispatcher = engine.admission, engine.dispatcher
     address = admission.addresses.find(
         request.remote, request.headers.getall("X-Forwarded-For", [])
     )
-    if not admission.is_closed and not await admission.attempts.enter(address.name):
+    line = admission.line_of(address)
+    if not admission.is_closed and not await line.enter(address.name):
         return refuse(responses.NODE_FULL)
     refusal = admission.refusal(address)
     if refusal is not None:
         return refuse(refusal)
     session = Session(engine.context, engine.new_sid())
-    admission.add(session, address)
+    admission.add(session, address, line)
     engine.sessions[session.sid] = session
     engine.context.heartbeat.start(session)
     try:

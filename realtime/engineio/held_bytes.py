@@ -4,8 +4,9 @@ from collections import Counter
 from typing import Final
 
 # Heads, bodies and messages that are not all there yet, of all connections without a
-# session. Two thousand of the longest; what a node can spare beside its members' work.
-UNAUTHENTICATED_BYTES: Final = 67_108_864
+# session: 768 of the longest. With the connections themselves, and with answers that
+# nobody takes, strangers have 64 MiB.
+UNAUTHENTICATED_BYTES: Final = 25_165_824
 
 # Most that one read of such a connection brings: what comes behind what is being
 # handled, and is not looked at yet, is no more either.

@@ -8,6 +8,7 @@ from collections.abc import Hashable
 from typing import Protocol
 
 from realtime.addresses import Address
+from realtime.engineio.attempts import Attempts
 
 
 class Observer(Protocol):
@@ -64,7 +65,8 @@ class CountedSession(Protocol):
 
     address: Address | None
     is_authenticated: bool
-    has_attempt: bool
+    line: Attempts | None
+    spent: float
 
     def authentication_changed(self) -> None:
         """Take note that ``is_authenticated`` has changed."""

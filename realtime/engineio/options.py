@@ -56,6 +56,8 @@ class Options:
     # Attempts to be let in that come to nothing, of all clients: a second in the long
     # run, and at once. Others wait. None: any number.
     attempt_rate: tuple[float, int] | None = None
+    # Connections that come to nothing, likewise.
+    arrival_rate: tuple[float, int] | None = None
     # Seconds from the WebSocket's opening to the packet that completes an upgrade.
     upgrade_timeout: float = 10
     # Seconds for the other side's close frame, for the client to fetch what is left

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from realtime.addresses import Address
 from realtime.engineio import frames, protocol
+from realtime.engineio.attempts import Attempts
 from realtime.engineio.context import Context
 from realtime.engineio.flow_control import FlowControl
 from realtime.engineio.frames import CloseCode
@@ -34,7 +35,8 @@ class Session(FlowControl):
         is_probed: Whether a WebSocket that asks to become the transport has sent its
             probe.
         address: Where it comes from, while it is counted there.
-        has_attempt: Whether an attempt to be let in is counted that may succeed yet.
+        line: Where it takes its turns until its user is known.
+        spent: What it took of it, and gives back then: 1 an attempt.
         is_authenticated: Whether its user is known, by the layer above.
         socket_number: The descriptor of an open WebSocket behind which nothing waits:
             broadcasts write to it, and touch none of the objects in between. Else
@@ -47,10 +49,11 @@ class Session(FlowControl):
         "_user_session",
         "address",
         "connected",
-        "has_attempt",
         "is_authenticated",
         "is_probed",
+        "line",
         "socket_number",
+        "spent",
     )
 
     def __init__(self, context: Context, sid: str) -> None:
@@ -66,7 +69,8 @@ class Session(FlowControl):
         self.connected = False
         self.address: Address | None = None
         self.is_authenticated = False
-        self.has_attempt = True
+        self.line: Attempts | None = None
+        self.spent = 0.0
         self.socket_number = NO_SOCKET
         self._user_session: dict[Any, Any] | None = None
 

@@ -12,7 +12,9 @@ from handlers.hosts import Hosts, refuse_other_hosts
 from handlers.http import add_routes
 from handlers.images import image_routes
 from realtime.engineio.origin_names import OriginSet
+from realtime.node.arrivals import Arrivals
 from realtime.node.connection_limit import HttpDoors
+from realtime.node.http_turns import take_turns
 from realtime.node.log_counts import LogCounts
 from realtime.node.loop_lag import LoopLag
 from realtime.node.metrics import Metrics
@@ -38,6 +40,7 @@ class Node:
         parts: What it consists of.
         settings: What it runs with.
         doors: What holds for its HTTP connections, once it guards a server.
+        arrivals: Takes its connections.
     """
 
     def __init__(
@@ -51,7 +54,13 @@ class Node:
             at_most=settings.address_sessions + settings.address_unauthenticated,
             refused=lambda: parts.limited.update(("address_connections",)),
             held=parts.server.eio.engine.held_bytes,
+            arrivals=parts.server.eio.engine.admission.arrivals,
             unread=UnreadWatch(lambda: parts.limited.update(("answer_seconds",))),
+        )
+        self.arrivals = Arrivals(
+            budget=parts.server.eio.engine.admission.arrivals,
+            name_of=parts.addresses.peer_name,
+            limited=parts.limited,
         )
         self._lag = LoopLag()
         self._log = LogCounts()
@@ -75,7 +84,12 @@ class Node:
             moderated=parts.moderated,
         )
         self._process = ProcessMetrics(
-            self._lag, objects=lambda: {**count_tasks(), **parts.held()}
+            self._lag,
+            objects=lambda: {
+                **count_tasks(),
+                **parts.held(),
+                "connections_waiting": len(self.arrivals),
+            },
         )
 
     def not_ready(self) -> list[str]:
@@ -147,6 +161,10 @@ class Node:
 
 NODE = web.AppKey("node", Node)
 
+ENGINE_PATHS = ("/socket.io", "/socket.io/")
+# What operators ask for.
+PROBES = ("/healthz", "/readyz", "/metrics")
+
 
 def create_app(
     settings: Settings, valkey: EmbeddedValkey | None = None
@@ -162,18 +180,27 @@ def create_app(
     """
     node = Node(settings, valkey)
     hosts = Hosts({settings.host.lower(), *settings.allowed_hosts})
+    # A proxy may strip the path or pass it on; health checks come without it.
+    prefixes = dict.fromkeys(("", settings.public_path))
+    engine_paths = [p + each for p in prefixes for each in ENGINE_PATHS]
+    server = node.parts.server
+    turns = take_turns(
+        server.eio.engine.admission,
+        node.doors,
+        probes=frozenset(p + each for p in prefixes for each in PROBES),
+        elsewhere=frozenset(engine_paths),
+        limited=node.parts.limited,
+    )
     # Where names are proven by tokens, a page gains nothing by another host's name.
-    middlewares = [refuse_other_hosts(hosts)] if settings.development else []
-    app = web.Application(middlewares=middlewares)
+    own = [refuse_other_hosts(hosts)] if settings.development else []
+    app = web.Application(middlewares=[turns, *own])
     app[NODE] = node
     origins = OriginSet(settings.allowed_origins) if settings.allowed_origins else None
-    server = node.parts.server
     server.attach(app)
-    # A proxy may strip the path or pass it on; health checks come without it.
-    for prefix in dict.fromkeys(("", settings.public_path)):
-        for path in ("/socket.io", "/socket.io/"):
-            if prefix or not path.endswith("/"):
-                app.router.add_route("*", prefix + path, server.eio.handle_request)
+    for path in engine_paths:
+        if path != "/socket.io/":
+            app.router.add_route("*", path, server.eio.handle_request)
+    for prefix in prefixes:
         add_routes(
             app,
             page_dir=settings.page_folder,

@@ -7,14 +7,20 @@ answer.
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from typing import Final
 
 from aiohttp import web
 
+from realtime.engineio.attempts import Budget
 from realtime.engineio.event_loop import read_at_most
 from realtime.engineio.held_bytes import UNAUTHENTICATED_READ_BYTES, HeldBytes
 from realtime.node.http_heads import BoundedParser, bound_head
 from realtime.node.http_versions import hide_versions
 from realtime.node.unread import UnreadWatch
+
+# What is no request, or too long a one, as a part of a connection: with the answer, and
+# with 32 KiB of it that were read, half a millisecond.
+REFUSAL_COST: Final = 3.0
 
 
 class HttpDoors:
@@ -28,6 +34,7 @@ class HttpDoors:
         at_most: Connections of one address.
         refused: Called for each one too many.
         held: Counts the bytes of heads that are not all there.
+        arrivals: Connections that may come to nothing; :meth:`prove` gives one back.
         unread: Watches what clients have not taken yet.
     """
 
@@ -38,12 +45,16 @@ class HttpDoors:
         at_most: int,
         refused: Callable[[], None],
         held: HeldBytes,
+        arrivals: Budget,
         unread: UnreadWatch,
     ) -> None:
         self._name_of = name_of
         self._at_most = at_most
         self._refused = refused
         self._held_bytes = held
+        self._arrivals = arrivals
+        # Those that nobody known has asked over yet.
+        self._unproven: set[object] = set()
         self.unread = unread
         self._held: Counter[str] = Counter()
         self._names: dict[object, str] = {}
@@ -52,6 +63,17 @@ class HttpDoors:
     def __len__(self) -> int:
         return len(self._names)
 
+    def prove(self, handler: object) -> None:
+        """Count a connection among the arrivals no more: somebody known uses it."""
+        if handler in self._unproven:
+            self._unproven.discard(handler)
+            self._arrivals.give_back()
+            self.unread.note_known(self._watched[handler][0])
+
+    def _charge_refusal(self) -> None:
+        """Count what it costs to find out that something is no request."""
+        self._arrivals.take(REFUSAL_COST)
+
     def guard(self, server: web.Server) -> None:
         """Watch a server's connections from now on."""
         hide_versions(server)
@@ -59,8 +81,10 @@ class HttpDoors:
 
         def connection_made(handler, transport):  # type: ignore[no-untyped-def]
             made(handler, transport)
-            head = bound_head(handler, self._held_bytes)
+            self._unproven.add(handler)
+            head = bound_head(handler, self._held_bytes, self._charge_refusal)
             read_at_most(transport, UNAUTHENTICATED_READ_BYTES)
+            transport.set_write_buffer_limits(high=UNAUTHENTICATED_READ_BYTES)
             self._watched[handler] = transport, head
             self.unread.add(transport)
             peer = transport.get_extra_info("peername")
@@ -75,6 +99,7 @@ class HttpDoors:
 
         def connection_lost(handler, exc=None):  # type: ignore[no-untyped-def]
             lost(handler, exc)
+            self._unproven.discard(handler)
             watched = self._watched.pop(handler, None)
             if watched is not None:
                 transport, head = watched

@@ -10,7 +10,12 @@ from realtime import json_codec
 from realtime.addresses import Addresses, parse_networks
 from realtime.auth.authenticator import choose_keys
 from realtime.auth.keys import TokenKeys
-from realtime.engineio.attempts import ATTEMPTS_A_SECOND, ATTEMPTS_AT_ONCE
+from realtime.engineio.attempts import (
+    ATTEMPTS_A_SECOND,
+    ATTEMPTS_AT_ONCE,
+    CONNECTIONS_A_SECOND,
+    CONNECTIONS_AT_ONCE,
+)
 from realtime.images.decode import Limits
 from realtime.images.service import Images
 from realtime.images.signed_urls import ImageLinks
@@ -66,6 +71,7 @@ def make_server(
         limited=limited,
         max_json_characters=JSON_CHARACTERS,
         attempt_rate=(ATTEMPTS_A_SECOND, ATTEMPTS_AT_ONCE),
+        arrival_rate=(CONNECTIONS_A_SECOND, CONNECTIONS_AT_ONCE),
         message_rate=rates.get(MESSAGES),
         address_unauthenticated=settings.address_unauthenticated,
         node_unauthenticated=settings.node_unauthenticated,

@@ -3,6 +3,7 @@
 The private name of aiohttp in use is ``RequestHandler._parser``.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from aiohttp.http_exceptions import HttpProcessingError
@@ -27,12 +28,16 @@ class BoundedParser:
     Args:
         parser: aiohttp's; everything but ``feed_data`` is passed on to it.
         held: Counts what has come of heads that are not all there, of all connections.
+        refused: Called when a connection ends for what it sent.
     """
 
-    __slots__ = ("_body", "_held", "_parser", "_size")
+    __slots__ = ("_body", "_held", "_parser", "_refused", "_size")
 
-    def __init__(self, parser: Any, held: HeldBytes) -> None:
+    def __init__(
+        self, parser: Any, held: HeldBytes, refused: Callable[[], None]
+    ) -> None:
         self._parser = parser
+        self._refused = refused
         self._held = held
         # Of a head that is not complete yet.
         self._size = 0
@@ -48,7 +53,15 @@ class BoundedParser:
         Raises:
             HeadRefusedError: A head is longer than :data:`HEAD_LIMIT_BYTES`, or those
                 of all connections together are too long.
+            HttpProcessingError: It is no HTTP.
         """
+        try:
+            return self._parse(data)
+        except HttpProcessingError:
+            self._refused()
+            raise
+
+    def _parse(self, data: bytes) -> Any:
         in_body = self._body is not None and not self._body.is_eof()
         parsed = self._parser.feed_data(data)
         if parsed[0]:
@@ -73,9 +86,17 @@ class BoundedParser:
         self._held.change(before, 0)
 
 
-def bound_head(handler: RequestHandler, held: HeldBytes) -> BoundedParser:
-    """Bound the heads of a connection from now on."""
-    made = BoundedParser(handler._parser, held)
+def bound_head(
+    handler: RequestHandler, held: HeldBytes, refused: Callable[[], None]
+) -> BoundedParser:
+    """Bound the heads of a connection from now on.
+
+    Args:
+        handler: Of the connection.
+        held: Counts what has come of heads that are not all there, of all connections.
+        refused: Called when a connection ends for what it sent.
+    """
+    made = BoundedParser(handler._parser, held, refused)
     handler._parser = made  # type: ignore[assignment]
     return made
 

@@ -1,19 +1,17 @@
 """Keeps strangers from filling the log through the HTTP server."""
 
 import asyncio
-import errno
 import logging
 from typing import Any, Final
 
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web import RequestPayloadError
 
+from realtime.node.arrivals import EXHAUSTED
+
 # What is no HTTP, and a body that is not in the encoding that its header names.
 TO_BLAME: Final = (HttpProcessingError, RequestPayloadError)
 
-
-# Errors of ``accept`` after which asyncio waits a second and tries again.
-EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 _logger = logging.getLogger(__name__)
 
@@ -55,7 +53,7 @@ def tell_of_loop_trouble(
 ) -> None:
     """Say in a line that no connection can be taken; all else as asyncio does it.
 
-    asyncio tells of each try, with a traceback: dozens a second while it lasts.
+    With a traceback it would be a page for each second that it lasts.
     """
     error = context.get("exception")
     if (

@@ -11,14 +11,11 @@ from typing import Final
 from aiohttp import web
 
 from realtime.errors import StartError
+from realtime.node.arrivals import Arrivals, ArrivalSite, keep_silent_ones_out
 
 # Connections that may wait to be taken. When a node dies, thousands come to the others
 # within a second; what does not find a place tries again after one second, then three.
 LISTEN_BACKLOG: Final = 4096
-
-# Connections taken in one turn of the event loop, each some 0.2 ms of work with its
-# request: whoever is connected already is served between them.
-ACCEPTS_A_TURN: Final = 16
 
 # The machine, or container, lacks the address: ``localhost`` may name ::1 all the same.
 NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
@@ -77,18 +74,27 @@ def _bound(
 
 
 async def listen(
-    runner: web.AppRunner, sockets: Sequence[socket.socket], host: str
+    runner: web.AppRunner,
+    sockets: Sequence[socket.socket],
+    host: str,
+    arrivals: Arrivals,
 ) -> None:
     """Serve on sockets from :func:`bind`.
+
+    Args:
+        runner: Has the server.
+        sockets: What to listen on.
+        host: What the user called it.
+        arrivals: Takes the connections.
 
     Raises:
         StartError: Another program was faster.
     """
     for each in sockets:
         try:
-            await web.SockSite(runner, each, backlog=ACCEPTS_A_TURN).start()
-            # asyncio takes the one number for both: what waits, and what it takes.
+            keep_silent_ones_out(each)
             each.listen(LISTEN_BACKLOG)
+            await ArrivalSite(runner, each, arrivals).start()
         except OSError as error:
             port = each.getsockname()[1]
             raise StartError(_words(host, port, error)) from error

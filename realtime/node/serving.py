@@ -58,7 +58,8 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
                 runner = await _assemble(settings, stack)
                 writer.limited = runner.app[NODE].parts.limited
                 stack.push_async_callback(runner.app[NODE].drain)
-                await listen(runner, sockets, settings.host)
+                arrivals = runner.app[NODE].arrivals
+                await listen(runner, sockets, settings.host, arrivals)
                 announce(page_address(settings.host, sockets[0].getsockname()[1]))
                 await asyncio.Event().wait()
         except asyncio.CancelledError:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Final
 
 # Between two looks at a connection.
-LOOK_SECONDS: Final = 5.0
+LOOK_SECONDS: Final = 1.0
 
 # Time in which a client takes not one byte of what waits for it.
 STALL_SECONDS: Final = 30.0
@@ -18,6 +18,10 @@ STALL_SECONDS: Final = 30.0
 # Time in which something waits for a client all along: an image of 8 MiB takes that
 # long at 28 KB/s, a poor mobile connection.
 ANSWER_SECONDS: Final = 300.0
+
+# Bytes that wait for clients that nobody knows, all together. Above it who has taken
+# nothing for the longest time is cut off.
+STRANGERS_BYTES: Final = 16_777_216
 
 # Connections looked at in one turn of the event loop: 0.3 ms.
 SLICE: Final = 1_000
@@ -41,6 +45,7 @@ class UnreadWatch:
         self._transports: set[asyncio.Transport] = set()
         # What waits: bytes, since when so many, since when any.
         self._waiting: dict[asyncio.Transport, tuple[int, float, float]] = {}
+        self._known: set[asyncio.Transport] = set()
         self._stopping = asyncio.Event()
 
     def __len__(self) -> int:
@@ -53,7 +58,13 @@ class UnreadWatch:
     def discard(self, transport: asyncio.Transport) -> None:
         """Watch a connection no more: it has ended, or is a WebSocket now."""
         self._transports.discard(transport)
+        self._known.discard(transport)
         self._waiting.pop(transport, None)
+
+    def note_known(self, transport: asyncio.Transport) -> None:
+        """Count a connection among strangers' no more: a user's session bounds it."""
+        if transport in self._transports:
+            self._known.add(transport)
 
     def hurry(self) -> None:
         """Give clients :data:`LAST_SECONDS` from now on: the server stops."""
@@ -75,6 +86,24 @@ class UnreadWatch:
                 for transport in seen[start : start + SLICE]:
                     self.look(transport, now)
                 await asyncio.sleep(0)
+            self.cut_off_strangers()
+
+    def cut_off_strangers(self) -> None:
+        """Cut off those who read least, if all strangers together read too little."""
+        waiting = {
+            transport: (stalled_at, size)
+            for transport, (size, stalled_at, _) in self._waiting.items()
+            if transport not in self._known
+        }
+        total = sum(size for _, size in waiting.values())
+        if total <= STRANGERS_BYTES:
+            return
+        for transport in sorted(waiting, key=lambda each: waiting[each][0]):
+            total -= waiting[transport][1]
+            self._cut_off()
+            transport.abort()
+            if total <= STRANGERS_BYTES:
+                return
 
     def look(self, transport: asyncio.Transport, now: float) -> None:
         """Look at one connection, and cut it off if its client has had its time."""

@@ -128,7 +128,7 @@ class NamespaceGate(socketio.AsyncServer):
         session = self.eio.sockets.get(eio_sid)
         if session is not None:
             # It was one that came to nothing.
-            session.has_attempt = False
+            session.spent = 0.0
 
     async def _admit(self, eio_sid: str, sid: str, namespace: str) -> None:
         packet = self.packet_class(packets.CONNECT, {"sid": sid}, namespace=namespace)

@@ -25,9 +25,9 @@ CONNECT_CHARACTERS: Final = 32_768
 # Characters of a packet without its attachments: four times what the longest text with
 # all its mentions takes when each character is escaped. Decoding them takes 2 ms.
 JSON_CHARACTERS: Final = 262_144
-# Commas and opening brackets of a packet's JSON outside its strings: about as many as it
-# has fields and entries, each of which is an object in memory while the packet waits. A
-# payload may have half as many (``handlers.guard.PAYLOAD_VALUES``).
+# Commas and opening brackets of a packet's JSON outside its strings: about as many as
+# it has fields and entries, each of which is an object in memory while the packet
+# waits. A payload may have half as many (``handlers.guard.PAYLOAD_VALUES``).
 JSON_SEPARATORS: Final = 4_096
 # Of those in its strings as well, and of quotation marks and backslashes: where there
 # are more it is no text with data that may be. To look through as many takes 1 ms.

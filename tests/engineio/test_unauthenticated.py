@@ -9,6 +9,7 @@ from aiohttp import ClientSession, web
 
 from realtime.addresses import Addresses
 from realtime.engineio import held_bytes
+from realtime.engineio.attempts import Budget
 from realtime.node.connection_limit import HttpDoors
 from realtime.node.http_heads import HEAD_LIMIT_BYTES
 from realtime.node.unread import UnreadWatch
@@ -60,6 +61,7 @@ async def scene() -> AsyncIterator[Scene]:
         at_most=100,
         refused=lambda: None,
         held=server.eio.engine.held_bytes,
+        arrivals=Budget(None),
         unread=UnreadWatch(lambda: None),
     ).guard(runner.server)
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -8,6 +8,7 @@ import aiohttp
 from aiohttp import web
 
 from realtime.addresses import Addresses, parse_networks
+from realtime.engineio.attempts import Budget
 from realtime.engineio.held_bytes import HeldBytes
 from realtime.node.connection_limit import HttpDoors
 from realtime.node.unread import UnreadWatch
@@ -27,6 +28,7 @@ async def test_one_too_many_is_hung_up_on() -> None:
         at_most=3,
         refused=lambda: refused.append(None),
         held=HeldBytes(Counter()),
+        arrivals=Budget(None),
         unread=UnreadWatch(lambda: None),
     )
     app = web.Application()

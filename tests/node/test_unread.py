@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from realtime.addresses import Addresses
+from realtime.engineio.attempts import Budget
 from realtime.engineio.held_bytes import HeldBytes
 from realtime.node import unread
 from realtime.node.connection_limit import HttpDoors
@@ -51,6 +52,7 @@ class Site:
             at_most=100,
             refused=lambda: None,
             held=HeldBytes(Counter()),
+            arrivals=Budget(None),
             unread=self.watch,
         ).guard(runner.server)
         await web.TCPSite(runner, "127.0.0.1", 0).start()
