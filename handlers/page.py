@@ -1,5 +1,6 @@
 """The demo page: its document and its files, compressed where the browser likes it."""
 
+import asyncio
 import re
 from pathlib import Path
 from typing import IO, Any, Final
@@ -70,7 +71,7 @@ class Page:
         if not path.is_file():
             return web.Response(text=NOT_BUILT, headers=SAFE_HEADERS)
         headers = {**SAFE_HEADERS, "Content-Security-Policy": _policy(request.host)}
-        return _File(path, chunk_size=CHUNK_BYTES, headers=headers)
+        return _File(path, headers=headers)
 
     async def asset(self, request: web.Request) -> web.StreamResponse:
         """Answer a script, a style sheet or a picture of the page."""
@@ -81,7 +82,7 @@ class Page:
         headers = {**SAFE_HEADERS, "Vary": "Accept-Encoding"}
         if HASHED.fullmatch(name):
             headers["Cache-Control"] = FOR_EVER
-        return _File(path, chunk_size=CHUNK_BYTES, headers=headers)
+        return _File(path, headers=headers)
 
 
 class _File(web.FileResponse):
@@ -99,7 +100,18 @@ class _File(web.FileResponse):
         writer = await web.StreamResponse.prepare(self, request)
         if writer is None:
             raise ConnectionResetError("the client is gone")
-        return await self._sendfile_fallback(writer, fobj, offset, count)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, fobj.seek, offset)
+        while count > 0:
+            chunk = await loop.run_in_executor(None, fobj.read, min(CHUNK_BYTES, count))
+            if not chunk:
+                # The file has become shorter; the client sees that something lacks.
+                raise ConnectionResetError("the file has changed")
+            count -= len(chunk)
+            await writer.write(chunk)
+            # aiohttp waits for each 64 KiB only.
+            await writer.drain()
+        return writer
 
 
 def _policy(host: str) -> str:

@@ -51,7 +51,7 @@ CONNECTIONS = 8
 # After an attack, before calm is measured again: what it left is worked off.
 SETTLE_SECONDS = 1.0
 # From an attack's first byte: what the limits grant at once is taken in it.
-ONSET_SECONDS = 2.0
+ONSET_SECONDS = 3.0
 SAMPLE_SECONDS = 0.05
 
 # Others' p99, of calm; the node's memory above calm; a stranger's share of the loop.

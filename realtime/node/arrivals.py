@@ -26,9 +26,11 @@ LOOKS_A_SECOND: Final = 2_000.0
 LOOKS_AT_ONCE: Final = 256
 
 # Sockets that wait for their turn: of one address, and of all. Further ones are hung up
-# on; each is a descriptor and 1 KB.
+# on; of a proxy, through which everybody comes, they are left to the kernel. Each is a
+# descriptor and 1 KB.
 OWN_WAITING: Final = 256
-WAITING: Final = 1_024
+WAITING: Final = 2_048
+PROXY_PAUSE_SECONDS: Final = 0.05
 
 # Seconds for which the kernel keeps a connection that says nothing for itself.
 SILENT_SECONDS: Final = 5
@@ -91,6 +93,9 @@ class Arrivals:
 
     def _accept(self, listener: socket.socket, factory: Factory) -> None:
         for _ in range(ACCEPTS_A_TURN):
+            if len(self._waiting.get("", ())) >= OWN_WAITING:
+                self._pause(listener, factory, PROXY_PAUSE_SECONDS)
+                return
             is_pressed = self._waiting or self._budget.wait_seconds()
             if is_pressed and (wait_seconds := self._looks.wait_seconds()):
                 self._pause(listener, factory, wait_seconds)
@@ -128,9 +133,9 @@ class Arrivals:
     def _enqueue(self, made: socket.socket, factory: Factory, peer: object) -> None:
         name = self._name_of(str(peer[0])) if isinstance(peer, tuple) else ""
         places = self._waiting.get(name, ())
-        at_most = OWN_WAITING if name else WAITING
         self._limited["connections"] += 1
-        if len(places) >= at_most or self._count >= WAITING or _has_left(made):
+        is_full = bool(name) and len(places) >= OWN_WAITING
+        if is_full or self._count >= WAITING or _has_left(made):
             made.close()
             return
         self._waiting.setdefault(name, deque()).append((made, factory))
