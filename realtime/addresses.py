@@ -118,6 +118,11 @@ class Addresses:
             if len(self._known) > KNOWN_ADDRESSES:
                 self._known.popitem(last=False)
 
+    def is_near(self, peer: str | None) -> bool:
+        """Return whether a peer is of this machine or of a private network."""
+        hop = _parse(peer or "")
+        return hop is None or _is_near(hop)
+
     def add(self, address: Address) -> None:
         """Count a connection that is not authenticated yet."""
         self._held[address.name] = address
@@ -151,8 +156,7 @@ class Addresses:
             return ""
         if self._trusts(hop):
             return self._forwarded_name(forwarded) if forwarded else ""
-        is_local = hop.is_private or hop.is_loopback or hop.is_link_local
-        if forwarded and is_local and not self._has_warned:
+        if forwarded and _is_near(hop) and not self._has_warned:
             self._has_warned = True
             _logger.warning(
                 "X-Forwarded-For from %s is not believed, so all who come through it"
@@ -178,6 +182,10 @@ class Addresses:
 
     def _trusts(self, hop: _IP) -> bool:
         return any(hop in network for network in self._trusted)
+
+
+def _is_near(hop: _IP) -> bool:
+    return hop.is_private or hop.is_loopback or hop.is_link_local
 
 
 def _parse(text: str) -> _IP | None:

@@ -69,8 +69,12 @@ def _full_body(answer: bytes) -> bytes:
     return post(POLLING, sid_of(answer), "\x1e".join(["43/nobody,1[]"] * 2_000))
 
 
-# With the header, by which no proxy's word is taken for an operator's on this machine.
-_GETS: Final = [get(path, "Forwarded: for=stranger") for path in PATHS]
+# As through a proxy: nobody takes them for an operator on this machine.
+_GETS: Final = [
+    get(path, f"X-Forwarded-For: 198.51.100.{number}")
+    for number in range(20)
+    for path in PATHS
+]
 _OPTIONS: Final = get(
     POLLING,
     "Origin: http://127.0.0.1",
@@ -107,7 +111,7 @@ def attacks(page: Path) -> Mapping[str, Attack]:
         "gets": Attack("GETs of all kinds", 64, (_GETS,), "repeat"),
         "new gets": Attack("the same, a connection each", 32, (_GETS,), "close"),
         "pipelined": Attack(
-            "the same, without waiting", 64, (b"".join(_GETS) * 100,), "pour"
+            "the same, without waiting", 64, (b"".join(_GETS) * 5,), "pour"
         ),
         "preflights": Attack("OPTIONS", 64, (_OPTIONS,), "repeat"),
         "assets": Attack("the page's script", 32, (asset,), "repeat"),

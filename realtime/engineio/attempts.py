@@ -20,7 +20,7 @@ REQUEST_COST: Final = 0.2
 BYTES_AN_ATTEMPT: Final = 524_288
 
 # Connections that come to nothing, a second in the long run and at once: 0.1 ms each.
-CONNECTIONS_A_SECOND: Final = 300.0
+CONNECTIONS_A_SECOND: Final = 200.0
 CONNECTIONS_AT_ONCE: Final = 1_000
 
 # Longest wait for one's turn; less than clients wait for an answer.

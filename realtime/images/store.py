@@ -109,8 +109,8 @@ class ImageStore:
             ValueError: There is no store for such an address.
             OSError: The folder cannot be made.
         """
-        if url is not None and url.startswith("file:"):
-            url, folder = None, Path(unquote(urlsplit(url).path))
+        if (named := folder_of(url)) is not None:
+            url, folder = None, named
         if url is None:
             folder = folder.resolve()
             make_durably(folder)
@@ -118,10 +118,11 @@ class ImageStore:
             return cls(store, folder, least_free_bytes=least_free_bytes)
         try:
             return cls(from_url(url))
-        except BaseError:
+        except (BaseError, ValueError):
             # Without the library's words: they repeat the address with its secrets.
             raise ValueError(
-                "There is no object store of images for this address."
+                "There is no object store of images for this address; give file:///…,"
+                " s3://…, gs://… or az://…."
             ) from None
 
     @property
@@ -297,6 +298,21 @@ class ImageStore:
                 self._tell_at = now + FAILURES_SECONDS
                 _logger.warning("Images cannot be %s: %s", done, type(error).__name__)
             raise UnavailableError(f"Images cannot be {done} now.") from error
+
+
+def folder_of(url: str | None) -> Path | None:
+    """Return the folder on this machine that an address names; None: it names none.
+
+    Raises:
+        ValueError: The path is not whole: ``file://images`` names a machine, and ``/``.
+    """
+    if url is None or not url.startswith("file:"):
+        return None
+    parts = urlsplit(url)
+    folder = Path(unquote(parts.path))
+    if parts.netloc not in ("", "localhost") or not folder.is_absolute():
+        raise ValueError("a folder has three slashes and its whole path: file:///srv/x")
+    return folder
 
 
 def _path(name: str) -> str:

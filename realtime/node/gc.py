@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from typing import Final
 
-from realtime.errors import ChatError, StartError
+from realtime.errors import ChatError, StartError, UnavailableError
+from realtime.images.store import folder_of
 from realtime.node.from_settings import make_image_store, make_image_uses
 from realtime.node.settings import MIB, Settings
 from realtime.redis.check import check_redis
@@ -14,6 +16,8 @@ from realtime.redis.url import connection_factory
 from realtime.store import scripts
 from realtime.store.image_gc import Garbage, delete_garbage, find_garbage
 from realtime.store.image_sweep import ImageSweep
+
+OWN: Final = "give the nodes' own CHATROOM_IMAGES_URL, or --data-dir."
 
 
 async def collect(
@@ -29,7 +33,8 @@ async def collect(
         say: Is told a line at a time.
 
     Raises:
-        StartError: Redis or the images cannot be reached.
+        StartError: Redis or the images cannot be reached, or these are not the images
+            of that Redis's messages.
     """
     async with AsyncExitStack() as stack:
         try:
@@ -47,9 +52,22 @@ async def _collect(
     delete: bool,
     say: Callable[[str], None],
 ) -> None:
+    _check_folder(settings.images_url)
     store, uses = make_image_store(settings), make_image_uses(settings, redis)
     stack.callback(store.close)
-    garbage = await find_garbage(redis, store, uses, adopt=delete)
+    try:
+        garbage = await find_garbage(redis, store, uses, adopt=delete)
+    except UnavailableError as error:
+        if error.__cause__ is None:
+            raise
+        # The kind alone: an object store's own words repeat addresses and keys.
+        why = type(error.__cause__).__name__
+        raise StartError(f"The images cannot be looked at ({why}); {OWN}") from error
+    if garbage.shown and len(garbage.missing) == garbage.shown:
+        raise StartError(
+            f"None of the {garbage.shown} images that messages show is among the"
+            f" {garbage.files} files there; nothing was deleted: {OWN}"
+        )
     _tell(garbage, say)
     if not delete:
         if garbage.unshown:
@@ -63,6 +81,19 @@ async def _collect(
     await store.remove_parts(older_seconds=uses.pending_ms / 1000)
     left = len(garbage.unshown) - deleted
     say(f"Deleted: {deleted} files." + (f" Too young to tell: {left}." if left else ""))
+
+
+def _check_folder(images_url: str | None) -> None:
+    """Let the address of an object store pass, or of a folder that is there."""
+    try:
+        folder = folder_of(images_url)
+    except ValueError as error:
+        raise StartError(f"CHATROOM_IMAGES_URL: {error}.") from error
+    if folder is not None and not folder.is_dir():
+        # Made now, it would be empty, and all images unknown.
+        raise StartError(
+            f"There is no folder {folder}: give the nodes' own CHATROOM_IMAGES_URL."
+        )
 
 
 def _tell(garbage: Garbage, say: Callable[[str], None]) -> None:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from realtime.addresses import Address
@@ -18,12 +18,13 @@ from realtime.engineio.admission import Admission
 from realtime.engineio.attempts import LINE, PROVEN, REQUEST_COST, Attempts
 from realtime.node.connection_limit import HttpDoors
 
-# Requests of operators' paths, a second and at once: their answers do not wait behind
-# whatever else is asked for.
-PROBES_A_SECOND: Final = 100.0
-PROBES_AT_ONCE: Final = 100
+# What operators' requests may cost, a second (a hundred of them) and at once: their
+# answers do not wait behind whatever else is asked for.
+PROBES: Final = (100 * REQUEST_COST, 100)
 
 RETRY_SECONDS: Final = 5
+
+FORWARDED: Final = frozenset({hdrs.FORWARDED, "X-Forwarded-For"})
 
 
 def take_turns(
@@ -39,17 +40,21 @@ def take_turns(
     Args:
         admission: Where they take it.
         doors: Learns which connections are of somebody known.
-        probes: Paths of operators, which have turns of their own.
+        probes: Paths of operators, who have turns of their own if they come from this
+            machine or a private network, and through no proxy.
         elsewhere: Paths whose requests take their turns in their handlers.
         limited: Counts those that had to wait.
     """
-    asked = Attempts((PROBES_A_SECOND, PROBES_AT_ONCE), limited)
+    operators = Attempts(PROBES, limited)
 
-    async def enter(request: web.Request, address: Address) -> Attempts | None:
-        line, cost = admission.line_of(address), REQUEST_COST
-        if request.path.rstrip("/") in probes:
-            line, cost = asked, 1.0
-        return line if await line.enter(address.name, cost) else None
+    def line_of(request: web.Request, address: Address) -> Attempts:
+        if (
+            request.path.rstrip("/") in probes
+            and not any(name in request.headers for name in FORWARDED)
+            and admission.addresses.is_near(request.remote)
+        ):
+            return operators
+        return admission.line_of(address)
 
     @web.middleware
     async def take(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -60,14 +65,15 @@ def take_turns(
             address = admission.addresses.find(
                 request.remote, request.headers.getall("X-Forwarded-For", [])
             )
-            line = await enter(request, address)
-            if line is None or request.transport is None:
+            line = line_of(request, address)
+            has_turn = await line.enter(address.name, REQUEST_COST)
+            if not has_turn or request.transport is None:
                 return _too_late()
             request[LINE] = line
             response = await handler(request)
             if PROVEN in request:
                 admission.addresses.note_known(address)
-                line.give_back(1.0 if line is asked else REQUEST_COST)
+                line.give_back(REQUEST_COST)
         if PROVEN in request:
             doors.prove(protocol)
         return response

@@ -46,6 +46,9 @@ REFUSED = frozenset(
     }
 )
 
+# When to try again then, in milliseconds: that takes a person, or Redis's own time.
+REFUSED_RETRY_MS = 2_000
+
 # Between two lines of the log on refused commands; a full Redis refuses each one.
 REFUSALS_SECONDS = 60.0
 
@@ -295,7 +298,10 @@ class RedisClient:
             call.refuse("Redis has no primary at the moment.")
             raise ConnectionLostError(f"Redis does not serve as a primary: {reply}")
         if reply.code in REFUSED:
-            call.refuse("Redis cannot take this at the moment.")
+            call.refuse(
+                "Redis cannot take this at the moment.",
+                retry_after_ms=REFUSED_RETRY_MS,
+            )
             self._log_refusal(reply)
         else:
             call.reject(reply)

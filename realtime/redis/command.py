@@ -63,18 +63,27 @@ class PendingCommand:
         if not self.reply.done():
             self.reply.set_result(reply)
 
-    def refuse(self, because: str, *, limit: str | None = None) -> None:
+    def refuse(
+        self,
+        because: str,
+        *,
+        limit: str | None = None,
+        retry_after_ms: int | None = None,
+    ) -> None:
         """Answer that nothing was done, unless an earlier connection may have done it.
 
         Args:
             because: One sentence for the person who reads it.
             limit: The limit that was met.
+            retry_after_ms: When it may be tried again.
         """
         if self.doubtful:
             because = f"{because} It may have been done before."
             self.reject(OutcomeUnknownError(because, limit=limit))
         else:
-            self.reject(UnavailableError(because, limit=limit))
+            self.reject(
+                UnavailableError(because, limit=limit, retry_after_ms=retry_after_ms)
+            )
 
     def give_up(self) -> None:
         """Answer that the deadline has passed, or the connection is no more."""

@@ -27,6 +27,7 @@ class Garbage(NamedTuple):
 
     files: int
     size: int
+    shown: int
     unshown: list[ListedFile]
     missing: set[str]
 
@@ -69,6 +70,7 @@ async def find_garbage(
     return Garbage(
         files=len(listed),
         size=sum(each.size for each in listed.values()),
+        shown=len(shown),
         unshown=unshown,
         missing=shown - listed.keys(),
     )

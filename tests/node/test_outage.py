@@ -6,7 +6,9 @@ import aiohttp
 import pytest
 
 from realtime.node.outage import TELL_SECONDS, OutageWatch
+from tests.kit.members import text_of
 from tests.kit.nodes import NAMESPACE, client, run_nodes
+from tests.kit.recording import recording
 from tests.kit.redis_server import RedisServer
 from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
 
@@ -110,6 +112,38 @@ async def test_a_node_whose_redis_is_full_says_so(
 
         await wait_until(ready, "Redis has room again")
         assert (await ann.call("send", message, namespace=NAMESPACE))["ok"]
+
+
+async def test_a_full_redis_has_its_members_and_takes_no_new_ones(
+    redis_server: RedisServer,
+) -> None:
+    """Who is a member comes back and reads; who is none is told when to try again.
+
+    They are connected all the same, on no list, and their same join works as soon as
+    there is space.
+    """
+    room = {"room": "42"}
+    async with (
+        run_nodes(1, redis_server.url) as (node,),
+        recording(node, "ann") as ann,
+    ):
+        await ann.do("join", room)
+        await ann.do("send", text_of("before"))
+        redis_server.admin.config_set("maxmemory", 1)
+        async with recording(node, "ann") as back, recording(node, "new") as new:
+            assert (await back.do("join", room))["lastMessage"] == 1
+            page = await back.do("history", room)
+            assert [each["text"] for each in page["messages"]] == ["before"]
+            for each in ("42", "another"):
+                error = await new.refused("join", {"room": each})
+                assert (error["code"], error["temporary"]) == ("unavailable", True)
+                assert error["retryAfter"] > 0
+            assert (await new.do("rooms", {}))["rooms"] == []
+            redis_server.admin.config_set("maxmemory", 0)
+            await new.do("join", room)
+            assert [each["room"] for each in (await new.do("rooms", {}))["rooms"]] == [
+                "42"
+            ]
 
 
 async def test_who_left_during_an_outage_is_gone_after_it(
