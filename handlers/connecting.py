@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import socketio
 from socketio.exceptions import ConnectionRefusedError as RefusedError
@@ -60,11 +60,7 @@ class SessionNamespace(socketio.AsyncNamespace):
                 address_sessions=self._sessions_of_address(sid),
             )
         except Exception as failure:  # noqa: BLE001 - logged, and answered
-            error = as_chat_error(failure, "connect", sid)
-            self.count("connect", error)
-            if error.limit == "rate_connect":
-                await asyncio.sleep(PENALTY_SECONDS)
-            raise RefusedError(error.message, error.to_wire()) from None
+            await self._refuse(failure, sid)
         if self._eio_sid(sid) not in self.server.environ:
             raise RefusedError("The connection was closed meanwhile.")
         self.services.sessions.open(
@@ -84,6 +80,18 @@ class SessionNamespace(socketio.AsyncNamespace):
         """Return the packets that a session is sent with the answer to its connect."""
         session = self.services.sessions.find(sid)
         return [] if session is None else [self._hello.packet(session)]
+
+    async def _refuse(self, failure: Exception, sid: str) -> NoReturn:
+        """Answer a CONNECT that is not let in.
+
+        Not in the handler, whose frame the failure leads to: in a circle the two would
+        keep all that a stranger sent until garbage is collected.
+        """
+        error = as_chat_error(failure, "connect", sid)
+        self.count("connect", error)
+        if error.limit == "rate_connect":
+            await asyncio.sleep(PENALTY_SECONDS)
+        raise RefusedError(error.message, error.to_wire()) from None
 
     async def on_disconnect(self, sid: str, reason: object = None) -> None:
         """Let go of the session: it leaves its rooms, which learn of it."""

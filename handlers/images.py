@@ -86,8 +86,9 @@ async def _send(
             async for chunk in image.file.chunks:
                 await response.write(chunk)
             await response.write_eof()
-    except (ChatError, TimeoutError):
+    except (ChatError, TimeoutError, ConnectionError):
         # The headers are out: only a cut connection tells that the rest is missing.
+        # Or the client has left: no error of ours.
         if request.transport is not None:
             request.transport.abort()
     return response

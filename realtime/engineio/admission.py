@@ -70,6 +70,12 @@ class Admission:
             return responses.NODE_FULL
         return None
 
+    def close(self) -> None:
+        """Refuse every handshake, and whoever waits for a turn."""
+        self.is_closed = True
+        self._strangers.close()
+        self._known.close()
+
     @property
     def waiting(self) -> int:
         """How many wait for their turn."""

@@ -13,8 +13,9 @@ from aiohttp import web
 ATTEMPTS_A_SECOND: Final = 60.0
 ATTEMPTS_AT_ONCE: Final = 500
 
-# An HTTP request of nobody known, as a part of an attempt: 0.1 to 0.4 ms.
-REQUEST_COST: Final = 0.2
+# HTTP requests of nobody known that cost as much as an attempt: 0.1 to 0.4 ms each.
+REQUESTS_AN_ATTEMPT: Final = 5
+REQUEST_COST: Final = 1 / REQUESTS_AN_ATTEMPT
 
 # Bytes of a file that cost as much as an attempt.
 BYTES_AN_ATTEMPT: Final = 524_288
@@ -71,14 +72,17 @@ class Attempts:
     def __init__(self, rate: tuple[float, int] | None, limited: Counter[str]) -> None:
         self._budget = Budget(rate)
         self._limited = limited
-        self._waiting: dict[str, deque[tuple[float, asyncio.Future[None]]]] = {}
+        self._waiting: dict[str, deque[tuple[float, asyncio.Future[bool]]]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
 
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
 
     async def enter(self, name: str, cost: float = 1.0) -> bool:
         """Return once an address may make an attempt; False if that took too long."""
+        if self._closed:
+            return False
         if not self._waiting and not self._budget.wait_seconds(cost):
             self._budget.take(cost)
             return True
@@ -88,12 +92,19 @@ class Attempts:
         self._serve()
         try:
             async with asyncio.timeout(ATTEMPT_SECONDS):
-                await place[1]
+                return bool(await place[1])
         except TimeoutError:
             return False
         finally:
             self._leave(name, place)
-        return True
+
+    def close(self) -> None:
+        """Let nobody in any more: who waits is told so now."""
+        self._closed = True
+        for places in self._waiting.values():
+            for _cost, place in places:
+                if not place.done():
+                    place.set_result(False)
 
     def charge(self, cost: float) -> None:
         """Count what somebody who was let in has cost beside."""
@@ -104,7 +115,7 @@ class Attempts:
         self._budget.give_back(cost)
         self._serve()
 
-    def _leave(self, name: str, place: tuple[float, asyncio.Future[None]]) -> None:
+    def _leave(self, name: str, place: tuple[float, asyncio.Future[bool]]) -> None:
         places = self._waiting.get(name)
         if places is not None and place in places:
             places.remove(place)
@@ -129,7 +140,7 @@ class Attempts:
             if places:
                 self._waiting[name] = places
             if not place.done():
-                place.set_result(None)
+                place.set_result(True)
                 self._budget.take(cost)
         if self._waiting:
             loop = asyncio.get_running_loop()

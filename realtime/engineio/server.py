@@ -147,7 +147,7 @@ class EngineServer(StockSurface):
         Args:
             seconds: Longest wait, if it is shorter than ``close_timeout``.
         """
-        self.refuse_new()
+        self.engine.admission.close()
         at_most = self.options.close_timeout
         seconds = at_most if seconds is None else min(seconds, at_most)
         await close_sessions(self.engine, seconds)

@@ -14,7 +14,7 @@ from handlers.images import image_routes
 from realtime.engineio.origin_names import OriginSet
 from realtime.node.arrivals import Arrivals
 from realtime.node.connection_limit import HttpDoors
-from realtime.node.http_turns import take_turns
+from realtime.node.http_turns import HttpTurns
 from realtime.node.log_counts import LogCounts
 from realtime.node.loop_lag import LoopLag
 from realtime.node.metrics import Metrics
@@ -184,16 +184,16 @@ def create_app(
     prefixes = dict.fromkeys(("", settings.public_path))
     engine_paths = [p + each for p in prefixes for each in ENGINE_PATHS]
     server = node.parts.server
-    turns = take_turns(
+    turns = HttpTurns(
         server.eio.engine.admission,
         node.doors,
-        probes=frozenset(p + each for p in prefixes for each in PROBES),
-        elsewhere=frozenset(engine_paths),
+        probes=[p + each for p in prefixes for each in PROBES],
+        elsewhere=engine_paths,
         limited=node.parts.limited,
     )
     # Where names are proven by tokens, a page gains nothing by another host's name.
     own = [refuse_other_hosts(hosts)] if settings.development else []
-    app = web.Application(middlewares=[turns, *own])
+    app = web.Application(middlewares=[turns.take, *own])
     app[NODE] = node
     origins = OriginSet(settings.allowed_origins) if settings.allowed_origins else None
     server.attach(app)

@@ -180,7 +180,7 @@ class ArrivalSite(web.BaseSite):
         arrivals: Takes its connections.
     """
 
-    __slots__ = ("_arrivals", "_listener")
+    __slots__ = ("_arrivals", "_listener", "_serving")
 
     def __init__(
         self, runner: web.AppRunner, listener: socket.socket, arrivals: Arrivals
@@ -188,6 +188,7 @@ class ArrivalSite(web.BaseSite):
         super().__init__(runner)
         self._arrivals = arrivals
         self._listener = listener
+        self._serving = runner
 
     @property
     def name(self) -> str:
@@ -197,8 +198,8 @@ class ArrivalSite(web.BaseSite):
     async def start(self) -> None:
         """Take connections from now on."""
         await super().start()
-        if self._runner.server is not None:
-            self._arrivals.listen(self._listener, self._runner.server)
+        if self._serving.server is not None:
+            self._arrivals.listen(self._listener, self._serving.server)
 
     async def stop(self) -> None:
         """Take no more."""

@@ -1,18 +1,27 @@
 """A bound on the head of a request as a whole, which aiohttp has for its lines only.
 
-The private name of aiohttp in use is ``RequestHandler._parser``.
+The private name of aiohttp in use is ``RequestHandler._parser``; how long its queue is
+says a constant of its module.
 """
 
 from collections.abc import Callable
 from typing import Any, Final
 
+from aiohttp import web_protocol
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
 from realtime.engineio.held_bytes import HeldBytes
 
+# Requests of a connection that are read while one is answered, 2 KB each: no browser
+# and no proxy sends any ahead.
+AHEAD: Final = 4
+
 # Request line and headers. Cookies of a large site have some 16 KiB.
 HEAD_LIMIT_BYTES: Final = 32 * 1024
+
+
+web_protocol.MAX_MSG_QUEUE_SIZE = AHEAD
 
 
 class HeadRefusedError(HttpProcessingError):

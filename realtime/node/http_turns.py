@@ -2,8 +2,7 @@
 
 Strangers may ask for the page, for what is not there and for what needs a token; each
 takes a turn as an attempt to be let in does (:mod:`realtime.engineio.attempts`), one
-address after the other. Who proves to be known takes nothing from them. Requests of the
-Engine.IO path take their turns there.
+address after the other. Who proves to be known takes nothing from them.
 """
 
 from collections import Counter
@@ -11,31 +10,24 @@ from collections.abc import Collection
 from typing import Final
 
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp.typedefs import Handler
 
 from realtime.addresses import Address
 from realtime.engineio.admission import Admission
 from realtime.engineio.attempts import LINE, PROVEN, REQUEST_COST, Attempts
 from realtime.node.connection_limit import HttpDoors
 
-# What operators' requests may cost, a second (a hundred of them) and at once: their
-# answers do not wait behind whatever else is asked for.
-PROBES: Final = (100 * REQUEST_COST, 100)
+# Requests of operators, and half a thousand at once: their answers do not wait behind
+# whatever else is asked for.
+PROBES_A_SECOND: Final = 100
 
 RETRY_SECONDS: Final = 5
 
-FORWARDED: Final = frozenset({hdrs.FORWARDED, "X-Forwarded-For"})
+FORWARDED: Final = (hdrs.FORWARDED, "X-Forwarded-For")
 
 
-def take_turns(
-    admission: Admission,
-    doors: HttpDoors,
-    *,
-    probes: Collection[str],
-    elsewhere: Collection[str],
-    limited: Counter[str],
-) -> Middleware:
-    """Return a middleware in which requests wait for their turn.
+class HttpTurns:
+    """Lets requests wait for their turn.
 
     Args:
         admission: Where they take it.
@@ -45,40 +37,60 @@ def take_turns(
         elsewhere: Paths whose requests take their turns in their handlers.
         limited: Counts those that had to wait.
     """
-    operators = Attempts(PROBES, limited)
 
-    def line_of(request: web.Request, address: Address) -> Attempts:
-        if (
-            request.path.rstrip("/") in probes
-            and not any(name in request.headers for name in FORWARDED)
-            and admission.addresses.is_near(request.remote)
-        ):
-            return operators
-        return admission.line_of(address)
+    def __init__(
+        self,
+        admission: Admission,
+        doors: HttpDoors,
+        *,
+        probes: Collection[str],
+        elsewhere: Collection[str],
+        limited: Counter[str],
+    ) -> None:
+        self._admission = admission
+        self._doors = doors
+        self._probes = frozenset(probes)
+        self._elsewhere = frozenset(elsewhere)
+        self._operators = Attempts(
+            (PROBES_A_SECOND * REQUEST_COST, PROBES_A_SECOND), limited
+        )
 
     @web.middleware
-    async def take(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def take(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer a request when it is its turn, or say when to come again."""
+        # A WebSocket leaves none behind.
         protocol = request.protocol
-        if request.path in elsewhere:
-            response = await handler(request)
-        else:
-            address = admission.addresses.find(
-                request.remote, request.headers.getall("X-Forwarded-For", [])
-            )
-            line = line_of(request, address)
-            has_turn = await line.enter(address.name, REQUEST_COST)
-            if not has_turn or request.transport is None:
-                return _too_late()
-            request[LINE] = line
-            response = await handler(request)
+        if request.path in self._elsewhere:
+            try:
+                return await handler(request)
+            finally:
+                if PROVEN in request:
+                    self._doors.prove(protocol)
+        addresses = self._admission.addresses
+        address = addresses.find(
+            request.remote, request.headers.getall("X-Forwarded-For", [])
+        )
+        line = self._line_of(request, address)
+        has_turn = await line.enter(address.name, REQUEST_COST)
+        if not has_turn or request.transport is None:
+            return _too_late()
+        request[LINE] = line
+        try:
+            return await handler(request)
+        finally:
             if PROVEN in request:
-                admission.addresses.note_known(address)
+                addresses.note_known(address)
                 line.give_back(REQUEST_COST)
-        if PROVEN in request:
-            doors.prove(protocol)
-        return response
+                self._doors.prove(protocol)
 
-    return take
+    def _line_of(self, request: web.Request, address: Address) -> Attempts:
+        if (
+            request.path.rstrip("/") in self._probes
+            and not any(name in request.headers for name in FORWARDED)
+            and self._admission.addresses.is_near(request.remote)
+        ):
+            return self._operators
+        return self._admission.line_of(address)
 
 
 def _too_late() -> web.Response:

@@ -1,18 +1,24 @@
-"""Who is nobody yet: attempts to be let in are paced, and so are packets over polls."""
+"""Who is nobody yet: what they ask for is paced, and so are packets over polls."""
 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
+import aiohttp
 from aiohttp import web
 
+from realtime.addresses import Addresses
+from realtime.engineio.admission import Admission
 from realtime.engineio.attempts import Attempts
+from realtime.engineio.options import Options
 from realtime.socketio.server import ChatroomServer
 from tests.kit.raw_socket import RawSocket, raw_socket
 from tests.kit.serving import serve
-from tests.kit.waiting import DEADLINE_SECONDS, MS
+from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
 
+POLLING = "/socket.io/?EIO=4&transport=polling"
 WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
 GOOD = '40{"token":"good"}'
 
@@ -85,6 +91,58 @@ async def test_addresses_take_turns() -> None:
         await asyncio.gather(*map(come, ["many"] * 10 + ["one"]))
     assert "one" in order[:4]
     assert len(attempts) == 0
+
+
+async def test_other_requests_of_strangers_take_turns_as_well() -> None:
+    """What is refused is work, too; a user's own polls wait for nobody."""
+    async with running((0.001, 2)) as (server, port), aiohttp.ClientSession() as http:
+        url = f"http://127.0.0.1:{port}{POLLING}"
+
+        async def ask(method: str, path: str = "", **more: Any) -> str:
+            async with http.request(method, f"{url}{path}", **more) as answer:
+                return await answer.text()
+
+        sid = (await ask("GET")).partition('"sid":"')[2].partition('"')[0]
+        assert await ask("POST", f"&sid={sid}", data=GOOD) == "ok"
+        assert (await ask("GET", f"&sid={sid}")).startswith("40{")
+        for _ in range(50):
+            assert await ask("POST", f"&sid={sid}", data='42["x"]') == "ok"
+        limited = server.eio.engine.limited
+        assert not limited["attempts"]
+        for _ in range(2):
+            await ask("OPTIONS")
+            await ask("GET", "&sid=unknown")
+            await ask("GET", "&sid=unknown&j=0")
+            await ask("POST")
+        assert not limited["attempts"], "what it took to be let in was given back"
+        waiting = [asyncio.create_task(ask("OPTIONS")) for _ in range(5)]
+        await wait_until(lambda: limited["attempts"], "one has to wait")
+        assert await ask("POST", f"&sid={sid}", data='42["x"]') == "ok"
+        for each in waiting:
+            each.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_where_somebody_was_let_in_nobody_waits_behind_strangers() -> None:
+    """However many of them do, from wherever: a line of one's own is short."""
+    addresses = Addresses()
+    options = Options(attempt_rate=(0.001, 1))
+    admission = Admission(options, addresses, Counter())
+    home, stranger = addresses.find("198.51.100.7"), addresses.find("203.0.113.9")
+    assert await admission.line_of(stranger).enter(stranger.name)
+    waiting = asyncio.create_task(admission.line_of(home).enter(home.name))
+    await wait_until(lambda: admission.waiting, "behind strangers it waits")
+    addresses.note_known(home)
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        assert await admission.line_of(home).enter(home.name)
+    assert admission.line_of(addresses.find("203.0.113.10")) is not admission.line_of(
+        home
+    )
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    proxy = addresses.find("127.0.0.1")
+    addresses.note_known(proxy)
+    assert not addresses.is_known(proxy), "everybody may come through it"
 
 
 async def test_nobody_needs_many_packets_to_be_let_in() -> None:
