@@ -200,8 +200,10 @@ def row(kind: str, says: str, pairs: list[Figures]) -> str:
     ]
     for what in ("connects", "answers"):
         for phase in ("calm", "attack"):
-            times = sorted(s for each in pairs for s in each[phase][what]) or [0.0]
-            cells.append(f"{statistics.median(times) * 1e3:.0f}, {times[-1] * 1e3:.0f}")
+            times = sorted(s * 1e3 for each in pairs for s in each[phase][what])
+            cells.append(
+                f"{statistics.median(times):.0f}, {times[-1]:.0f}" if times else "none"
+            )
     cells.append(_said(pairs))
     return "| " + " | ".join(cells) + " |"
 
