@@ -6,6 +6,7 @@ join with their cursors, and every event is checked. See docs/reliability.md.
 """
 
 import argparse
+import contextlib
 import json
 import statistics
 import tempfile
@@ -14,6 +15,8 @@ import time
 from pathlib import Path
 
 from benchmarks.cluster import Cluster, Node, cluster
+from benchmarks.flood.attacker import attacking
+from benchmarks.flood.strangers import attacks as strangers
 from benchmarks.load_generator import BUILD, Figures, LoadGenerator, compile_load
 from benchmarks.machine import (
     LOAD_CORE,
@@ -24,6 +27,7 @@ from benchmarks.machine import (
 )
 from benchmarks.processes import raise_descriptor_limit, running
 from benchmarks.tokens import write_tokens
+from realtime.node.settings import SOURCE_PAGE
 
 TEXT_BYTES = 100
 CALM_SECONDS = 10.0
@@ -34,6 +38,9 @@ STORM_SECONDS = 60.0
 AFTER_SECONDS = 15.0
 
 SETTLE_SECONDS = 3.0
+
+# Of strangers who attack the other nodes meanwhile: from the calm to the last one back.
+ATTACK_SECONDS = 90.0
 SAMPLE_SECONDS = 0.05
 BOUND_SECONDS = 10.0
 
@@ -89,9 +96,18 @@ def storm(given: argparse.Namespace, folder: Path, crowd_program: Path) -> Figur
             *(str(given.others * 2), str(given.rooms), str(given.rate)),
             *(str(TEXT_BYTES), *(str(node.port) for node in nodes.nodes)),
         ]
-        with running(
-            command, core=LOAD_CORE, log=folder / "crowd.log", piped=True
-        ) as process:
+        with (
+            running(
+                command, core=LOAD_CORE, log=folder / "crowd.log", piped=True
+            ) as process,
+            contextlib.ExitStack() as attacks,
+        ):
+            for number, node in enumerate(nodes.nodes[1:] * bool(given.attack)):
+                log = folder / f"attack-{number}"
+                log.mkdir()
+                attacks.enter_context(
+                    attacking(given.attack, node.port, log, ATTACK_SECONDS)
+                )
             found = _course(given, nodes, Crowd(process))
         found["logs"] = [node.log.read_text()[-1500:] for node in nodes.nodes[1:]]
     return found
@@ -197,6 +213,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--after", type=float, default=AFTER_SECONDS)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--settings", nargs="*", default=[], metavar="CHATROOM_X=Y")
+    parser.add_argument("--attack", choices=strangers(SOURCE_PAGE), help="meanwhile")
     parser.add_argument("--report", type=Path, help="all figures, as JSON")
     return parser.parse_args()
 

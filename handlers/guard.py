@@ -133,7 +133,7 @@ def load_payload(request: Request, arguments: Sequence[object]) -> Payload:
             fields={"payload": [f"At most {PAYLOAD_VALUES} fields and entries."]},
         )
     try:
-        loaded: Payload = request.payload.load(arguments[0])  # type: ignore[arg-type]
+        loaded: Payload = request.payload.load(arguments[0])
     except ValidationError as error:
         fields = flatten_errors(error.messages)
         path, said = next(iter(fields.items()))

@@ -39,6 +39,20 @@ class StrictSchema(Schema):
         self._steps: tuple[_Step, ...] | None = None
         self._rules: tuple[Callable[..., None], ...] = ()
 
+    def load(self, *data: Any, **options: Any) -> Any:
+        """Load what a client sent, as marshmallow does.
+
+        Its own frame keeps the error that it raises, and the error the frame: a circle
+        that would hold what the client sent until garbage is collected.
+
+        Raises:
+            ValidationError: With what is wrong, by field.
+        """
+        try:
+            return super().load(*data, **options)
+        except ValidationError as error:
+            raise error.with_traceback(None) from None
+
     def accept(self, data: object) -> dict[str, Any] | None:
         """Return what :meth:`load` returns for ``data``, None if it would refuse it.
 

@@ -8,7 +8,6 @@ memory only. See docs/benchmarks.md.
 """
 
 import argparse
-import base64
 import contextlib
 import json
 import statistics
@@ -19,10 +18,9 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from benchmarks.cluster import Cluster, Node, cluster
-from benchmarks.flood.frames import KINDS as FRAMES
+from benchmarks.flood.attacker import USERS, attacker
 from benchmarks.flood.newcomer import Newcomers
 from benchmarks.flood.strangers import attacks
 from benchmarks.load_generator import (
@@ -35,9 +33,6 @@ from benchmarks.machine import LOAD_CORE, cpu_seconds, describe, resident_bytes
 from benchmarks.processes import raise_descriptor_limit, running
 from benchmarks.tokens import token, write_tokens
 from realtime.node.settings import SOURCE_PAGE
-
-# ``nothing`` is the control: what the machine alone makes of two calm times.
-USERS = ("nothing", *FRAMES, "polling", "connects")
 
 ROOM_MEMBERS = 10
 MEMBERS = 200
@@ -100,28 +95,6 @@ def members(
         group = load.connect(count, count // ROOM_MEMBERS, "calm-")["group"]
         load.mode(group, f"rate {rate}")
         yield load
-
-
-@contextlib.contextmanager
-def attacker(
-    kind: str, port: int, folder: Path, connections: int, seconds: float
-) -> Iterator[Any]:
-    """Start an attacker that waits for the word; yield its process."""
-    name = base64.b64encode(token(f"flooder-{kind}").encode()).decode()
-    with running(
-        # It shares a core with those who measure: they go first.
-        [
-            *("nice", "-n", "10", sys.executable, "-m", "benchmarks.flood.flooder"),
-            *(kind, str(port), name, str(connections), str(seconds)),
-        ],
-        core=LOAD_CORE,
-        log=folder / "flooder.log",
-        piped=True,
-    ) as process:
-        assert process.stdout is not None
-        if process.stdout.readline() != "ready\n":
-            raise RuntimeError((folder / "flooder.log").read_text())
-        yield process
 
 
 def _phase(load: LoadGenerator, node: Node, come: Newcomers, seconds: float) -> Figures:

@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
+from realtime.auth.tokens import make_token
 from realtime.node import garbage
 from realtime.node.garbage import GarbageCollection
+from tests.kit.nodes import run_nodes
+from tests.kit.raw_chat import raw_chat
 from tests.kit.waiting import MS, wait_until
 
 STORM_BYTES = 64_000_000
@@ -138,3 +141,42 @@ async def test_nothing_runs_after_the_end(monkeypatch: pytest.MonkeyPatch) -> No
     gc.set_threshold(*before)
     assert timers
     assert all(timer.cancelled() for timer in timers)
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [
+        '{"mark of a stranger":[]}',
+        '{"token":"bad","mark of a stranger":[]}',
+        '{"token":5,"mark of a stranger":[]}',
+        '{"token":{"mark of a stranger":[]}}',
+        f'{{"token":"{make_token("eve", secret="y" * 40)}","mark of a stranger":[]}}',
+        f'{{"token":"{make_token("eve", secret="x" * 40)}","device":{{"mark of a '
+        'stranger":[]}}',
+    ],
+)
+async def test_a_refused_connect_leaves_nothing(redis_url: str, auth: str) -> None:
+    """What strangers sent goes with the answer, not when garbage is collected.
+
+    Hundreds of long ones were 100 MB until then.
+    """
+    async with (
+        run_nodes(1, redis_url, jwt_secret="x" * 40) as (node,),
+        raw_chat(node) as stranger,
+    ):
+        gc.collect()
+        gc.disable()
+        try:
+            await stranger.send(f"40/chat,{auth}")
+            await stranger.frame("44/chat,")
+            await wait_until(lambda: not _marked(), "nothing of it is left")
+        finally:
+            gc.enable()
+
+
+def _marked() -> list[object]:
+    return [
+        each
+        for each in gc.get_objects()
+        if isinstance(each, dict) and "mark of a stranger" in each
+    ]

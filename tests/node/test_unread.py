@@ -31,6 +31,7 @@ class Site:
         self.cut_off = 0
         self.watch = UnreadWatch(self._count)
         self.port = 0
+        self.asked: list[asyncio.Transport] = []
 
     def _count(self) -> None:
         self.cut_off += 1
@@ -39,7 +40,9 @@ class Site:
     async def running(self) -> AsyncIterator["Site"]:
         """Serve one large answer until the block ends."""
 
-        async def large(_request: web.Request) -> web.Response:
+        async def large(request: web.Request) -> web.Response:
+            assert request.transport is not None
+            self.asked.append(request.transport)
             return web.Response(body=LARGE)
 
         app = web.Application()
@@ -110,6 +113,31 @@ async def test_an_answer_has_an_end_in_all(monkeypatch: pytest.MonkeyPatch) -> N
 
         await wait_until(trickle, "it is cut off")
         writer.close()
+
+
+async def test_strangers_answers_are_bounded_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who takes nothing for the longest time goes first; users do not count."""
+    async with Site().running() as site:
+        user = await ask(site.port)
+        (known,) = site.asked
+        site.watch.note_known(known)
+        strangers = [await ask(site.port) for _ in range(3)]
+        now = asyncio.get_running_loop().time()
+        site.watch.look(known, now - 10)
+        for age, each in enumerate(site.asked[1:]):
+            site.watch.look(each, now - age)
+        sizes = [each.get_write_buffer_size() for each in site.asked[1:]]
+        # It is the third whose last byte was taken first.
+        monkeypatch.setattr(unread, "STRANGERS_BYTES", sum(sizes[:2]))
+        for _ in range(2):
+            site.watch.cut_off_strangers()
+            await wait_until(lambda: len(site.watch) == 3, "one is cut off")
+        assert [each.is_closing() for each in site.asked] == [False, False, False, True]
+        assert site.cut_off == 1
+        for writer in (user, *strangers):
+            writer.close()
 
 
 async def test_nobody_who_does_not_read_holds_a_node_up(

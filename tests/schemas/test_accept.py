@@ -78,7 +78,7 @@ BAD: list[Any] = [
 
 def by_load(schema: StrictSchema, data: object) -> Any:
     try:
-        return schema.load(data)  # type: ignore[arg-type]
+        return schema.load(data)
     except ValidationError:
         return None
 
