@@ -24,6 +24,10 @@ BYTES_AN_ATTEMPT: Final = 524_288
 CONNECTIONS_A_SECOND: Final = 200.0
 CONNECTIONS_AT_ONCE: Final = 1_000
 
+# Between two looks at who waits: some come in together, for each waking of the event
+# loop costs as much as a request.
+BATCH_SECONDS: Final = 0.03
+
 # Longest wait for one's turn; less than clients wait for an answer.
 ATTEMPT_SECONDS: Final = 10.0
 
@@ -144,6 +148,7 @@ class Attempts:
                 self._budget.take(cost)
         if self._waiting:
             loop = asyncio.get_running_loop()
+            wait_seconds = max(wait_seconds, BATCH_SECONDS)
             self._timer = loop.call_later(wait_seconds, self._serve)
 
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from aiohttp import web
 
-from realtime.engineio.attempts import Budget
+from realtime.engineio.attempts import BATCH_SECONDS, Budget
 
 # Connections taken in one turn of the event loop, each some 0.2 ms of work with its
 # request: whoever is connected already is served between them.
@@ -160,7 +160,7 @@ class Arrivals:
                 self._begin(made, factory)
         if self._waiting:
             loop = asyncio.get_running_loop()
-            wait_seconds = self._budget.wait_seconds()
+            wait_seconds = max(self._budget.wait_seconds(), BATCH_SECONDS)
             self._serving = loop.call_later(wait_seconds, self._serve)
 
     def _begin(self, made: socket.socket, factory: Factory) -> None:
