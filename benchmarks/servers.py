@@ -91,6 +91,17 @@ def chatroom_environment(redis_url: str, data_dir: Path) -> dict[str, str]:
     }
 
 
+def _known_before(environment: dict[str, str]) -> dict[str, str]:
+    """Return the variables that the earlier version knows: it refuses others."""
+    found = Path(os.environ["BENCH_BEFORE"], "realtime").rglob("settings*.py")
+    known = "".join(each.read_text() for each in found)
+    return {
+        name: value
+        for name, value in environment.items()
+        if name.removeprefix("CHATROOM_").lower() in known
+    }
+
+
 SERVERS: tuple[Server, ...] = (
     Server(
         name="raw",
@@ -148,6 +159,9 @@ if before := os.environ.get("BENCH_BEFORE"):
             SERVERS[-1],
             name="before",
             title="this server, an earlier version",
+            environment=lambda start: _known_before(
+                chatroom_environment(start.redis_url, start.data_dir)
+            ),
             # Not from this folder, where `realtime` is this version.
             command=lambda start: [
                 *(f"{before}/.venv/bin/python", "-P", *CHATROOM[1:]),

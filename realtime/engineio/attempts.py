@@ -22,7 +22,7 @@ BYTES_AN_ATTEMPT: Final = 524_288
 
 # Connections that come to nothing, a second in the long run and at once: 0.1 ms each.
 CONNECTIONS_A_SECOND: Final = 200.0
-CONNECTIONS_AT_ONCE: Final = 1_000
+CONNECTIONS_AT_ONCE: Final = 3_000
 
 # Between two looks at who waits: some come in together, for each waking of the event
 # loop costs as much as a request.
