@@ -18,7 +18,7 @@ REQUESTS_AN_ATTEMPT: Final = 5
 REQUEST_COST: Final = 1 / REQUESTS_AN_ATTEMPT
 
 # Bytes of a file that cost as much as an attempt.
-BYTES_AN_ATTEMPT: Final = 524_288
+BYTES_AN_ATTEMPT: Final = 262_144
 
 # Connections that come to nothing, a second in the long run and at once: 0.1 ms each.
 CONNECTIONS_A_SECOND: Final = 200.0
