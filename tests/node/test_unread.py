@@ -80,6 +80,7 @@ async def ask(port: int, path: str = "/") -> asyncio.StreamWriter:
 async def test_who_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long they would wait; whoever reads, slowly or not, gets it all."""
     monkeypatch.setattr(unread, "LOOK_SECONDS", 50 * MS)
+    monkeypatch.setattr(unread, "STRANGERS_BYTES", 10 * len(LARGE))
     monkeypatch.setattr(unread, "STALL_SECONDS", 500 * MS)
     async with Site().running() as site:
         silent = await ask(site.port)
@@ -99,6 +100,7 @@ async def test_who_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
 async def test_an_answer_has_an_end_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who takes a byte now and then does not hold a connection for ever."""
     monkeypatch.setattr(unread, "LOOK_SECONDS", 50 * MS)
+    monkeypatch.setattr(unread, "STRANGERS_BYTES", 10 * len(LARGE))
     monkeypatch.setattr(unread, "ANSWER_SECONDS", 1_000 * MS)
     async with Site().running() as site:
         reader, writer = await asyncio.open_connection(
