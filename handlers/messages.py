@@ -61,10 +61,8 @@ class MessageRequests(Requests):
         try:
             done = await self._append(session, room, client_id, payload)
         except AbsentError:
-            # It has its place before what is sent meanwhile.
-            async with self.order.place(key) as turn:
-                await services.people.bring_back(room, session.user)
-                await turn()
+            bring_back = partial(services.people.bring_back, room, session.user)
+            await self.order.once(key, bring_back)
             done = await self._append(session, room, client_id, payload)
         if files:
             with suppress(ChatError):

@@ -41,6 +41,7 @@ class SendOrder:
     def __init__(self) -> None:
         # Each begins with a message that has not gone on.
         self._queues: dict[Key, deque[_Place]] = {}
+        self._once: dict[Key, asyncio.Future[None]] = {}
 
     def __len__(self) -> int:
         return len(self._queues)
@@ -79,3 +80,26 @@ class SendOrder:
                 queue.popleft().is_passed.set_result(None)
             if not queue:
                 del self._queues[key]
+
+    async def once(self, key: Key, work: Callable[[], Awaitable[None]]) -> None:
+        """Do what messages need that Redis refused, once for all of them.
+
+        Those that were under way together are refused one after the other; they go on
+        in that order, before what was sent later.
+
+        Raises:
+            Exception: What the work raises, for the first of them.
+        """
+        under_way = self._once.get(key)
+        if under_way is not None:
+            await asyncio.wait({under_way})
+            return
+        done = self._once[key] = asyncio.get_running_loop().create_future()
+        async with self.place(key) as turn:
+            try:
+                await work()
+                await turn()
+            finally:
+                # Before the place is given up, for those who took theirs after it.
+                del self._once[key]
+                done.set_result(None)

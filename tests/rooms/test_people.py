@@ -1,6 +1,5 @@
 """Who may be in a room, and who may do what there: over two nodes, by role."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from socketio.exceptions import ConnectionError as RefusedError
 from realtime.redis.client import RedisClient
 from realtime.redis.script import Script
 from realtime.store import keys
-from realtime.store.people import direct_id
 from schemas.permissions import PERMISSIONS, ROLES, Act, may, table
 from tests.kit.members import Member, all_see, member, members, text_of
 from tests.kit.nodes import Node, run_nodes
@@ -127,24 +125,6 @@ async def test_a_private_room_is_for_its_members(nodes: list[Node]) -> None:
         await ann.join(room)
         await ann.send("welcome", room)
         await all_see([bob], ["welcome"], room)
-
-
-async def test_two_have_one_room_whoever_makes_it(nodes: list[Node]) -> None:
-    """A third one cannot be added, nor make it; the two find it on their lists."""
-    async with members(nodes, ["ann", "bob", "eve"]) as (ann, bob, eve):
-        made = [
-            (
-                await who.do(
-                    "room_create", {"kind": "direct", "users": [other], "clientId": "c"}
-                )
-            )["room"]
-            for who, other in ((ann, "bob"), (bob, "ann"))
-        ]
-        assert made[0] == made[1]
-        assert made[0].startswith("d-")
-        assert [each["room"] for each in (await bob.do("rooms"))["rooms"]] == made[:1]
-        await refused(ann, "members_add", {"room": made[0], "users": ["eve"]})
-        assert (await refused(eve, "join", {"room": made[0]}))["code"] == "forbidden"
 
 
 async def test_newcomers_see_what_the_room_lets_them(nodes: list[Node]) -> None:
@@ -361,72 +341,6 @@ async def test_rooms_are_made_by_request_only_where_it_is_set(redis_url: str) ->
         made = {"kind": "public", "room": "42", "clientId": "c"}
         assert (await ann.do("room_create", made))["room"] == "42"
         assert (await bob.do("join", {"room": "42"}))["role"] == "member"
-
-
-async def test_nobody_takes_the_room_of_two_others(nodes: list[Node]) -> None:
-    """Neither by joining nor by making a room of its id; who quit finds it again."""
-    async with members(nodes, ["ann", "bob", "eve"]) as (ann, _, eve):
-        room = direct_id("ann", "bob")
-        assert (await refused(eve, "join", {"room": room}))["code"] == "forbidden"
-        taken = {"kind": "public", "room": room, "clientId": "c"}
-        assert (await refused(eve, "room_create", taken))["code"] == "invalid"
-        made = {"kind": "direct", "users": ["bob"], "clientId": "c"}
-        assert (await ann.do("room_create", made))["room"] == room
-        await ann.join(room)
-        await ann.do("quit", {"room": room})
-        assert (await refused(ann, "join", {"room": room}))["code"] == "forbidden"
-        await ann.do("room_create", made)
-        await ann.join(room)
-
-
-async def test_who_quit_a_room_of_two_is_brought_back_by_a_message(
-    nodes: list[Node],
-) -> None:
-    """It is on their list again, with all that was written since unread, in order."""
-    made = {"kind": "direct", "users": ["bob"], "clientId": "c"}
-    async with members(nodes, ["ann", "bob"]) as (ann, bob):
-        room = (await ann.do("room_create", made))["room"]
-        for who in (ann, bob):
-            await who.join(room)
-        await bob.send("hello", room)
-        await bob.do("quit", {"room": room})
-        assert (await bob.do("rooms"))["rooms"] == []
-        assert (await ann.join(room))["writers"] == "members", "it is no setting"
-        texts = [f"are you there? {number}" for number in range(5)]
-        await asyncio.gather(*(ann.send(text, room) for text in texts))
-        await all_see([ann], ["hello", *texts], room)
-        (listed,) = (await bob.do("rooms"))["rooms"]
-        assert (listed["room"], listed["unread"]) == (room, 5)
-        await bob.join(room)
-        await all_see([bob], ["hello", *texts], room)
-        await bob.send("yes", room)
-        await all_see([ann], ["hello", *texts, "yes"], room)
-
-
-async def test_a_block_outlives_that_one_quits(nodes: list[Node]) -> None:
-    """Nobody is brought back into a room where they block the other one."""
-    made = {"kind": "direct", "users": ["bob"], "clientId": "c"}
-    async with members(nodes, ["ann", "bob"]) as (ann, bob):
-        room = (await ann.do("room_create", made))["room"]
-        for who in (ann, bob):
-            await who.join(room)
-        await bob.do("block", {"user": "ann", "on": True})
-        await bob.do("quit", {"room": room})
-        assert (await ann.join(room))["writers"] == "members", "it is no setting"
-        assert (await refused(ann, "send", text_of("x", room)))["reason"] == "blocked"
-        assert (await bob.do("rooms"))["rooms"] == []
-        await bob.do("block", {"user": "ann", "on": False})
-        await ann.send("friends?", room)
-        assert [each["unread"] for each in (await bob.do("rooms"))["rooms"]] == [1]
-
-
-async def test_no_message_makes_a_room_of_two(nodes: list[Node]) -> None:
-    """Its id does not say whose it is: `room_create` does."""
-    async with members(nodes, ["ann", "bob"]) as (ann, _):
-        room = direct_id("ann", "bob")
-        error = await refused(ann, "send", text_of("x", room))
-        assert error["code"] == "not_attending"
-        assert (await refused(ann, "join", {"room": room}))["code"] == "forbidden"
 
 
 async def test_no_user_has_the_id_of_a_key(nodes: list[Node]) -> None:

@@ -141,3 +141,39 @@ async def test_nobody_waits_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
         async with asyncio.timeout(5_000 * MS), order.place(key) as turn:
             await turn()
     assert len(order) == 0
+
+
+async def test_what_was_refused_together_goes_on_in_order_before_what_came_later() -> (
+    None
+):
+    """And what they need is done once."""
+    order, key = SendOrder(), ("sid", "42")
+    went: list[str] = []
+    release = asyncio.Event()
+    works = 0
+
+    async def work() -> None:
+        nonlocal works
+        works += 1
+        await release.wait()
+
+    async def refused(name: str) -> None:
+        await order.once(key, work)
+        went.append(name)
+
+    async def later() -> None:
+        async with order.place(key) as turn:
+            await turn()
+        went.append("later")
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(refused("first"))
+        await asyncio.sleep(0)
+        tasks.create_task(later())
+        await asyncio.sleep(0)
+        tasks.create_task(refused("second"))
+        tasks.create_task(refused("third"))
+        await asyncio.sleep(0)
+        release.set()
+    assert (works, went) == (1, ["first", "second", "third", "later"])
+    assert key not in order
