@@ -48,11 +48,12 @@ class Report:
         records = [record for each in self.histories for record in each.records]
         answers = [each for each in records if isinstance(each, Answered)]
         outcomes = Counter(each.outcome for each in answers)
-        acked = {(a.room, a.uid) for a in answers if a.outcome is Outcome.ACKED}
+        acked = [each for each in answers if each.outcome is Outcome.ACKED]
         kinds = Counter(type(record) for record in records)
         anew = [r for r in records if isinstance(r, Began)]
         return {
-            "messages": len(acked),
+            "messages": len({(a.room, a.uid) for a in acked if a.message}),
+            "others": sum(not each.message for each in acked),
             "attempts": kinds[Sent],
             "refused": outcomes[Outcome.REFUSED],
             "unanswered": outcomes[Outcome.UNKNOWN],
@@ -84,9 +85,10 @@ class Report:
             [
                 f"seed {self.seed}: {self.nodes} nodes, {len(self.histories)} clients,"
                 f" {self.seconds:g} s of faults",
-                f"{figures['messages']} messages acknowledged, {figures['shown']} times"
-                f" shown, {figures['connects']} connects",
-                f"{figures['attempts']} attempts to send: {figures['refused']} refused,"
+                f"{figures['messages']} messages acknowledged, {figures['others']}"
+                f" other operations; {figures['shown']} times shown, {figures['connects']}"
+                " connects",
+                f"{figures['attempts']} attempts: {figures['refused']} refused,"
                 f" {figures['unanswered']} answers cut off, messages confirmed by"
                 " repeat",
                 f"{len(self.faults)} faults: {struck or 'none'};"
