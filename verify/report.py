@@ -86,8 +86,8 @@ class Report:
                 f"seed {self.seed}: {self.nodes} nodes, {len(self.histories)} clients,"
                 f" {self.seconds:g} s of faults",
                 f"{figures['messages']} messages acknowledged, {figures['others']}"
-                f" other operations; {figures['shown']} times shown, {figures['connects']}"
-                " connects",
+                f" other operations; {figures['shown']} times shown,"
+                f" {figures['connects']} connects",
                 f"{figures['attempts']} attempts: {figures['refused']} refused,"
                 f" {figures['unanswered']} answers cut off, messages confirmed by"
                 " repeat",
