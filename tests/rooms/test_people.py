@@ -8,8 +8,6 @@ import pytest
 from redis.asyncio import Redis
 from socketio.exceptions import ConnectionError as RefusedError
 
-from realtime.redis.client import RedisClient
-from realtime.redis.script import Script
 from realtime.store import keys
 from schemas.permissions import PERMISSIONS, ROLES, Act, may, table
 from tests.kit.members import Member, all_see, member, members, text_of
@@ -394,44 +392,3 @@ async def test_a_newcomer_resumes_though_others_react_to_what_was_before(
         assert missed["recovered"]
         assert [name for name, _ in missed["events"]] == ["reaction", "message"]
         assert bob.texts(room) == ["after"]
-
-
-@pytest.mark.parametrize(
-    ("act", "payload", "done", "told"),
-    [
-        ("member_remove", {"user": "bob"}, {"removed": True}, "member_left"),
-        (
-            "member_remove",
-            {"user": "bob", "banSeconds": 60},
-            {"removed": True},
-            "member_left",
-        ),
-        ("members_add", {"users": ["cho"]}, {"added": ["cho"]}, "member_joined"),
-        ("member_set", {"user": "bob", "muteSeconds": 9}, {}, "member_changed"),
-        ("room_set", {"name": "new"}, {}, "room_changed"),
-        ("room_delete", {}, {}, "room_deleted"),
-    ],
-)
-async def test_an_act_whose_answer_was_lost_is_done_once(
-    nodes: list[Node],
-    monkeypatch: pytest.MonkeyPatch,
-    act: str,
-    payload: Payload,
-    done: Payload,
-    told: str,
-) -> None:
-    """The node sends the script again after a cut; its answer is that of the first."""
-    run = RedisClient.run_script
-
-    def sent_again(self: RedisClient, script: Script, *given: Any) -> Any:
-        first = run(self, script, *given)
-        return run(self, script, *given) if script.name == act else first
-
-    async with members(nodes, ["ann", "bob"], "42") as (ann, _bob):
-        monkeypatch.setattr(RedisClient, "run_script", sent_again)
-        ack = await ann.do(act, {"room": "42", **payload})
-        assert done.items() <= ack.items()
-        if act != "room_delete":
-            await ann.send("end")
-            await all_see([ann], ["end"])
-        assert len(of(ann, told)) == 1
