@@ -175,7 +175,8 @@ def _is_same(log: FinalLog, seen: Shown, due: LogEntry) -> bool:
         return False
     if due.message:
         # The rest of a message is a state, which :mod:`.states` looks at.
-        return seen.client_id == due.client_id or "deleted" in seen.more
+        is_gone = "deleted" in seen.more or "deleted" in due.more
+        return is_gone or seen.client_id == due.client_id
     if (seen.name, seen.words) != (due.name, due.words):
         # The words of a message that was deleted since are left out.
         deletions = [each for each in log.entries if each.name == "message_deleted"]
