@@ -123,6 +123,8 @@ def _parser() -> argparse.ArgumentParser:
     for act in (create, listing, revoke):
         _add_redis_flags(act)
 
+    _add_hook(commands)
+
     chat = commands.add_parser("chat", help="chat in a room, from this terminal")
     add_chat_arguments(chat)
     chat.set_defaults(run=_chat)
@@ -133,6 +135,68 @@ def _parser() -> argparse.ArgumentParser:
     add_arguments(verify)
     verify.set_defaults(run=_verify)
     return parser
+
+
+def _add_hook(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    hook = commands.add_parser("hook", help="make, list, try out webhooks")
+    acts = hook.add_subparsers(required=True, metavar="ACTION")
+    create = acts.add_parser("create", help="make one and print its secret, this once")
+    create.add_argument("url", help="where it is")
+    create.add_argument("--id", help="its name (default: a random one)")
+    create.add_argument(
+        "--types",
+        metavar="TYPE,...",
+        help="what it is told of, with * (default: all but push.due)",
+    )
+    create.add_argument(
+        "--rooms",
+        default="*",
+        metavar="PATTERN",
+        help="the rooms it is told of, with * and ? (default: all)",
+    )
+    actions = {
+        "create": create,
+        "list": acts.add_parser("list", help="list them, and how they fare"),
+        "delete": acts.add_parser("delete", help="delete one, and what waits for it"),
+        "enable": acts.add_parser("enable", help="go on with one that was disabled"),
+        "test": acts.add_parser("test", help="send one a test"),
+        "dead": acts.add_parser("dead", help="list what was given up of one"),
+        "replay": acts.add_parser("replay", help="send again what was given up of one"),
+    }
+    actions["replay"].add_argument(
+        "--event", metavar="ID", help="this one only, as `chatroom hook dead` shows it"
+    )
+    for name, action in actions.items():
+        if name not in ("create", "list"):
+            action.add_argument("id", help="as `chatroom hook list` shows it")
+        _add_redis_flags(action)
+        action.set_defaults(run=_hook, action=name)
+
+
+def _hook(given: argparse.Namespace) -> None:
+    from realtime.node import hook_command
+
+    settings = _settings_by(given, REDIS_FLAGS)
+    match given.action:
+        case "create":
+            types = None if given.types is None else given.types.split(",")
+            act = hook_command.create(
+                settings,
+                url=given.url,
+                hook_id=given.id,
+                types=types,
+                rooms=given.rooms,
+                say=print,
+            )
+        case "list":
+            act = hook_command.show(settings, say=print)
+        case "replay":
+            act = hook_command.replay(
+                settings, hook_id=given.id, event_id=given.event, say=print
+            )
+        case other:
+            act = getattr(hook_command, other)(settings, hook_id=given.id, say=print)
+    asyncio.run(act)
 
 
 def _hours(text: str) -> float:

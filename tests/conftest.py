@@ -21,6 +21,11 @@ KEPT_KEYS = (
     *(":deleted", ":reactions", ":reactors", ":pins", ":mentions", ":mentionsAll"),
     *(":mine", ":media"),
 )
+# What endpoints of webhooks are to be told.
+HOOK_KEYS = (
+    *(":hooks", ":outbox", ":pushes"),
+    *(":queue", ":dead", ":later", ":tries", ":state"),
+)
 # What is known of images goes with the last message that shows them.
 IMAGE_KEYS = (":uses", ":due", ":bytes")
 SWEPT_KEYS = (":sessions", ":online", ":nodes", ":secret", ":durable")
@@ -69,7 +74,7 @@ def redis_server(_worker_redis: RedisServer) -> Iterator[RedisServer]:
     leaked = [
         key
         for key in _worker_redis.keys_without_expiry()
-        if not key.endswith(KEPT_KEYS + IMAGE_KEYS + SWEPT_KEYS)
+        if not key.endswith(KEPT_KEYS + HOOK_KEYS + IMAGE_KEYS + SWEPT_KEYS)
     ]
     assert not leaked, f"keys without an expiry were left: {leaked}"
 

@@ -17,10 +17,10 @@ from yarl import URL
 from realtime.addresses import Network
 from realtime.errors import UnavailableError
 from realtime.moderation.answers import Answer, Kind, parse_answer
-from realtime.moderation.breaker import Breaker
-from realtime.moderation.dialling import guarded_sockets
 from realtime.moderation.numbers import ModerationNumbers
-from realtime.moderation.signature import signed_headers
+from realtime.outbound.breaker import Breaker
+from realtime.outbound.session import open_session
+from realtime.outbound.signature import signed_headers
 
 # Deadline of a call in milliseconds, with all that belongs to it, the look-up of the
 # name as well. What was sent after the message waits for it, 2 s at most
@@ -36,10 +36,6 @@ USER_CALLS: Final = 32
 
 # Of an answer; a longer one has no text that could be sent.
 ANSWER_BYTES: Final = 65_536
-
-# Seconds for which a connection is kept: less than the 5 s after which many servers
-# close it, perhaps at the moment of the next call, which is not repeated.
-KEEPALIVE_SECONDS: Final = 4.0
 
 # When to try again what could not be asked about, in milliseconds.
 RETRY_MS: Final = 1_000
@@ -87,22 +83,8 @@ class Hook:
 
     async def run(self) -> None:
         """Hold the connections until cancelled; nothing is asked before."""
-        connector = aiohttp.TCPConnector(
-            limit=CALLS,
-            keepalive_timeout=KEEPALIVE_SECONDS,
-            socket_factory=guarded_sockets(
-                self._allowed, public=self._url.scheme == "https"
-            ),
-        )
-        async with aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            # The deadline is of the call as a whole, and one timer is enough.
-            timeout=aiohttp.ClientTimeout(),
-            trust_env=False,
-            # An answer that unpacks to more than it is would have to be bounded twice.
-            auto_decompress=False,
-            headers={"User-Agent": "chatroom", "Accept-Encoding": "identity"},
+        async with open_session(
+            self._allowed, public=self._url.scheme == "https", connections=CALLS
         ) as self._http:
             try:
                 await asyncio.Event().wait()
@@ -220,7 +202,7 @@ class Hook:
         async with self._http.post(
             self._url,
             data=body,
-            headers=headers | {"Content-Type": "application/json"},
+            headers=headers,
             allow_redirects=False,
         ) as response:
             if not 200 <= response.status < 300:

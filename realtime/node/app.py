@@ -82,6 +82,7 @@ class Node:
             limited=parts.limited,
             logged=self._log.logged,
             moderated=parts.moderated,
+            told=parts.webhook_numbers,
         )
         self._process = ProcessMetrics(
             self._lag,

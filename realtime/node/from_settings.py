@@ -24,17 +24,23 @@ from realtime.moderation.hook import Hook
 from realtime.moderation.marked_rooms import MarkedRooms
 from realtime.moderation.numbers import ModerationNumbers
 from realtime.moderation.review import Moderation
-from realtime.moderation.signature import parse_secret
 from realtime.moderation.words import WordFilter, parse_words
 from realtime.node.settings import Settings
+from realtime.outbound.signature import parse_secret
 from realtime.rates import MESSAGES, Rate
 from realtime.redis.client import RedisClient
 from realtime.socketio.manager import ChatroomManager
 from realtime.socketio.packets import JSON_CHARACTERS
 from realtime.socketio.server import ChatroomServer
+from realtime.store.endpoints import Endpoint
 from realtime.store.hooked_rooms import is_hooked
 from realtime.store.image_uses import ImageUses
+from realtime.store.outbox import Outbox
 from realtime.store.shared_secret import SharedSecret
+from realtime.webhooks.numbers import WebhookNumbers
+from realtime.webhooks.quiet import blocking, by_their_settings
+from realtime.webhooks.registry import parse_file
+from realtime.webhooks.service import Webhooks
 from schemas.catalog import NAMESPACE
 from schemas.events import (
     DATA_BYTES,
@@ -209,6 +215,35 @@ def told_limits(settings: Settings, rates: Mapping[str, Rate]) -> Mapping[str, o
             for name, rate in rates.items()
         },
     }
+
+
+def make_webhooks(
+    settings: Settings,
+    redis: RedisClient,
+    outbox: Outbox,
+    *,
+    node: str,
+    numbers: WebhookNumbers,
+) -> Webhooks:
+    """Return what tells applications of what happens.
+
+    Raises:
+        ValueError: The file cannot be used, by the name of its setting.
+    """
+    of_file: tuple[Endpoint, ...] = ()
+    if settings.hooks_file is not None:
+        with _named("CHATROOM_HOOKS_FILE"):
+            of_file = parse_file(settings.hooks_file.read_bytes())
+    return Webhooks(
+        redis,
+        outbox,
+        node=node,
+        of_file=of_file,
+        allowed=parse_networks(settings.hook_allow),
+        limit_bytes=settings.hook_queue_bytes,
+        quiet=(by_their_settings(redis), blocking(redis)),
+        numbers=numbers,
+    )
 
 
 @contextmanager

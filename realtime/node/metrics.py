@@ -5,7 +5,7 @@ them. Every limit of the server shows here, by its name or by the code of its an
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Final
 
@@ -19,6 +19,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from realtime.moderation.numbers import BUCKETS, ModerationNumbers
+from realtime.webhooks import numbers as webhooks
 
 # Name to meaning; each is prefixed with ``chatroom_``.
 GAUGES: Final[Mapping[str, str]] = {
@@ -43,6 +44,7 @@ class Metrics:
         limited: Limit of :mod:`realtime.limits` to how often it was met.
         logged: Level to how many messages of the process's log had it.
         moderated: What became of messages that were looked at.
+        told: What became of events that applications are told of.
     """
 
     def __init__(
@@ -54,12 +56,14 @@ class Metrics:
         limited: Counter[str],
         logged: Counter[str],
         moderated: ModerationNumbers,
+        told: webhooks.WebhookNumbers,
     ) -> None:
         if gauges.keys() != GAUGES.keys():
             raise ValueError("the gauges are not those of the table")
         self._registry = CollectorRegistry()
         self._registry.register(_Numbers(gauges, errors, endings, limited, logged))
         self._registry.register(_Moderated(moderated))
+        self._registry.register(_Told(told))
 
     def text(self) -> bytes:
         """Return all numbers in Prometheus's text format."""
@@ -111,13 +115,58 @@ class _Moderated(Collector):
             "outcome",
             numbers.outcomes,
         )
-        bounds = [*map(str, BUCKETS), "+Inf"]
-        yield HistogramMetricFamily(
-            "chatroom_hook_seconds",
+        yield _timed(
+            "hook_seconds",
             "How long the application took to answer about a message.",
-            buckets=list(zip(bounds, accumulate(numbers.counts), strict=True)),
-            sum_value=numbers.sum_seconds,
+            BUCKETS,
+            numbers.counts,
+            numbers.sum_seconds,
         )
+
+
+class _Told(Collector):
+    def __init__(self, numbers: webhooks.WebhookNumbers) -> None:
+        self._numbers = numbers
+
+    def collect(self) -> Iterable[Metric]:
+        numbers = self._numbers
+        yield _counted(
+            "webhook_events",
+            "Events for endpoints of webhooks, by what came of them.",
+            "outcome",
+            numbers.outcomes,
+        )
+        yield _timed(
+            "webhook_seconds",
+            "How long endpoints of webhooks took to answer.",
+            webhooks.BUCKETS,
+            numbers.counts,
+            numbers.sum_seconds,
+        )
+        waiting = GaugeMetricFamily(
+            "chatroom_webhook_waiting",
+            "Events that wait for an endpoint to which this node delivers.",
+            labels=("endpoint",),
+        )
+        for endpoint, count in numbers.waiting.items():
+            waiting.add_metric((endpoint,), count)
+        yield waiting
+
+
+def _timed(
+    name: str,
+    meaning: str,
+    buckets: Sequence[float],
+    counts: Sequence[int],
+    sum_seconds: float,
+) -> Metric:
+    bounds = [*map(str, buckets), "+Inf"]
+    return HistogramMetricFamily(
+        f"chatroom_{name}",
+        meaning,
+        buckets=list(zip(bounds, accumulate(counts), strict=True)),
+        sum_value=sum_seconds,
+    )
 
 
 def _counted(name: str, meaning: str, label: str, counts: Counter[str]) -> Metric:

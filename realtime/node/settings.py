@@ -378,9 +378,21 @@ class Settings:
     )
     hook_allow: str = option(
         "none",
-        "Networks in which it may be besides the internet, separated by commas; only"
-        " there it may be http. `none` for none.",
+        "Networks in which it, and endpoints of webhooks, may be besides the internet,"
+        " separated by commas; only there they may be http. `none` for none.",
         Networks(),
+    )
+    hooks_file: Path | None = option(
+        None,
+        "Endpoints of webhooks, a TOML file. Read at the start; `chatroom hook create`"
+        " makes others. Unset: only those.",
+        PathText(must_exist=True),
+    )
+    hook_queue_bytes: int = option(
+        64 * MIB,
+        "Bytes that may wait for an endpoint of webhooks, and of what was given up;"
+        " the oldest make room.",
+        parsers.Integer(validate=validate.Range(min=MIB)),
     )
     words_file: Path | None = option(
         None,

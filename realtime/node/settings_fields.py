@@ -7,7 +7,7 @@ from marshmallow import ValidationError, fields, validate
 
 from realtime.addresses import parse_networks
 from realtime.engineio.origin_names import parse_allowed
-from realtime.moderation.signature import parse_secret
+from realtime.outbound.signature import parse_secret
 from realtime.rates import parse_rates
 from realtime.redis.url import connection_factory
 

@@ -22,6 +22,7 @@ from realtime.node.from_settings import (
     make_keys,
     make_moderation,
     make_server,
+    make_webhooks,
     told_limits,
 )
 from realtime.node.settings import RATE_NAMES, Settings
@@ -62,6 +63,7 @@ from realtime.store.invites import Invites
 from realtime.store.membership import Memberships
 from realtime.store.message_changes import MessageChanges
 from realtime.store.message_log import MessageLog
+from realtime.store.outbox import Outbox
 from realtime.store.people import People
 from realtime.store.personal_log import PersonalLog
 from realtime.store.profiles import Profiles
@@ -73,6 +75,7 @@ from realtime.store.room_snapshot import RoomSnapshots
 from realtime.store.shared_secret import SharedSecret
 from realtime.store.user_rates import UserRates
 from realtime.tasks import TaskStack
+from realtime.webhooks.numbers import WebhookNumbers
 from schemas.catalog import NAMESPACE
 
 # Random bytes of a node's id: unique among nodes that ever shared a Redis.
@@ -119,6 +122,7 @@ class Parts:
             timeout_seconds=settings.durability_seconds,
             scripts=scripts.ALL,
         )
+        self.outbox = Outbox(self.redis, node=self.id)
         self.log = MessageLog(
             self.redis,
             remember_seconds=settings.client_id_seconds,
@@ -126,6 +130,7 @@ class Parts:
             log_age_ms=settings.log_seconds * 1000,
             history_limit=settings.history_messages,
             durability=self.durability,
+            outbox=self.outbox,
         )
         changes = MessageChanges(
             self.redis,
@@ -211,6 +216,14 @@ class Parts:
         self.moderation = make_moderation(
             settings, self.redis, numbers=self.moderated, limited=self.limited
         )
+        self.webhook_numbers = WebhookNumbers()
+        self.webhooks = make_webhooks(
+            settings,
+            self.redis,
+            self.outbox,
+            node=self.id,
+            numbers=self.webhook_numbers,
+        )
         self.joining = Joining(
             feeds=self.feeds,
             recovery=Recovery(self.log),
@@ -279,7 +292,7 @@ class Parts:
             joining=self.joining,
             quitting=self.quitting,
             invites=Invites(self.redis),
-            reports=Reports(self.redis),
+            reports=Reports(self.redis, self.outbox),
             blocks=Blocks(self.redis, personal_log),
             profiles=self.profiles,
             images=self.images,
@@ -390,6 +403,7 @@ class Parts:
             ("node-lease", self.lease.run()),
             ("image-sweep", self.image_sweep.run()),
             ("image-space", self.images.store.run()),
+            ("webhooks", self.webhooks.run()),
         ):
             tasks.start(run, name)
         if self.moderation is not None:
@@ -422,6 +436,7 @@ class Parts:
             "profiles": len(self.profiles),
             "room_states": len(self.room_states),
             **(NOTHING_HELD if self.moderation is None else self.moderation.held()),
+            **self.webhooks.held(),
             "image_slots": self.images.slots_taken,
             "durable_writes": len(self.durability),
         }

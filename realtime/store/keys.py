@@ -33,6 +33,15 @@ API_KEYS = "chatroom:keys"
 # String: the secret that nodes without a configured one share.
 SHARED_SECRET = "chatroom:secret"  # noqa: S105 - the name of a key
 
+# Hash: id of an endpoint of webhooks to what is known of it, JSON.
+HOOKS = "chatroom:hooks"
+
+# Sorted set: room whose events may have to be passed on, to when it is looked at.
+OUTBOX = "chatroom:outbox"
+
+# Sorted set: ``<room> <message>`` to when it is seen who has not read it, in Unix ms.
+PUSHES = "chatroom:pushes"
+
 
 def channel(room: str) -> str:
     """Return the Pub/Sub channel of a room; also its Socket.IO room name."""
@@ -148,6 +157,11 @@ def audit(room: str) -> str:
     return _room_key(room, "audit")
 
 
+def ended(room: str) -> str:
+    """Stream with a TTL: events of a deleted room that are to be passed on."""
+    return _room_key(room, "ended")
+
+
 def blocks(room: str) -> str:
     """Set: which of a direct room's two block the other; it may be there before."""
     return _room_key(room, "blocks")
@@ -199,6 +213,33 @@ def append_keys(room: str, user: str, database: int = 0) -> AppendKeys:
 def sent(room: str, user: str, client_id: str) -> str:
     """String with a TTL: the result of a send, by its idempotency key."""
     return _room_key(room, f"sent:{quote(user, safe='')}:{client_id}")
+
+
+class HookKeys(NamedTuple):
+    """What is kept of an endpoint of webhooks.
+
+    Attributes:
+        queue: Stream: what it is to be told.
+        dead: Stream: what was given up.
+        later: Sorted set: entry of the queue to when it is tried again, in Unix ms.
+        tries: Hash: entry to how often it was tried.
+        state: Hash: ``bytes``, ``deadBytes``, ``failingSince``, ``disabled`` ...
+        owner: String with a TTL: the node that delivers.
+    """
+
+    queue: str
+    dead: str
+    later: str
+    tries: str
+    state: str
+    owner: str
+
+
+@lru_cache(maxsize=100)
+def hook(hook_id: str) -> HookKeys:
+    """Return the keys of an endpoint."""
+    parts = ("queue", "dead", "later", "tries", "state", "owner")
+    return HookKeys(*(f"{{hook-{hook_id}}}:{part}" for part in parts))
 
 
 def user_rooms(user: str) -> str:

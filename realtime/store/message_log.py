@@ -9,6 +9,7 @@ from realtime.redis.client import RedisClient
 from realtime.redis.durability import MEMORY, Durability
 from realtime.redis.script import ScriptRunner
 from realtime.store import events, keys, scripts
+from realtime.store.outbox import Outbox
 from realtime.store.position import START, Position, Uids
 from realtime.store.refusals import error_of, granted
 from realtime.store.scripts import Appended, HistoryPage, LogPage, Refusal
@@ -80,6 +81,7 @@ class MessageLog:
     Attributes:
         durability: The name of the level that an append has reached when it returns.
         limits: How long what is written is kept.
+        outbox: Where it is noted for those who pass it on; None: nobody does.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class MessageLog:
         log_age_ms: int,
         history_limit: int,
         durability: Durability | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
         self._redis = redis
         self._writer: ScriptRunner = redis
@@ -102,6 +105,7 @@ class MessageLog:
         self.limits = LogLimits(remember_seconds, log_limit, log_age_ms, history_limit)
         self._database = redis.database
         self._uids = Uids()
+        self.outbox = outbox
 
     @classmethod
     def reader(cls, redis: RedisClient) -> "MessageLog":
@@ -144,6 +148,9 @@ class MessageLog:
             OutcomeUnknownError: It may have been stored, or it was and is not yet as
                 safe as is demanded; repeat with this client_id.
         """
+        outbox = self.outbox
+        if outbox is not None and outbox.active and not outbox.is_marked(room):
+            await outbox.mark(room)
         names = keys.append_keys(room, user, self._database)
         appended = await scripts.message_log_append(
             self._writer,
@@ -174,6 +181,8 @@ class MessageLog:
                 name=name,
                 is_mended=True,
             )
+        if outbox is not None and outbox.active:
+            outbox.wrote(room)
         return appended
 
     async def commit(self, room: str, write: Write[_Result]) -> _Result:
@@ -188,10 +197,15 @@ class MessageLog:
             UnavailableError: Nothing was written.
             OutcomeUnknownError: It may have been.
         """
+        outbox = self.outbox
+        if outbox is not None and outbox.active and not outbox.is_marked(room):
+            await outbox.mark(room)
         is_mended = False
         while True:
             done = await write(self._writer, self._uids.next())
             if not isinstance(done, Refusal):
+                if outbox is not None and outbox.active:
+                    outbox.wrote(room)
                 return done
             await self._settle(done, room, is_mended=is_mended)
             is_mended = True

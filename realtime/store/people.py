@@ -25,6 +25,8 @@ from schemas.field_types import KEY_SENDER
 ROOM_BANS = 1_000
 # A ban without an end: ten years.
 FOREVER_MS = 10 * 365 * 24 * 3600 * 1000
+# For those who pass events on to be done with a room that was deleted: a day.
+ENDED_SECONDS = 24 * 3600
 # Settings that only an owner may change; moderators may change the others.
 OWNERS_SETTINGS = frozenset({"history", "kind", "writers"})
 
@@ -306,12 +308,15 @@ class People:
                 mentions_all=keys.mentions_all(room),
                 member_ids=keys.member_ids(room),
                 media=keys.media(room),
+                ended=keys.ended(room),
                 actor=actor,
                 uid=uid,
                 body=_members({"room": room, "by": actor}),
                 keep_seconds=QUITS_KEPT_SECONDS,
                 channel=keys.wire_channel(room, self._redis.database),
                 control=events.room_gone(room),
+                passed_on=self._log.outbox is not None and self._log.outbox.active,
+                passed_on_seconds=ENDED_SECONDS,
             )
 
         await self._log.commit(room, write)

@@ -7,6 +7,7 @@ import orjson
 from realtime.rates import too_many
 from realtime.redis.client import RedisClient
 from realtime.store import keys, scripts
+from realtime.store.outbox import Outbox
 from realtime.store.refusals import granted
 from realtime.store.scripts import Note
 
@@ -27,10 +28,12 @@ class Reports:
 
     Args:
         redis: The client that carries commands out.
+        outbox: Where reports are noted for those who pass them on.
     """
 
-    def __init__(self, redis: RedisClient) -> None:
+    def __init__(self, redis: RedisClient, outbox: Outbox) -> None:
         self._redis = redis
+        self._outbox = outbox
 
     async def add(
         self,
@@ -62,6 +65,8 @@ class Reports:
             told["message"] = message
         else:
             told["user"] = user
+        if self._outbox.active:
+            await self._outbox.mark(room)
         done = await scripts.report_add(
             self._redis,
             members=keys.members(room),
@@ -74,6 +79,8 @@ class Reports:
             keep_seconds=REPORTS_SECONDS,
         )
         granted(done)
+        if self._outbox.active:
+            self._outbox.wrote(room)
 
     async def of_room(
         self, *, room: str, user: str, before: str | None, limit: int

@@ -11,7 +11,8 @@ import pytest
 from aiohttp import web
 from redis.asyncio import Redis
 
-from realtime.moderation import breaker, hook
+from realtime.moderation import hook
+from realtime.outbound import breaker
 from realtime.store import keys
 from tests.kit.hook_server import SECRET, HookServer, hook_server
 from tests.kit.members import all_see, member, text_of

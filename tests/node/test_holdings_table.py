@@ -12,8 +12,11 @@ from tests.kit.members import Member, members, text_of
 from tests.kit.nodes import NAMESPACE, Node, run_nodes
 from tests.kit.object_graph import collections_of
 from tests.kit.pictures import picture
+from tests.kit.waiting import wait_until
 
 PAGE = Path(__file__).parents[2] / "docs" / "limits.md"
+NOWHERE = "http://127.0.0.1:1/"
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 HELD_IN = re.compile(r"`([A-Z][A-Za-z]+\.[a-z_]+)`")
 
 
@@ -43,6 +46,7 @@ async def _use(node: Node, alice: Member, bob: Member) -> set[str]:
     """Use all that there is; return where collections were found meanwhile."""
     image = {"room": "42", "clientId": "1", "type": "image"}
     await alice.do("send", {**image, "image": picture("PNG", (20, 10))})
+    await wait_until(lambda: node.parts.webhooks.held()["hook_events"], "it is told")
     found = set(collections_of(node.running))
     await bob.do("send", text_of("a text"))
     await bob.do("typing", {"room": "42", "on": True})
@@ -62,8 +66,11 @@ async def test_every_collection_of_a_node_is_on_the_page(
     redis_url: str, tmp_path: Path
 ) -> None:
     """Whoever adds one says how much it may hold, and until when."""
+    hooks = tmp_path / "hooks.toml"
+    hooks.write_text(f'[[hook]]\nid = "app"\nurl = "{NOWHERE}"\nsecrets = ["{SECRET}"]')
+    settings = {"data_dir": tmp_path, "hooks_file": hooks, "hook_allow": "127.0.0.1"}
     async with (
-        run_nodes(1, redis_url, data_dir=tmp_path) as (node,),
+        run_nodes(1, redis_url, **settings) as (node,),
         members([node], ["alice", "bob"], "42") as (alice, bob),
         _polling(node),
     ):

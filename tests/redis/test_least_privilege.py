@@ -2,9 +2,13 @@
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tests.kit.hook_receiver import LOOPBACK, HookReceiver, hook_receiver
 from tests.kit.nodes import NAMESPACE, client, run_nodes
 from tests.kit.pictures import picture
 from tests.kit.redis_server import RedisServer
@@ -29,7 +33,17 @@ def test_the_documented_user_can_be_pasted() -> None:
     assert block[0].count("\n") == 2
 
 
-async def test_the_documented_user_suffices(redis_server: RedisServer) -> None:
+@pytest.fixture
+async def app() -> AsyncIterator[HookReceiver]:
+    """An application that is told of rooms, and fails at messages."""
+    async with hook_receiver() as receiver:
+        receiver.decide = lambda event: 204 if event.type.startswith("room") else 500
+        yield receiver
+
+
+async def test_the_documented_user_suffices(
+    redis_server: RedisServer, app: HookReceiver, tmp_path: Path
+) -> None:
     """Everything a client can ask for works, on two nodes, and nothing is refused."""
     rules = documented_rules()
     redis_server.admin.execute_command("ACL", "SETUSER", "chatroom", "reset", *rules)
@@ -40,7 +54,11 @@ async def test_the_documented_user_suffices(redis_server: RedisServer) -> None:
     redis_server.admin.zadd("{chatroom:images}:due", {name: 0})
     address = redis_server.url.replace("unix://", "unix://chatroom@")
     url = f"{address}?password={PASSWORD}"
+    hooks = tmp_path / "hooks.toml"
+    hooks.write_text(app.file(types=["message.*", "room.*", "push.due"]))
     settings: dict[str, Any] = {
+        "hooks_file": hooks,
+        "hook_allow": LOOPBACK,
         "lease_seconds": 500 * MS,
         "durability": "fsync",
         "image_sweep_seconds": 1,
@@ -79,6 +97,13 @@ async def test_the_documented_user_suffices(redis_server: RedisServer) -> None:
             ):
                 ack = await ann.call(event, payload, namespace=NAMESPACE)
                 assert ack["ok"], (event, ack)
+            made = await ann.call(
+                "room_create", {"kind": "private", "clientId": "c"}, namespace=NAMESPACE
+            )
+            room = made["room"]
+            ack = await ann.call("room_delete", {"room": room}, namespace=NAMESPACE)
+            assert ack["ok"]
+            await wait_until(lambda: app.of_type("room.deleted"), "its end is told")
             await wait_until(
                 lambda: not redis_server.admin.exists(USES), "the file is given up"
             )

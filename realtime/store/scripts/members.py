@@ -330,12 +330,15 @@ def room_delete(
     mentions_all: str,
     member_ids: str,
     media: str,
+    ended: str,
     actor: str,
     uid: str,
     body: bytes,
     keep_seconds: int,
     channel: str,
     control: bytes,
+    passed_on: bool,
+    passed_on_seconds: int,
 ) -> Awaitable[bool | Refusal]:
     """End a room for all."""
     reply = redis.run_script(
@@ -344,8 +347,11 @@ def room_delete(
             *(members, meta, log, messages, quits, last_read, sessions, online),
             *(staff, bans, invites, slow),
             *(deleted, reactions, reactors, pins, audit, reports),
-            *(mentions, mentions_all, member_ids, media),
+            *(mentions, mentions_all, member_ids, media, ended),
         ),
-        (actor, uid, body, keep_seconds, channel, redis.publish_command, control),
+        (
+            *(actor, uid, body, keep_seconds, channel, redis.publish_command, control),
+            *(int(passed_on), passed_on_seconds),
+        ),
     )
     return Parsed(reply, _done)

@@ -21,6 +21,7 @@
 -- KEYS[20] mentions_all - sorted set
 -- KEYS[21] member_ids - sorted set
 -- KEYS[22] media - sorted set
+-- KEYS[23] ended - stream: what is left of the log for those who pass events on
 -- ARGV[1] actor - id of who does it
 -- ARGV[2] uid - of the event, unique
 -- ARGV[3] body - the event's own JSON members, without braces
@@ -28,6 +29,8 @@
 -- ARGV[5] channel - of the room
 -- ARGV[6] publish_command - PUBLISH or SPUBLISH
 -- ARGV[7] control - message that tells the nodes of it
+-- ARGV[8] passed_on - 1 if somebody passes events on
+-- ARGV[9] passed_on_seconds - for them to do so
 -- USES numbers, log, judge, roles
 -- Returns {1}, or {-1, reason, 0}: not_member: who asks is none;
 -- role: theirs does not allow it; lost: the meta hash is to be mended first
@@ -38,6 +41,7 @@ local bans, invites, slow, keep = KEYS[10], KEYS[11], KEYS[12], tonumber(ARGV[4]
 local deleted, reactions, reactors = KEYS[13], KEYS[14], KEYS[15]
 local pins, audit, reports = KEYS[16], KEYS[17], KEYS[18]
 local mentions, mentions_all, member_ids, media = KEYS[19], KEYS[20], KEYS[21], KEYS[22]
+local ended = KEYS[23]
 local channel, publish = ARGV[5], ARGV[6]
 
 local actor = actor_of(members, ARGV[1])
@@ -62,10 +66,26 @@ for _, user in ipairs(redis.call('HKEYS', members)) do
   redis.call('ZADD', quits, digits(now), user)
 end
 redis.call('EXPIRE', quits, keep)
+local passed = redis.call('HMGET', meta, 'passed', 'passedReport', 'passedBy')
+-- Of one that is deleted again by an API key it was kept the first time.
+if ARGV[8] == '1' and redis.call('EXISTS', ended) == 0 then
+  redis.call('XTRIM', log, 'MINID', digits(tonumber(passed[1] or '0') + 1))
+  redis.call('XADD', log, event.offset_text .. '-0', 'uid', ARGV[2], 'at', event.at_text,
+    'event', bytes)
+  redis.call('RENAME', log, ended)
+  redis.call('EXPIRE', ended, ARGV[9])
+  redis.call('EXPIRE', reports, ARGV[9])
+elseif ARGV[8] ~= '1' then
+  redis.call('DEL', reports)
+end
 redis.call('DEL', members, meta, log, messages, last_read, sessions, online, staff, bans,
-  invites, slow, deleted, reactions, reactors, pins, audit, reports, mentions,
-  mentions_all, member_ids, media)
+  invites, slow, deleted, reactions, reactors, pins, audit, mentions, mentions_all,
+  member_ids, media)
 redis.call('HSET', meta, 'kind', 'deleted', 'deletedAs', ARGV[2])
+if ARGV[8] == '1' then
+  redis.call('HSET', meta, 'passed', passed[1] or '0', 'passedReport', passed[2] or '0-0',
+    'passedBy', passed[3] or ' 0')
+end
 redis.call('EXPIRE', meta, keep)
 redis.call(publish, channel, bytes)
 redis.call(publish, channel, ARGV[7])

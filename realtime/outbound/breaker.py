@@ -18,10 +18,14 @@ class Breaker:
 
     Args:
         clock: Seconds; never goes back.
+        trial_seconds: For one to try, as long as a call may take.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, clock: Callable[[], float], *, trial_seconds: float = TRIAL_SECONDS
+    ) -> None:
         self._clock = clock
+        self._trial_seconds = trial_seconds
         self._failures = 0
         self._until: float | None = None
 
@@ -37,7 +41,7 @@ class Breaker:
         now = self._clock()
         if now < self._until:
             return self._until - now
-        self._until = now + TRIAL_SECONDS
+        self._until = now + self._trial_seconds
         return 0.0
 
     def succeeded(self) -> None:
@@ -48,4 +52,8 @@ class Breaker:
         """Take note that there was none."""
         self._failures += 1
         if self._failures >= FAILURES:
-            self._until = self._clock() + OPEN_SECONDS
+            self.hold(OPEN_SECONDS)
+
+    def hold(self, seconds: float) -> None:
+        """Let nobody call for a while: longer than so far, never shorter."""
+        self._until = max(self._until or 0.0, self._clock() + seconds)

@@ -1,11 +1,12 @@
 """Which addresses a hook may be at."""
 
 import socket
+from collections.abc import Container
 
 import pytest
 
 from realtime.addresses import parse_networks
-from realtime.moderation.dialling import guarded_sockets
+from realtime.outbound.dialling import guarded_sockets
 
 PUBLIC = ["93.184.215.14", "8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"]
 INSIDE = [
@@ -38,9 +39,15 @@ INSIDE = [
 ]
 
 
-def dial(address: str, *, allowed: str = "none", public: bool = True) -> bool:
-    """Return whether a socket is made for an address."""
-    make = guarded_sockets(parse_networks(allowed), public=public)
+def dial(
+    address: str,
+    *,
+    allowed: str = "none",
+    public: bool = True,
+    ports: Container[int] | None = None,
+) -> bool:
+    """Return whether a socket is made for an address, port 443."""
+    make = guarded_sockets(parse_networks(allowed), public=public, ports=ports)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         made = make((family, socket.SOCK_STREAM, 0, "", (address, 443)))
@@ -70,3 +77,10 @@ def test_networks_that_are_named_are_dialled() -> None:
     assert dial("::ffff:10.1.2.3", allowed="10.0.0.0/8", public=False)
     assert dial("fd00::1", allowed="fd00::/8")
     assert not dial("10.1.2.3", allowed="10.2.0.0/16")
+
+
+def test_ports_of_the_internet_may_be_few() -> None:
+    """Of networks that are named any port is dialled."""
+    assert dial("8.8.8.8", ports={443})
+    assert not dial("8.8.8.8", ports={8443})
+    assert dial("10.1.2.3", allowed="10.0.0.0/8", ports={8443})

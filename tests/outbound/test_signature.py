@@ -2,7 +2,7 @@
 
 import pytest
 
-from realtime.moderation.signature import parse_secret, signed_headers
+from realtime.outbound.signature import parse_secret, signed_headers
 
 
 def test_the_example_of_the_standard() -> None:

@@ -31,20 +31,22 @@ def parse_secret(text: str) -> bytes:
 
 
 def signed_headers(
-    key: bytes, *, message_id: str, timestamp: int, body: bytes
+    *keys: bytes, message_id: str, timestamp: int, body: bytes
 ) -> dict[str, str]:
     """Return the headers of a body that is sent as it is, byte for byte.
 
     Args:
-        key: What :func:`parse_secret` returned.
+        keys: What :func:`parse_secret` returned; several while they change.
         message_id: Unique, without a dot.
         timestamp: Unix seconds of this attempt.
         body: What is sent.
     """
     signed = f"{message_id}.{timestamp}.".encode() + body
-    digest = hmac.digest(key, signed, hashlib.sha256)
+    digests = [hmac.digest(key, signed, hashlib.sha256) for key in keys]
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+        "webhook-signature": " ".join(
+            f"v1,{base64.b64encode(digest).decode()}" for digest in digests
+        ),
     }

@@ -7,7 +7,7 @@ that another one carries (IPv4 in IPv6, 6to4, NAT64), the inner one is judged as
 import errno
 import ipaddress
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any, Final
 
 from realtime.addresses import Network
@@ -20,22 +20,28 @@ _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def guarded_sockets(
-    allowed: Sequence[Network], *, public: bool
+    allowed: Sequence[Network],
+    *,
+    public: bool,
+    ports: Container[int] | None = None,
 ) -> Callable[[tuple[Any, ...]], socket.socket]:
     """Return a ``socket_factory`` for aiohttp, which sees whatever is dialled.
 
     Args:
         allowed: Networks that may be dialled, whatever they are.
         public: Whether all public addresses may be, besides.
+        ports: Those of public addresses that may be; None: all.
     """
 
     def make(info: tuple[Any, ...]) -> socket.socket:
         family, kind, protocol, _name, address = info
         found = _inner(ipaddress.ip_address(address[0]))
         if not any(found in network for network in allowed) and not (
-            public and is_public(found)
+            public and is_public(found) and (ports is None or address[1] in ports)
         ):
-            raise PermissionError(errno.EACCES, f"{found} is not dialled")
+            raise PermissionError(
+                errno.EACCES, f"{found} port {address[1]} is not dialled"
+            )
         return socket.socket(family, kind, protocol)
 
     return make

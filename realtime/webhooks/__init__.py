@@ -1,0 +1,1 @@
+"""Tells applications what happens: at least once, in the order of each room."""
