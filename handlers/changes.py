@@ -38,6 +38,7 @@ class ChangeRequests(Requests):
                         user=user,
                         client_id=client_id,
                         operation="e",
+                        fingerprint=session.fingerprint,
                     ),
                     kind=Kind.EDIT,
                     is_by_key=session.is_by_key,
@@ -52,6 +53,7 @@ class ChangeRequests(Requests):
             client_id=client_id,
             text=payload["text"],
             mentions=payload.get("mentions"),
+            fingerprint=session.fingerprint,
         )
         return {"message": done.message, **_placed(done)}
 

@@ -93,6 +93,7 @@ class ChatNamespace(
             name=identity.name,
             picture=identity.picture,
             expires_at=identity.expires_at,
+            issued_at=identity.issued_at,
         )
         self.services.profiles.note(identity.user, identity.name, identity.picture)
         ends = identity.expires_at

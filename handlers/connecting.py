@@ -11,8 +11,9 @@ from socketio.exceptions import ConnectionRefusedError as RefusedError
 from handlers.access import require_place
 from handlers.guard import as_chat_error
 from handlers.hello import Hello
+from realtime.auth.tokens import is_good
 from realtime.errors import ChatError
-from realtime.presence.sessions import ChatSession
+from realtime.presence.sessions import EXPIRE_TOGETHER, ChatSession, end_all
 from realtime.rates import PENALTY_SECONDS
 from realtime.services import Services
 from realtime.store import keys
@@ -71,6 +72,7 @@ class SessionNamespace(socketio.AsyncNamespace):
                 picture=identity.picture,
                 expires_at=identity.expires_at,
                 device=identity.device,
+                issued_at=identity.issued_at,
             )
         )
         self.services.profiles.note(identity.user, identity.name, identity.picture)
@@ -109,6 +111,21 @@ class SessionNamespace(socketio.AsyncNamespace):
             await self.emit("token_expired", EXPIRED, to=session.sid)
         finally:
             await self.disconnect(session.sid)
+
+    async def revoke(self, user: str, good_from: int) -> None:
+        """End a user's sessions here whose tokens are from before a Unix second."""
+        own = keys.user_sessions_room(user)
+        found = map(
+            self.services.sessions.find,
+            list(self.server.manager.recipients(self.namespace, own)),
+        )
+        revoked = [
+            session
+            for session in found
+            if session is not None and not is_good(session.issued_at, good_from)
+        ]
+        for start in range(0, len(revoked), EXPIRE_TOGETHER):
+            await end_all(revoked[start : start + EXPIRE_TOGETHER], self.expire)
 
     def count(self, event: str, error: ChatError) -> None:
         """Take note of an answer that is an error."""

@@ -33,7 +33,7 @@ def add_routes(
     hosts: Hosts,
     prefix: str = "",
 ) -> None:
-    """Add ``/healthz``, ``/readyz``, ``/metrics`` and the page at ``/``.
+    """Add ``/healthz``, ``/readyz``, ``/metrics``, the page at ``/``, ``/api/docs``.
 
     With a slash at the end they lead to the same without it.
 
@@ -59,6 +59,7 @@ def add_routes(
         app.router.add_get(prefix + path, handler)
         app.router.add_get(f"{prefix}{path}/", _redirect(f"..{path}"))
     app.router.add_get(f"{prefix}/", page.index)
+    app.router.add_get(f"{prefix}/api/docs", page.api_docs)
     app.router.add_get(prefix + ASSET, page.asset)
     if prefix:
         # The page's own addresses begin where it is.

@@ -7,7 +7,7 @@ from typing import Final
 
 from handlers.guard import Payload
 from realtime.errors import ChatError, UnavailableError
-from realtime.images.service import BUSY_MS
+from realtime.images.service import BUSY_MS, Upload
 from realtime.services import Services
 from realtime.store.image_uses import Use
 
@@ -38,20 +38,19 @@ async def store_images(services: Services, use: Use, payload: Payload) -> list[s
     """
     images = services.images
     listed = "images" in payload
-    sent: list[bytes] = payload["images"] if listed else [payload["image"]]
+    sent: list[bytes | Upload] = payload["images"] if listed else [payload["image"]]
     described: list[dict[str, object]] = []
     names: dict[str, None] = {}
     with images.place(use.user):
         for at, data in enumerate(sent):
-            with _told_as(at, len(sent), listed=listed):
-                images.require_size(data)
+            if isinstance(data, bytes):
+                with _told_as(at, len(sent), listed=listed):
+                    images.require_size(data)
         try:
             async with asyncio.timeout(MESSAGE_SECONDS):
                 for at, data in enumerate(sent):
                     with _told_as(at, len(sent), listed=listed):
-                        upload = await images.check(data, owner=use.user)
-                        await services.image_uses.claim(upload.sizes, use)
-                    await images.keep(upload)
+                        upload = await store_image(services, use, data)
                     described.append(images.describe(upload))
                     names.update(dict.fromkeys(upload.sizes))
         except TimeoutError:
@@ -60,6 +59,27 @@ async def store_images(services: Services, use: Use, payload: Payload) -> list[s
             ) from None
     _describe(payload, described)
     return [*names]
+
+
+async def store_image(services: Services, use: Use, data: bytes | Upload) -> Upload:
+    """Check and store an image for a message that is about to show it.
+
+    One that was uploaded before is claimed. The caller has a place among those whose
+    images are checked.
+
+    Raises:
+        InvalidError: It is none of the formats, or damaged.
+        TooLargeError: Too many bytes or pixels, or the user's images would have.
+        UnavailableError: It took too long, or cannot be stored now.
+    """
+    images = services.images
+    if isinstance(data, Upload):
+        upload = data
+    else:
+        upload = await images.check(data, owner=use.user)
+    await services.image_uses.claim(upload.sizes, use)
+    await images.keep(upload)
+    return upload
 
 
 def _describe(payload: Payload, described: list[dict[str, object]]) -> None:

@@ -186,6 +186,7 @@ class MessageRequests(Requests):
                 client_id=client_id,
                 content=payload,
                 name=session.name,
+                fingerprint=session.fingerprint,
             )
         except NotMemberError:
             # It attends, and the user is no member: Redis lost the membership with its
@@ -214,7 +215,7 @@ class MessageRequests(Requests):
         """
         files: list[str] = []
         if _has_images(payload):
-            before = await self._repeated(use)
+            before = await self._repeated(use, session)
             if before is not None:
                 return [], before
             files = await store_images(self.services, use, payload)
@@ -232,13 +233,16 @@ class MessageRequests(Requests):
             use.user,
             payload,
             client_id=use.client_id,
-            repeated=partial(self._repeated, use),
+            repeated=partial(self._repeated, use, session),
             is_by_key=session.is_by_key,
         )
 
-    async def _repeated(self, use: Use) -> Appended | None:
+    async def _repeated(self, use: Use, session: ChatSession) -> Appended | None:
         return await self.services.log.repeated(
-            room=use.room, user=use.user, client_id=use.client_id
+            room=use.room,
+            user=use.user,
+            client_id=use.client_id,
+            fingerprint=session.fingerprint,
         )
 
 

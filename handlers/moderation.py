@@ -110,7 +110,7 @@ class ModerationRequests(Requests):
 
     def _fresh(self, note: Note) -> bytes:
         """Return a report but for its opening brace, its image's address anew."""
-        return self._resigned(note.said)[1:]
+        return self.resigned(note.said)[1:]
 
 
 def _invite(invite: Invite) -> dict[str, object]:

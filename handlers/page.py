@@ -34,6 +34,18 @@ POLICY: Final = (
     "require-trusted-types-for 'script'",
 )
 
+# Of the page that documents the API: it has pictures and symbols in its style sheet.
+DOCS_POLICY: Final = (
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+)
+
 SAFE_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -55,11 +67,11 @@ NOT_BUILT: Final = (
 
 
 class Page:
-    """The built demo page.
+    """The built demo page, and the one that documents the API.
 
     Args:
-        folder: With ``index.html`` and ``assets/``. Beside a file its compressed forms
-            may lie, as ``.br`` and ``.gz``.
+        folder: With ``index.html``, ``api-docs.html`` and ``assets/``. Beside a file
+            its compressed forms may lie, as ``.br`` and ``.gz``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -67,11 +79,17 @@ class Page:
 
     async def index(self, request: web.Request) -> web.StreamResponse:
         """Answer the page, or one line that says how to build it."""
-        path = self._folder / "index.html"
+        return self._document("index.html", _policy(request.host))
+
+    async def api_docs(self, _request: web.Request) -> web.StreamResponse:
+        """Answer the page that documents the API, by ``openapi.json`` beside it."""
+        return self._document("api-docs.html", "; ".join(DOCS_POLICY))
+
+    def _document(self, name: str, policy: str) -> web.StreamResponse:
+        path = self._folder / name
         if not path.is_file():
             return web.Response(text=NOT_BUILT, headers=SAFE_HEADERS)
-        headers = {**SAFE_HEADERS, "Content-Security-Policy": _policy(request.host)}
-        return _File(path, headers=headers)
+        return _File(path, headers={**SAFE_HEADERS, "Content-Security-Policy": policy})
 
     async def asset(self, request: web.Request) -> web.StreamResponse:
         """Answer a script, a style sheet or a picture of the page."""

@@ -11,10 +11,13 @@ from realtime.presence.sessions import ChatSession
 from realtime.store.membership import DIRECT_PREFIX
 from realtime.store.people import FOREVER_MS, direct_id, made_id
 from realtime.store.profiles import Profile
+from schemas.field_types import KEY_SENDER
 
 # Quotation marks and names of members of a profile's JSON.
 PROFILE_BYTES: Final = 40
 SETTINGS: Final = ("name", "topic", "history", "writers", "invite")
+# Users of a direct room.
+TWO: Final = 2
 # Nobody needs to see who is banned or muted for how long to the millisecond.
 _MS: Final = 1000
 
@@ -29,19 +32,15 @@ class PeopleRequests(Requests):
         Errors: ``conflict``: there is a room of this id that another one made.
         """
         kind, users = payload["kind"], payload.get("users", [])
-        room, other = payload.get("room"), None
+        room, others = payload.get("room"), []
         if kind == "direct":
-            if len(users) != 1 or room is not None:
-                said = "A direct room has one other user, and no id of one's own."
-                raise InvalidError(said, fields={"users": [said]})
-            other = users[0]
-            room, users = direct_id(session.user, other), []
+            room, others, users = _direct(session.user, users, room), users, []
         elif room is not None and (kind != "public" or room.startswith(DIRECT_PREFIX)):
             said = f"Is for public rooms, and does not begin with {DIRECT_PREFIX}."
             raise InvalidError(f"room_create: room: {said}", fields={"room": [said]})
         room = room or made_id(session.user, payload["clientId"])
         made = await self.services.people.create(
-            room, session.user, kind=kind, settings=_settings(payload), other=other
+            room, session.user, kind=kind, settings=_settings(payload), others=others
         )
         for user in users:
             await self.services.people.add(room, session.user, user, role="member")
@@ -163,6 +162,15 @@ class PeopleRequests(Requests):
 
 def _size(profile: Profile) -> int:
     return PROFILE_BYTES + sum(len(each.encode()) for each in profile if each)
+
+
+def _direct(actor: str, users: list[str], room: str | None) -> str:
+    """Return the id of the room of the actor and one user, or of two for a key."""
+    two = users if actor.startswith(KEY_SENDER) else [actor, *users]
+    if len(two) != TWO or room is not None:
+        said = "A direct room has one other user, and no id of one's own."
+        raise InvalidError(said, fields={"users": [said]})
+    return direct_id(*two)
 
 
 def _settings(payload: dict[str, Any]) -> dict[str, str]:

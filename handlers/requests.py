@@ -27,8 +27,8 @@ class Requests(SessionNamespace):
 
     def _encoded(self, message: bytes) -> orjson.Fragment:
         """Pass a stored message on as it is, with fresh addresses of its images."""
-        return orjson.Fragment(self._resigned(message))
+        return orjson.Fragment(self.resigned(message))
 
-    def _resigned(self, message: bytes) -> bytes:
+    def resigned(self, message: bytes) -> bytes:
         """Return what holds a stored message with fresh addresses of its images."""
         return events.resign_images(message, self.services.images.address)

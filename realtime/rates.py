@@ -53,6 +53,14 @@ class Rate(NamedTuple):
     burst: int
 
 
+class Quota(NamedTuple):
+    """What is left of a rate; ``name`` is the rate's, or the event's."""
+
+    name: str
+    rate: Rate
+    left: float
+
+
 def parse_rates(text: str, names: frozenset[str]) -> dict[str, Rate]:
     """Return the rates that a setting lists: ``name=per_second/burst, ...``.
 
@@ -187,6 +195,14 @@ class RequestRates:
     def take_refusal(self, user: str, now: float) -> bool:
         """Count a refusal; return False if the user has had too many of them."""
         return not self._wait(user, REFUSALS, now)
+
+    def quota(self, owner: str, name: str, now: float) -> Quota | None:
+        """Return what is left of a rate for a connection or user; None: no limit."""
+        rate = self._rates.get(name)
+        if rate is None:
+            return None
+        taken = self._buckets.taken((owner, name), rate, now)
+        return Quota(name, rate, rate.burst - taken)
 
     def _wait(self, owner: str, name: str, now: float, count: int = 1) -> float:
         rate = self._rates.get(name)

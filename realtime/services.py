@@ -28,8 +28,10 @@ from realtime.store.personal_log import PersonalLog
 from realtime.store.profiles import Profiles
 from realtime.store.read_marks import ReadMarks
 from realtime.store.reports import Reports
+from realtime.store.revocations import Revocations
 from realtime.store.room_lists import RoomLists
 from realtime.store.room_media import RoomMedia
+from realtime.store.uploads import Uploads
 from realtime.store.user_rates import UserRates
 
 
@@ -66,6 +68,8 @@ class Services:
     reports: Reports
     blocks: Blocks
     profiles: Profiles
+    revocations: Revocations
+    uploads: Uploads
     images: Images
     image_uses: ImageUses
     media: RoomMedia

@@ -164,11 +164,13 @@ class SyncDenied(ErrorAck):
 class SyncItem(StrictField):
     """A room of ``sync``: joined or denied."""
 
+    schemas = (JoinAck(), SyncDenied())
+
     def _deserialize(
         self, value: Any, attr: str | None, data: Any, **_options: Any
     ) -> dict[str, Any]:
         joined = isinstance(value, dict) and value.get("ok") is True
-        schema = JoinAck() if joined else SyncDenied()
+        schema = self.schemas[0 if joined else 1]
         loaded: dict[str, Any] = schema.load(value)
         return loaded
 

@@ -91,12 +91,12 @@ class Image(StrictSchema):
 class ImageField(StrictField):
     """An ``Image`` as a field."""
 
-    _schema = Image()
+    schema = Image()
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Any, **_options: Any
     ) -> dict[str, Any]:
-        loaded: dict[str, Any] = self._schema.load(value)
+        loaded: dict[str, Any] = self.schema.load(value)
         return loaded
 
 

@@ -1,6 +1,6 @@
 """Payloads of the events that clients send."""
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from marshmallow import ValidationError, fields, validates_schema
 
@@ -276,6 +276,8 @@ class RoomMine(Room):
     pinned = Flag(required=False)
     archived = Flag(required=False)
     push = Push(required=False)
+
+    json_rules: ClassVar[dict[str, Any]] = {"minProperties": 1}
 
     @validates_schema(skip_on_field_errors=True)
     def _any(self, data: dict[str, Any], **_options: Any) -> None:

@@ -130,6 +130,7 @@ class Word(PatternText):
     def __init__(self, *words: str, **options: Any) -> None:
         rule = f"Must be {' or '.join(words)}."
         super().__init__(re.compile("|".join(words)), rule, **options)
+        self.words = words
 
 
 class RoomId(PatternText):

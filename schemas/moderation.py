@@ -1,7 +1,7 @@
 """Payloads and answers about invites, reports, the audit list and blocking."""
 
 import re
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from marshmallow import ValidationError, fields, validates_schema
 
@@ -71,6 +71,10 @@ class Report(Room):
     user = UserId(required=False)
     reason = Reason()
 
+    json_rules: ClassVar[dict[str, Any]] = {
+        "oneOf": [{"required": ["message"]}, {"required": ["user"]}]
+    }
+
     @validates_schema(skip_on_field_errors=True)
     def _one_thing(self, data: dict[str, Any], **_options: Any) -> None:
         if ("message" in data) == ("user" in data):
@@ -83,7 +87,7 @@ class NoteId(PatternText):
     def __init__(self, **options: Any) -> None:
         super().__init__(
             # Nothing is before the id 0-0, and Redis refuses to look there.
-            re.compile("(?!0+-0+$)[0-9]{1,16}-[0-9]{1,10}"),
+            re.compile("[1-9][0-9]{0,15}-[0-9]{1,10}"),
             "Must be an id of a page.",
             **options,
         )

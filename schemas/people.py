@@ -1,6 +1,6 @@
 """Payloads of requests about a room and its people."""
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from schemas.base import StrictSchema
 from schemas.events import Room
@@ -10,6 +10,7 @@ from schemas.field_types import (
     JsonData,
     Label,
     ListOf,
+    PersonId,
     RoomId,
     UserId,
     WholeNumber,
@@ -95,7 +96,7 @@ class RoomCreate(_Settings):
 
     kind = Kind()
     room = RoomId(required=False)
-    users = ListOf(UserId(), longest=USERS_AT_ONCE, key=str, required=False)
+    users = ListOf(PersonId(), longest=USERS_AT_ONCE, key=str, required=False)
     clientId = ClientId()  # noqa: N815 - the wire's name
 
 
@@ -104,6 +105,8 @@ class RoomSet(_Settings):
 
     room = RoomId()
     private = Flag(required=False)
+
+    json_rules: ClassVar[dict[str, Any]] = {"minProperties": 1}
 
 
 class Members(Room):
@@ -118,7 +121,7 @@ class Members(Room):
 class MembersAdd(Room):
     """``members_add``: users who become members."""
 
-    users = ListOf(UserId(), longest=USERS_AT_ONCE, key=str)
+    users = ListOf(PersonId(), longest=USERS_AT_ONCE, key=str)
     role = Role(required=False)
 
 

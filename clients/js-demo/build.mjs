@@ -19,6 +19,8 @@ const { metafile } = await build({
   entryPoints: {
     app: fileURLToPath(new URL("page/main.js", from)),
     "app-style": fileURLToPath(new URL("styles/app.css", from)),
+    "api-docs": fileURLToPath(new URL("api-docs/main.js", from)),
+    "api-docs-style": fileURLToPath(new URL("api-docs/main.css", from)),
   },
   outdir: fileURLToPath(assets),
   // What has another content has another name, so browsers may keep it for ever.
@@ -36,6 +38,7 @@ const { metafile } = await build({
 await cp(new URL("assets/", from), assets, { recursive: true });
 await writeFile(new URL("licenses.txt", assets), await licenses(Object.keys(metafile.inputs)));
 await writeFile(new URL("index.html", to), await withHashedNames(new URL("index.html", from)));
+await writeFile(new URL("api-docs.html", to), await withHashedNames(new URL("api-docs/index.html", from)));
 for (const name of await readdir(assets)) await compress(new URL(name, assets));
 
 /**
@@ -47,7 +50,7 @@ async function withHashedNames(page) {
   let text = await readFile(page, "utf8");
   for (const name of await readdir(assets)) {
     const plain = name.replace(/-[A-Z0-9]{8}(?=\.)/, "");
-    text = text.replaceAll(`"./assets/${plain}"`, `"./assets/${name}"`);
+    text = text.replaceAll(`./assets/${plain}"`, `./assets/${name}"`);
   }
   return text;
 }

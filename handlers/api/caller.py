@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 from aiohttp import hdrs, web
 from marshmallow import ValidationError
 
-from realtime.auth.api_keys import ApiKey, parse_key
+from realtime.auth.api_keys import ANY_ROOM, ApiKey, parse_key
 from realtime.auth.authenticator import Authenticator
 from realtime.auth.tokens import TokenError
 from realtime.errors import ForbiddenError, InvalidError, UnauthorizedError
@@ -21,12 +21,24 @@ _BEARER: Final = "Bearer "
 _PERSON: Final = PersonId()
 
 
-class KeySession(ChatSession):
-    """Stands for an API key, or for the user whom it acts as."""
+class HttpSession(ChatSession):
+    """Stands for who asks, for one request.
 
-    is_by_key = True
+    Args:
+        user: The user, or the key's sender.
+        name: The display name, if there is one.
+        is_by_key: Whether an API key was shown.
+    """
 
-    __slots__ = ()
+    __slots__ = ("fingerprint", "is_by_key")
+
+    def __init__(
+        self, user: str, name: str | None = None, *, is_by_key: bool = False
+    ) -> None:
+        # One order of sends, and one rate, for each.
+        super().__init__(f"api {user}", user, name=name)
+        self.fingerprint = ""
+        self.is_by_key = is_by_key
 
 
 class Caller(NamedTuple):
@@ -37,7 +49,7 @@ class Caller(NamedTuple):
         key: The key that was shown; None: the user themselves ask.
     """
 
-    session: ChatSession
+    session: HttpSession
     key: ApiKey | None = None
 
     @property
@@ -48,16 +60,21 @@ class Caller(NamedTuple):
     def require(self, route: Route, room: str | None) -> None:
         """Hold a key to its scopes and rooms.
 
+        Args:
+            route: What it is used for.
+            room: The room that is named.
+
         Raises:
             ForbiddenError: The key is not for this.
         """
         key = self.key
-        if key is None:
+        if key is None or route.any_key:
             return
         if self.is_system and (route.scope is None or route.scope not in key.scopes):
             needed = route.scope or Scope.USERS_ACT
             raise ForbiddenError(f"This key lacks the scope {needed}.", reason="scope")
-        if room is not None and not key.reaches(room):
+        is_wide = route.across_rooms and key.rooms != ANY_ROOM
+        if not key.reaches(room) if room is not None else is_wide:
             raise ForbiddenError("This key is for other rooms.", reason="rooms")
 
 
@@ -108,7 +125,7 @@ class Callers:
                 "Send Authorization: Bearer with a token or an API key.",
                 reason=error.reason,
             ) from None
-        return Caller(ChatSession("", identity.user, name=identity.name))
+        return Caller(HttpSession(identity.user, identity.name))
 
     async def _by_key(
         self, request: web.Request, shown: str, acting_as: str | None
@@ -124,7 +141,7 @@ class Callers:
         if parsed is None or key is None or not key.is_proven_by(parsed[1]):
             raise UnauthorizedError("There is no such API key.", reason="key_invalid")
         if acting_as is None:
-            return Caller(KeySession("", key.sender), key)
+            return Caller(HttpSession(key.sender, is_by_key=True), key)
         if Scope.USERS_ACT not in key.scopes:
             raise ForbiddenError(
                 f"This key lacks the scope {Scope.USERS_ACT}.", reason="scope"
@@ -135,4 +152,4 @@ class Callers:
             fields = {USER_HEADER: [str(said) for said in error.messages]}
             said = fields[USER_HEADER][0]
             raise InvalidError(f"{USER_HEADER}: {said}", fields=fields) from None
-        return Caller(KeySession("", user), key)
+        return Caller(HttpSession(user, is_by_key=True), key)

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import unquote
 
+import orjson
 from aiohttp import web
 
 from realtime import json_codec
 from realtime.errors import InvalidError, TooLargeError
-from schemas.field_types import CLIENT_ID_PATTERN
-from schemas.routes import PREFIX, Route
+from schemas.field_types import CLIENT_ID_PATTERN, ListOf, WholeNumber
+from schemas.routes import CLIENT_ID, FIELD, PREFIX, Route
 
 # Bytes of a body: the longest text, with all its mentions, takes a third.
 BODY_BYTES: Final = 65_536
@@ -22,7 +23,10 @@ BODY_BYTES: Final = 65_536
 BODY_SECONDS: Final = 10.0
 # Digits of the largest number that JSON's readers agree on.
 _NUMBER: Final = re.compile(r"[0-9]{1,16}")
-_FIELD: Final = re.compile(r"\{(\w+)\}")
+# Random bytes of a clientId of our own.
+KEY_BYTES: Final = 16
+# Bytes of a request's fingerprint.
+FINGERPRINT_BYTES: Final = 8
 KEY_HEADER: Final = "Idempotency-Key"
 
 
@@ -35,19 +39,27 @@ async def read_payload(
         InvalidError: Something cannot be read; ``fields`` names it.
         TooLargeError: The body is too long.
     """
-    payload = dict(_path_fields(request, route, prefix))
+    payload = route.defaults | dict(_path_fields(request, route, prefix))
     if route.has_body:
-        body = await _body(request)
-        for name in payload:
-            if name in body:
-                raise _invalid(name, "Is a part of the path.")
+        body, may_have = await _body(request), route.body_fields
+        for name in body:
+            if name not in may_have:
+                raise _invalid(name[:64], "There is no such field in the body.")
+        for name in route.needs - body.keys():
+            raise _invalid(name, "This field is required.")
         payload |= body
     payload |= _query(request, route) | route.fixed
     if route.is_idempotent:
-        if "clientId" in payload:
-            raise _invalid("clientId", f"Is what {KEY_HEADER} says.")
-        payload["clientId"] = client_id(request.headers.get(KEY_HEADER))
+        payload[CLIENT_ID] = client_id(request.headers.get(KEY_HEADER))
     return payload
+
+
+def fingerprint(request: web.Request, payload: dict[str, Any]) -> str:
+    """Return 64 bits of a payload that a repeat must have too; empty without a key."""
+    if KEY_HEADER not in request.headers:
+        return ""
+    said = orjson.dumps(payload, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(said, digest_size=FINGERPRINT_BYTES).hexdigest()
 
 
 def client_id(key: str | None) -> str:
@@ -56,7 +68,7 @@ def client_id(key: str | None) -> str:
     A key that is no ``clientId`` becomes one by its digest.
     """
     if key is None:
-        return secrets.token_urlsafe(16)
+        return secrets.token_urlsafe(KEY_BYTES)
     bare = key.strip().removeprefix('"').removesuffix('"')
     if CLIENT_ID_PATTERN.fullmatch(bare):
         return bare
@@ -71,12 +83,16 @@ def _path_fields(
     # As it was sent: behind the prefix of a proxy that passes it on.
     raw = request.rel_url.raw_path.removeprefix(prefix + PREFIX).split("/")
     for part, said in zip(route.path.split("/"), raw, strict=True):
-        if match := _FIELD.fullmatch(part):
-            name, text = match[1], unquote(said)
-            yield name, _number(name, text) if name == "message" else text
+        if match := FIELD.fullmatch(part):
+            name, text = match[1], unquote(said, errors="surrogateescape")
+            listed = route.lists.get(name)
+            value = _value(route, listed or name, text)
+            yield (listed, [value]) if listed else (name, value)
 
 
 async def _body(request: web.Request) -> dict[str, Any]:
+    if not request.can_read_body:
+        return {}
     if request.content_type != "application/json":
         raise _invalid("Content-Type", "Must be application/json.")
     data = b""
@@ -100,18 +116,23 @@ async def _body(request: web.Request) -> dict[str, Any]:
 
 
 def _query(request: web.Request, route: Route) -> dict[str, Any]:
-    known = dict(route.query)
     found: dict[str, Any] = {}
     for name, text in request.query.items():
-        if name not in known:
+        if name not in route.query:
             raise _invalid(name[:64], "There is no such field.")
         if name in found:
             raise _invalid(name, "Appears twice.")
-        found[name] = _number(name, text) if known[name] else text
+        found[name] = _value(route, name, text)
     return found
 
 
-def _number(name: str, text: str) -> int:
+def _value(route: Route, name: str, text: str) -> int | str:
+    """Return a value of path or query as the payload has it."""
+    field = route.asked.payload.fields[name]
+    if isinstance(field, ListOf):
+        field = field.item
+    if not isinstance(field, WholeNumber):
+        return text
     if not (text.isascii() and _NUMBER.fullmatch(text)):
         raise _invalid(name, "Must be a whole number.")
     return int(text)

@@ -8,6 +8,7 @@ import orjson
 from aiohttp import web
 
 from realtime.errors import ChatError, InternalError
+from realtime.store.refusals import KEY_REUSED
 
 CONTENT_TYPE: Final = "application/problem+json"
 
@@ -19,6 +20,7 @@ STATUS: Final = {
     "not_attending": 403,
     "conflict": 409,
     "too_large": 413,
+    KEY_REUSED: 422,
     "rate_limited": 429,
     "unavailable": 503,
     # It may have been done: the same request with the same key settles it.
@@ -26,20 +28,49 @@ STATUS: Final = {
     "unknown_event": 404,
     "internal": 500,
 }
+# Each status that is a problem, and the codes that go with it: those of what is no
+# request of a route among them.
+CODES: Final = {
+    400: ("invalid",),
+    401: ("unauthorized",),
+    403: ("forbidden",),
+    404: ("not_found",),
+    405: ("method_not_allowed",),
+    409: ("conflict",),
+    413: ("too_large",),
+    422: ("key_reused",),
+    429: ("rate_limited",),
+    500: ("internal",),
+    503: ("unavailable",),
+    504: ("unknown",),
+}
 # Seconds to wait where an error names none.
 RETRY_SECONDS: Final = 1
 
 
-def problem(error: ChatError) -> web.Response:
-    """Return the answer for an error: its status, and its members beside RFC 9457's."""
-    status = STATUS.get(error.code, 500)
+def problem(error: ChatError, **more: object) -> web.Response:
+    """Return the answer for an error: its status, and its members beside RFC 9457's.
+
+    Args:
+        error: What went wrong.
+        more: Further members.
+    """
+    wire = error.to_wire()
+    if error.reason == KEY_REUSED:
+        said = "Was used for another request."
+        wire |= {
+            "code": wire.pop("reason"),
+            "message": f"Idempotency-Key: {said}",
+            "fields": {"Idempotency-Key": [said]},
+        }
+    status = STATUS.get(str(wire["code"]), 500)
     headers = {"Cache-Control": "no-store"}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     if error.temporary:
         wait_ms = error.retry_after_ms or RETRY_SECONDS * 1000
         headers["Retry-After"] = str(math.ceil(wait_ms / 1000))
-    return _answer(status, error.to_wire(), headers)
+    return _answer(status, wire | more, headers)
 
 
 def http_problem(error: web.HTTPException) -> web.Response:

@@ -1,8 +1,9 @@
 """The routes of the API, and the way of a request through them."""
 
+import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Final
 
 import orjson
@@ -10,27 +11,23 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from handlers.access import require_access
+from handlers.api import asyncapi, openapi
 from handlers.api.caller import Caller, Callers
-from handlers.api.payload import read_payload
+from handlers.api.payload import KEY_HEADER, fingerprint, read_payload
 from handlers.api.problems import defect, http_problem, problem
+from handlers.api.quotas import quota_fields, violated
+from handlers.api.requests import ApiRequests
+from handlers.api.uploads import ImageReader
 from handlers.chat import ChatNamespace
-from handlers.guard import load_payload
+from handlers.guard import Payload, load_payload
 from realtime.engineio.attempts import PROVEN
 from realtime.engineio.origin_names import OriginSet
-from realtime.errors import (
-    ChatError,
-    NotAttendingError,
-    NotMemberError,
-    UnavailableError,
-)
-from schemas.catalog import REQUESTS, Access, Request
+from realtime.errors import ChatError, InvalidError, RateLimitedError, UnavailableError
+from schemas.catalog import Access, Request
 from schemas.routes import PREFIX, ROUTES, Route
 
 # Requests under way at a node: each holds a body of up to 64 KB.
 UNDER_WAY: Final = 200
-SEND: Final = "send"
-# The type of a message that nobody wrote; an API key alone may send one.
-SYSTEM: Final = "system"
 # When to ask again if there are as many, in milliseconds.
 BUSY_RETRY_MS: Final = 500
 _PREFLIGHT_SECONDS: Final = "600"
@@ -58,6 +55,8 @@ class Api:
     ) -> None:
         self._namespace = namespace
         self._callers = callers
+        self._requests = ApiRequests(namespace)
+        self._images = ImageReader(namespace.services.images)
         self._origins = origins
         self._prefix = prefix
         self.under_way = 0
@@ -71,8 +70,16 @@ class Api:
             for each in ROUTES
         ]
         anything = f"{self._prefix}{PREFIX}/{{rest:.*}}"
+        documents = (
+            web.get(f"{self._prefix}{PREFIX}/{name}", self._document(made))
+            for name, made in (
+                ("openapi.json", openapi.document),
+                ("asyncapi.json", asyncapi.document),
+            )
+        )
         return [
             *found,
+            *documents,
             web.route("OPTIONS", anything, self._preflight),
             web.route("*", anything, self._unknown),
         ]
@@ -82,6 +89,17 @@ class Api:
             answer = await self._answer(request, route)
             answer.headers.update(self._shared(request))
             return answer
+
+        return entry
+
+    def _document(self, made: Callable[[], bytes]) -> Handler:
+        async def entry(request: web.Request) -> web.StreamResponse:
+            # The first time it takes a twentieth of a second, beside the event loop.
+            body = await asyncio.to_thread(made)
+            headers = {"Cache-Control": "no-cache", **self._shared(request)}
+            return web.Response(
+                body=body, content_type="application/json", headers=headers
+            )
 
         return entry
 
@@ -106,23 +124,71 @@ class Api:
 
     async def _carried_out(self, request: web.Request, route: Route) -> web.Response:
         caller = await self._callers.find(request)
+        try:
+            answer = await self._asked(request, route, caller)
+        except RateLimitedError as error:
+            return self._limited(route, caller, error)
+        if not caller.is_system:
+            services = self._namespace.services
+            answer.headers.update(
+                quota_fields(services, caller.session, route.asked.name)
+            )
+        return answer
+
+    async def _asked(
+        self, request: web.Request, route: Route, caller: Caller
+    ) -> web.Response:
         given = await read_payload(request, route, self._prefix)
+        asked = route.asked
         caller.require(route, given.get("room"))
-        asked = REQUESTS[route.request]
+        if route.is_idempotent and caller.key and KEY_HEADER not in request.headers:
+            # A backend asks again whenever an answer is lost.
+            said = "Is needed with an API key."
+            raise InvalidError(f"{KEY_HEADER}: {said}", fields={KEY_HEADER: [said]})
         services, user = self._namespace.services, caller.session.user
         if not caller.is_system:
             now = time.monotonic()
-            services.rates.take(f"api {user}", asked.name, now)
+            services.rates.take(caller.session.sid, asked.name, now)
             services.rates.take_of_user(user, now)
         request[PROVEN] = True
-        payload = _loaded(asked, given, caller)
-        if asked.access is not Access.ANYONE and not caller.is_system:
-            # Nobody attends over HTTP: who belongs to the room may.
+        payload = load_payload(asked, (given,))
+        if route.is_upload:
+            payload["image"] = await self._images.read(request)
+        if route.is_idempotent:
+            caller.session.fingerprint = fingerprint(request, payload)
+        await self._require_access(route, asked, caller, payload)
+        return _granted(route, await self._requests.carry_out(asked, caller, payload))
+
+    async def _require_access(
+        self, route: Route, asked: Request, caller: Caller, payload: Payload
+    ) -> None:
+        """Let a request pass that no script judges; who sends is judged by one."""
+        services, access = self._namespace.services, asked.access
+        if caller.is_system:
+            if route.method == hdrs.METH_GET and "room" in payload:
+                await self._requests.require_room(payload["room"])
+            return
+        # Nobody attends over HTTP: who belongs to the room may. What costs before the
+        # script runs is for members only.
+        is_costly = "image" in payload or services.moderation is not None
+        if access is Access.MEMBER or (access is Access.ATTENDING and is_costly):
             await require_access(
                 services, caller.session, payload["room"], Access.MEMBER
             )
-        handler = getattr(self._namespace, f"on_{asked.name}").__wrapped__
-        return _granted(route, await _run(handler, self._namespace, caller, payload))
+
+    def _limited(
+        self, route: Route, caller: Caller, error: RateLimitedError
+    ) -> web.Response:
+        """Refuse what was asked too often, with the policy that it was by."""
+        self._namespace.count(route.request, error)
+        services, name = self._namespace.services, route.asked.name
+        found = violated(services, caller.session, name, error)
+        if found is None:
+            return problem(error)
+        policy, fields = found
+        answer = problem(error, **{"violated-policies": [policy]})
+        answer.headers.update(fields)
+        return answer
 
     def _refused(self, route: Route, error: ChatError) -> web.Response:
         self._namespace.count(route.request, error)
@@ -137,7 +203,7 @@ class Api:
         if origin and origin in self._origins:
             headers["Access-Control-Allow-Origin"] = origin
             headers["Access-Control-Expose-Headers"] = (
-                "Retry-After, Idempotent-Replayed"
+                "Retry-After, Idempotent-Replayed, RateLimit, RateLimit-Policy"
             )
         return headers
 
@@ -172,28 +238,6 @@ def api_routes(
 ) -> list[web.RouteDef]:
     """Return the routes of the API; arguments as of :class:`Api`."""
     return Api(namespace, callers, origins=origins, prefix=prefix).routes()
-
-
-def _loaded(asked: Request, given: dict[str, Any], caller: Caller) -> dict[str, Any]:
-    """Load a payload; a message is a text unless it says so, or the system's."""
-    if asked.name != SEND:
-        return load_payload(asked, (given,))
-    given.setdefault("type", "text")
-    is_systems = caller.is_system and given["type"] == SYSTEM
-    loaded = load_payload(asked, ({**given, "type": "text"} if is_systems else given,))
-    return {**loaded, "type": SYSTEM} if is_systems else loaded
-
-
-async def _run(
-    handler: Callable[..., Awaitable[Any]],
-    namespace: ChatNamespace,
-    caller: Caller,
-    payload: dict[str, Any],
-) -> dict[str, Any]:
-    try:
-        return await handler(namespace, caller.session, payload) or {}
-    except NotAttendingError:
-        raise NotMemberError("You are not a member of this room.") from None
 
 
 def _granted(route: Route, answer: dict[str, Any]) -> web.Response:

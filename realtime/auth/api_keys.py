@@ -18,6 +18,8 @@ from schemas.field_types import KEY_SENDER
 _ID_BYTES: Final = 6
 _SECRET_BYTES: Final = 24
 _KEY: Final = re.compile(r"ck_([0-9a-f]{12})_([A-Za-z0-9_-]{32})")
+# The pattern of a key for all rooms.
+ANY_ROOM: Final = "*"
 # What others see as the sender is `$` and this.
 NAME_PATTERN: Final = re.compile(r"[a-z0-9-]{1,32}")
 

@@ -5,7 +5,7 @@ server is in development mode and believes whatever name it is told.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from marshmallow import ValidationError
@@ -16,6 +16,8 @@ from realtime.auth.tokens import (
     TokenError,
     TokenRules,
     invalid_token,
+    is_good,
+    issue_time,
     make_token,
     read_header,
     session_end,
@@ -45,6 +47,7 @@ class Identity(NamedTuple):
         expires_at: Unix seconds when the session must end; None: never.
         device: The id that the client gave its device, if any; it proves nothing.
         picture: The address of a picture, likewise as the name.
+        issued_at: Unix seconds when the token was made (``iat``), if it says so.
     """
 
     user: str
@@ -52,6 +55,11 @@ class Identity(NamedTuple):
     expires_at: float | None
     device: str | None
     picture: str | None = None
+    issued_at: float | None = None
+
+
+# Given a user, return the Unix second from which on their tokens are good; None: all.
+GoodFrom = Callable[[str], int | None]
 
 
 class Authenticator:
@@ -62,6 +70,7 @@ class Authenticator:
         issuer: The ``iss`` that tokens must have; None: any.
         audience: The ``aud`` that tokens must name; None: any.
         require_exp: Whether to refuse tokens that never expire.
+        good_from: Knows whose tokens were revoked; None: nobody's.
     """
 
     def __init__(
@@ -71,8 +80,10 @@ class Authenticator:
         issuer: str | None = None,
         audience: str | None = None,
         require_exp: bool = False,
+        good_from: GoodFrom | None = None,
     ) -> None:
         self._keys = keys
+        self._good_from = good_from
         self._rules = TokenRules(issuer, audience, require_exp)
 
     @property
@@ -114,8 +125,14 @@ class Authenticator:
             raise invalid_token("it is signed with an unknown key")
         claims = verify_token(given["token"], key, self._rules)
         user, ends = claims["sub"], session_end(claims)
+        issued_at = issue_time(claims)
+        good_from = self._good_from and self._good_from(user)
+        if good_from and not is_good(issued_at, good_from):
+            raise TokenError(
+                "The token was revoked; get a new one.", reason="token_revoked"
+            )
         name, picture = _shown(claims, user)
-        return Identity(user, name, ends, device, picture)
+        return Identity(user, name, ends, device, picture, issued_at)
 
     async def aclose(self) -> None:
         """Let go of what the keys hold open."""

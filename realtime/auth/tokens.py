@@ -36,8 +36,8 @@ class TokenError(UnauthorizedError):
 
     Args:
         message: One sentence for the person who reads it.
-        reason: ``token_missing``, ``token_expired`` (get a new one) or
-            ``token_invalid``.
+        reason: ``token_missing``, ``token_expired`` or ``token_revoked`` (get a new
+            one), or ``token_invalid``.
     """
 
     def __init__(self, message: str, *, reason: str) -> None:
@@ -119,6 +119,16 @@ def session_end(claims: dict[str, Any]) -> float | None:
         return None
     # Integers first: one of four hundred digits is no float.
     return float(min(int(claims["exp"]), FAR_FUTURE_SECONDS)) + LEEWAY_SECONDS
+
+
+def issue_time(claims: dict[str, Any]) -> float | None:
+    """Return the Unix seconds at which a token with these verified claims was made."""
+    return float(claims["iat"]) if "iat" in claims else None
+
+
+def is_good(issued_at: float | None, good_from: float) -> bool:
+    """Tell whether a token is newer than what was revoked; one of no time is not."""
+    return issued_at is not None and issued_at >= good_from
 
 
 def make_token(

@@ -44,12 +44,10 @@ class Upload(NamedTuple):
     animated: bool
     thumbhash: str
     thumbnails: list[File]
+    sizes: dict[str, int]
+    """Bytes of each file by its name."""
     files: dict[str, bytes]
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """Bytes of each file by its name."""
-        return {name: len(data) for name, data in self.files.items()}
+    """What is to be stored; empty if it was."""
 
 
 class Image(NamedTuple):
@@ -66,12 +64,15 @@ class Images:
         store: Where the bytes are.
         links: Makes and checks addresses.
         limits: Of an image.
+
+    Attributes:
+        limit_bytes: Of an image's file.
     """
 
     def __init__(self, store: ImageStore, links: ImageLinks, limits: Limits) -> None:
         self._store = store
         self._links = links
-        self._limit_bytes = limits.file_bytes
+        self.limit_bytes = limits.file_bytes
         self._decoders = ImageDecoders(limits)
         self._waiting: Counter[str] = Counter()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -116,13 +117,8 @@ class Images:
         Raises:
             TooLargeError: It has too many.
         """
-        if len(data) > self._limit_bytes:
-            most = _size(self._limit_bytes)
-            raise TooLargeError(
-                f"The image must have {most} or fewer.",
-                fields={"image": [f"Must have {most} or fewer."]},
-                limit="image_limit_bytes",
-            )
+        if len(data) > self.limit_bytes:
+            raise self.too_large()
 
     async def check(self, data: bytes, *, owner: str) -> Upload:
         """Check an image; nothing is stored yet.
@@ -141,6 +137,15 @@ class Images:
         decoded = await self._decode(data, owner)
         return await asyncio.to_thread(_named, decoded)
 
+    def too_large(self) -> TooLargeError:
+        """Return the error for an image of too many bytes."""
+        most = _size(self.limit_bytes)
+        return TooLargeError(
+            f"The image must have {most} or fewer.",
+            fields={"image": [f"Must have {most} or fewer."]},
+            limit="image_limit_bytes",
+        )
+
     async def keep(self, upload: Upload) -> None:
         """Store the files of an image; the same bytes are stored once.
 
@@ -156,7 +161,7 @@ class Images:
         described: dict[str, object] = {
             "url": self._links.address(image.name),
             "mime": upload.mime,
-            "size": len(upload.files[image.name]),
+            "size": upload.sizes[image.name],
             "width": image.width,
             "height": image.height,
             "thumbhash": upload.thumbhash,
@@ -224,7 +229,13 @@ def _named(decoded: Decoded) -> Upload:
         thumbnails.append(_file("image/webp", each.width, each.height, each.data))
         files[thumbnails[-1].name] = each.data
     return Upload(
-        image, decoded.mime, decoded.animated, decoded.thumbhash, thumbnails, files
+        image,
+        decoded.mime,
+        decoded.animated,
+        decoded.thumbhash,
+        thumbnails,
+        {name: len(data) for name, data in files.items()},
+        files,
     )
 
 

@@ -138,6 +138,11 @@ class Settings:
     require_exp: bool = option(
         False, "Refuse tokens that never expire.", parsers.Boolean()
     )
+    revoked_seconds: int = option(
+        30 * DAY_SECONDS,
+        "How long it is noted whose tokens were revoked: longer than any token lives.",
+        parsers.Integer(validate=validate.Range(min=60)),
+    )
     force_development: bool = option(
         False,
         "Allow development mode (anyone may take any name) beyond loopback.",

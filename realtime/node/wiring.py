@@ -69,10 +69,12 @@ from realtime.store.personal_log import PersonalLog
 from realtime.store.profiles import Profiles
 from realtime.store.read_marks import ReadMarks
 from realtime.store.reports import Reports
+from realtime.store.revocations import Revocations
 from realtime.store.room_lists import RoomLists
 from realtime.store.room_media import RoomMedia
 from realtime.store.room_snapshot import RoomSnapshots
 from realtime.store.shared_secret import SharedSecret
+from realtime.store.uploads import Uploads
 from realtime.store.user_rates import UserRates
 from realtime.tasks import TaskStack
 from realtime.webhooks.numbers import WebhookNumbers
@@ -261,11 +263,15 @@ class Parts:
         )
 
         # What answers clients.
+        self.revocations = Revocations(
+            self.redis, keep_seconds=settings.revoked_seconds
+        )
         self.auth = Authenticator(
             make_keys(settings),
             issuer=settings.jwt_issuer,
             audience=settings.jwt_audience,
             require_exp=settings.require_exp,
+            good_from=self.revocations.good_from,
         )
         self.request_rates = RequestRates(self.rates)
         self.services = Services(
@@ -295,6 +301,8 @@ class Parts:
             reports=Reports(self.redis, self.outbox),
             blocks=Blocks(self.redis, personal_log),
             profiles=self.profiles,
+            revocations=self.revocations,
+            uploads=Uploads(self.redis),
             images=self.images,
             image_uses=self.image_uses,
             media=RoomMedia(self.redis),
@@ -399,6 +407,7 @@ class Parts:
             ("profiles", self.profiles.run()),
             ("shared-secret", self.secret.run()),
             ("sessions", self.sessions.run(self.namespace.expire)),
+            ("revocations", self.revocations.run(self.namespace.revoke)),
             ("roster", self.roster.run()),
             ("node-lease", self.lease.run()),
             ("image-sweep", self.image_sweep.run()),
@@ -439,4 +448,5 @@ class Parts:
             **self.webhooks.held(),
             "image_slots": self.images.slots_taken,
             "durable_writes": len(self.durability),
+            "revoked_users": len(self.revocations),
         }

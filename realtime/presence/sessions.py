@@ -4,9 +4,9 @@ import asyncio
 import heapq
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import ClassVar, Final
+from typing import Final
 
 from realtime.errors import UnauthorizedError
 
@@ -35,22 +35,27 @@ class ChatSession:
         picture: The address of a picture, if the token has one.
         expires_at: Unix seconds when the token ends; None: never.
         device: The id that the client gave its device, if any.
+        issued_at: Unix seconds when its token was made; None: it does not say.
         ended: Whether its connection is gone.
         rooms: The rooms whose session lists name it; kept by :class:`Roster`.
         is_by_key: Whether an API key asks; no connection does so.
+        fingerprint: What tells a request of it from another one of the same
+            ``clientId``; empty: the first one counts, as over a socket.
     """
 
     __slots__ = (
         "device",
         "ended",
         "expires_at",
+        "issued_at",
         "name",
         "picture",
         "rooms",
         "sid",
         "user",
     )
-    is_by_key: ClassVar[bool] = False
+    is_by_key: bool = False
+    fingerprint: str = ""
 
     def __init__(
         self,
@@ -61,6 +66,7 @@ class ChatSession:
         picture: str | None = None,
         expires_at: float | None = None,
         device: str | None = None,
+        issued_at: float | None = None,
     ) -> None:
         self.sid = sid
         self.user = user
@@ -68,6 +74,7 @@ class ChatSession:
         self.picture = picture
         self.expires_at = expires_at
         self.device = device
+        self.issued_at = issued_at
         self.ended = False
         self.rooms: dict[str, int] = {}
 
@@ -120,6 +127,7 @@ class Sessions:
         name: str | None,
         picture: str | None,
         expires_at: float | None,
+        issued_at: float | None = None,
     ) -> None:
         """Give a live session the lifetime and the name of a new token.
 
@@ -133,6 +141,7 @@ class Sessions:
         session.name = name
         session.picture = picture
         session.expires_at = expires_at
+        session.issued_at = issued_at
         self._schedule(session)
 
     def close(self, sid: str) -> ChatSession | None:
@@ -166,7 +175,7 @@ class Sessions:
         while True:
             due = self._take_due()
             if due:
-                await asyncio.gather(*(_end(session, expire) for session in due))
+                await end_all(due, expire)
                 continue
             self._earlier.clear()
             # Not wait_for: before Python 3.12 it may swallow a cancellation (gh-86296).
@@ -189,6 +198,11 @@ class Sessions:
             if session is not None and session.expires_at == expires_at:
                 due[sid] = session
         return list(due.values())
+
+
+async def end_all(sessions: Iterable[ChatSession], expire: Expire) -> None:
+    """End sessions at the same time; one that hangs holds up none."""
+    await asyncio.gather(*(_end(session, expire) for session in sessions))
 
 
 async def _end(session: ChatSession, expire: Expire) -> None:

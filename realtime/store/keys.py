@@ -30,6 +30,9 @@ NODES = "chatroom:nodes"
 # Hash: API key id to what is known of it, JSON.
 API_KEYS = "chatroom:keys"
 
+# Sorted set with a TTL: user, by the first Unix second whose tokens are good.
+REVOKED = "chatroom:revoked"
+
 # String: the secret that nodes without a configured one share.
 SHARED_SECRET = "chatroom:secret"  # noqa: S105 - the name of a key
 
@@ -330,6 +333,11 @@ IMAGES_DUE = f"{_IMAGES}:due"
 
 # Hash: user to the bytes of the images that their messages show.
 IMAGES_BYTES = f"{_IMAGES}:bytes"
+
+
+def upload(upload_id: str) -> str:
+    """String with a TTL: an image that was uploaded and not sent yet, JSON."""
+    return f"chatroom:upload:{upload_id}"
 
 
 def image_uses(name: str) -> str:

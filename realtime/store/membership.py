@@ -379,6 +379,24 @@ class Memberships:
                 page.append(summary)
         return RoomsPage(page, more=False)
 
+    async def attended(self, user: str) -> list[str]:
+        """Return the rooms that a session of a user attends now, over all nodes."""
+        found = await self._redis.call("SMEMBERS", keys.user_rooms(user))
+        rooms = sorted(room.decode() for room in found)
+        here: list[str] = []
+        for start in range(0, len(rooms), LISTED_TOGETHER):
+            together = rooms[start : start + LISTED_TOGETHER]
+            online = await asyncio.gather(
+                *(
+                    self._redis.call("HEXISTS", keys.online(room), user)
+                    for room in together
+                )
+            )
+            here += [
+                room for room, is_on in zip(together, online, strict=True) if is_on
+            ]
+        return here
+
     async def summaries(self, rooms: list[str], user: str) -> list[RoomSummary]:
         """Return the rooms' lines, in their order; those of no member are left out."""
         started = await self._start_summaries(rooms, user)

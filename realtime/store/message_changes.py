@@ -78,6 +78,7 @@ class MessageChanges:
         client_id: str,
         text: str,
         mentions: list[str] | None,
+        fingerprint: str = "",
     ) -> Appended:
         """Give the user's own message a new text, an image's a new caption.
 
@@ -85,7 +86,8 @@ class MessageChanges:
         changes nothing: that is a duplicate too, of the message itself.
 
         Raises:
-            InvalidError: The client_id was another operation's.
+            InvalidError: The client_id was another operation's, or another request's,
+                by its ``fingerprint``.
             TooLargeError: It was edited too often.
         """
         words = {"text": text, **({"mentions": mentions} if mentions else {})}
@@ -116,6 +118,7 @@ class MessageChanges:
                     log_age_ms=self._limits.age_ms,
                     edit_ms=self._edit_ms,
                     edits_limit=EDITS,
+                    fingerprint=fingerprint,
                 )
                 is_changed = isinstance(done, Refusal) and done.reason == "changed"
                 if not is_changed or tries == TRIES:

@@ -122,6 +122,7 @@ class MessageLog:
         client_id: str,
         content: Mapping[str, object],
         name: str | None = None,
+        fingerprint: str = "",
         is_mended: bool = False,
     ) -> Appended:
         """Store and publish a message, or return what became of it before.
@@ -135,6 +136,8 @@ class MessageLog:
             client_id: The idempotency key, unique for this user in this room.
             content: The message's own members, in the order they are published.
             name: What the sender is called, if they have a name.
+            fingerprint: What tells the request from another one of this client_id,
+                hexadecimal; empty: the first one counts.
             is_mended: Whether the room's meta hash was just made anew.
 
         Raises:
@@ -142,8 +145,8 @@ class MessageLog:
             ForbiddenError: They are muted, or only moderators may write.
             AbsentError: The other one of a direct room is to be brought back first.
             SlowModeError: They wrote a moment ago, and the room is in slow mode.
-            InvalidError: The client_id was another operation's, or there is no message
-                that it answers.
+            InvalidError: The client_id was another operation's or request's, or there
+                is no message that this one answers.
             UnavailableError: Nothing was stored.
             OutcomeUnknownError: It may have been stored, or it was and is not yet as
                 safe as is demanded; repeat with this client_id.
@@ -169,6 +172,7 @@ class MessageLog:
             log_limit=self.limits.events,
             log_age_ms=self.limits.age_ms,
             history_limit=self.limits.history,
+            fingerprint=fingerprint,
             **_beside_text(room, content),
         )
         if isinstance(appended, Refusal):
@@ -179,6 +183,7 @@ class MessageLog:
                 client_id=client_id,
                 content=content,
                 name=name,
+                fingerprint=fingerprint,
                 is_mended=True,
             )
         if outbox is not None and outbox.active:
@@ -220,7 +225,13 @@ class MessageLog:
         await self._mend(room)
 
     async def repeated(
-        self, *, room: str, user: str, client_id: str, operation: str = ""
+        self,
+        *,
+        room: str,
+        user: str,
+        client_id: str,
+        operation: str = "",
+        fingerprint: str = "",
     ) -> Appended | None:
         """Return what became of a send before; it is as safe as :meth:`append` says.
 
@@ -229,15 +240,16 @@ class MessageLog:
             user: Whose request it is.
             client_id: Its idempotency key.
             operation: ``e`` for an edit; empty for a send.
+            fingerprint: As of :meth:`append`.
 
         Raises:
             UnavailableError: Nobody knows.
             OutcomeUnknownError: It was stored, and is not yet as safe as is demanded.
-            InvalidError: The client_id was another operation's.
+            InvalidError: The client_id was another operation's, or another request's.
         """
         sent = keys.sent(room, user, client_id)
         found = await scripts.message_log_repeated(
-            self._writer, sent=sent, operation=operation
+            self._writer, sent=sent, operation=operation, fingerprint=fingerprint
         )
         return granted(found)
 

@@ -5,7 +5,7 @@ The role that counts is the one that the actor has when the script runs.
 
 import hashlib
 from base64 import urlsafe_b64encode
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -19,6 +19,7 @@ from realtime.store.message_log import MessageLog
 from realtime.store.personal_log import PersonalLog
 from realtime.store.refusals import granted
 from realtime.store.scripts import Listed, Refusal, Standing
+from realtime.tasks import gather_started
 from schemas.field_types import KEY_SENDER
 
 # Users that a room may have banned at a time.
@@ -29,6 +30,10 @@ FOREVER_MS = 10 * 365 * 24 * 3600 * 1000
 ENDED_SECONDS = 24 * 3600
 # Settings that only an owner may change; moderators may change the others.
 OWNERS_SETTINGS = frozenset({"history", "kind", "writers"})
+_INFO = (
+    *("kind", "name", "topic", "data", "history", "writers", "invite", "slow"),
+    *("createdAt", "createdBy", "lastMessage"),
+)
 
 
 class MemberEntry(NamedTuple):
@@ -39,6 +44,14 @@ class MemberEntry(NamedTuple):
     joined_at: int
     muted_until: int | None
     online: bool
+
+
+class RoomInfo(NamedTuple):
+    """What a room is: of ``about`` as it is stored, only what is set."""
+
+    about: Mapping[str, str]
+    members: int
+    online: int
 
 
 class People:
@@ -78,7 +91,7 @@ class People:
         *,
         kind: str,
         settings: Mapping[str, str],
-        other: str | None = None,
+        others: Sequence[str] = (),
     ) -> bool:
         """Make a room whose owner the actor is; false: they had made it before.
 
@@ -88,7 +101,7 @@ class People:
         """
         users = [
             user
-            for user in dict.fromkeys((actor, other or actor))
+            for user in dict.fromkeys((actor, *others))
             if not user.startswith(KEY_SENDER)
         ]
         for user in users:
@@ -119,7 +132,7 @@ class People:
                 actor=actor,
                 kind=kind,
                 settings=orjson.dumps(dict(settings)),
-                other=other or "",
+                others=orjson.dumps(list(others)),
                 quit_keep_seconds=QUITS_KEPT_SECONDS,
                 **self._event(room, uid, about),
             )
@@ -142,7 +155,7 @@ class People:
         absent = await self._redis.call("HGET", keys.meta(room), "absent")
         if absent is not None:
             other = absent.decode()
-            await self.create(room, actor, kind="direct", settings={}, other=other)
+            await self.create(room, actor, kind="direct", settings={}, others=[other])
 
     async def change(self, room: str, actor: str, settings: Mapping[str, str]) -> None:
         """Change settings of a room; an empty text takes one away."""
@@ -353,6 +366,22 @@ class People:
             with changed_before():
                 await self._personal.role(user, room, standing.role)
         return standing
+
+    async def room(self, room: str) -> RoomInfo | None:
+        """Return what a room is set to and how far it is; None: there is none."""
+        known, members, online = await gather_started(
+            self._redis.call("HMGET", keys.meta(room), *_INFO),
+            self._redis.call("HLEN", keys.members(room)),
+            self._redis.call("HLEN", keys.online(room)),
+        )
+        about = {
+            name: said.decode()
+            for name, said in zip(_INFO, known, strict=True)
+            if said is not None
+        }
+        if not members and not about.get("createdBy", "").startswith(KEY_SENDER):
+            return None
+        return RoomInfo(about, members, online)
 
     async def page(
         self, room: str, *, after: str | None, limit: int

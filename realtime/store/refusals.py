@@ -17,6 +17,9 @@ from realtime.errors import (
 )
 from realtime.store.scripts.loading import Refusal
 
+# The reason of a clientId that was another request's.
+KEY_REUSED: Final = "key_reused"
+
 _Result = TypeVar("_Result")
 
 
@@ -49,8 +52,10 @@ def _unavailable(message: str) -> Callable[[Refusal], ChatError]:
 
 
 def _reused(_refusal: Refusal) -> ChatError:
-    said = "Was used for another operation."
-    return InvalidError(f"clientId: {said}", fields={"clientId": [said]})
+    said = "Was used for another request."
+    return InvalidError(
+        f"clientId: {said}", fields={"clientId": [said]}, reason=KEY_REUSED
+    )
 
 
 def _reply_to(_refusal: Refusal) -> ChatError:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from realtime.errors import ChatError
-from realtime.rates import Buckets, Rate, too_many
+from realtime.rates import USER, Buckets, Quota, Rate, too_many
 from realtime.redis.client import RedisClient
 from realtime.store import keys, scripts
 from schemas.field_types import KEY_SENDER
@@ -88,6 +88,14 @@ class UserRates:
             or self._buckets.taken(user, rate, now) > rate.burst * REPORT_SHARE
         ):
             self._unreported[user] = self._unreported.get(user, 0) + 1
+
+    def quota(self, user: str) -> Quota | None:
+        """Return what is left at this node of a user's rate; None: no limit."""
+        rate = self._rate
+        if rate is None:
+            return None
+        taken = self._buckets.taken(user, rate, self._clock())
+        return Quota(USER, rate, rate.burst - taken)
 
     async def _report_all(self, rate: Rate) -> None:
         while True:

@@ -1,67 +1,15 @@
 """Messages over HTTP: the same room, the same rules, side by side with sockets."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aiohttp import ClientResponse, ClientSession
+from aiohttp import ClientSession
 
-from realtime.auth.api_keys import new_key
-from realtime.auth.tokens import make_token
+from tests.kit.backend import SECRET, Backend, backend, user_token
 from tests.kit.hook_server import hook_server
 from tests.kit.members import all_see, member
 from tests.kit.nodes import Node, run_nodes
-
-SECRET = "a secret of the tests, 32 bytes or more"
-Answer = tuple[int, dict[str, Any], ClientResponse]
-
-
-class Backend:
-    """Asks one node over HTTP."""
-
-    def __init__(self, http: ClientSession, node: Node, bearer: str) -> None:
-        self._http = http
-        self._node = node
-        self.headers = {"Authorization": f"Bearer {bearer}"}
-
-    async def ask(
-        self, method: str, path: str, body: object = None, **headers: str
-    ) -> Answer:
-        """Return status, body and the whole answer; each is JSON."""
-        url = f"{self._node.url}/api{path}"
-        given: dict[str, Any] = {} if body is None else {"json": body}
-        async with self._http.request(
-            method, url, headers={**self.headers, **headers}, **given
-        ) as answer:
-            return answer.status, await answer.json(content_type=None), answer
-
-
-@pytest.fixture
-async def nodes(redis_url: str) -> AsyncIterator[list[Node]]:
-    async with run_nodes(2, redis_url, jwt_secret=SECRET) as running:
-        yield running
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[ClientSession]:
-    async with ClientSession() as session:
-        yield session
-
-
-def user_token(user: str) -> str:
-    return make_token(user, secret=SECRET, lifetime_seconds=600)
-
-
-async def backend(
-    http: ClientSession, node: Node, *scopes: str, rooms: str = "*"
-) -> Backend:
-    """Make a key with scopes, and return who asks with it."""
-    key, text = new_key("crm", scopes=scopes, rooms=rooms, now=int(time.time()))
-    await node.parts.api_keys.add(key)
-    return Backend(http, node, text)
 
 
 async def test_a_key_sends_as_the_system_and_sockets_see_it(
@@ -119,15 +67,18 @@ async def test_a_key_acts_as_a_user_by_that_user_s_rights(
     async with member(nodes[1], "ann", "42", token=user_token("ann")) as ann:
         crm = await backend(http, nodes[0], "write", "users:act")
         as_ann, as_eve = {"X-Chat-User": "ann"}, {"X-Chat-User": "eve"}
+        once = {"Idempotency-Key": "mail-1"}
         said = {"text": "from the mail"}
-        status, *_ = await crm.ask("POST", "/chats/42/message", said, **as_ann)
+        status, *_ = await crm.ask("POST", "/chats/42/message", said, **as_ann, **once)
         assert status == 201
         await all_see([ann], ["from the mail"])
         assert ann.seen["42"][0]["user"] == "ann"
-        status, problem, _ = await crm.ask("POST", "/chats/42/message", said, **as_eve)
+        status, problem, _ = await crm.ask(
+            "POST", "/chats/42/message", said, **as_eve, **once
+        )
         assert (status, problem["code"]) == (403, "forbidden")
         status, *_ = await crm.ask(
-            "POST", "/chats/42/message", {**said, "type": "system"}, **as_ann
+            "POST", "/chats/42/message", {**said, "type": "system"}, **as_ann, **once
         )
         assert status == 400
         for nobody in ("\u202eann", "$crm", "x" * 129):
@@ -164,7 +115,9 @@ async def test_a_key_is_held_to_its_scopes_rooms_and_life(
 async def test_a_key_makes_no_room(nodes: list[Node], http: ClientSession) -> None:
     """A typo in a room's id is told, and leaves nothing behind."""
     crm = await backend(http, nodes[0], "write")
-    status, problem, _ = await crm.ask("POST", "/chats/typo/message", {"text": "x"})
+    status, problem, _ = await crm.ask(
+        "POST", "/chats/typo/message", {"text": "x"}, **{"Idempotency-Key": "k"}
+    )
     assert (status, problem["code"]) == (404, "not_found")
 
 
@@ -285,7 +238,13 @@ async def test_a_key_is_the_application_and_is_not_asked_about(
         crm = await backend(http, nodes[0], "write", "users:act")
         for headers in ({}, {"X-Chat-User": "ann"}):
             answers = [
-                await crm.ask("POST", "/chats/42/message", body, **headers)
+                await crm.ask(
+                    "POST",
+                    "/chats/42/message",
+                    body,
+                    **headers,
+                    **{"Idempotency-Key": body["text"].replace(" ", "-")},
+                )
                 for body in said
             ]
             assert [status for status, *_ in answers] == [201, 403]

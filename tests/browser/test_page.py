@@ -33,6 +33,7 @@ SCENARIOS = {
     "names": "names, texts and links of others turn nothing around and sign nobody in",
     "keyboard": "everything can be done by keyboard alone",
     "accessibility": "axe finds no serious fault, by day and night, desk and phone",
+    "api-docs": "the page of the HTTP API shows each route, and asks by it",
     "phone": "the page works at a phone's size, with history by scrolling",
 }
 

@@ -212,6 +212,7 @@ async def test_an_edit_of_a_state_that_has_changed_is_made_anew(
         log_age_ms=1000,
         edit_ms=10**6,
         edits_limit=10,
+        fingerprint="",
     )
     assert refused == Refusal("changed", 2)
 

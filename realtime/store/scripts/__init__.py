@@ -184,6 +184,7 @@ from realtime.store.scripts.reading import (
     room_snapshot_read,
     room_summary_read,
 )
+from realtime.store.scripts.users import USER_REVOKE, user_revoke
 
 __all__ = (
     "ALL",
@@ -249,6 +250,7 @@ __all__ = (
     "USER_BLOCK",
     "USER_RATES_REPORT",
     "USER_REPORTS_TAKE",
+    "USER_REVOKE",
     "Admission",
     "Appended",
     "Claim",
@@ -336,6 +338,7 @@ __all__ = (
     "user_block",
     "user_rates_report",
     "user_reports_take",
+    "user_revoke",
 )
 
 ALL = tuple(each for each in globals().values() if isinstance(each, Script))

@@ -42,6 +42,7 @@ def message_edit(
     log_age_ms: int,
     edit_ms: int,
     edits_limit: int,
+    fingerprint: str,
 ) -> Awaitable[Appended | Refusal]:
     """Give a message new words, if it is as it was read."""
     reply = redis.run_script(
@@ -61,6 +62,7 @@ def message_edit(
             log_age_ms,
             edit_ms,
             edits_limit,
+            fingerprint,
         ),
     )
     return Parsed(reply, _changed)

@@ -11,16 +11,19 @@
 -- ARGV[6] body - the members of its note that are known before, JSON, without braces
 -- USES numbers, judge, invites, audit
 -- Returns {1, when it ends in Unix ms}, or {-1, reason, 0}: not_member; role: theirs does
--- not allow it; invites: the room has too many
+-- not allow it; no_room; invites: the room has too many
 
 local members, meta, invites, audit = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local user, keep_ms = ARGV[1], tonumber(ARGV[3])
 
-local record = redis.call('HGET', members, user)
+local record = actor_of(members, user)
 if not record then
   return {-1, 'not_member', 0}
 end
 local known = redis.call('HMGET', meta, 'kind', 'invite')
+if not is_there(members, meta) then
+  return {-1, 'no_room', 0}
+end
 -- A direct room has its two for ever.
 if known[1] == 'direct' or (role_of(record) == 'member' and known[2] ~= 'members') then
   return {-1, 'role', 0}

@@ -12,7 +12,7 @@
 local members, invites, audit = KEYS[1], KEYS[2], KEYS[3]
 local user, token = ARGV[1], ARGV[2]
 
-local record = redis.call('HGET', members, user)
+local record = actor_of(members, user)
 if not record then
   return {-1, 'not_member', 0}
 end

@@ -8,7 +8,7 @@
 local members, invites = KEYS[1], KEYS[2]
 local user = ARGV[1]
 
-local record = redis.call('HGET', members, user)
+local record = actor_of(members, user)
 if not record then
   return {-1, 'not_member', 0}
 end

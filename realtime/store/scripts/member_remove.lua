@@ -35,8 +35,8 @@
 -- ARGV[13] control - message that tells the nodes of it
 -- USES numbers, log, marks, judge, roles, mentions, lifetime, leaving, audit
 -- Returns {was a member 0|1}, or {-1, reason, number}: not_member: who asks is none; role:
--- theirs is not above the other's; no_such_member; too_many_bans; lost: the meta hash is
--- to be mended first
+-- theirs is not above the other's; no_such_member; no_room; too_many_bans; lost: the meta
+-- hash is to be mended first
 
 local members, last_read, quits = KEYS[1], KEYS[2], KEYS[3]
 local meta, log, messages = KEYS[4], KEYS[5], KEYS[6]
@@ -61,12 +61,12 @@ end
 if not target and ban_ms == 0 then
   return {-1, 'no_such_member', 0}
 end
-if redis.call('EXISTS', members) == 0 then
-  return {-1, 'no_room', 0}
-end
 local event = next_event(log, messages, meta, 'lastMessage')
 if not event then
   return {-1, 'lost', 0}
+end
+if not is_there(members, meta) then
+  return {-1, 'no_room', 0}
 end
 if ban_ms > 0 then
   redis.call('ZREMRANGEBYSCORE', bans, '-inf', digits(event.at))

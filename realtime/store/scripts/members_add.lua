@@ -20,7 +20,7 @@
 -- ARGV[9] publish_command - PUBLISH or SPUBLISH
 -- USES numbers, log, marks, judge, roles, audit
 -- Returns {new 0|1}, or {-1, reason, number}: not_member: who asks is none; role: theirs does
--- not allow it; banned until, in Unix ms; lost: the meta hash is to be mended first
+-- not allow it; no_room; banned until, in Unix ms; lost: the meta hash is to be mended first
 
 local members, last_read, meta, quits = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local log, messages, staff, bans = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
@@ -45,7 +45,7 @@ local rank = rank_of(actor)
 if kind == 'direct' or (rank < 2 and invite ~= 'members') or (role ~= 'member' and rank < 3) then
   return {-1, 'role', 0}
 end
-if redis.call('EXISTS', members) == 0 then
+if not is_there(members, meta) then
   return {-1, 'no_room', 0}
 end
 if redis.call('HEXISTS', members, user) == 1 then

@@ -1,5 +1,5 @@
 -- Make a user a member, if not one yet and they may be; what came before counts as read.
--- The first member of a room owns it; a room that was about to end goes on.
+-- The first member of a room that no key made owns it; a room that was about to end goes on.
 -- KEYS[1] members - hash
 -- KEYS[2] last_read - sorted set
 -- KEYS[3] meta - hash
@@ -37,7 +37,7 @@ local user = ARGV[1]
 
 sort_marks(last_read)
 local known = redis.call('HMGET', meta, 'lastMessage', 'offset', 'deletions', 'kind', 'history',
-  'name', 'topic', 'data', 'writers', 'slow', 'invite', 'rv')
+  'name', 'topic', 'data', 'writers', 'slow', 'invite', 'rv', 'createdBy')
 local settings = {}
 for place = 1, 9 do
   settings[place] = known[place + 3] or ''
@@ -73,9 +73,11 @@ else
   if since > 1 then
     redis.call('HSET', meta, 'newcomersSince', digits(since))
   end
-  record = new_record(is_first and 'owner' or 'member', now, tonumber(top), since)
+  -- What a key has made is the key's.
+  local owns = is_first and not (known[13] and is_key(known[13]))
+  record = new_record(owns and 'owner' or 'member', now, tonumber(top), since)
   add_member(members, member_ids, user, record)
-  if is_first then
+  if owns then
     redis.call('ZADD', staff, digits(now), user)
   end
   redis.call('ZADD', last_read, top, user)

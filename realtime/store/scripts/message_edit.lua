@@ -17,23 +17,25 @@
 -- ARGV[9] remember_seconds - how long the clientId is remembered
 -- ARGV[10] log_limit - events the log keeps at most
 -- ARGV[11] log_age_ms - milliseconds the log keeps an event at most
--- ARGV[12] edit_ms - milliseconds after which a message is not edited any more
+-- ARGV[12] edit_ms - milliseconds after which only a key edits its message
 -- ARGV[13] edits_limit - edits of one message at most
+-- ARGV[14] fingerprint - of the request, hexadecimal, that a repeat must have; empty: none
 -- USES numbers, log, judge, sent, states, mentions
 -- Returns {duplicate 0|1, message, offset, uid, at in Unix ms}, the message's own of a
 -- state that stays as it is, or {-1, reason, number}: not_member; lost: the meta hash is
--- to be mended first; reused: the clientId was another operation's; muted until, in Unix
--- ms; frozen; not_found; author: of another user; too_late;
+-- to be mended first; reused: the clientId was another operation's or
+-- request's; muted until, in Unix ms; frozen; not_found; author: of another user; too_late;
 -- newcomers: there are members who may not see it; edits: too many; changed: to
 -- another rev than was read
 
 local log, messages, meta, members, sent = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local channel, publish, user, uid = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local message, new_state, mentions = ARGV[5], ARGV[7], KEYS[6]
+local fingerprint = ARGV[14]
 
 local function refused(reason, number)
   local before = redis.call('GET', sent)
-  return before and remembered(before, uid, 'e') or {-1, reason, number or 0}
+  return before and remembered(before, uid, 'e', fingerprint) or {-1, reason, number or 0}
 end
 
 local record = actor_of(members, user)
@@ -65,7 +67,7 @@ local _, room, author = head_of(state)
 if cjson.decode('[' .. author .. ']')[1] ~= user then
   return refused('author')
 end
-if event.at - at > tonumber(ARGV[12]) then
+if event.at - at > tonumber(ARGV[12]) and not is_key(user) then
   return refused('too_late')
 end
 if tonumber(edits) >= tonumber(ARGV[13]) then
@@ -81,12 +83,13 @@ if new_state == '' then
     .. string.match(state, '"uid":"([%w_-]+)"') .. ' ' .. at
 end
 result = 'e ' .. message .. ' ' .. result
-local first = redis.call('SET', sent, result, 'EX', ARGV[9], 'NX', 'GET')
+local noted = with_fingerprint(result, fingerprint)
+local first = redis.call('SET', sent, noted, 'EX', ARGV[9], 'NX', 'GET')
 if first then
-  return remembered(first, uid, 'e')
+  return remembered(first, uid, 'e', fingerprint)
 end
 if new_state == '' then
-  return remembered(result, nil, 'e')
+  return remembered(result, nil, 'e', '')
 end
 
 local count = digits(edits + 1)
@@ -109,4 +112,4 @@ if not string.find(state, ',"mentionAll":true,', 1, true) then
   note_mentions(mentions, members, mentioned_in('{' .. ARGV[8] .. '}'), message, 0)
 end
 redis.call(publish, channel, bytes)
-return remembered(result, uid, 'e')
+return remembered(result, uid, 'e', '')

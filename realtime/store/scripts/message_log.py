@@ -46,6 +46,7 @@ async def message_log_append(
     log_limit: int,
     log_age_ms: int,
     history_limit: int,
+    fingerprint: str,
     reply_to: int = 0,
     mentioned: str = "",
     mention_all: bool = False,
@@ -76,6 +77,7 @@ async def message_log_append(
             log_limit,
             log_age_ms,
             history_limit,
+            fingerprint,
             *more_args,
         ),
     )
@@ -149,10 +151,10 @@ def message_log_mend(
 
 
 def message_log_repeated(
-    redis: ScriptRunner, *, sent: str, operation: str
+    redis: ScriptRunner, *, sent: str, operation: str, fingerprint: str
 ) -> Awaitable[Appended | Refusal | None]:
     """Return what became of a send, or of an edit, before; None: there was none."""
-    reply = redis.run_script(MESSAGE_LOG_REPEATED, (sent,), (operation,))
+    reply = redis.run_script(MESSAGE_LOG_REPEATED, (sent,), (operation, fingerprint))
     return Parsed(reply, _repeated)
 
 

@@ -19,17 +19,18 @@
 -- ARGV[7] log_limit - events the log keeps at most
 -- ARGV[8] log_age_ms - milliseconds the log keeps an event at most
 -- ARGV[9] history_limit - messages the history keeps at most
--- ARGV[10] reply_to - number of the message that this one answers, 0: it does not
--- ARGV[11] mentioned - user ids, a line each
--- ARGV[12] mention_all - 1: everybody is mentioned
--- ARGV[13] has_images - 1: it shows some
--- The keys from the 8th on and the arguments from the 10th on are left out of a text that
+-- ARGV[10] fingerprint - of the request, hexadecimal, that a repeat must have; empty: none
+-- ARGV[11] reply_to - number of the message that this one answers, 0: it does not
+-- ARGV[12] mentioned - user ids, a line each
+-- ARGV[13] mention_all - 1: everybody is mentioned
+-- ARGV[14] has_images - 1: it shows some
+-- The keys from the 8th on and the arguments from the 11th on are left out of a text that
 -- neither answers nor mentions: most do not.
 -- USES numbers, log, marks, judge, sent
 -- Returns {duplicate 0|1, message, offset, uid, at in Unix ms}, or {-1, reason, number}:
 -- not_member; lost: the meta hash is to be mended first; reused: the clientId was another
--- operation's; no_room; muted until, in Unix ms; frozen; absent: the other one of a direct
--- room is to be brought back first; slow, with milliseconds to wait;
+-- operation's or request's; no_room; muted until, in Unix ms; frozen; absent: the other one of a
+-- direct room is to be brought back first; slow, with milliseconds to wait;
 -- reply_to: there is no such message; mention_all: they may not, with members up to which
 -- they may
 
@@ -38,13 +39,13 @@ local last_read, members, slow, sent = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local channel, publish, user, uid, body = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local deleted, mentions, mentions_all, media = KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local remember_seconds = ARGV[6]
-local history_limit = tonumber(ARGV[9])
+local history_limit, fingerprint = tonumber(ARGV[9]), ARGV[10]
 
 -- A stored clientId wins over every rule: what was stored stays so, whoever quit, was
 -- muted or is slowed down since.
 local function refused(reason, number)
   local before = redis.call('GET', sent)
-  return before and remembered(before, uid, '') or {-1, reason, number or 0}
+  return before and remembered(before, uid, '', fingerprint) or {-1, reason, number or 0}
 end
 
 local record = redis.call('HGET', members, user)
@@ -58,7 +59,7 @@ if not event then
 end
 local known, now = event.known, event.at
 if is_system then
-  if event.offset == 1 and redis.call('EXISTS', members) == 0 then
+  if not is_there(members, meta) then
     return refused('no_room')
   end
   record = SYSTEM
@@ -86,12 +87,12 @@ end
 if mentions then
   -- Members of a room in which any member may mention everybody.
   local EVERYBODY_MEMBERS = 50
-  local reply_to = tonumber(ARGV[10])
+  local reply_to = tonumber(ARGV[11])
   if reply_to > 0 and (reply_to > tonumber(known[OWN] or '0')
-      or reply_to < since_of(record) or redis.call('ZSCORE', deleted, ARGV[10])) then
+      or reply_to < since_of(record) or redis.call('ZSCORE', deleted, ARGV[11])) then
     return refused('reply_to')
   end
-  if ARGV[12] == '1' and role_of(record) == 'member'
+  if ARGV[13] == '1' and role_of(record) == 'member'
       and redis.call('HLEN', members) > EVERYBODY_MEMBERS then
     return refused('mention_all', EVERYBODY_MEMBERS)
   end
@@ -100,9 +101,10 @@ end
 local number = tonumber(known[OWN] or '0') + 1
 local number_text = digits(number)
 local result = number_text .. ' ' .. event.offset_text .. ' ' .. uid .. ' ' .. event.at_text
-local first = redis.call('SET', sent, result, 'EX', remember_seconds, 'NX', 'GET')
+local noted = with_fingerprint(result, fingerprint)
+local first = redis.call('SET', sent, noted, 'EX', remember_seconds, 'NX', 'GET')
 if first then
-  return remembered(first, uid, '')
+  return remembered(first, uid, '', fingerprint)
 end
 
 -- The bytes that realtime/store/events.py describes; the two change together.
@@ -138,19 +140,19 @@ if not is_system then
 end
 if mentions then
   local oldest = number - history_limit + 1
-  if ARGV[13] == '1' then
+  if ARGV[14] == '1' then
     redis.call('ZADD', media, number_text, number_text)
     -- Those that left with texts since.
     local lowest = number - kept + math.max(beyond, 0) + 1
     redis.call('ZREMRANGEBYSCORE', media, '-inf', '(' .. digits(lowest))
   end
-  if ARGV[12] == '1' then
+  if ARGV[13] == '1' then
     redis.call('ZADD', mentions_all, number, number_text)
     redis.call('ZREMRANGEBYSCORE', mentions_all, '-inf', '(' .. digits(oldest))
-  elseif ARGV[11] ~= '' then
+  elseif ARGV[12] ~= '' then
     -- WITH mentions
     local users = {}
-    for each in string.gmatch(ARGV[11], '[^\n]+') do
+    for each in string.gmatch(ARGV[12], '[^\n]+') do
       users[#users + 1] = each
     end
     note_mentions(mentions, members, users, number, oldest)

@@ -1,4 +1,5 @@
 -- Make a room with its owner, or find it made before by the same one.
+-- One that a key makes has no owner, and ends when it is deleted.
 -- KEYS[1] members - hash
 -- KEYS[2] last_read - sorted set
 -- KEYS[3] meta - hash
@@ -20,7 +21,7 @@
 -- ARGV[1] actor - id of who makes it
 -- ARGV[2] kind - public, private or direct
 -- ARGV[3] settings - JSON object of the room's own fields, as strings
--- ARGV[4] other - id of the other one of a direct room, else empty
+-- ARGV[4] others - JSON array: the two of a direct room, but for the actor
 -- ARGV[5] uid - of the event, unique
 -- ARGV[6] body - the event's own JSON members, without braces
 -- ARGV[7] log_limit - events the log keeps at most
@@ -33,7 +34,7 @@
 
 local members, last_read, meta, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local messages, staff, quits = KEYS[5], KEYS[6], KEYS[7]
-local actor, kind, other, uid = ARGV[1], ARGV[2], ARGV[4], ARGV[5]
+local actor, kind, others, uid = ARGV[1], ARGV[2], cjson.decode(ARGV[4]), ARGV[5]
 local audit, channel, publish = KEYS[8], ARGV[9], ARGV[10]
 local blocks, bans, deleted = KEYS[9], KEYS[10], KEYS[11]
 local reactions, reactors, pins = KEYS[12], KEYS[13], KEYS[14]
@@ -41,7 +42,7 @@ local member_ids = KEYS[17]
 
 -- Make them members who are none, who quit the room of two as well: it is theirs for ever.
 local function admit_all(role, now, top)
-  for _, user in ipairs(other ~= '' and {actor, other} or {actor}) do
+  for _, user in ipairs({actor, unpack(others)}) do
     if not is_key(user) and redis.call('HEXISTS', members, user) == 0 then
       local record = new_record(role, now, top, 1)
       add_member(members, member_ids, user, record)

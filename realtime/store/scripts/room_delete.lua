@@ -33,7 +33,7 @@
 -- ARGV[9] passed_on_seconds - for them to do so
 -- USES numbers, log, judge, roles
 -- Returns {1}, or {-1, reason, 0}: not_member: who asks is none;
--- role: theirs does not allow it; lost: the meta hash is to be mended first
+-- role: theirs does not allow it; no_room; lost: the meta hash is to be mended first
 
 local members, meta, log, messages, quits = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local last_read, sessions, online, staff = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
@@ -55,6 +55,9 @@ end
 local event = next_event(log, messages, meta, 'lastMessage', 'kind')
 if not event then
   return {-1, 'lost', 0}
+end
+if not is_there(members, meta) then
+  return {-1, 'no_room', 0}
 end
 -- A direct room has its two for ever.
 if rank_of(actor) < 3 or event.known[OWN + 1] == 'direct' then

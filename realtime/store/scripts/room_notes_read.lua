@@ -9,7 +9,7 @@
 
 local members, notes = KEYS[1], KEYS[2]
 
-local record = redis.call('HGET', members, ARGV[1])
+local record = actor_of(members, ARGV[1])
 if not record then
   return {-1, 'not_member', 0}
 end

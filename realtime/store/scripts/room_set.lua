@@ -15,7 +15,7 @@
 -- ARGV[9] publish_command - PUBLISH or SPUBLISH
 -- USES numbers, log, judge, roles, audit
 -- Returns {1}, or {-1, reason, number}: not_member: who asks is none; role: theirs does not
--- allow it; lost: the meta hash is to be mended first
+-- allow it; no_room; lost: the meta hash is to be mended first
 
 local members, meta, log, messages = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local uid = ARGV[4]
@@ -31,13 +31,13 @@ end
 if rank_of(actor) < (ARGV[3] == '1' and 3 or 2) then
   return {-1, 'role', 0}
 end
-if redis.call('EXISTS', members) == 0 then
-  return {-1, 'no_room', 0}
-end
 local event = next_event(log, messages, meta, 'lastMessage', 'kind', 'name', 'topic', 'data',
   'history', 'writers', 'slow', 'invite')
 if not event then
   return {-1, 'lost', 0}
+end
+if not is_there(members, meta) then
+  return {-1, 'no_room', 0}
 end
 if event.known[OWN + 1] == 'direct' then
   return {-1, 'role', 0}

@@ -14,6 +14,15 @@ local function actor_of(members, user)
   return redis.call('HGET', members, user) or (is_key(user) and SYSTEM) or nil
 end
 
+-- Tell whether there is a room: one that a key has made may be without members.
+local function is_there(members, meta)
+  if redis.call('EXISTS', members) == 1 then
+    return true
+  end
+  local by = redis.call('HGET', meta, 'createdBy')
+  return by and is_key(by)
+end
+
 -- A user's role and the end of their muting in Unix ms, by their record.
 local function role_of(record)
   return string.match(record, '"role":"(%a+)"'),

@@ -2,7 +2,8 @@
 -- mentions, lifetime.
 
 -- Forget a member, and note it for nodes that do not hear of it; with the last member the
--- room ends after a while: all keys of it.
+-- room ends after a while, all keys of it, unless a key has made it. Of the others the
+-- first one is meta.
 local function end_membership(members, member_ids, last_read, quits, staff, mentions, user,
     keep, empty, others)
   sort_marks(last_read)
@@ -18,7 +19,7 @@ local function end_membership(members, member_ids, last_read, quits, staff, ment
     redis.call('ZREM', quits, old)
   end
   redis.call('ZADD', quits, now, user)
-  if redis.call('EXISTS', members) == 0 then
+  if not is_there(members, others[1]) then
     keep = math.min(keep, empty)
     end_all({last_read, mentions}, empty)
     end_all(others, empty)
