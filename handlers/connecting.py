@@ -12,6 +12,7 @@ from handlers.access import require_place
 from handlers.guard import as_chat_error
 from handlers.hello import Hello
 from realtime.auth.tokens import is_good
+from realtime.elsewhere import Kind
 from realtime.errors import ChatError
 from realtime.presence.sessions import EXPIRE_TOGETHER, ChatSession, end_all
 from realtime.rates import PENALTY_SECONDS
@@ -54,10 +55,11 @@ class SessionNamespace(socketio.AsyncNamespace):
             identity = await self.services.auth.authenticate(auth)
             self.services.rates.take_connect(identity.user, time.monotonic())
             own = keys.user_sessions_room(identity.user)
-            others = self.server.manager.recipients(self.namespace, own)
+            others = len(self.server.manager.recipients(self.namespace, own))
+            elsewhere = self.services.elsewhere.held(Kind.USER_SESSIONS, identity.user)
             require_place(
                 self.services,
-                user_sessions=len(others),
+                user_sessions=others + elsewhere,
                 address_sessions=self._sessions_of_address(sid),
             )
         except Exception as failure:  # noqa: BLE001 - logged, and answered
@@ -76,6 +78,7 @@ class SessionNamespace(socketio.AsyncNamespace):
             )
         )
         self.services.profiles.note(identity.user, identity.name, identity.picture)
+        self.services.elsewhere.change(Kind.USER_SESSIONS, identity.user, 1)
         await self.enter_room(sid, own)
 
     def greeting(self, sid: str) -> list[str]:
@@ -101,6 +104,7 @@ class SessionNamespace(socketio.AsyncNamespace):
         self.services.rates.forget(sid)
         if session is None:
             return
+        self.services.elsewhere.change(Kind.USER_SESSIONS, session.user, -1)
         self.endings[str(reason)] += 1
         self.services.attendance.end(session)
         self.services.personal.end(session)
@@ -147,7 +151,7 @@ class SessionNamespace(socketio.AsyncNamespace):
     def _sessions_of_address(self, sid: str) -> int:
         connection = self._connection(sid)
         address = connection and connection.address
-        return address.sessions if address and address.is_limited else 0
+        return address.all_sessions if address and address.is_limited else 0
 
     def _is_connected(self, sid: str) -> bool:
         return bool(self.server.manager.is_connected(sid, self.namespace))

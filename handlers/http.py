@@ -2,7 +2,7 @@
 
 import hmac
 import ipaddress
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +16,7 @@ from realtime.engineio.attempts import PROVEN
 # Prometheus's text format, as its documentation names it.
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
-MetricsText = Callable[[], bytes]
+MetricsText = Callable[[], Awaitable[bytes]]
 
 # Returns why the node cannot serve right now, one sentence a reason; empty: it can.
 Readiness = Callable[[], Sequence[str]]
@@ -115,7 +115,7 @@ class _Metrics:
                 " or no proxy and this machine if none is set.\n"
             )
         return web.Response(
-            body=self._text(),
+            body=await self._text(),
             headers={"Content-Type": METRICS_TYPE, "Cache-Control": "no-store"},
         )
 

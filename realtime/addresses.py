@@ -10,6 +10,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
 
+from realtime.elsewhere import ALONE, Elsewhere, Kind
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -38,23 +40,52 @@ def parse_networks(text: str) -> tuple[Network, ...]:
 class Address:
     """What one address holds at this node.
 
-    Attributes:
+    Args:
         name: The address, or the prefix; empty for all that are not limited.
+        elsewhere: What it holds at other processes of the machine.
+
+    Attributes:
+        name: As given.
         sessions: Connections of which it is known whose they are.
         unauthenticated: Connections of which that is not known yet.
     """
 
-    __slots__ = ("name", "sessions", "unauthenticated")
+    __slots__ = ("_elsewhere", "name", "sessions", "unauthenticated")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, elsewhere: Elsewhere = ALONE) -> None:
         self.name = name
         self.sessions = 0
         self.unauthenticated = 0
+        self._elsewhere = elsewhere
 
     @property
     def is_limited(self) -> bool:
         """Whether it stands for one subscriber, not for a proxy or this machine."""
         return bool(self.name)
+
+    @property
+    def all_sessions(self) -> int:
+        """Its sessions on the whole machine."""
+        held = self._elsewhere.held(Kind.ADDRESS_SESSIONS, self.name)
+        return self.sessions + held
+
+    @property
+    def all_unauthenticated(self) -> int:
+        """Its connections on the whole machine that are nobody's yet."""
+        held = self._elsewhere.held(Kind.ADDRESS_UNAUTHENTICATED, self.name)
+        return self.unauthenticated + held
+
+    def change_unauthenticated(self, by: int) -> None:
+        """Count so many more connections that are nobody's yet."""
+        self.unauthenticated += by
+        if self.name:
+            self._elsewhere.change(Kind.ADDRESS_UNAUTHENTICATED, self.name, by)
+
+    def change_sessions(self, by: int) -> None:
+        """Count so many more sessions."""
+        self.sessions += by
+        if self.name:
+            self._elsewhere.change(Kind.ADDRESS_SESSIONS, self.name, by)
 
 
 class Addresses:
@@ -66,15 +97,21 @@ class Addresses:
 
     Args:
         trusted: Proxies whose ``X-Forwarded-…`` headers are believed.
+        elsewhere: What addresses hold at other processes of the machine.
+
+    Attributes:
+        unauthenticated: Connections of this process that are nobody's yet.
     """
 
-    def __init__(self, trusted: Sequence[Network] = ()) -> None:
+    def __init__(
+        self, trusted: Sequence[Network] = (), elsewhere: Elsewhere = ALONE
+    ) -> None:
         self._trusted = trusted
+        self._elsewhere = elsewhere
         self._held: dict[str, Address] = {}
         # Names of addresses that users came from, the last one at the end.
         self._known: OrderedDict[str, None] = OrderedDict()
         self._has_warned = False
-        # Of all addresses together.
         self.unauthenticated = 0
 
     def __len__(self) -> int:
@@ -88,7 +125,7 @@ class Addresses:
             forwarded: The values of its ``X-Forwarded-For`` headers.
         """
         name = self._name(peer, forwarded)
-        return self._held.get(name) or Address(name)
+        return self._held.get(name) or Address(name, self._elsewhere)
 
     def peer_name(self, peer: str) -> str:
         """Return whom a connection belongs to that has asked for nothing yet.
@@ -126,28 +163,34 @@ class Addresses:
     def add(self, address: Address) -> None:
         """Count a connection that is not authenticated yet."""
         self._held[address.name] = address
-        address.unauthenticated += 1
-        self.unauthenticated += 1
+        self._change_unauthenticated(address, 1)
 
     def mark_authenticated(self, address: Address) -> None:
         """Count one of the address's unauthenticated connections as a session."""
-        address.unauthenticated -= 1
-        self.unauthenticated -= 1
-        address.sessions += 1
+        self._change_unauthenticated(address, -1)
+        address.change_sessions(1)
         self.note_known(address)
 
     def mark_unauthenticated(self, address: Address) -> None:
         """Count one of the address's sessions as unauthenticated again."""
-        address.sessions -= 1
-        address.unauthenticated += 1
-        self.unauthenticated += 1
+        address.change_sessions(-1)
+        self._change_unauthenticated(address, 1)
 
     def remove(self, address: Address) -> None:
         """Forget one unauthenticated connection; a session is marked as such first."""
-        address.unauthenticated -= 1
-        self.unauthenticated -= 1
+        self._change_unauthenticated(address, -1)
         if not address.unauthenticated and not address.sessions:
             self._held.pop(address.name, None)
+
+    @property
+    def all_unauthenticated(self) -> int:
+        """Connections of the whole machine that are nobody's yet."""
+        return self.unauthenticated + self._elsewhere.unauthenticated()
+
+    def _change_unauthenticated(self, address: Address, by: int) -> None:
+        address.change_unauthenticated(by)
+        self.unauthenticated += by
+        self._elsewhere.change_unauthenticated(by)
 
     def _name(self, peer: str | None, forwarded: Sequence[str]) -> str:
         hop = _parse(peer or "")

@@ -213,10 +213,12 @@ def _serve(given: argparse.Namespace) -> None:
     settings = _settings_by(given, SERVE_FLAGS)
     # Here, because the other commands need none of it and answer sooner.
     from realtime.engineio.event_loop import new_event_loop
+    from realtime.node.listening import OwnPort
     from realtime.node.serving import serve
 
+    port = OwnPort(settings, announce=lambda url: _announce(settings, url))
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(serve(settings, announce=lambda url: _announce(settings, url)))
+        runner.run(serve(settings, port))
 
 
 def _scopes(text: str) -> tuple[Scope, ...]:

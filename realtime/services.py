@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from realtime.auth.authenticator import Authenticator
+from realtime.elsewhere import Elsewhere
 from realtime.images.service import Images
 from realtime.moderation.review import Moderation
 from realtime.presence.room_counts import RoomCounts
@@ -80,5 +81,7 @@ class Services:
     limits: Limits
     told_limits: Mapping[str, object]
     """What a client that connects is told of them."""
+    elsewhere: Elsewhere
+    """What users hold at other processes of the machine."""
     limited: Counter[str]
     """How often each limit of :mod:`realtime.limits` was met."""

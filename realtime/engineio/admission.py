@@ -60,12 +60,12 @@ class Admission:
         if (
             limit is not None
             and address.is_limited
-            and address.unauthenticated >= limit
+            and address.all_unauthenticated >= limit
         ):
             self._limited["address_unauthenticated"] += 1
             return responses.ADDRESS_FULL
         limit = self._node_limit
-        if limit is not None and self.addresses.unauthenticated >= limit:
+        if limit is not None and self.addresses.all_unauthenticated >= limit:
             self._limited["node_unauthenticated"] += 1
             return responses.NODE_FULL
         return None

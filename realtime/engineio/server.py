@@ -45,6 +45,8 @@ class EngineServer(StockSurface):
             others of the same session.
         addresses: Where connections come from; None: no proxy is trusted.
         limited: Counts how often a limit of :mod:`realtime.limits` was met.
+        sid_mark: Number that all session ids have in them, as
+            :class:`~realtime.engineio.stock_surface.StockSurface` says.
         settings: Fields of :class:`~realtime.engineio.options.Options`. Other keywords
             are ignored, as python-engineio does.
 
@@ -65,6 +67,7 @@ class EngineServer(StockSurface):
         async_handlers: bool = True,
         addresses: Addresses | None = None,
         limited: Counter[str] | None = None,
+        sid_mark: int | None = None,
         **settings: Any,
     ) -> None:
         if async_mode not in (None, "aiohttp"):
@@ -85,7 +88,7 @@ class EngineServer(StockSurface):
             addresses=Addresses() if addresses is None else addresses,
             limited=new_counts() if limited is None else limited,
         )
-        super().__init__(self.engine.sessions, json=json)
+        super().__init__(self.engine.sessions, json=json, sid_mark=sid_mark)
         self._context = self.engine.context
         self._endpoint = Endpoint(self.engine)
 

@@ -13,7 +13,11 @@ from realtime.engineio.session import Session
 
 # 96 random bits and a counter of 24: as python-engineio's ids, 20 characters.
 _RANDOM_BYTES: Final = 12
-_COUNTER_MASK: Final = 0xFFFFFF
+_COUNTER_BITS: Final = 24
+
+# Of the counter's bits the first, where an id is to tell which process made it: they
+# are the 17th and 18th character of an id.
+MARK_BITS: Final = 12
 
 
 class StockSurface:
@@ -22,6 +26,8 @@ class StockSurface:
     Args:
         sessions: The open sessions by id.
         json: A module whose ``dumps`` encodes lists and mappings.
+        sid_mark: Number of :data:`MARK_BITS` bits that all ids have in them; None: they
+            have a longer counter there.
     """
 
     reason = Reason
@@ -29,10 +35,15 @@ class StockSurface:
     valid_transports = ("polling", "websocket")
     async_mode = "aiohttp"
 
-    def __init__(self, sessions: dict[str, Session], *, json: Any) -> None:
+    def __init__(
+        self, sessions: dict[str, Session], *, json: Any, sid_mark: int | None = None
+    ) -> None:
         self.sockets = sessions
         self._json = json
         self._sequence_number = 0
+        bits = _COUNTER_BITS if sid_mark is None else _COUNTER_BITS - MARK_BITS
+        self._counter_mask = (1 << bits) - 1
+        self._sid_mark = 0 if sid_mark is None else sid_mark << bits
 
     def is_asyncio_based(self) -> bool:
         """Return True."""
@@ -132,9 +143,9 @@ class StockSurface:
 
     def generate_id(self) -> str:
         """Return a new session id that nobody can guess."""
-        number = self._sequence_number.to_bytes(3, "big")
-        self._sequence_number = (self._sequence_number + 1) & _COUNTER_MASK
-        unguessable = secrets.token_bytes(_RANDOM_BYTES) + number
+        number = self._sid_mark | self._sequence_number
+        self._sequence_number = (self._sequence_number + 1) & self._counter_mask
+        unguessable = secrets.token_bytes(_RANDOM_BYTES) + number.to_bytes(3, "big")
         return base64.urlsafe_b64encode(unguessable).decode("ascii")
 
     def _get_socket(self, sid: str) -> Session:

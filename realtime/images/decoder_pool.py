@@ -10,9 +10,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from realtime.errors import ChatError, InvalidError, TooLargeError, UnavailableError
 from realtime.images.decode import Decoded, Limits
@@ -49,9 +49,26 @@ RETRY_MS: Final = 1_000
 # For a process that has closed its output to be gone, until it is killed.
 EXIT_SECONDS: Final = 2
 
+# Time for which a process that is one of a whole machine's waits for another image,
+# before it makes way: others of the machine may wait for its place.
+IDLE_SECONDS: Final = 1.0
+
 _Answer = tuple[dict[str, Any], list[bytes]]
 _ERRORS: Final = {kind.code: kind for kind in (InvalidError, TooLargeError)}
 _logger = logging.getLogger(__name__)
+
+
+class DecoderPlaces(Protocol):
+    """The places for decoders of a whole machine; one that runs has taken one."""
+
+    async def take(self) -> bool:
+        """Return when a place is taken; False: nobody here takes one any more."""
+
+    def give(self) -> None:
+        """Give a place back."""
+
+    def close(self) -> None:
+        """Have all that wait here for a place be told that there is none."""
 
 
 class ImageDecoders:
@@ -60,9 +77,17 @@ class ImageDecoders:
     Args:
         limits: Of an image; no larger file is handed over.
         cpu_seconds: Most processor time for one image.
+        places: Those of the machine, where several nodes share them; None: this node
+            has it for itself.
     """
 
-    def __init__(self, limits: Limits, *, cpu_seconds: int = CPU_SECONDS) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        cpu_seconds: int = CPU_SECONDS,
+        places: DecoderPlaces | None = None,
+    ) -> None:
         memory_bytes = (
             OWN_BYTES + COPIES * limits.file_bytes + PIXEL_BYTES * limits.pixels
         )
@@ -72,6 +97,7 @@ class ImageDecoders:
         self._idle: list[_Decoder] = []
         self._busy: set[_Decoder] = set()
         self._closed = False
+        self._shared = places
 
     @property
     def busy(self) -> int:
@@ -100,9 +126,9 @@ class ImageDecoders:
             finally:
                 self._busy.discard(decoder)
                 if answer:
-                    self._idle.append(decoder)
+                    self._rest(decoder)
                 else:
-                    await decoder.end()
+                    await self._end(decoder)
         if answer is None:
             raise decoder.failure()
         said, files = answer
@@ -115,28 +141,66 @@ class ImageDecoders:
     async def aclose(self) -> None:
         """End the processes; whoever waits for one is told that there is none."""
         self._closed = True
+        if self._shared is not None:
+            self._shared.close()
         for decoder in self._busy:
             decoder.kill()
         for _ in range(DECODERS):
             await self._places.acquire()
         while self._idle:
-            await self._idle.pop().end()
+            await self._end(self._idle.pop())
         for _ in range(DECODERS):
             self._places.release()
 
     async def _take(self) -> "_Decoder":
         if self._idle and not self._closed:
-            return self._idle.pop()
+            decoder = self._idle.pop()
+            decoder.stop_waiting()
+            return decoder
         if not self._closed:
-            try:
-                decoder = await _Decoder.start(self._arguments)
-            except OSError as error:
-                _logger.warning("No decoder of images can be started: %r", error)
-                raise _unavailable() from error
+            if self._shared is not None and not await self._shared.take():
+                raise _unavailable()
+            decoder = await self._start()
             if not self._closed:
                 return decoder
-            await decoder.end()
+            await self._end(decoder)
         raise _unavailable()
+
+    async def _start(self) -> "_Decoder":
+        """Start one; the place that was taken for it is given back if it cannot be."""
+        decoder = None
+        try:
+            decoder = await _Decoder.start(self._arguments)
+        except OSError as error:
+            _logger.warning("No decoder of images can be started: %r", error)
+            raise _unavailable() from error
+        finally:
+            if decoder is None and self._shared is not None:
+                self._shared.give()
+        return decoder
+
+    def _rest(self, decoder: "_Decoder") -> None:
+        """Keep a decoder for the next image; of a shared machine not for long."""
+        self._idle.append(decoder)
+        if self._shared is not None:
+            decoder.wait(IDLE_SECONDS, lambda: self._retire(decoder))
+
+    def _retire(self, decoder: "_Decoder") -> None:
+        if decoder in self._idle:
+            self._idle.remove(decoder)
+            # It is at no image: gone as soon as it is told to.
+            decoder.kill()
+            self._give_place()
+
+    async def _end(self, decoder: "_Decoder") -> None:
+        try:
+            await decoder.end()
+        finally:
+            self._give_place()
+
+    def _give_place(self) -> None:
+        if self._shared is not None:
+            self._shared.give()
 
 
 class _Decoder:
@@ -149,6 +213,7 @@ class _Decoder:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self._ready = False
+        self._waits: asyncio.TimerHandle | None = None
 
     @property
     def pid(self) -> int:
@@ -218,6 +283,16 @@ class _Decoder:
             return None
         return said, [await answers.readexactly(size) for size in sizes]
 
+    def wait(self, seconds: float, then: Callable[[], None]) -> None:
+        """Have something done if it is not :meth:`stop_waiting` before."""
+        self._waits = asyncio.get_running_loop().call_later(seconds, then)
+
+    def stop_waiting(self) -> None:
+        """There is another image, or the end."""
+        if self._waits is not None:
+            self._waits.cancel()
+            self._waits = None
+
     def kill(self) -> None:
         """Make the process end now, whatever it is at."""
         with suppress(ProcessLookupError):
@@ -225,6 +300,7 @@ class _Decoder:
 
     async def end(self) -> None:
         """Kill the process and return when it is gone."""
+        self.stop_waiting()
         if self._process.returncode is None:
             self.kill()
         await self._process.communicate()

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 from realtime.errors import TooLargeError, UnavailableError
 from realtime.images.decode import EXTENSIONS, Decoded, Limits
-from realtime.images.decoder_pool import ImageDecoders
+from realtime.images.decoder_pool import DecoderPlaces, ImageDecoders
 from realtime.images.signed_urls import ImageLinks
 from realtime.images.store import ImageStore, StoredFile
 
@@ -64,16 +64,24 @@ class Images:
         store: Where the bytes are.
         links: Makes and checks addresses.
         limits: Of an image.
+        places: For processes that decode, where nodes of a machine share them.
 
     Attributes:
         limit_bytes: Of an image's file.
     """
 
-    def __init__(self, store: ImageStore, links: ImageLinks, limits: Limits) -> None:
+    def __init__(
+        self,
+        store: ImageStore,
+        links: ImageLinks,
+        limits: Limits,
+        *,
+        places: DecoderPlaces | None = None,
+    ) -> None:
         self._store = store
         self._links = links
         self.limit_bytes = limits.file_bytes
-        self._decoders = ImageDecoders(limits)
+        self._decoders = ImageDecoders(limits, places=places)
         self._waiting: Counter[str] = Counter()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 

@@ -18,6 +18,7 @@ from realtime.node.http_turns import HttpTurns
 from realtime.node.log_counts import LogCounts
 from realtime.node.loop_lag import LoopLag
 from realtime.node.metrics import Metrics
+from realtime.node.neighbours import Neighbours
 from realtime.node.outage import OutageWatch
 from realtime.node.process_metrics import ProcessMetrics, count_tasks
 from realtime.node.settings import Settings
@@ -35,6 +36,7 @@ class Node:
     Args:
         settings: What it runs with; ``redis_url`` must be set.
         valkey: The embedded Valkey, if that is its Redis.
+        neighbours: The other nodes of its machine, if it is one of several.
 
     Attributes:
         parts: What it consists of.
@@ -44,10 +46,14 @@ class Node:
     """
 
     def __init__(
-        self, settings: Settings, valkey: EmbeddedValkey | None = None
+        self,
+        settings: Settings,
+        valkey: EmbeddedValkey | None,
+        neighbours: Neighbours,
     ) -> None:
         self._valkey = valkey
-        self.parts = parts = Parts(settings)
+        self._neighbours = neighbours
+        self.parts = parts = Parts(settings, neighbours)
         self.settings = settings
         self.doors = HttpDoors(
             parts.addresses.peer_name,
@@ -56,6 +62,7 @@ class Node:
             held=parts.server.eio.engine.held_bytes,
             arrivals=parts.server.eio.engine.admission.arrivals,
             unread=UnreadWatch(lambda: parts.limited.update(("answer_seconds",))),
+            elsewhere=neighbours.elsewhere,
         )
         self.arrivals = Arrivals(
             budget=parts.server.eio.engine.admission.arrivals,
@@ -101,8 +108,9 @@ class Node:
         if self._tasks.failed:
             reasons.append(f"A part of the node has failed: {self._tasks.failed[0]}.")
         # Everybody may ask; addresses, paths and the words of Redis are in the log.
-        if self._valkey is not None and self._valkey.trouble is not None:
-            reasons.append(self._valkey.trouble)
+        trouble = self._valkey.trouble if self._valkey else self._neighbours.trouble()
+        if trouble is not None:
+            reasons.append(trouble)
         if not self.parts.redis.healthy:
             reasons.append("Redis commands: no answer.")
         elif self.parts.lease.is_refused:
@@ -168,18 +176,22 @@ PROBES = ("/healthz", "/readyz", "/metrics")
 
 
 def create_app(
-    settings: Settings, valkey: EmbeddedValkey | None = None
+    settings: Settings,
+    valkey: EmbeddedValkey | None = None,
+    neighbours: Neighbours | None = None,
 ) -> web.Application:
     """Return an aiohttp application that serves one node.
 
     Args:
         settings: What it runs with; ``redis_url`` must be set.
         valkey: The embedded Valkey, if that is its Redis.
+        neighbours: The other nodes of its machine; None: it is alone.
 
     Raises:
         ValueError: A key or an address cannot be used.
     """
-    node = Node(settings, valkey)
+    neighbours = neighbours or Neighbours()
+    node = Node(settings, valkey, neighbours)
     hosts = Hosts({settings.host.lower(), *settings.allowed_hosts})
     # A proxy may strip the path or pass it on; health checks come without it.
     prefixes = dict.fromkeys(("", settings.public_path))
@@ -205,9 +217,9 @@ def create_app(
         add_routes(
             app,
             page_dir=settings.page_folder,
-            not_ready=node.not_ready,
-            warnings=node.warnings,
-            metrics=node.metrics_text,
+            not_ready=lambda: neighbours.not_ready(node.not_ready()),
+            warnings=lambda: neighbours.warnings(node.warnings()),
+            metrics=lambda: neighbours.metrics(node.metrics_text()),
             metrics_token=settings.metrics_token,
             hosts=hosts,
             prefix=prefix,

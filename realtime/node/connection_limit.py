@@ -11,6 +11,7 @@ from typing import Final
 
 from aiohttp import web
 
+from realtime.elsewhere import ALONE, Elsewhere, Kind
 from realtime.engineio.attempts import Budget
 from realtime.engineio.event_loop import read_at_most
 from realtime.engineio.held_bytes import UNAUTHENTICATED_READ_BYTES, HeldBytes
@@ -36,6 +37,7 @@ class HttpDoors:
         held: Counts the bytes of heads that are not all there.
         arrivals: Connections that may come to nothing; :meth:`prove` gives one back.
         unread: Watches what clients have not taken yet.
+        elsewhere: What addresses hold at other processes of the machine.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class HttpDoors:
         held: HeldBytes,
         arrivals: Budget,
         unread: UnreadWatch,
+        elsewhere: Elsewhere = ALONE,
     ) -> None:
         self._name_of = name_of
         self._at_most = at_most
@@ -56,6 +59,7 @@ class HttpDoors:
         # Those that nobody known has asked over yet.
         self._unproven: set[object] = set()
         self.unread = unread
+        self._elsewhere = elsewhere
         self._held: Counter[str] = Counter()
         self._names: dict[object, str] = {}
         self._watched: dict[object, tuple[asyncio.Transport, BoundedParser]] = {}
@@ -91,9 +95,10 @@ class HttpDoors:
             name = self._name_of(str(peer[0])) if isinstance(peer, tuple) else ""
             if not name:
                 return
-            self._held[name] += 1
+            self._change(name, 1)
             self._names[handler] = name
-            if self._held[name] > self._at_most:
+            others = self._elsewhere.held(Kind.ADDRESS_CONNECTIONS, name)
+            if self._held[name] + others > self._at_most:
                 self._refused()
                 transport.abort()
 
@@ -107,9 +112,13 @@ class HttpDoors:
                 head.release()
             name = self._names.pop(handler, "")
             if name:
-                self._held[name] -= 1
+                self._change(name, -1)
                 if not self._held[name]:
                     del self._held[name]
 
         server.connection_made = connection_made  # type: ignore[method-assign]
         server.connection_lost = connection_lost  # type: ignore[method-assign]
+
+    def _change(self, name: str, by: int) -> None:
+        self._held[name] += by
+        self._elsewhere.change(Kind.ADDRESS_CONNECTIONS, name, by)

@@ -25,6 +25,7 @@ from realtime.moderation.marked_rooms import MarkedRooms
 from realtime.moderation.numbers import ModerationNumbers
 from realtime.moderation.review import Moderation
 from realtime.moderation.words import WordFilter, parse_words
+from realtime.node.neighbours import Neighbours
 from realtime.node.settings import Settings
 from realtime.outbound.signature import parse_secret
 from realtime.rates import MESSAGES, Rate
@@ -61,6 +62,7 @@ def make_server(
     addresses: Addresses,
     rates: Mapping[str, Rate],
     limited: Counter[str],
+    sid_mark: int | None,
 ) -> ChatroomServer:
     """Return the Socket.IO server of a manager, not attached to an application yet."""
     return ChatroomServer(
@@ -75,6 +77,7 @@ def make_server(
         write_buffer_bytes=settings.write_buffer_bytes,
         addresses=addresses,
         limited=limited,
+        sid_mark=sid_mark,
         max_json_characters=JSON_CHARACTERS,
         attempt_rate=(ATTEMPTS_A_SECOND, ATTEMPTS_AT_ONCE),
         arrival_rate=(CONNECTIONS_A_SECOND, CONNECTIONS_AT_ONCE),
@@ -101,7 +104,9 @@ def make_keys(settings: Settings) -> TokenKeys | None:
         )
 
 
-def make_images(settings: Settings, shared: SharedSecret) -> Images:
+def make_images(
+    settings: Settings, shared: SharedSecret, neighbours: Neighbours
+) -> Images:
     """Return the images; addresses are signed with the nodes' secret by default.
 
     Raises:
@@ -120,6 +125,7 @@ def make_images(settings: Settings, shared: SharedSecret) -> Images:
             settings.image_limit_pixels,
             settings.image_limit_frame_pixels,
         ),
+        places=neighbours.decoders,
     )
 
 

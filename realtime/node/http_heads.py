@@ -56,6 +56,11 @@ class BoundedParser:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._parser, name)
 
+    @property
+    def is_between_requests(self) -> bool:
+        """Whether all that has begun to arrive is there: the next byte is a head's."""
+        return not self._size and (self._body is None or self._body.is_eof())
+
     def feed_data(self, data: bytes) -> Any:
         """Parse what a connection brings.
 

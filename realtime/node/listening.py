@@ -1,76 +1,24 @@
-"""The sockets that a node listens on, and what to type to reach them."""
+"""How a node takes connections, and what to type to reach it."""
 
-import asyncio
-import errno
 import ipaddress
 import socket
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import Final
 
 from aiohttp import web
 
 from realtime.errors import StartError
+from realtime.node.app import NODE
 from realtime.node.arrivals import Arrivals, ArrivalSite, keep_silent_ones_out
+from realtime.node.binding import bind, busy_words
+from realtime.node.neighbours import Neighbours
+from realtime.node.settings import Settings
 
 # Connections that may wait to be taken. When a node dies, thousands come to the others
 # within a second; what does not find a place tries again after one second, then three.
 LISTEN_BACKLOG: Final = 4096
 
-# The machine, or container, lacks the address: ``localhost`` may name ::1 all the same.
-NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
-
-
-async def bind(host: str, port: int) -> list[socket.socket]:
-    """Return a bound socket for each address of a host that this machine has.
-
-    ``::`` takes IPv4 as well. With port 0 all get the same free one.
-
-    Raises:
-        StartError: The port is taken, or none of the addresses can be had.
-    """
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-    except OSError as error:
-        raise StartError(_words(host, port, error)) from error
-    has_ipv4 = any(each[0] == socket.AF_INET for each in found)
-    made: list[socket.socket] = []
-    missing: OSError | None = None
-    with ExitStack() as stack:
-        for family, _kind, _protocol, _name, address in dict.fromkeys(found):
-            if made and not port:
-                address = (address[0], made[0].getsockname()[1], *address[2:])
-            try:
-                one = _bound(family, address, with_ipv4=not has_ipv4)
-            except OSError as error:
-                if error.errno not in NOT_HERE:
-                    raise StartError(_words(host, port, error)) from error
-                missing = error
-            else:
-                made.append(stack.enter_context(one))
-        if not made and missing is not None:
-            raise StartError(_words(host, port, missing)) from missing
-        stack.pop_all()
-    return made
-
-
-def _bound(
-    family: int, address: tuple[object, ...], *, with_ipv4: bool
-) -> socket.socket:
-    one = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        one.setblocking(False)
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            # Where IPv4 has a socket of its own, this one must leave it its port.
-            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(not with_ipv4))
-        one.bind(address)
-    except OSError:
-        one.close()
-        raise
-    return one
 
 
 async def listen(
@@ -79,7 +27,7 @@ async def listen(
     host: str,
     arrivals: Arrivals,
 ) -> None:
-    """Serve on sockets from :func:`bind`.
+    """Serve on sockets from :func:`~realtime.node.binding.bind`.
 
     Args:
         runner: Has the server.
@@ -97,7 +45,7 @@ async def listen(
             await ArrivalSite(runner, each, arrivals).start()
         except OSError as error:
             port = each.getsockname()[1]
-            raise StartError(_words(host, port, error)) from error
+            raise StartError(busy_words(host, port, error)) from error
 
 
 def page_address(host: str, port: int) -> str:
@@ -113,9 +61,51 @@ def page_address(host: str, port: int) -> str:
     return f"http://{host}:{port}"
 
 
-def _words(host: str, port: int, error: OSError) -> str:
-    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    if error.errno == errno.EADDRINUSE:
-        return f"{where} is in use by another program; choose another --port."
-    reason = error.strerror or error
-    return f"{where} cannot be listened on: {reason}."
+class OwnPort:
+    """The port of a node that is alone.
+
+    Args:
+        settings: Where to listen.
+        announce: Called with the page's address once the node serves.
+
+    Attributes:
+        name: What lines of its log begin with, where several nodes write to one log.
+        neighbours: The other nodes of its machine: none.
+        tells_warnings: Whether it says what an operator should know at the start.
+    """
+
+    name = ""
+    neighbours = Neighbours()
+    tells_warnings = True
+
+    def __init__(self, settings: Settings, announce: Callable[[str], None]) -> None:
+        self._host = settings.host
+        self._port = settings.port
+        self._announce = announce
+        self._sockets: list[socket.socket] = []
+
+    async def take(self, stack: AsyncExitStack) -> None:
+        """Have the port, before anything else is made.
+
+        Raises:
+            StartError: It cannot be had.
+        """
+        self._sockets = await bind(self._host, self._port)
+        for each in self._sockets:
+            stack.callback(each.close)
+
+    async def open(self, runner: web.AppRunner) -> None:
+        """Take connections, and say so.
+
+        Raises:
+            StartError: Another program was faster.
+        """
+        arrivals = runner.app[NODE].arrivals
+        await listen(runner, self._sockets, self._host, arrivals)
+        self._announce(page_address(self._host, self._sockets[0].getsockname()[1]))
+
+    async def leave(self) -> None:
+        """Begin to go, before the clients are told: they are refused from then on."""
+
+    async def close(self) -> None:
+        """Go, when all clients were sent away."""

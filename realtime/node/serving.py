@@ -3,8 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from aiohttp import web
@@ -14,53 +13,46 @@ from realtime.node.app import NODE, create_app
 from realtime.node.garbage import GarbageCollection
 from realtime.node.http_heads import HEAD_LIMIT_BYTES
 from realtime.node.http_log import quiet_bad_requests, tell_of_loop_trouble
-from realtime.node.listening import bind, listen, page_address
-from realtime.node.log_repeats import RepeatFilter
-from realtime.node.logs import LineHandler, LogWriter
+from realtime.node.listening import OwnPort
+from realtime.node.log_setup import log_to_standard_error
 from realtime.node.settings import Settings
 from realtime.node.start_warnings import start_warnings
 from realtime.redis.check import check_redis
 from realtime.redis.embedded import EmbeddedValkey
 
-STANDARD_ERROR = 2
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-# Libraries that log each packet at "info", or at "debug" what is in a photo: where it
-# was taken, for one.
-CHATTY_LOGGERS = ("socketio", "engineio", "PIL")
-
 _logger = logging.getLogger(__name__)
 
 
-async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
+async def serve(settings: Settings, port: OwnPort) -> None:
     """Serve until SIGTERM or SIGINT, then close everything in order.
 
     Args:
         settings: What to run with.
-        announce: Called with the page's address once the node serves.
+        port: How connections come.
 
     Raises:
         StartError: when it cannot start, with the reason.
     """
-    with _logging(settings.log_level) as writer:
+    with log_to_standard_error(settings.log_level, port.name) as writer:
+        quiet_bad_requests()
         _cancel_on_signals()
         asyncio.get_running_loop().set_exception_handler(tell_of_loop_trouble)
         for warning in start_warnings(settings):
-            _logger.warning("%s", warning)
+            if port.tells_warnings:
+                _logger.warning("%s", warning)
         try:
             async with AsyncExitStack() as stack:
                 # First: what cannot be listened on is said before anything is made.
-                sockets = await bind(settings.host, settings.port)
-                for each in sockets:
-                    stack.callback(each.close)
+                await port.take(stack)
                 garbage = GarbageCollection()
                 garbage.start()
                 stack.callback(garbage.close)
-                runner = await _assemble(settings, stack)
+                runner = await _assemble(settings, stack, port)
                 writer.limited = runner.app[NODE].parts.limited
+                stack.push_async_callback(port.close)
                 stack.push_async_callback(runner.app[NODE].drain)
-                arrivals = runner.app[NODE].arrivals
-                await listen(runner, sockets, settings.host, arrivals)
-                announce(page_address(settings.host, sockets[0].getsockname()[1]))
+                await port.open(runner)
+                stack.push_async_callback(port.leave)
                 await asyncio.Event().wait()
         except asyncio.CancelledError:
             _logger.info("Stopped.")
@@ -93,12 +85,14 @@ async def _with_redis(
     return settings, None
 
 
-async def _assemble(settings: Settings, stack: AsyncExitStack) -> web.AppRunner:
+async def _assemble(
+    settings: Settings, stack: AsyncExitStack, port: OwnPort
+) -> web.AppRunner:
     """Make and start all parts; the stack stops them."""
     settings, valkey = await _with_redis(settings, stack)
     try:
         runner = web.AppRunner(
-            create_app(settings, valkey),
+            create_app(settings, valkey, port.neighbours),
             access_log=None,
             # aiohttp waits that long for a handler, then as long again.
             shutdown_timeout=settings.shutdown_seconds / 2,
@@ -115,25 +109,6 @@ async def _assemble(settings: Settings, stack: AsyncExitStack) -> web.AppRunner:
         _logger.debug("A part does not start.", exc_info=True)
         raise StartError(f"The server cannot start: {error}") from error
     return runner
-
-
-@contextmanager
-def _logging(level: str) -> Iterator[LogWriter]:
-    """Log to the standard error without ever waiting for whoever reads it."""
-    target = LineHandler(STANDARD_ERROR)
-    target.setFormatter(logging.Formatter(LOG_FORMAT))
-    root = logging.getLogger()
-    with LogWriter(target) as writer:
-        writer.addFilter(RepeatFilter(writer.count_repeat))
-        root.addHandler(writer)
-        root.setLevel(level.upper())
-        for name in CHATTY_LOGGERS:
-            logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
-        quiet_bad_requests()
-        try:
-            yield writer
-        finally:
-            root.removeHandler(writer)
 
 
 def _cancel_on_signals() -> None:

@@ -25,6 +25,7 @@ from realtime.node.from_settings import (
     make_webhooks,
     told_limits,
 )
+from realtime.node.neighbours import Neighbours
 from realtime.node.settings import RATE_NAMES, Settings
 from realtime.presence.node_leases import NodeLease
 from realtime.presence.presence import Presence
@@ -89,12 +90,13 @@ class Parts:
 
     Args:
         settings: What it runs with; ``redis_url`` must be set.
+        neighbours: The other nodes of its machine, as far as they share something.
 
     Raises:
         ValueError: A setting names what cannot be used.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, neighbours: Neighbours) -> None:
         if settings.redis_url is None:
             raise ValueError("a node needs the address of its Redis")
         self.id = secrets.token_hex(NODE_ID_BYTES)
@@ -181,7 +183,9 @@ class Parts:
         self.sessions = Sessions()
 
         # The rooms of this node, and the sockets that are in them.
-        self.addresses = Addresses(parse_networks(settings.trusted_proxies))
+        self.addresses = Addresses(
+            parse_networks(settings.trusted_proxies), neighbours.elsewhere
+        )
         self.catch_up = CatchUp(self.log, self.subscriber)
         memory = RecentMemory(settings.node_recent_bytes, self.limited)
         self.feeds = RoomFeeds(
@@ -198,6 +202,7 @@ class Parts:
             addresses=self.addresses,
             rates=self.rates,
             limited=self.limited,
+            sid_mark=neighbours.sid_mark,
         )
         attempts = JoinAttempts(settings.session_rooms)
         attendance = Attendance(
@@ -206,7 +211,7 @@ class Parts:
             attempts=attempts,
             namespace=NAMESPACE,
         )
-        self.images = make_images(settings, self.secret)
+        self.images = make_images(settings, self.secret, neighbours)
         self.image_uses = make_image_uses(settings, self.redis)
         self.image_sweep = ImageSweep(
             self.redis,
@@ -316,6 +321,7 @@ class Parts:
                 answer_bytes=settings.write_buffer_bytes,
             ),
             told_limits=told_limits(settings, self.rates),
+            elsewhere=neighbours.elsewhere,
             limited=self.limited,
         )
         self.namespace = register(self.server, self.services)

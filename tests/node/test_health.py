@@ -36,11 +36,15 @@ class Site:
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     reasons: list[str] = []
     app = web.Application()
+
+    async def metrics() -> bytes:
+        return b"chatroom_sessions 1.0\n"
+
     add_routes(
         app,
         page_dir=tmp_path,
         not_ready=lambda: reasons,
-        metrics=lambda: b"chatroom_sessions 1.0\n",
+        metrics=metrics,
         metrics_token=None,
         hosts=Hosts(),
     )

@@ -1,0 +1,41 @@
+"""Where the log of a process goes: to the standard error, in lines."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from realtime.node.log_repeats import RepeatFilter
+from realtime.node.logs import LineHandler, LogWriter
+
+STANDARD_ERROR: Final = 2
+
+# Libraries that log each packet at "info", or at "debug" what is in a photo: where it
+# was taken, for one.
+CHATTY_LOGGERS: Final = ("socketio", "engineio", "PIL")
+
+
+@contextmanager
+def log_to_standard_error(level: str, name: str = "") -> Iterator[LogWriter]:
+    """Log to the standard error without ever waiting for whoever reads it.
+
+    Args:
+        level: Least severity that is logged.
+        name: Who logs, where several processes write to one log.
+    """
+    target = LineHandler(STANDARD_ERROR)
+    who = f" [{name}]" if name else ""
+    target.setFormatter(
+        logging.Formatter(f"%(asctime)s %(levelname)s{who} %(name)s: %(message)s")
+    )
+    root = logging.getLogger()
+    with LogWriter(target) as writer:
+        writer.addFilter(RepeatFilter(writer.count_repeat))
+        root.addHandler(writer)
+        root.setLevel(level.upper())
+        for chatty in CHATTY_LOGGERS:
+            logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+        try:
+            yield writer
+        finally:
+            root.removeHandler(writer)
