@@ -30,6 +30,7 @@ PROGRAM: Final = "chatroom"
 SERVE_FLAGS: Final = {
     "host": "address to listen on",
     "port": "TCP port to listen on",
+    "workers": "processes that serve the port together, or auto",
     "redis_url": "a Redis or Valkey instead of the embedded one",
     "data_dir": "folder of the embedded Valkey and of local images",
 }
@@ -211,6 +212,9 @@ def _hours(text: str) -> float:
 
 def _serve(given: argparse.Namespace) -> None:
     settings = _settings_by(given, SERVE_FLAGS)
+    if settings.workers > 1:
+        _serve_with_workers(settings, _flags(given, SERVE_FLAGS))
+        return
     # Here, because the other commands need none of it and answer sooner.
     from realtime.engineio.event_loop import new_event_loop
     from realtime.node.listening import OwnPort
@@ -219,6 +223,14 @@ def _serve(given: argparse.Namespace) -> None:
     port = OwnPort(settings, announce=lambda url: _announce(settings, url))
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(serve(settings, port))
+
+
+def _serve_with_workers(settings: Settings, flags: dict[str, str]) -> None:
+    # Without the node's modules: a supervisor is small, and no version of them.
+    from realtime.workers.supervisor import supervise
+
+    run = supervise(settings, flags, announce=lambda url: _announce(settings, url))
+    asyncio.run(run)
 
 
 def _scopes(text: str) -> tuple[Scope, ...]:
@@ -266,10 +278,12 @@ def _add_redis_flags(command: argparse.ArgumentParser) -> None:
 
 def _settings_by(given: argparse.Namespace, names: Iterable[str]) -> Settings:
     """Return the settings of the environment and of the flags that were given."""
+    return load_settings(os.environ, _flags(given, names))
+
+
+def _flags(given: argparse.Namespace, names: Iterable[str]) -> dict[str, str]:
     flags = {name: getattr(given, name) for name in names}
-    return load_settings(
-        os.environ, {name: text for name, text in flags.items() if text is not None}
-    )
+    return {name: text for name, text in flags.items() if text is not None}
 
 
 def _gc(given: argparse.Namespace) -> None:

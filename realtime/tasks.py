@@ -47,7 +47,7 @@ class TaskStack:
             _logger.critical("Task %s has failed", task.get_name(), exc_info=error)
 
 
-async def end_task(task: asyncio.Task[None] | None) -> None:
+async def end_task(task: asyncio.Task[Any] | None) -> None:
     """Cancel a task and return when it has ended; None is no task.
 
     What the task raised at its end is its own: it has logged it, or it was cancelled.

@@ -9,6 +9,7 @@ The private names of asyncio in use are all here.
 
 import asyncio
 import selectors
+import socket
 from asyncio import selector_events
 from typing import Any, Final
 
@@ -78,6 +79,13 @@ class Transport(selector_events._SelectorSocketTransport):  # type: ignore[misc,
 class _Loop(asyncio.SelectorEventLoop):
     def _make_socket_transport(self, *args: Any, **keywords: Any) -> Transport:
         return Transport(self, *args, **keywords)
+
+
+def adopt(connection: socket.socket, protocol: asyncio.Protocol) -> None:
+    """Serve a connection that was accepted elsewhere, as if it had been here."""
+    connection.setblocking(False)
+    loop: Any = asyncio.get_running_loop()
+    loop._make_socket_transport(connection, protocol)
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:

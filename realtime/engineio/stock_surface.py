@@ -10,14 +10,11 @@ from typing import Any, Final
 from realtime.engineio import protocol
 from realtime.engineio.protocol import Reason
 from realtime.engineio.session import Session
+from realtime.engineio.sid_marks import MARK_BITS
 
 # 96 random bits and a counter of 24: as python-engineio's ids, 20 characters.
 _RANDOM_BYTES: Final = 12
 _COUNTER_BITS: Final = 24
-
-# Of the counter's bits the first, where an id is to tell which process made it: they
-# are the 17th and 18th character of an id.
-MARK_BITS: Final = 12
 
 
 class StockSurface:
@@ -26,7 +23,7 @@ class StockSurface:
     Args:
         sessions: The open sessions by id.
         json: A module whose ``dumps`` encodes lists and mappings.
-        sid_mark: Number of :data:`MARK_BITS` bits that all ids have in them; None: they
+        sid_mark: What :mod:`realtime.engineio.sid_marks` finds in all ids; None: they
             have a longer counter there.
     """
 

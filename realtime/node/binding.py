@@ -1,7 +1,8 @@
-"""The sockets that a node listens on: bound, before anything else is made."""
+"""The sockets that a node listens on, and what to type to reach them."""
 
 import asyncio
 import errno
+import ipaddress
 import socket
 from contextlib import ExitStack
 from typing import Final
@@ -70,6 +71,19 @@ def _bound(
         one.close()
         raise
     return one
+
+
+def page_address(host: str, port: int) -> str:
+    """Return what to type into a browser on this machine."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return f"http://{host or 'localhost'}:{port}"
+    if address.is_unspecified or address == ipaddress.IPv4Address("127.0.0.1"):
+        host = "localhost"
+    elif address.version == 6:
+        host = f"[{host}]"
+    return f"http://{host}:{port}"
 
 
 def busy_words(host: str, port: int, error: OSError) -> str:

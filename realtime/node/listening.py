@@ -1,6 +1,5 @@
-"""How a node takes connections, and what to type to reach it."""
+"""How a node takes connections."""
 
-import ipaddress
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -11,7 +10,7 @@ from aiohttp import web
 from realtime.errors import StartError
 from realtime.node.app import NODE
 from realtime.node.arrivals import Arrivals, ArrivalSite, keep_silent_ones_out
-from realtime.node.binding import bind, busy_words
+from realtime.node.binding import bind, busy_words, page_address
 from realtime.node.neighbours import Neighbours
 from realtime.node.settings import Settings
 
@@ -46,19 +45,6 @@ async def listen(
         except OSError as error:
             port = each.getsockname()[1]
             raise StartError(busy_words(host, port, error)) from error
-
-
-def page_address(host: str, port: int) -> str:
-    """Return what to type into a browser on this machine."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return f"http://{host or 'localhost'}:{port}"
-    if address.is_unspecified or address == ipaddress.IPv4Address("127.0.0.1"):
-        host = "localhost"
-    elif address.version == 6:
-        host = f"[{host}]"
-    return f"http://{host}:{port}"
 
 
 class OwnPort:

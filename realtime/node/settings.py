@@ -22,6 +22,7 @@ from realtime.node.settings_fields import (
     RedisUrl,
     UrlPath,
     WebhookSecret,
+    WorkerCount,
     positive,
 )
 from realtime.rates import (
@@ -70,6 +71,12 @@ class Settings:
         5000,
         "TCP port to listen on; 0 for any free one.",
         parsers.Integer(validate=validate.Range(0, 65535)),
+    )
+    workers: int = option(
+        1,
+        "Processes that serve the port together, 1 to 64; `auto`: one for each core."
+        " More than one need Linux.",
+        WorkerCount(),
     )
     redis_url: str | None = option(
         None,

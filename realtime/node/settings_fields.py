@@ -1,7 +1,9 @@
-"""Pure: how the text of an environment variable becomes a setting's value."""
+"""How the text of an environment variable becomes a setting's value."""
 
+import os
 import re
 from pathlib import Path
+from typing import Final
 
 from marshmallow import ValidationError, fields, validate
 
@@ -10,6 +12,9 @@ from realtime.engineio.origin_names import parse_allowed
 from realtime.outbound.signature import parse_secret
 from realtime.rates import parse_rates
 from realtime.redis.url import connection_factory
+
+# Processes on one port, at most. More cores than that are better used by more machines.
+MOST_WORKERS: Final = 64
 
 
 class PathText(fields.Field[Path]):
@@ -141,6 +146,28 @@ class WebhookSecret(fields.Field[str]):
         except ValueError as error:
             raise ValidationError(f"Not usable: {error}.") from None
         return value
+
+
+class WorkerCount(fields.Field[int]):
+    """A number of processes, or ``auto``: the cores that this process may use."""
+
+    def _deserialize(self, value: object, *_: object, **__: object) -> int:
+        text = str(value)
+        count = available_cores() if text == "auto" else 0
+        if text.isascii() and text.isdecimal():
+            count = int(text)
+        if not 1 <= count <= MOST_WORKERS:
+            raise ValidationError(f"Must be 1 to {MOST_WORKERS}, or auto.")
+        return count
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use, :data:`MOST_WORKERS` at most."""
+    if hasattr(os, "sched_getaffinity"):
+        count = len(os.sched_getaffinity(0))
+    else:
+        count = os.cpu_count() or 1
+    return min(count, MOST_WORKERS)
 
 
 def positive() -> fields.Float:

@@ -63,6 +63,24 @@ class NodeLease:
         self._has_failed = False
         self.is_refused = False
 
+    @property
+    def life(self) -> str:
+        """The name under which this node lists its sessions now."""
+        return self._presence.life
+
+    async def bury(self, life: str) -> bool:
+        """End the sessions of a node that is known to have died, whatever its lease.
+
+        Returns:
+            Whether it is done; otherwise its lease will run out.
+        """
+        try:
+            await self._sweep([life])
+        except ChatError as error:
+            _logger.warning("The sessions of %s stay for now: %s", life, error.message)
+            return False
+        return True
+
     async def run(self) -> None:
         """Renew the lease and sweep the dead; cancelled, give the lease back."""
         try:

@@ -113,12 +113,15 @@ def _socket_folder(data_dir: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"chatroom-{os.getuid()}-{digest}"
 
 
-def die_with_parent() -> Callable[[], None]:
+def die_with_parent(number: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
     """Return a ``preexec_fn`` that ties the child's life to this process.
 
-    On Linux the kernel kills the child as soon as the thread that started it ends,
-    however it ends. Elsewhere the function does nothing: an orphaned Valkey then keeps
-    the data folder's lock, and the next node uses it.
+    On Linux the kernel sends the child a signal as soon as the thread that started it
+    ends, however it ends. Elsewhere the function does nothing: an orphaned Valkey then
+    keeps the data folder's lock, and the next node uses it.
+
+    Args:
+        number: The signal.
     """
     if sys.platform != "linux":
         return lambda: None
@@ -126,7 +129,7 @@ def die_with_parent() -> Callable[[], None]:
     parent = os.getpid()
 
     def in_the_child() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(PR_SET_PDEATHSIG, number)
         if os.getppid() != parent:
             # The parent died before the kernel knew of the wish.
             os._exit(1)

@@ -9,8 +9,7 @@ import aiohttp
 import pytest
 
 from realtime.errors import StartError
-from realtime.node.binding import bind
-from realtime.node.listening import page_address
+from realtime.node.binding import bind, page_address
 from tests.kit.nodes import run_process, start_process
 
 # An address that no machine has (RFC 5737).

@@ -1,0 +1,306 @@
+"""HTTP connections that go to the worker whose session they name, between requests.
+
+A connection is handed over as a descriptor, with what it brought; the client notices
+nothing. That is done before its next request is looked at by aiohttp, and only where
+nothing of an earlier one is left: no answer under way, no half body, no half head.
+
+The private names of aiohttp in use are those of its ``RequestHandler``.
+"""
+
+import asyncio
+import socket
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, cast
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from realtime.engineio.event_loop import adopt
+from realtime.engineio.held_bytes import HeldBytes
+from realtime.node.http_heads import HEAD_LIMIT_BYTES, BoundedParser
+from realtime.workers.asked import Asked, read
+from realtime.workers.balance import Balance
+from realtime.workers.channel import Busy, Channel
+
+# The kind of a message with a connection in it.
+CONNECTION: Final = b"c"
+
+# How long a worker that takes nothing is asked again, and how often.
+PATIENCE_SECONDS: Final = 1.0
+AGAIN_SECONDS: Final = 0.01
+
+# What connections that wait for that have brought, all together: as much as of those
+# whose user is not known yet.
+WAITING_BYTES: Final = 64 * 1024 * 1024
+
+# Answers without a word: who wrote so early, or to a worker that hangs, is a program.
+_REFUSED: Final = "HTTP/1.1 {}\r\nContent-Length: 0\r\nConnection: close\r\n{}\r\n"
+_BUSY: Final = _REFUSED.format("503 Service Unavailable", "Retry-After: 1\r\n").encode()
+_PIPELINED: Final = _REFUSED.format("400 Bad Request", "").encode()
+
+
+class MovingHandler(RequestHandler):
+    """aiohttp's protocol, whose connection may go to another worker.
+
+    Args:
+        mover: Decides where to.
+        server: aiohttp's.
+        keywords: aiohttp's.
+        brought: What the connection brought at the worker that handed it over.
+    """
+
+    __slots__ = ("_begun", "_brought", "_finished", "_mover", "waits")
+
+    def __init__(
+        self, mover: "Mover", server: web.Server, *, brought: bytes, **keywords: Any
+    ) -> None:
+        super().__init__(server, **keywords)
+        self._mover = mover
+        self._brought = brought
+        # The beginning of a request line.
+        self._begun = b""
+        # Requests that were answered, of those that aiohttp has counted.
+        self._finished = 0
+        # Whether another worker is asked to take the connection.
+        self.waits = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way: no request, no answer, no part of a head."""
+        return not self._begun and self._is_between
+
+    @property
+    def _is_between(self) -> bool:
+        """Whether the next byte is one of a request line."""
+        finished = self._finished == self._request_count
+        return finished and not self.waits and self._is_whole
+
+    @property
+    def _is_whole(self) -> bool:
+        parser = cast("BoundedParser | None", self._parser)
+        return (
+            parser is not None
+            and not self._upgraded
+            and not self._force_close
+            and not self._close
+            and parser.is_between_requests
+        )
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, with what was brought."""
+        super().connection_made(transport)
+        brought, self._brought = self._brought, b""
+        if brought and not transport.is_closing():
+            super().data_received(brought)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand the connection over if its next request is another worker's."""
+        if not data or not self._is_between:
+            super().data_received(data)
+            return
+        data = self._take_begun(data)
+        asked = read(data)
+        if asked.is_whole or not self._mover.may_hold(len(data)):
+            if not (asked.is_whole and self._mover.moves(self, data, asked)):
+                super().data_received(data)
+        else:
+            self._begun = data
+
+    def serve(self, data: bytes) -> None:
+        """Serve a request here, whoever's it is."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+            super().data_received(data)
+
+    def refuse(self, answer: bytes) -> None:
+        """Answer a request and hang up."""
+        if self.transport is not None:
+            self.transport.write(answer)
+            self.force_close()
+
+    def detach(self) -> None:
+        """Let go of a connection that another process has now."""
+        transport, self.transport = self.transport, None
+        self.connection_lost(None)
+        if transport is not None:
+            # Not closed: that would end it for the other process as well.
+            transport.abort()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End; what was held is held no more."""
+        self._take_begun(b"")
+        super().connection_lost(exc)
+
+    def _take_begun(self, data: bytes) -> bytes:
+        begun, self._begun = self._begun, b""
+        self._mover.let_go(len(begun))
+        return begun + data
+
+    async def _handle_request(
+        self,
+        request: web.BaseRequest,
+        start_time: float | None,
+        request_handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+    ) -> tuple[web.StreamResponse, bool]:
+        try:
+            answered = await super()._handle_request(
+                request, start_time, request_handler
+            )
+        finally:
+            self._finished += 1
+        if self._mover.is_leaving and answered[0].keep_alive:
+            asyncio.get_running_loop().call_soon(self._mover.send_on, self)
+        return answered
+
+
+class Mover:
+    """Hands connections over, and takes those that others hand over.
+
+    Args:
+        server: aiohttp's.
+        number: This worker's.
+        channel: The way to the others.
+        balance: Who takes new sessions.
+        held: Counts what is held of requests that have only begun.
+
+    Attributes:
+        is_leaving: Set when this worker goes: new sessions, and connections between
+            two requests, are others'.
+        moved: What became of connections that were others', by outcome.
+    """
+
+    def __init__(
+        self,
+        server: web.Server,
+        *,
+        number: int,
+        channel: Channel,
+        balance: Balance,
+        held: HeldBytes,
+    ) -> None:
+        self._server = server
+        self._number = number
+        self._channel = channel
+        self._balance = balance
+        self._held = held
+        self._waiting_bytes = 0
+        self.is_leaving = False
+        self.moved: Counter[str] = Counter(
+            dict.fromkeys(("session", "new", "idle", "taken", "gone", "busy"), 0)
+        )
+
+    def handler(self, brought: bytes = b"") -> MovingHandler:
+        """Return a protocol for a new connection, with what it has brought."""
+        server = self._server
+        return MovingHandler(
+            self, server, brought=brought, loop=server._loop, **server._kwargs
+        )
+
+    def take(self, brought: bytes, descriptor: int) -> None:
+        """Take a connection that another worker hands over."""
+        self.moved["taken"] += 1
+        if read(brought).is_handshake:
+            self._balance.began()
+        adopt(socket.socket(fileno=descriptor), self.handler(brought))
+
+    # what a connection asks
+
+    def may_hold(self, size: int) -> bool:
+        """Count a beginning that is held for its end; False: it is not held."""
+        if size > HEAD_LIMIT_BYTES:
+            return False
+        may = self._held.change(0, size)
+        if not may:
+            self._held.change(size, 0)
+        return may
+
+    def let_go(self, size: int) -> None:
+        """Count a beginning no more."""
+        self._held.change(size, 0)
+
+    def moves(self, handler: MovingHandler, data: bytes, asked: Asked) -> bool:
+        """Hand a connection over, if its request is another worker's."""
+        if asked.number is not None and asked.number != self._number:
+            self._try(handler, data, asked.number, "session")
+            return True
+        if asked.is_handshake:
+            number = self._balance.choose()
+            if number is not None:
+                self._try(handler, data, number, "new")
+                return True
+            self._balance.began()
+        return False
+
+    def leave(self) -> None:
+        """Give away what is between two requests, and the rest when it is there."""
+        self.is_leaving = True
+        for handler in list(self._server.connections):
+            self.send_on(handler)
+
+    def send_on(self, handler: RequestHandler) -> None:
+        """Give a connection to another worker, if it is between two requests."""
+        if isinstance(handler, MovingHandler) and handler.is_idle:
+            there = self._balance.other()
+            if there is not None:
+                self._try(handler, b"", there.number, "idle")
+
+    @property
+    def under_way(self) -> int:
+        """How many requests are being answered."""
+        found = [h for h in self._server.connections if isinstance(h, MovingHandler)]
+        return sum(not each.is_idle for each in found)
+
+    def _try(
+        self,
+        handler: MovingHandler,
+        data: bytes,
+        number: int,
+        why: str,
+        until: float | None = None,
+    ) -> None:
+        """Hand a connection over; if that cannot be now, again in a moment."""
+        transport = handler.transport
+        if transport is None or transport.is_closing():
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            if transport.get_write_buffer_size():
+                if data:
+                    # It asks before it has read the last answer.
+                    handler.refuse(_PIPELINED)
+                    return
+                raise Busy
+            descriptor = transport.get_extra_info("socket").fileno()
+            if self._channel.send(number, CONNECTION, data, descriptor):
+                self.moved[why] += 1
+                handler.detach()
+            else:
+                self.moved["gone"] += 1
+                handler.serve(data)
+        except Busy:
+            until = loop.time() + PATIENCE_SECONDS if until is None else until
+            waiting = self._waiting_bytes + len(data)
+            if loop.time() >= until or waiting > WAITING_BYTES:
+                self._give_up(handler, data)
+                return
+            self._waiting_bytes = waiting
+            handler.waits = True
+            transport.pause_reading()
+            loop.call_later(
+                AGAIN_SECONDS, self._again, handler, data, number, why, until
+            )
+
+    def _again(
+        self, handler: MovingHandler, data: bytes, number: int, why: str, until: float
+    ) -> None:
+        self._waiting_bytes -= len(data)
+        handler.waits = False
+        self._try(handler, data, number, why, until)
+
+    def _give_up(self, handler: MovingHandler, data: bytes) -> None:
+        self.moved["busy"] += 1
+        if data:
+            handler.refuse(_BUSY)
+        else:
+            handler.serve(data)

@@ -1,0 +1,242 @@
+"""The table that the supervisor and the workers of a machine share: memory, no locks.
+
+The supervisor makes it and gives each worker a row, which that worker alone writes to.
+What a worker holds by name is counted there too, under a keyed hash of the name: two
+names may have the same place, and are then limited together, which nobody can arrange.
+"""
+
+import ctypes
+import enum
+import hashlib
+import mmap
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from realtime.elsewhere import Elsewhere, Kind
+from realtime.node.settings_fields import MOST_WORKERS
+
+# Places for names, of each kind and worker: 64 KiB. With 10,000 users every other one
+# shares a place with somebody, and their few sessions are nothing beside the limits.
+PLACES: Final = 16_384
+
+# A worker that has not written for so long is hung: 100 times what it takes at worst.
+HUNG_SECONDS: Final = 30.0
+
+# Clear of any page boundary that matters: the head's size in bytes.
+_HEAD_BYTES: Final = 4_096
+_ROW_BYTES: Final = 128
+_PLACE_BYTES: Final = 4
+_KEY_BYTES: Final = 16
+
+
+class State(enum.IntEnum):
+    """Where a worker is in its life."""
+
+    FREE = 0
+    """There is none in this row."""
+    STARTING = 1
+    SERVING = 2
+    """It takes connections, but could not serve a new client now: Redis is away."""
+    READY = 3
+    LEAVING = 4
+    """It sends its clients away."""
+    DEAD = 5
+    """It has ended, and what it listed of its sessions is there still."""
+
+
+# Those that take connections.
+SERVES: Final = frozenset({State.SERVING, State.READY})
+
+
+class Head(ctypes.Structure):
+    """What the supervisor says to all."""
+
+    workers: int
+    stopping: int
+    trouble: int
+    reloads: int
+    failed_reloads: int
+    key: bytes
+    starts: list[int]
+    _fields_ = (
+        ("workers", ctypes.c_uint16),
+        ("stopping", ctypes.c_uint8),
+        ("trouble", ctypes.c_uint8),
+        ("reloads", ctypes.c_uint32),
+        ("failed_reloads", ctypes.c_uint32),
+        ("key", ctypes.c_ubyte * _KEY_BYTES),
+        # By slot: how often a worker was started there.
+        ("starts", ctypes.c_uint32 * MOST_WORKERS),
+    )
+
+
+class Row(ctypes.Structure):
+    """What a worker says of itself.
+
+    Attributes:
+        heartbeat: When it last did, in seconds of the machine's monotonic clock.
+        number: Its own, among those that live: it is in the ids of its sessions.
+        slot: The place that it fills, from 0.
+        decoders: Places for decoders of images that it has taken.
+        life: Under which name it lists its sessions in Redis.
+    """
+
+    heartbeat: float
+    pid: int
+    sessions: int
+    unauthenticated: int
+    number: int
+    slot: int
+    state: int
+    decoders: int
+    life: bytes
+    _fields_ = (
+        ("heartbeat", ctypes.c_double),
+        ("pid", ctypes.c_uint32),
+        ("sessions", ctypes.c_uint32),
+        ("unauthenticated", ctypes.c_uint32),
+        ("number", ctypes.c_uint16),
+        ("slot", ctypes.c_uint16),
+        ("state", ctypes.c_uint8),
+        ("decoders", ctypes.c_uint8),
+        ("life", ctypes.c_char * 48),
+    )
+
+    @property
+    def serves(self) -> bool:
+        """Whether it takes connections."""
+        return self.state in SERVES
+
+    @property
+    def is_hung(self) -> bool:
+        """Whether nothing was heard of it for too long."""
+        return time.monotonic() - self.heartbeat > HUNG_SECONDS
+
+
+class Table:
+    """A process's view of the table.
+
+    Args:
+        descriptor: Of the memory, which is mapped; the descriptor stays the caller's.
+
+    Attributes:
+        head: What the supervisor says.
+        rows: One for each worker that may be there, those that come and go included.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._map = mmap.mmap(descriptor, os.fstat(descriptor).st_size)
+        self.head = Head.from_buffer(self._map)
+        count = _rows_of(self.head.workers)
+        self.rows = [
+            Row.from_buffer(self._map, _HEAD_BYTES + number * _ROW_BYTES)
+            for number in range(count)
+        ]
+        begin = _places_begin(self.head.workers)
+        places = memoryview(self._map)[begin:].cast("I")
+        size = len(Kind) * PLACES
+        self._places = [places[i * size : (i + 1) * size] for i in range(count)]
+
+    @classmethod
+    def make(cls, workers: int) -> "tuple[Table, int]":
+        """Return a new table and its descriptor, for :data:`MOST_WORKERS` at most."""
+        descriptor = os.memfd_create("chatroom-workers")
+        row_places = len(Kind) * PLACES * _PLACE_BYTES
+        os.ftruncate(
+            descriptor, _places_begin(workers) + _rows_of(workers) * row_places
+        )
+        os.pwrite(descriptor, workers.to_bytes(2, "little"), 0)
+        made = cls(descriptor)
+        key = secrets.token_bytes(_KEY_BYTES)
+        made.head.key = (ctypes.c_ubyte * _KEY_BYTES)(*key)  # type: ignore[assignment]
+        return made, descriptor
+
+    def serving(self) -> Iterator[Row]:
+        """Yield the rows of workers that take connections."""
+        return (row for row in self.rows if row.serves)
+
+    def take_row(self, *, slot: int, number: int) -> int:
+        """Return the index of a row for a new worker; of a dead one if none is free."""
+        index = next(
+            index
+            for state in (State.FREE, State.DEAD)
+            for index, row in enumerate(self.rows)
+            if row.state == state
+        )
+        self.clear(index)
+        row = self.rows[index]
+        row.slot, row.number, row.heartbeat = slot, number, time.monotonic()
+        row.state = State.STARTING
+        self.head.starts[slot] += 1
+        return index
+
+    def clear(self, index: int) -> None:
+        """Forget what a row's worker said, and what it held."""
+        ctypes.memset(ctypes.addressof(self.rows[index]), 0, ctypes.sizeof(Row))
+        self.forget_held(index)
+
+    def forget_held(self, index: int) -> None:
+        """Count nothing any more of what a row's worker held."""
+        self.rows[index].unauthenticated = self.rows[index].sessions = 0
+        self._places[index][:] = memoryview(bytes(len(Kind) * PLACES * 4)).cast("I")
+
+    def place_of(self, kind: Kind, name: str) -> int:
+        """Return where what a name holds is counted."""
+        found = hashlib.blake2b(
+            name.encode(errors="replace"), digest_size=4, key=bytes(self.head.key)
+        )
+        return kind * PLACES + int.from_bytes(found.digest(), "big") % PLACES
+
+    def places_of(self, index: int) -> memoryview:
+        """Return the counts of a row's worker."""
+        return self._places[index]
+
+
+class SharedCounts(Elsewhere):
+    """A worker's counts, and those of the others.
+
+    Args:
+        table: The shared table.
+        index: This worker's row.
+    """
+
+    def __init__(self, table: Table, index: int) -> None:
+        self._table = table
+        self._row = table.rows[index]
+        self._own = table.places_of(index)
+        self._others = [
+            (row, table.places_of(other))
+            for other, row in enumerate(table.rows)
+            if other != index
+        ]
+
+    def change(self, kind: Kind, name: str, by: int) -> None:
+        """Tell the others that a name holds so many more here."""
+        place = self._table.place_of(kind, name)
+        self._own[place] = max(0, self._own[place] + by)
+
+    def held(self, kind: Kind, name: str) -> int:
+        """Return how many a name holds at the others."""
+        place = self._table.place_of(kind, name)
+        return sum(places[place] for _row, places in self._others)
+
+    def change_unauthenticated(self, by: int) -> None:
+        """Tell the others that so many more are unauthenticated here."""
+        self._row.unauthenticated = max(0, self._row.unauthenticated + by)
+
+    def unauthenticated(self) -> int:
+        """Return how many connections of the others are unauthenticated."""
+        return sum(row.unauthenticated for row, _places in self._others)
+
+
+def _rows_of(workers: int) -> int:
+    # While one is replaced there are two in its slot, and dead ones wait to be swept.
+    return 2 * workers + 2
+
+
+def _places_begin(workers: int) -> int:
+    size = _HEAD_BYTES + _rows_of(workers) * _ROW_BYTES
+    return -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
