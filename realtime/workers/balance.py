@@ -11,7 +11,7 @@ from realtime.workers.table import Row, State, Table
 
 # A worker keeps a new session while it has at most so many more than the one that has
 # the fewest: some, and a part of these. To hand one over costs a tenth of a handshake.
-SLACK: Final = 4
+SLACK: Final = 2
 SLACK_SHARE: Final = 1 / 32
 
 

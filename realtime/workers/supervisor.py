@@ -87,7 +87,7 @@ async def supervise(
                 notify.notify(notify.READY)
                 await _look_on(crew, table, valkey, signals)
             notify.notify(notify.STOPPING)
-    _logger.info("Stopped.")
+        _logger.info("Stopped.")
 
 
 async def _look_on(
@@ -183,6 +183,6 @@ def _folder(stack: AsyncExitStack) -> Path:
     """Return a folder of this user alone, for the workers' sockets."""
     # Of systemd, which may name several.
     parent = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0] or None
-    folder = tempfile.mkdtemp(prefix="chatroom-", dir=parent)
+    folder = tempfile.mkdtemp(prefix="chatroom-workers-", dir=parent)
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
     return Path(folder)
