@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.fleet import Fleet, talker
+from tests.kit.fleet import Fleet, talker
 from tests.kit.metrics import scrape
 from tests.kit.nginx import nginx
 from tests.kit.nodes import HOST

@@ -12,8 +12,8 @@ from tests.client.chatting import (
     in_room,
     stored,
 )
-from tests.client.fleet import EVERY_MS, Fleet, Talker, talker
 from tests.kit.balancer import HealthBalancer
+from tests.kit.fleet import EVERY_MS, Fleet, Talker, talker
 from tests.kit.javascript import Program, require_node
 from tests.kit.members import all_see
 from tests.kit.waiting import MS, wait_until

@@ -52,7 +52,9 @@ class Returner(Member):
 
 
 @asynccontextmanager
-async def returner(url: str, user: str, transports: list[str]) -> AsyncIterator[Returner]:
+async def returner(
+    url: str, user: str, transports: list[str]
+) -> AsyncIterator[Returner]:
     """Connect until the block ends."""
     sio = socketio.AsyncClient(
         reconnection_delay=50 * MS, reconnection_delay_max=200 * MS
@@ -125,7 +127,7 @@ async def test_who_is_gone_with_a_worker_is_gone_at_once(redis_url: str) -> None
             def told_offline() -> set[str]:
                 told = [
                     payload["user"]
-                    for name, payload in watcher.received
+                    for name, payload in watcher.kept
                     if name == "presence" and not payload["online"]
                 ]
                 return set(told)

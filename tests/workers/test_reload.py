@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.kit.fleet import talker
 from tests.kit.members import all_see
 from tests.kit.waiting import MS, wait_until
 from tests.workers.crew import Crew, crew
@@ -122,7 +123,7 @@ async def test_the_end_is_in_good_order(tmp_path: Path) -> None:
         async with talker(two.url, "ann") as ann:
             pids = [each.pid for each in two.workers]
             two.node.terminate()
-            await wait_until(lambda: ann.received, "told that it closes")
+            await wait_until(lambda: ann.kept, "told that it closes")
             assert await two.node.ended() == 0
             output = two.node.output
         assert "is killed" not in output
@@ -157,4 +158,3 @@ async def test_the_port_of_another_server_is_not_shared(redis_url: str) -> None:
             _, said = await process.communicate()
             assert process.returncode == 1
             assert b"is in use by another program" in said
-

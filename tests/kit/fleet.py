@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 
 import socketio
 
-from tests.client.chatting import ROOM
 from tests.kit.members import Member
 from tests.kit.nodes import NAMESPACE, NodeProcess, start_process
 from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
+
+ROOM = "42"
 
 # Between two messages. An outbox holds 200: ten seconds without a connection.
 EVERY_MS = 50
