@@ -12,16 +12,13 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from realtime.errors import ChatError, InvalidError, TooLargeError, UnavailableError
 from realtime.images.decode import Decoded, Limits
+from realtime.images.places import DECODERS, DecoderPlaces
 from realtime.images.thumbnails import Thumbnail
 from realtime.images.worker import LENGTH, READY
-
-# Processes, started when they are first needed. Where images of one user come one after
-# another, a user with slow ones leaves the second to the others.
-DECODERS: Final = 2
 
 # Processor time for one image; the largest one allowed takes up to five seconds.
 CPU_SECONDS: Final = 10
@@ -56,19 +53,6 @@ IDLE_SECONDS: Final = 1.0
 _Answer = tuple[dict[str, Any], list[bytes]]
 _ERRORS: Final = {kind.code: kind for kind in (InvalidError, TooLargeError)}
 _logger = logging.getLogger(__name__)
-
-
-class DecoderPlaces(Protocol):
-    """The places for decoders of a whole machine; one that runs has taken one."""
-
-    async def take(self) -> bool:
-        """Return when a place is taken; False: nobody here takes one any more."""
-
-    def give(self) -> None:
-        """Give a place back."""
-
-    def close(self) -> None:
-        """Have all that wait here for a place be told that there is none."""
 
 
 class ImageDecoders:

@@ -10,7 +10,8 @@ from weakref import WeakValueDictionary
 
 from realtime.errors import TooLargeError, UnavailableError
 from realtime.images.decode import EXTENSIONS, Decoded, Limits
-from realtime.images.decoder_pool import DecoderPlaces, ImageDecoders
+from realtime.images.decoder_pool import ImageDecoders
+from realtime.images.places import DecoderPlaces
 from realtime.images.signed_urls import ImageLinks
 from realtime.images.store import ImageStore, StoredFile
 

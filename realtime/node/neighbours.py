@@ -7,7 +7,7 @@ and to whoever looks from outside they are one.
 from collections.abc import Sequence
 
 from realtime.elsewhere import ALONE, Elsewhere
-from realtime.images.decoder_pool import DecoderPlaces
+from realtime.images.places import DecoderPlaces
 
 
 class Neighbours:

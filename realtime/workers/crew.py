@@ -16,11 +16,8 @@ from realtime.workers import notify
 from realtime.workers.process import LOOK_SECONDS, WorkerProcess
 from realtime.workers.restarts import Restarts
 from realtime.workers.seat import Seat
-from realtime.workers.table import Table
+from realtime.workers.table import START_SECONDS, Table
 from realtime.workers.tokens import PLACE
-
-# Time for a worker to serve, or to be ready where it replaces one.
-START_SECONDS: Final = 30.0
 
 # What a worker needs beyond its drain, before it is killed.
 MORE_SECONDS: Final = 5.0

@@ -24,6 +24,8 @@ PLACES: Final = 16_384
 
 # A worker that has not written for so long is hung: 100 times what it takes at worst.
 HUNG_SECONDS: Final = 30.0
+# Time for a new one to serve; it takes 1.5 on a quiet machine.
+START_SECONDS: Final = 60.0
 
 # Clear of any page boundary that matters: the head's size in bytes.
 _HEAD_BYTES: Final = 4_096
@@ -113,7 +115,8 @@ class Row(ctypes.Structure):
     @property
     def is_hung(self) -> bool:
         """Whether nothing was heard of it for too long."""
-        return time.monotonic() - self.heartbeat > HUNG_SECONDS
+        most = START_SECONDS if self.state == State.STARTING else HUNG_SECONDS
+        return time.monotonic() - self.heartbeat > most
 
 
 class Table:

@@ -9,7 +9,7 @@ import os
 from contextlib import suppress
 from typing import Final
 
-from realtime.images.decoder_pool import DECODERS
+from realtime.images.places import DECODERS
 from realtime.workers.table import Row
 
 PLACE: Final = b"."

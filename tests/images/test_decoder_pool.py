@@ -13,8 +13,9 @@ import pytest
 from realtime.errors import InvalidError, TooLargeError, UnavailableError
 from realtime.images import decoder_pool
 from realtime.images.decode import Limits, decode_image
-from realtime.images.decoder_pool import DECODERS, ImageDecoders
+from realtime.images.decoder_pool import ImageDecoders
 from realtime.images.jpeg import SCANS
+from realtime.images.places import DECODERS
 from tests.kit.pictures import picture, with_scans
 from tests.kit.waiting import wait_until
 

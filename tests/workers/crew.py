@@ -5,7 +5,7 @@ import json
 import re
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.kit.nodes import HOST, NodeProcess
 from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until, wait_until_sync
 
 # Three interpreters start, one of them after the other.
-START_SECONDS = 30_000 * MS
+START_SECONDS = 60_000 * MS
 STOP_SECONDS = 20_000 * MS
 
 SAMPLE = re.compile(r"^(\w+)\{(.*)\} (\S+)$", re.M)
@@ -101,7 +101,10 @@ class Crew:
 
 @contextmanager
 def crew(
-    redis_url: str | None, count: int = 3, *flags: str, **variables: str
+    redis_url: str | None,
+    count: int = 3,
+    *flags: str,
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[Crew]:
     """Run a server with workers until the block ends; it ends in good order.
 
@@ -112,7 +115,9 @@ def crew(
         variables: Environment variables.
     """
     redis = () if redis_url is None else ("--redis-url", redis_url)
-    node = NodeProcess(*redis, "--workers", str(count), *flags, **variables)
+    node = NodeProcess(
+        *redis, "--workers", str(count), *flags, port=0, **(variables or {})
+    )
     node.start()
     try:
         wait_until_sync(
@@ -158,11 +163,9 @@ class Line:
         async with asyncio.timeout(DEADLINE_SECONDS):
             return await self._reader.readexactly(size)
 
-    async def ask(
-        self, method: str, path: str, body: bytes = b"", **headers: str
-    ) -> tuple[int, str]:
+    async def ask(self, method: str, path: str, body: bytes = b"") -> tuple[int, str]:
         """Send a request and return status and body of its answer."""
-        self.write(request(method, path, body, **headers))
+        self.write(request(method, path, body))
         return await self.answer()
 
     async def handshake(self) -> str:
@@ -183,12 +186,17 @@ async def line(port: int) -> AsyncIterator[Line]:
         writer.transport.abort()
 
 
-def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
+def request(
+    method: str,
+    path: str,
+    body: bytes = b"",
+    headers: Mapping[str, str] | None = None,
+) -> bytes:
     """Return the bytes of a request."""
     lines = [
         f"{method} {path} HTTP/1.1",
         f"Host: {HOST}",
-        *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items()),
+        *(f"{name}: {value}" for name, value in (headers or {}).items()),
         *([f"Content-Length: {len(body)}"] if body else []),
     ]
     return "\r\n".join([*lines, "", ""]).encode() + body

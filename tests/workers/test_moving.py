@@ -95,10 +95,9 @@ async def test_a_long_body_comes_whole(three: Crew) -> None:
 
 async def test_a_websocket_reaches_the_session_that_it_upgrades(three: Crew) -> None:
     """With what the client sent in one segment with its handshake."""
-    headers = {name.replace("-", "_"): value for name, value in UPGRADE.items()}
     for sid in (await sessions_everywhere(three)).values():
         async with line(three.node.port) as one:
-            asked = request("GET", path_of(sid, "websocket"), **headers)
+            asked = request("GET", path_of(sid, "websocket"), headers=UPGRADE)
             one.write(asked + client_frame("2probe"))
             assert (await one.answer())[0] == 101
             assert await one.read(8) == b"\x81\x063probe"

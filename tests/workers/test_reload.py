@@ -12,10 +12,19 @@ import pytest
 
 from tests.kit.fleet import talker
 from tests.kit.members import all_see
+from tests.kit.nodes import NAMESPACE, client
 from tests.kit.waiting import MS, wait_until
 from tests.workers.crew import Crew, crew
 
 pytestmark = pytest.mark.timeout(180)
+
+
+def lives(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+def of_process(pid: int, name: str) -> str:
+    return Path(f"/proc/{pid}/{name}").read_text()
 
 
 async def ask_on(three: Crew, over: asyncio.Event, answers: Counter[object]) -> None:
@@ -74,7 +83,7 @@ async def test_a_version_that_does_not_start_replaces_nothing(
     """The old workers go on, with all who are connected, and it is told."""
     words = tmp_path / "words"
     words.write_text("badword\n")
-    with crew(redis_url, 2, CHATROOM_WORDS_FILE=str(words)) as two:
+    with crew(redis_url, 2, variables={"CHATROOM_WORDS_FILE": str(words)}) as two:
         before = two.workers
         async with talker(two.url, "ann") as ann:
             words.write_bytes(b"\xff\xfe\xff")
@@ -90,7 +99,7 @@ async def test_a_version_that_does_not_start_replaces_nothing(
 
 
 async def test_systemd_is_told(redis_url: str, tmp_path: Path) -> None:
-    """Ready when all serve, reloading and ready again, stopping; and alive meanwhile."""
+    """When all serve, when it reloads and is ready again, stops; and that it lives."""
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(path)
@@ -104,7 +113,8 @@ async def test_systemd_is_told(redis_url: str, tmp_path: Path) -> None:
             except BlockingIOError:
                 return any(text in each for each in said)
 
-        with crew(redis_url, 2, NOTIFY_SOCKET=path, WATCHDOG_USEC="200000") as two:
+        variables = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "200000"}
+        with crew(redis_url, 2, variables=variables) as two:
             assert heard("READY=1")
             await wait_until(lambda: heard("WATCHDOG=1"), "a sign of life")
             said.clear()
@@ -112,24 +122,24 @@ async def test_systemd_is_told(redis_url: str, tmp_path: Path) -> None:
             assert heard("RELOADING=1\nMONOTONIC_USEC=")
             await wait_until(lambda: heard("READY=1"), "it is ready again")
             for worker in two.workers:
-                told = Path(f"/proc/{worker.pid}/environ").read_text()
-                assert "NOTIFY_SOCKET" not in told
+                assert "NOTIFY_SOCKET" not in of_process(worker.pid, "environ")
         assert heard("STOPPING=1")
 
 
 async def test_the_end_is_in_good_order(tmp_path: Path) -> None:
     """Workers go before the embedded Valkey; nothing is left, not even killed."""
     with crew(None, 2, "--data-dir", str(tmp_path)) as two:
-        async with talker(two.url, "ann") as ann:
+        async with client(two.node, "ann") as sio:
+            told: list[object] = []
+            sio.on("closing", told.append, namespace=NAMESPACE)
             pids = [each.pid for each in two.workers]
             two.node.terminate()
-            await wait_until(lambda: ann.kept, "told that it closes")
+            await wait_until(lambda: told, "told that it closes")
             assert await two.node.ended() == 0
             output = two.node.output
         assert "is killed" not in output
-        assert "WARNING" not in output, output
-        for pid in pids:
-            assert not Path(f"/proc/{pid}").exists()
+        assert "ERROR" not in output, output
+        assert not any(map(lives, pids))
 
 
 async def test_workers_do_not_outlive_a_supervisor_that_was_killed(
@@ -140,7 +150,7 @@ async def test_workers_do_not_outlive_a_supervisor_that_was_killed(
         pids = [each.pid for each in two.workers]
         two.node.kill()
         await wait_until(
-            lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids),
+            lambda: not any(map(lives, pids)),
             "they are gone",
             seconds=20_000 * MS,
         )
