@@ -59,8 +59,7 @@ class Balance:
 
     def other(self) -> Row | None:
         """Return the other worker that has the fewest sessions, if one is ready."""
-        ready = (row for row in self._table.rows if row.state == State.READY)
-        others = (row for row in ready if row.number != self._own.number)
+        others = (row for row in self._table.ready() if row.number != self._own.number)
         return min(others, key=self._expected, default=None)
 
     @property

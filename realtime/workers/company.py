@@ -11,7 +11,7 @@ from realtime.redis.embedded import GONE, NO_SPACE
 from realtime.workers.channel import Busy, Channel
 from realtime.workers.scrape import family, join
 from realtime.workers.seat import Seat
-from realtime.workers.table import Row, SharedCounts, State, Table
+from realtime.workers.table import Row, SharedCounts, Table
 from realtime.workers.tokens import SharedPlaces
 
 # The kind of a message that asks for numbers; the descriptor is where to write them.
@@ -60,13 +60,11 @@ class Company(Neighbours):
         """
         if self._table.head.stopping:
             return own or ["The node is going down."]
-        if own and any(row.state == State.READY for row in self._table.rows):
-            return []
-        return own
+        return [] if any(self._table.ready()) else own
 
     def warnings(self, own: Sequence[str]) -> Sequence[str]:
         """Return what does not work, and which workers do not."""
-        found = {row.slot for row in self._table.rows if row.state == State.READY}
+        found = {row.slot for row in self._table.ready()}
         missing = sorted(set(range(self._table.head.workers)) - found)
         return [*own, *(f"Worker {slot} is not ready." for slot in missing)]
 

@@ -162,6 +162,7 @@ class Mover:
         number: This worker's.
         channel: The way to the others.
         balance: Who takes new sessions.
+        is_silent: Tells whether a worker of some number is not heard of.
         held: Counts what is held of requests that have only begun.
 
     Attributes:
@@ -177,12 +178,14 @@ class Mover:
         number: int,
         channel: Channel,
         balance: Balance,
+        is_silent: Callable[[int], bool],
         held: HeldBytes,
     ) -> None:
         self._server = server
         self._number = number
         self._channel = channel
         self._balance = balance
+        self._is_silent = is_silent
         self._held = held
         self._waiting_bytes = 0
         self.is_leaving = False
@@ -222,7 +225,10 @@ class Mover:
     def moves(self, handler: MovingHandler, data: bytes, asked: Asked) -> bool:
         """Hand a connection over, if its request is another worker's."""
         if asked.number is not None and asked.number != self._number:
-            self._try(handler, data, asked.number, "session")
+            if self._is_silent(asked.number):
+                self._give_up(handler, data)
+            else:
+                self._try(handler, data, asked.number, "session")
             return True
         if asked.is_handshake:
             number = self._balance.choose()

@@ -73,6 +73,7 @@ class WorkerPort(OwnPort):
             number=self._seat.number,
             channel=self._channel,
             balance=self._balance,
+            is_silent=self._table.is_silent,
             held=engine.held_bytes,
         )
         self._company.meet(self._channel, self._mover.moved)

@@ -75,7 +75,7 @@ class WorkerProcess:
     @property
     def is_ready(self) -> bool:
         """Whether it can serve whoever comes."""
-        return self.row.state == State.READY
+        return self.row.is_ready
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal, if it lives."""

@@ -24,6 +24,8 @@ PLACES: Final = 16_384
 
 # A worker that has not written for so long is hung: 100 times what it takes at worst.
 HUNG_SECONDS: Final = 30.0
+# The others leave it out long before that: nothing is handed to it.
+SILENT_SECONDS: Final = 5.0
 # Time for a new one to serve; it takes 1.5 on a quiet machine.
 START_SECONDS: Final = 60.0
 
@@ -47,10 +49,6 @@ class State(enum.IntEnum):
     """It sends its clients away."""
     DEAD = 5
     """It has ended, and what it listed of its sessions is there still."""
-
-
-# Those that take connections.
-SERVES: Final = frozenset({State.SERVING, State.READY})
 
 
 class Head(ctypes.Structure):
@@ -110,13 +108,27 @@ class Row(ctypes.Structure):
     @property
     def serves(self) -> bool:
         """Whether it takes connections."""
-        return self.state in SERVES
+        return self.state in (State.SERVING, State.READY) and not self.is_silent
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can serve whoever comes."""
+        return self.state == State.READY and not self.is_silent
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing was heard of it for a while."""
+        return self._silence_seconds > SILENT_SECONDS
 
     @property
     def is_hung(self) -> bool:
         """Whether nothing was heard of it for too long."""
-        most = START_SECONDS if self.state == State.STARTING else HUNG_SECONDS
-        return time.monotonic() - self.heartbeat > most
+        is_new = self.state == State.STARTING
+        return self._silence_seconds > (START_SECONDS if is_new else HUNG_SECONDS)
+
+    @property
+    def _silence_seconds(self) -> float:
+        return time.monotonic() - self.heartbeat
 
 
 class Table:
@@ -160,6 +172,14 @@ class Table:
     def serving(self) -> Iterator[Row]:
         """Yield the rows of workers that take connections."""
         return (row for row in self.rows if row.serves)
+
+    def ready(self) -> Iterator[Row]:
+        """Yield the rows of workers that can serve whoever comes."""
+        return (row for row in self.rows if row.is_ready)
+
+    def is_silent(self, number: int) -> bool:
+        """Tell whether there is a worker of this number that is not heard of."""
+        return any(row.number == number and row.is_silent for row in self.rows)
 
     def take_row(self, *, slot: int, number: int) -> int:
         """Return the index of a row for a new worker; of a dead one if none is free."""

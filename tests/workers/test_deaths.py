@@ -139,39 +139,37 @@ async def test_who_is_gone_with_a_worker_is_gone_at_once(redis_url: str) -> None
 
 async def test_a_worker_that_hangs_keeps_nobody_waiting(redis_url: str) -> None:
     """Its sessions are refused after a moment; new ones are somebody else's."""
+    packet = b'40/chat,{"user":"ann"}'
     with crew(redis_url) as three:
         sids = await sessions_everywhere(three)
+        paths = {n: f"{PATH.format('polling')}&sid={sid}" for n, sid in sids.items()}
         victim = three.workers[0]
+
+        async def asked(number: int) -> int:
+            async with line(three.node.port) as one:
+                return (await one.ask("POST", paths[number], packet))[0]
+
+        async def is_refused() -> bool:
+            try:
+                # What was handed to it before that was noticed waits with it.
+                async with asyncio.timeout(500 * MS):
+                    return await asked(victim.number) == 503
+            except TimeoutError:
+                return False
+
         os.kill(victim.pid, signal.SIGSTOP)
         try:
-            async with AsyncExitStack() as stack:
-                lines = [
-                    await stack.enter_async_context(line(three.node.port))
-                    for _ in range(400)
-                ]
-                # Those that the kernel has put in its queue wait with it; of the rest
-                # as many are handed over as there is place for.
-                path = f"{PATH.format('polling')}&sid={sids[victim.number]}"
-                asked = [asyncio.create_task(each.ask("GET", path)) for each in lines]
-
-                async def is_busy() -> bool:
-                    return any(
-                        each.done() and not each.cancelled() and each.result()[0] == 503
-                        for each in asked
-                    )
-
-                await wait_until(is_busy, "some are refused")
-                for each in asked:
-                    each.cancel()
-                await asyncio.gather(*asked, return_exceptions=True)
-            others = {number for number in sids if number != victim.number}
-            for number in others:
+            await wait_until(is_refused, "its session is refused")
+            for _ in range(20):
                 async with line(three.node.port) as one:
-                    path = f"{PATH.format('polling')}&sid={sids[number]}"
-                    packet = b'40/chat,{"user":"ann"}'
-                    assert await one.ask("POST", path, packet) == (200, "ok")
+                    assert mark_of(await one.handshake()) != victim.number
+            for number in sids.keys() - {victim.number}:
+                assert await asked(number) == 200
         finally:
             os.kill(victim.pid, signal.SIGCONT)
+
+        await sessions_everywhere(three)
+        assert three.workers[0] == victim
 
 
 @pytest.mark.long
