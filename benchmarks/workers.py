@@ -43,7 +43,7 @@ MODES: Final = {"B": f"closed {4 * ROOMS}", "D2": "rate 200"}
 # Longest delivery, of 99 in 100, that a person does not feel.
 P99_MS: Final = 50.0
 # The first rate that is tried, and how much more each time, in messages a second.
-FIRST_RATE: Final = 200
+FIRST_RATE: Final = 50
 GROWTH: Final = 1.3
 
 
@@ -106,7 +106,7 @@ def served(count: int, folder: Path, *, pinned: bool) -> Iterator[Served]:
         pinned: Whether it has a core of its own; otherwise all share both.
     """
     program, _raw = compile_programs(BUILD)
-    tokens = write_tokens(folder / "tokens", (f"u{i}" for i in range(SESSIONS)))
+    tokens = write_tokens(folder / "tokens", (f"u{i}" for i in range(2 * SESSIONS)))
     cores = {SERVER_CORE} if pinned else {SERVER_CORE, LOAD_CORE}
     with contextlib.ExitStack() as stack:
         valkey, port = stack.enter_context(running_valkey(folder, LOAD_CORE))
@@ -134,6 +134,8 @@ def served(count: int, folder: Path, *, pinned: bool) -> Iterator[Served]:
         if not pinned:
             os.sched_setaffinity(process.pid, cores)
         load = LoadGenerator(process)
+        # Each worker's first sessions cost more: its code has never run.
+        load.connect(SESSIONS, ROOMS, "warm-")
         before = cpu_of(node)
         connected = load.connect(SESSIONS, ROOMS, "w-")
         spent = cpu_of(node) - before
