@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import statistics
+import subprocess
 import tempfile
 import threading
 import urllib.request
@@ -39,6 +40,9 @@ ROOMS: Final = SESSIONS // ROOM_SESSIONS
 
 # Case B: as many messages in flight as a busy server has; case D2: one now and then.
 MODES: Final = {"B": f"closed {4 * ROOMS}", "D2": "rate 200"}
+
+# For all workers to go, with hundreds of sessions.
+STOP_SECONDS: Final = 30.0
 
 # Longest delivery, of 99 in 100, that a person does not feel.
 P99_MS: Final = 50.0
@@ -118,8 +122,7 @@ def served(count: int, folder: Path, *, pinned: bool) -> Iterator[Served]:
             environment=chatroom_environment(f"redis://127.0.0.1:{port}", folder),
         )
         node.start()
-        stack.callback(node.kill)
-        stack.callback(node.signal, signal.SIGTERM)
+        stack.callback(_stop, node)
         # Before it starts others: they may use no more than it.
         os.sched_setaffinity(node.process.pid, cores)
         node.wait_ready()
@@ -140,6 +143,13 @@ def served(count: int, folder: Path, *, pinned: bool) -> Iterator[Served]:
         connected = load.connect(SESSIONS, ROOMS, "w-")
         spent = cpu_of(node) - before
         yield Served(node, load, connected, spent * 1e6 / SESSIONS)
+
+
+def _stop(node: NodeProcess) -> None:
+    node.signal(signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        node.process.wait(STOP_SECONDS)
+    node.kill()
 
 
 def costs(count: int, folder: Path, seconds: float) -> Figures:

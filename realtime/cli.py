@@ -14,6 +14,7 @@ from realtime.auth.tokens import make_token
 from realtime.errors import StartError
 from realtime.node.settings import Settings
 from realtime.node.settings_io import describe, load_settings, to_markdown
+from realtime.workers import notify
 from schemas.routes import Scope
 from verify.plan import add_arguments
 
@@ -313,6 +314,7 @@ def _announce(settings: Settings, url: str) -> None:
         _tell(
             f"Serving at {url} without the demo page, which is not built.", sys.stdout
         )
+    notify.notify(notify.READY)
 
 
 def _tell(line: str, stream: TextIO) -> None:

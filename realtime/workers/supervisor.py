@@ -84,7 +84,6 @@ async def supervise(
             stack.push_async_callback(crew.end)
             if await signals.unless_stopped(crew.start()):
                 announce(page_address(settings.host, port))
-                notify.notify(notify.READY)
                 await _look_on(crew, table, valkey, signals)
             notify.notify(notify.STOPPING)
         _logger.info("Stopped.")
