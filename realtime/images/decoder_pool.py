@@ -50,6 +50,9 @@ EXIT_SECONDS: Final = 2
 # before it makes way: others of the machine may wait for its place.
 IDLE_SECONDS: Final = 1.0
 
+# Between two looks whether one that was killed is gone.
+GONE_SECONDS: Final = 0.01
+
 _Answer = tuple[dict[str, Any], list[bytes]]
 _ERRORS: Final = {kind.code: kind for kind in (InvalidError, TooLargeError)}
 _logger = logging.getLogger(__name__)
@@ -172,9 +175,15 @@ class ImageDecoders:
     def _retire(self, decoder: "_Decoder") -> None:
         if decoder in self._idle:
             self._idle.remove(decoder)
-            # It is at no image: gone as soon as it is told to.
             decoder.kill()
+            self._give_when_gone(decoder)
+
+    def _give_when_gone(self, decoder: "_Decoder") -> None:
+        """Give the place of one that was killed back, but not before it is gone."""
+        if decoder.is_gone:
             self._give_place()
+        else:
+            decoder.wait(GONE_SECONDS, lambda: self._give_when_gone(decoder))
 
     async def _end(self, decoder: "_Decoder") -> None:
         try:
@@ -266,6 +275,11 @@ class _Decoder:
         if sum(sizes) > most_bytes:
             return None
         return said, [await answers.readexactly(size) for size in sizes]
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the process has ended."""
+        return self._process.returncode is not None
 
     def wait(self, seconds: float, then: Callable[[], None]) -> None:
         """Have something done if it is not :meth:`stop_waiting` before."""

@@ -56,8 +56,10 @@ async def returner(
     url: str, user: str, transports: list[str]
 ) -> AsyncIterator[Returner]:
     """Connect until the block ends."""
+    # Its own, which it would not close when it comes back over polling.
+    http = aiohttp.ClientSession()
     sio = socketio.AsyncClient(
-        reconnection_delay=50 * MS, reconnection_delay_max=200 * MS
+        reconnection_delay=50 * MS, reconnection_delay_max=200 * MS, http_session=http
     )
     made = Returner(sio, user)
     try:
@@ -73,6 +75,7 @@ async def returner(
         assert not made.faults, made.faults
     finally:
         await sio.shutdown()
+        await http.close()
 
 
 async def people(three: Crew, stack: AsyncExitStack, count: int) -> list[Returner]:
@@ -165,6 +168,8 @@ async def test_a_worker_that_hangs_keeps_nobody_waiting(redis_url: str) -> None:
                     assert mark_of(await one.handshake()) != victim.number
             for number in sids.keys() - {victim.number}:
                 assert await asked(number) == 200
+            up = await three.numbers("chatroom_worker_up")
+            assert up == {"0": 0, "1": 1, "2": 1}
         finally:
             os.kill(victim.pid, signal.SIGCONT)
 

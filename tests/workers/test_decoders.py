@@ -1,0 +1,90 @@
+"""Images of all workers are decoded by two processes of the machine."""
+
+import asyncio
+import os
+import signal
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import socketio
+
+from realtime.engineio.sid_marks import mark_of
+from realtime.images.places import DECODERS
+from tests.kit.members import Member
+from tests.kit.nodes import NAMESPACE
+from tests.kit.pictures import picture
+from tests.kit.waiting import DEADLINE_SECONDS, wait_until
+from tests.workers.crew import START_SECONDS, Crew, crew
+
+pytestmark = pytest.mark.timeout(180)
+
+PEOPLE = 9
+
+
+def children(pid: int) -> list[int]:
+    try:
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except FileNotFoundError:
+        return []
+    return list(map(int, found.split()))
+
+
+def decoders(three: Crew) -> list[int]:
+    """Return the processes that decode images, of all workers."""
+    return [pid for each in three.workers for pid in children(each.pid)]
+
+
+async def test_there_are_no_more_than_two(redis_url: str, tmp_path: Path) -> None:
+    """However many workers want one; idle ones make way, a dead worker's is freed."""
+    with crew(redis_url, 3, "--data-dir", str(tmp_path)) as three:
+        async with AsyncExitStack() as stack:
+            people: dict[int, list[Member]] = {}
+            for n in range(PEOPLE):
+                sio = socketio.AsyncClient(reconnection=False)
+                stack.push_async_callback(sio.shutdown)
+                await sio.connect(
+                    three.url,
+                    namespaces=[NAMESPACE],
+                    auth={"user": f"user{n}"},
+                    transports=["websocket"],
+                    wait_timeout=DEADLINE_SECONDS,
+                )
+                member = Member(sio, f"user{n}")
+                await member.join()
+                people.setdefault(mark_of(sio.eio.sid), []).append(member)
+            assert len(people) == 3
+
+            async def send(member: Member, client_id: str) -> None:
+                image = {"room": "42", "clientId": client_id, "type": "image"}
+                await member.do("send", {**image, "image": picture("PNG", (20, 10))})
+
+            async def send_all(round_: str) -> int:
+                """Have everybody send one; return the most decoders that were seen."""
+                everybody = [each for group in people.values() for each in group]
+                sending = asyncio.gather(
+                    *(send(each, f"{round_}{n}") for n, each in enumerate(everybody))
+                )
+                most = 0
+                while not sending.done():
+                    most = max(most, len(decoders(three)))
+                    await asyncio.sleep(0)
+                await sending
+                return most
+
+            assert 1 <= await send_all("a") <= DECODERS
+            await wait_until(lambda: not decoders(three), "idle ones make way")
+
+            # One that dies with a place in its hands.
+            number, group = next(iter(people.items()))
+            await send(group[0], "b")
+            victim = next(each for each in three.workers if each.number == number)
+            assert children(victim.pid)
+            os.kill(victim.pid, signal.SIGKILL)
+            del people[number]
+            await wait_until(
+                lambda: len(three.workers) == 3, "another one", seconds=START_SECONDS
+            )
+            assert 1 <= await send_all("c") <= DECODERS + len(decoders(three))
+            await wait_until(lambda: not decoders(three), "idle ones make way")
+            assert await send_all("d") == DECODERS
