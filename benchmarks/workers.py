@@ -15,9 +15,11 @@ import statistics
 import subprocess
 import tempfile
 import threading
+import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +35,7 @@ from benchmarks.servers import chatroom_environment
 from benchmarks.tokens import write_tokens
 from verify.harness.nodes import NodeProcess
 
+PARTS: Final = ("costs", "rates", "death")
 COUNTS: Final = (1, 2, 4)
 SESSIONS: Final = 400
 ROOM_SESSIONS: Final = 10
@@ -40,6 +43,10 @@ ROOMS: Final = SESSIONS // ROOM_SESSIONS
 
 # Case B: as many messages in flight as a busy server has; case D2: one now and then.
 MODES: Final = {"B": f"closed {4 * ROOMS}", "D2": "rate 200"}
+
+# For all workers to serve, one core for all of them.
+START_SECONDS: Final = 120.0
+POLL_SECONDS: Final = 0.05
 
 # For all workers to go, with hundreds of sessions.
 STOP_SECONDS: Final = 30.0
@@ -125,7 +132,7 @@ def served(count: int, folder: Path, *, pinned: bool) -> Iterator[Served]:
         stack.callback(_stop, node)
         # Before it starts others: they may use no more than it.
         os.sched_setaffinity(node.process.pid, cores)
-        node.wait_ready()
+        _wait_until_ready(node)
         process = stack.enter_context(
             running(
                 [str(program), str(node.port), str(tokens), "10000", "100"],
@@ -143,6 +150,14 @@ def served(count: int, folder: Path, *, pinned: bool) -> Iterator[Served]:
         connected = load.connect(SESSIONS, ROOMS, "w-")
         spent = cpu_of(node) - before
         yield Served(node, load, connected, spent * 1e6 / SESSIONS)
+
+
+def _wait_until_ready(node: NodeProcess) -> None:
+    until = time.monotonic() + START_SECONDS
+    while not node.is_serving():
+        if not node.running or time.monotonic() > until:
+            raise RuntimeError(f"the server does not start:\n{node.output}")
+        time.sleep(POLL_SECONDS)
 
 
 def _stop(node: NodeProcess) -> None:
@@ -231,9 +246,19 @@ def _median(rounds: list[Figures], name: str) -> float:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.workers", description=__doc__)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5.0)
     return parser.parse_args()
+
+
+def _measured(
+    name: str, count: int, number: int, measure: Callable[[Path], Figures]
+) -> Figures:
+    with tempfile.TemporaryDirectory(prefix="chatroom-bench-") as folder:
+        found = measure(Path(folder))
+    print(f"{number} {name} {count} {json.dumps(found)}", flush=True)
+    return found
 
 
 def main() -> None:
@@ -243,24 +268,26 @@ def main() -> None:
     found: dict[int, list[Figures]] = {count: [] for count in COUNTS}
     rates: dict[int, list[Figures]] = {1: [], 2: []}
     deaths: list[Figures] = []
+    seconds = given.seconds
     for number in range(given.rounds):
-        for count in COUNTS:
-            with tempfile.TemporaryDirectory(prefix="chatroom-bench-") as name:
-                found[count].append(costs(count, Path(name), given.seconds))
-            print(f"{number} costs {count} {json.dumps(found[count][-1])}", flush=True)
-        for count in rates:
-            with tempfile.TemporaryDirectory(prefix="chatroom-bench-") as name:
-                rates[count].append(capacity(count, Path(name), given.seconds))
-            print(f"{number} rate {count} {json.dumps(rates[count][-1])}", flush=True)
-        with tempfile.TemporaryDirectory(prefix="chatroom-bench-") as name:
-            deaths.append(death(Path(name), given.seconds))
-        print(f"{number} death {json.dumps(deaths[-1])}", flush=True)
+        for count in COUNTS if "costs" in given.parts else ():
+            measure = partial(costs, count, seconds=seconds)
+            found[count].append(_measured("costs", count, number, measure))
+        for count in rates if "rates" in given.parts else ():
+            measure = partial(capacity, count, seconds=seconds)
+            rates[count].append(_measured("rates", count, number, measure))
+        if "death" in given.parts:
+            measure = partial(death, seconds=seconds)
+            deaths.append(_measured("death", 2, number, measure))
     print(json.dumps(describe()))
-    print(table(found))
-    both = [_median(rates[count], "messages_a_second") for count in (1, 2)]
-    print(f"Two cores for all: {both[0]:.0f} and {both[1]:.0f} messages a second.")
-    calm, after = (_median(deaths, name) for name in ("calm_ms", "death_ms"))
-    print(f"A worker is killed: p99 {calm:.1f} ms before, {after:.1f} ms after.")
+    if "costs" in given.parts:
+        print(table(found))
+    if "rates" in given.parts:
+        both = [_median(rates[count], "messages_a_second") for count in (1, 2)]
+        print(f"Two cores for all: {both[0]:.0f} and {both[1]:.0f} messages a second.")
+    if deaths:
+        calm, after = (_median(deaths, name) for name in ("calm_ms", "death_ms"))
+        print(f"A worker is killed: p99 {calm:.1f} ms before, {after:.1f} ms after.")
 
 
 if __name__ == "__main__":
