@@ -8,6 +8,7 @@ The private names of aiohttp in use are those of its ``RequestHandler``.
 """
 
 import asyncio
+import os
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -202,10 +203,26 @@ class Mover:
 
     def take(self, brought: bytes, descriptor: int) -> None:
         """Take a connection that another worker hands over."""
-        self.moved["taken"] += 1
         if read(brought).is_handshake:
+            if self.is_leaving and self._pass_on(brought, descriptor):
+                return
             self._balance.began()
+        self.moved["taken"] += 1
         adopt(socket.socket(fileno=descriptor), self.handler(brought))
+
+    def _pass_on(self, brought: bytes, descriptor: int) -> bool:
+        """Hand on what was sent before it was known that this worker goes."""
+        there = self._balance.other()
+        if there is None:
+            return False
+        try:
+            sent = self._channel.send(there.number, CONNECTION, brought, descriptor)
+        except Busy:
+            return False
+        if sent:
+            self.moved["new"] += 1
+            os.close(descriptor)
+        return sent
 
     # what a connection asks
 
