@@ -67,7 +67,7 @@ async def test_a_reload_is_not_felt(redis_url: str) -> None:
             assert answers[401] > 100
             texts = [text for each in crowd[:3] for text in each.sent]
             for each in crowd:
-                assert not each.refusals, each.refusals
+                assert not each.refusals, (each.refusals, three.node.output)
             await wait_until(
                 lambda: all(len(each.texts()) == len(texts) for each in crowd), "all"
             )
