@@ -10,7 +10,6 @@ import errno
 import logging
 import os
 import socket
-from collections import Counter
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +22,9 @@ MESSAGE_BYTES: Final = 96 * 1024
 # Messages taken from one worker in a turn of the event loop, each some 0.2 ms of work
 # with its request; as many as connections are.
 A_TURN: Final = 16
+
+# Until a worker without a place for one more descriptor tries again.
+AGAIN_SECONDS: Final = 1.0
 
 # Messages that may wait to be taken, of all workers that connect in one moment.
 _BACKLOG: Final = 128
@@ -58,19 +60,19 @@ class Channel:
         number: This worker's.
         took: Called with the kind, the data and the descriptor of each message; the
             descriptor is the callee's then.
-
-    Attributes:
-        lost: How often a descriptor could not be taken: this process has no place.
+        lost: Called when a descriptor could not be taken: this process has no place.
     """
 
-    def __init__(self, folder: Path, number: int, took: Took) -> None:
+    def __init__(
+        self, folder: Path, number: int, *, took: Took, lost: Callable[[], None]
+    ) -> None:
         self._folder = folder
         self._path = path_of(folder, number)
         self._took = took
+        self._lost = lost
         self._listener: socket.socket | None = None
         self._from: set[socket.socket] = set()
         self._to: dict[int, socket.socket] = {}
-        self.lost: Counter[str] = Counter()
 
     def open(self) -> None:
         """Listen to the others.
@@ -150,12 +152,24 @@ class Channel:
 
     def _accept(self) -> None:
         listener = self._listener
-        with suppress(BlockingIOError):
+        loop = asyncio.get_running_loop()
+        try:
             while listener is not None:
                 made, _address = listener.accept()
                 made.setblocking(False)
                 self._from.add(made)
-                asyncio.get_running_loop().add_reader(made, self._take, made)
+                loop.add_reader(made, self._take, made)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            # As asyncio does it: it would be called again at once, for ever.
+            _logger.error("Another worker cannot be listened to: %s.", error.strerror)
+            loop.remove_reader(listener)
+            loop.call_later(AGAIN_SECONDS, self._accept_again)
+
+    def _accept_again(self) -> None:
+        if self._listener is not None:
+            asyncio.get_running_loop().add_reader(self._listener, self._accept)
 
     def _let_go(self, connection: socket.socket) -> None:
         if connection in self._from:
@@ -178,7 +192,7 @@ class Channel:
                 self._let_go(connection)
                 return False
             if len(found) != 1 or flags & socket.MSG_CTRUNC:
-                self.lost["descriptors"] += 1
+                self._lost()
                 _logger.error("A connection could not be taken: too many open files.")
                 for each in found:
                     os.close(each)

@@ -191,7 +191,9 @@ class Mover:
         self._waiting_bytes = 0
         self.is_leaving = False
         self.moved: Counter[str] = Counter(
-            dict.fromkeys(("session", "new", "idle", "taken", "gone", "busy"), 0)
+            dict.fromkeys(
+                ("session", "new", "idle", "taken", "gone", "busy", "lost"), 0
+            )
         )
 
     def handler(self, brought: bytes = b"") -> MovingHandler:

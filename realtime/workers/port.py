@@ -68,7 +68,12 @@ class WorkerPort(OwnPort):
             raise RuntimeError("the runner is not set up")
         engine = node.parts.server.eio.engine
         self._node = node
-        self._channel = Channel(self._seat.path, self._seat.number, self._took)
+        self._channel = Channel(
+            self._seat.path,
+            self._seat.number,
+            took=self._took,
+            lost=lambda: self._mover.moved.update(("lost",)),
+        )
         self._balance = Balance(self._table, self._row, lambda: len(engine.sessions))
         self._mover = Mover(
             server,
@@ -87,7 +92,6 @@ class WorkerPort(OwnPort):
     async def leave(self) -> None:
         """Take no more connections, and give the others those that are idle."""
         self._row.state = State.LEAVING
-        await self._tasks.aclose()
         for slot in list(self._listening):
             self._let_go(slot)
         # What was accepted in this turn of the loop begins in the next one.
@@ -104,6 +108,7 @@ class WorkerPort(OwnPort):
         while self._mover.under_way and loop.time() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(LAST_LOOK_SECONDS)
         self._channel.close()
+        await self._tasks.aclose()
 
     def _took(self, kind: bytes, data: bytes, descriptor: int) -> None:
         if kind == CONNECTION:
@@ -117,6 +122,9 @@ class WorkerPort(OwnPort):
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             self._say_how_it_is()
+            if self._row.state == State.LEAVING:
+                # Heard of until the end: its sessions are still handed to it.
+                continue
             await self._stand_in({row.slot for row in self._table.serving()})
             await self._bury()
             numbers = {row.number for row in self._table.rows if row.number}
@@ -128,7 +136,8 @@ class WorkerPort(OwnPort):
         row.heartbeat = time.monotonic()
         row.life = self._node.parts.lease.life.encode()
         self._balance.publish()
-        row.state = State.SERVING if self._node.not_ready() else State.READY
+        if row.state != State.LEAVING:
+            row.state = State.SERVING if self._node.not_ready() else State.READY
 
     async def _listen(self, slot: int) -> None:
         """Take connections of a slot's sockets."""

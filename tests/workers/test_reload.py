@@ -72,8 +72,12 @@ async def test_a_reload_is_not_felt(redis_url: str) -> None:
                 lambda: all(len(each.texts()) == len(texts) for each in crowd), "all"
             )
             await all_see(crowd, crowd[0].texts(), "42")
+
+            async def are_back() -> bool:
+                return sum((await three.numbers("chatroom_sessions")).values()) == 30
+
+            await wait_until(are_back, "all are back")
             counts = await three.numbers("chatroom_sessions")
-            assert sum(counts.values()) == 30
             assert all(7 <= each <= 13 for each in counts.values()), counts
 
 
