@@ -152,9 +152,11 @@ class Channel:
 
     def _accept(self) -> None:
         listener = self._listener
+        if listener is None:
+            return
         loop = asyncio.get_running_loop()
         try:
-            while listener is not None:
+            while True:
                 made, _address = listener.accept()
                 made.setblocking(False)
                 self._from.add(made)

@@ -35,6 +35,11 @@ AGAIN_SECONDS: Final = 0.01
 # whose user is not known yet.
 WAITING_BYTES: Final = 64 * 1024 * 1024
 
+# What may become of a connection. Handed over: for its session, as a new one, or since
+# this worker goes; taken; kept, for there was nobody; refused, for the other one hangs;
+# and lost, for this process has no descriptor left.
+OUTCOMES: Final = ("session", "new", "idle", "taken", "gone", "busy", "lost")
+
 # Answers without a word: who wrote so early, or to a worker that hangs, is a program.
 _REFUSED: Final = "HTTP/1.1 {}\r\nContent-Length: 0\r\nConnection: close\r\n{}\r\n"
 _BUSY: Final = _REFUSED.format("503 Service Unavailable", "Retry-After: 1\r\n").encode()
@@ -190,11 +195,7 @@ class Mover:
         self._held = held
         self._waiting_bytes = 0
         self.is_leaving = False
-        self.moved: Counter[str] = Counter(
-            dict.fromkeys(
-                ("session", "new", "idle", "taken", "gone", "busy", "lost"), 0
-            )
-        )
+        self.moved: Counter[str] = Counter(dict.fromkeys(OUTCOMES, 0))
 
     def handler(self, brought: bytes = b"") -> MovingHandler:
         """Return a protocol for a new connection, with what it has brought."""
