@@ -9,9 +9,10 @@ from realtime.engineio.event_loop import adopt
 from realtime.node.neighbours import Neighbours
 from realtime.redis.embedded import GONE, NO_SPACE
 from realtime.workers.channel import Busy, Channel
+from realtime.workers.counts import SharedCounts
 from realtime.workers.scrape import family, join
 from realtime.workers.seat import Seat
-from realtime.workers.table import Row, SharedCounts, Table
+from realtime.workers.table import Row, Table
 from realtime.workers.tokens import SharedPlaces
 
 # The kind of a message that asks for numbers; the descriptor is where to write them.

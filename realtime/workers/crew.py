@@ -116,7 +116,7 @@ class Crew:
             due = slot.restarts.due
             if slot.current is None and not slot.others and due and now >= due:
                 slot.restarts.due = None
-                slot.current = await self._spawn(slot)
+                await self._start_again(slot)
         if all(slot.restarts.has_given_up for slot in self._slots):
             raise StartError("The workers end again and again; the log says why.")
 
@@ -149,6 +149,14 @@ class Crew:
             if time.monotonic() > deadline:
                 raise StartError(f"Worker {slot.number} does not start.")
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _start_again(self, slot: _Slot) -> None:
+        try:
+            slot.current = await self._spawn(slot)
+        except OSError as error:
+            # The machine is out of processes or memory: as if it had died.
+            _logger.error("Worker %d cannot be started: %s", slot.number, error)
+            slot.restarts.ended(time.monotonic())
 
     def _ended(self, slot: _Slot, process: WorkerProcess, now: float) -> None:
         """Take note of an end that nobody asked for."""

@@ -14,10 +14,11 @@ from realtime.node.settings_fields import available_cores
 from realtime.node.settings_io import SettingsError, load_settings
 from realtime.workers.asked import Asked, read
 from realtime.workers.balance import Balance
+from realtime.workers.counts import SharedCounts
 from realtime.workers.restarts import DEATHS, Restarts
 from realtime.workers.scrape import join
 from realtime.workers.seat import share_of
-from realtime.workers.table import SharedCounts, State, Table
+from realtime.workers.table import State, Table
 
 # Of the worker 77.
 SID = base64.urlsafe_b64encode(bytes(12) + (77 << 12 | 5).to_bytes(3, "big"))
