@@ -81,10 +81,14 @@ class Arrivals:
         loop = asyncio.get_running_loop()
         loop.add_reader(listener, self._accept, listener, factory)
 
-    def close(self, listener: socket.socket) -> None:
-        """Take no more of them, and hang up on those that wait."""
+    def stop(self, listener: socket.socket) -> None:
+        """Take no more of them; those that wait are served."""
         asyncio.get_running_loop().remove_reader(listener)
         listener.close()
+
+    def close(self, listener: socket.socket) -> None:
+        """Take no more of them, and hang up on those that wait."""
+        self.stop(listener)
         for places in self._waiting.values():
             for made, _factory in places:
                 made.close()

@@ -19,7 +19,6 @@ from realtime.node.settings import Settings
 LISTEN_BACKLOG: Final = 4096
 
 
-
 async def listen(
     runner: web.AppRunner,
     sockets: Sequence[socket.socket],

@@ -17,6 +17,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from realtime.engineio.attempts import Budget
 from realtime.engineio.event_loop import adopt
 from realtime.engineio.held_bytes import HeldBytes
 from realtime.node.http_heads import HEAD_LIMIT_BYTES
@@ -57,6 +58,8 @@ class Mover:
         balance: Who takes new sessions.
         is_silent: Tells whether a worker of some number is not heard of.
         held: Counts what is held of requests that have only begun.
+        arrivals: Connections that may come to nothing here.
+        prove: Counts a connection among them no more: it is another worker's.
 
     Attributes:
         is_leaving: Set when this worker goes: new sessions, and connections between
@@ -73,6 +76,8 @@ class Mover:
         balance: Balance,
         is_silent: Callable[[int], bool],
         held: HeldBytes,
+        arrivals: Budget,
+        prove: Callable[[object], None],
     ) -> None:
         self._server = server
         self._number = number
@@ -80,6 +85,8 @@ class Mover:
         self._balance = balance
         self._is_silent = is_silent
         self._held = held
+        self._arrivals = arrivals
+        self._prove = prove
         self._waiting_bytes = 0
         self.is_leaving = False
         self.moved: Counter[str] = Counter(dict.fromkeys(OUTCOMES, 0))
@@ -98,6 +105,7 @@ class Mover:
                 return
             self._balance.began()
         self.moved["taken"] += 1
+        self._arrivals.take()
         adopt(socket.socket(fileno=descriptor), self.handler(brought))
 
     def _pass_on(self, brought: bytes, descriptor: int) -> bool:
@@ -187,6 +195,7 @@ class Mover:
             descriptor = transport.get_extra_info("socket").fileno()
             if self._channel.send(number, CONNECTION, data, descriptor):
                 self.moved[why] += 1
+                self._prove(handler)
                 handler.detach()
             else:
                 self.moved["gone"] += 1

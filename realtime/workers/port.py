@@ -10,7 +10,8 @@ from typing import Final
 from aiohttp import web
 
 from realtime.node.app import NODE
-from realtime.node.listening import ACCEPTS_A_TURN, LISTEN_BACKLOG, OwnPort
+from realtime.node.arrivals import keep_silent_ones_out
+from realtime.node.listening import LISTEN_BACKLOG, OwnPort
 from realtime.node.settings import Settings
 from realtime.tasks import TaskStack
 from realtime.workers.balance import Balance
@@ -51,7 +52,7 @@ class WorkerPort(OwnPort):
         self.tells_warnings = seat.slot == 0
         self._tasks = TaskStack()
         # By slot, the own one and those whose workers are missing.
-        self._listening: dict[int, list[asyncio.Server]] = {}
+        self._listening: dict[int, list[socket.socket]] = {}
 
     async def take(self, stack: AsyncExitStack) -> None:
         """Have the sockets, which were inherited."""
@@ -82,10 +83,12 @@ class WorkerPort(OwnPort):
             balance=self._balance,
             is_silent=self._table.is_silent,
             held=engine.held_bytes,
+            arrivals=engine.admission.arrivals,
+            prove=node.doors.prove,
         )
         self._company.meet(self._channel, self._mover.moved)
         self._channel.open()
-        await self._listen(self._seat.slot)
+        self._listen(self._seat.slot)
         self._say_how_it_is()
         self._tasks.start(self._look_on(), "worker")
 
@@ -125,7 +128,7 @@ class WorkerPort(OwnPort):
             if self._row.state == State.LEAVING:
                 # Heard of until the end: its sessions are still handed to it.
                 continue
-            await self._stand_in({row.slot for row in self._table.serving()})
+            self._stand_in({row.slot for row in self._table.serving()})
             await self._bury()
             numbers = {row.number for row in self._table.rows if row.number}
             self._channel.forget_all_but(numbers)
@@ -139,25 +142,22 @@ class WorkerPort(OwnPort):
         if row.state != State.LEAVING:
             row.state = State.SERVING if self._node.not_ready() else State.READY
 
-    async def _listen(self, slot: int) -> None:
+    def _listen(self, slot: int) -> None:
         """Take connections of a slot's sockets."""
-        loop = asyncio.get_running_loop()
-        servers = self._listening.setdefault(slot, [])
+        listeners = self._listening.setdefault(slot, [])
         for each in self._by_slot[slot]:
-            # A duplicate, for a server closes its own.
-            servers.append(
-                await loop.create_server(
-                    self._mover.handler, sock=each.dup(), backlog=ACCEPTS_A_TURN
-                )
-            )
+            keep_silent_ones_out(each)
             each.listen(LISTEN_BACKLOG)
+            # A duplicate, which is closed when they are let go.
+            listeners.append(each.dup())
+            self._node.arrivals.listen(listeners[-1], self._mover.handler)
 
     def _let_go(self, slot: int) -> None:
         """Take no more connections of a slot; those that wait there stay."""
         for each in self._listening.pop(slot):
-            each.close()
+            self._node.arrivals.stop(each)
 
-    async def _stand_in(self, serving: set[int]) -> None:
+    def _stand_in(self, serving: set[int]) -> None:
         """Take the connections of slots whose worker is missing, in its place."""
         own, workers = self._seat.slot, len(self._by_slot)
         for slot in range(workers):
@@ -167,7 +167,7 @@ class WorkerPort(OwnPort):
             nearest = min(serving, key=lambda each: (each - slot) % workers)
             if slot not in serving and nearest == own:
                 if slot not in self._listening:
-                    await self._listen(slot)
+                    self._listen(slot)
             elif slot in self._listening:
                 self._let_go(slot)
 
