@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import orjson
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from realtime import json_codec
 from realtime.errors import InvalidError, TooLargeError
@@ -27,6 +28,8 @@ _NUMBER: Final = re.compile(r"[0-9]{1,16}")
 KEY_BYTES: Final = 16
 # Bytes of a request's fingerprint.
 FINGERPRINT_BYTES: Final = 8
+# What reading a body raises if it is no HTTP, or its client is gone.
+BROKEN: Final = (HttpProcessingError, web.RequestPayloadError, ConnectionError)
 KEY_HEADER: Final = "Idempotency-Key"
 
 
@@ -106,6 +109,8 @@ async def _body(request: web.Request) -> dict[str, Any]:
                     )
     except TimeoutError:
         raise _invalid("body", "Did not arrive in time.") from None
+    except BROKEN:
+        raise _invalid("body", "Did not arrive as HTTP has it.") from None
     try:
         found = json_codec.loads(data)
     except ValueError:

@@ -7,6 +7,7 @@ from typing import Final
 
 from aiohttp import BodyPartReader, web
 
+from handlers.api.payload import BROKEN
 from realtime.errors import InvalidError, UnavailableError
 from realtime.images.service import Images
 
@@ -50,7 +51,7 @@ class ImageReader:
                     return await self._part(request)
             except TimeoutError:
                 raise _invalid(PART, "Did not arrive in time.") from None
-            except (ValueError, AssertionError):
+            except (ValueError, AssertionError, *BROKEN):
                 # aiohttp has no error of its own for what is no multipart body.
                 raise _invalid("body", "Must be multipart/form-data.") from None
 

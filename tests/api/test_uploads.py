@@ -88,7 +88,8 @@ async def test_what_is_no_image_is_refused(
     assert (status, problem["code"]) == (413, "too_large")
     status, problem, _ = await asks.ask("POST", "/uploads", {"image": "x"})
     assert status == 400
-    for body in (b"", b"--x", b"--x\r\n\r\n", b"\xff" * 100):
+    broken = b'--x\r\nContent-Disposition: form-data; name="a\x80\x01"\r\n\r\n\r\n--x--'
+    for body in (b"", b"--x", b"--x\r\n\r\n", b"\xff" * 100, broken):
         kind = {"Content-Type": "multipart/form-data; boundary=x"}
         url = f"{nodes[0].url}/api/uploads"
         async with http.post(url, data=body, headers={**asks.headers, **kind}) as bad:
