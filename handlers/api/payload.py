@@ -98,6 +98,16 @@ async def _body(request: web.Request) -> dict[str, Any]:
         return {}
     if request.content_type != "application/json":
         raise _invalid("Content-Type", "Must be application/json.")
+    try:
+        found = json_codec.loads(await _read(request))
+    except ValueError:
+        raise _invalid("body", "Must be JSON.") from None
+    if not isinstance(found, dict):
+        raise _invalid("body", "Must be an object.")
+    return found
+
+
+async def _read(request: web.Request) -> bytes:
     data = b""
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -111,13 +121,7 @@ async def _body(request: web.Request) -> dict[str, Any]:
         raise _invalid("body", "Did not arrive in time.") from None
     except BROKEN:
         raise _invalid("body", "Did not arrive as HTTP has it.") from None
-    try:
-        found = json_codec.loads(data)
-    except ValueError:
-        raise _invalid("body", "Must be JSON.") from None
-    if not isinstance(found, dict):
-        raise _invalid("body", "Must be an object.")
-    return found
+    return data
 
 
 def _query(request: web.Request, route: Route) -> dict[str, Any]:
