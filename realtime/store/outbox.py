@@ -8,6 +8,7 @@ by whoever looks, whatever became of the node. A node that lives looks much soon
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Iterable
 from typing import Final
 
@@ -53,7 +54,8 @@ class Outbox:
         self.active = True
         self.since = 0
         self._fresh_until: dict[str, float] = {}
-        self._marking: dict[str, Awaitable[None]] = {}
+        # Rooms that are being noted, and who waits for that besides.
+        self._marking: dict[str, deque[asyncio.Future[None]]] = {}
         self._generation = 0
         self._written: set[str] = set()
         self._wake = asyncio.Event()
@@ -62,7 +64,13 @@ class Outbox:
         return len(self._fresh_until) + len(self._written)
 
     def is_marked(self, room: str) -> bool:
-        """Tell whether a room is noted for as long as a write takes."""
+        """Tell whether a room is noted for as long as a write takes.
+
+        False as well while somebody waits for that: nobody gets ahead of them.
+        """
+        return room not in self._marking and self._is_fresh(room)
+
+    def _is_fresh(self, room: str) -> bool:
         return (
             time.monotonic() < self._fresh_until.get(room, 0.0)
             and self._redis.generation == self._generation
@@ -71,29 +79,62 @@ class Outbox:
     async def mark(self, room: str) -> None:
         """Note that a room is about to be written to; return when it is noted.
 
-        Those who wait for it go on in the order in which they came.
+        Those who wait for it go on in the order in which they came, one in each turn
+        of the loop, and whoever comes meanwhile after them.
 
         Raises:
             UnavailableError: It could not be noted, so nothing may be written.
         """
+        if room in self._marking:
+            await self._turn(room)
+        else:
+            self._marking[room] = deque()
+        try:
+            if not self._is_fresh(room):
+                await self._note(room)
+        except Exception as error:
+            # All of them, now: each would wait as long for the same answer.
+            for other in self._marking[room]:
+                if not other.done():
+                    other.set_exception(UnavailableError(str(error)))
+            self._marking[room].clear()
+            raise
+        finally:
+            self._let_next(room)
+
+    async def _turn(self, room: str) -> None:
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._marking[room].append(place)
+        try:
+            await place
+        except asyncio.CancelledError:
+            # Cancelled in the turn that was its own: it is the next one's.
+            if not place.cancelled() and not place.exception():
+                self._let_next(room)
+            raise
+
+    def _let_next(self, room: str) -> None:
+        """Let the next one go on who waits until a room is noted."""
+        line = self._marking[room]
+        while line:
+            place = line.popleft()
+            if not place.done():
+                place.set_result(None)
+                return
+        del self._marking[room]
+
+    async def _note(self, room: str) -> None:
         if self._redis.generation != self._generation:
             # Another Redis, perhaps, that lost its last seconds, and marks with them.
             self._generation = self._redis.generation
             self._fresh_until.clear()
-        if self.is_marked(room):
-            return
         began = time.monotonic()
-        marking = self._marking.get(room)
-        if marking is None:
-            marking = self._marking[room] = scripts.outbox_mark(
+        try:
+            await scripts.outbox_mark(
                 self._redis, outbox=keys.OUTBOX, room=room, look_ms=LOOK_MS
             )
-        try:
-            await marking
         except OutcomeUnknownError as error:
             raise UnavailableError(error.message, limit=error.limit) from error
-        finally:
-            self._marking.pop(room, None)
         if len(self._fresh_until) >= KEPT_ROOMS:
             self._fresh_until.clear()
         self._fresh_until[room] = began + FRESH_SECONDS

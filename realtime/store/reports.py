@@ -65,7 +65,7 @@ class Reports:
             told["message"] = message
         else:
             told["user"] = user
-        if self._outbox.active:
+        if self._outbox.active and not self._outbox.is_marked(room):
             await self._outbox.mark(room)
         done = await scripts.report_add(
             self._redis,

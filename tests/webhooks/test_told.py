@@ -1,5 +1,6 @@
 """What an application is told: every event of the rooms, signed, in order."""
 
+import asyncio
 import json
 import re
 from datetime import datetime
@@ -106,12 +107,13 @@ async def test_an_image_is_named_without_its_signed_address(
     )
 
 
-async def test_words_that_were_deleted_before_are_not_told(
+async def test_the_first_messages_of_a_room_keep_their_order(
     two: list[Node], app: HookReceiver
 ) -> None:
-    """An application that was down learns that there was a message, not its words."""
-    app.decide = lambda _event: 503
+    """Those that wait until the room is noted, and those that come just after it."""
+    texts = [str(number) for number in range(20)]
     async with member(two[0], "ann", "42") as ann:
-        await ann.send("first")
-        await wait_until(lambda: app.tried, "it is tried")
-    assert app.tried[0].data["text"] == "first"
+        await asyncio.gather(*(ann.send(text) for text in texts))
+        assert ann.texts() == texts
+        await wait_until(lambda: len(app.texts()) == len(texts), "all are told")
+    assert app.texts() == texts
