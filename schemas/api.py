@@ -8,13 +8,21 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
-from marshmallow import ValidationError, fields, validates_schema
+from marshmallow import fields, validates_schema
 
 from schemas.acks import Done, RoomsAck, SendAck
 from schemas.base import StrictField, StrictSchema
 from schemas.broadcasts import Message, Sentence
 from schemas.catalog import Access, Request
-from schemas.events import DATA_BYTES, MENTIONS, OfMessage, Room, Rooms
+from schemas.events import (
+    DATA_BYTES,
+    IMAGES,
+    MENTIONS,
+    OfMessage,
+    Room,
+    Rooms,
+    require_match,
+)
 from schemas.field_types import (
     ClientId,
     Flag,
@@ -57,12 +65,13 @@ class UploadField(StrictField):
 
 
 class SendMessage(Room):
-    """``send`` over HTTP: a text, an image, or what the system says."""
+    """``send`` over HTTP: a text, images, or what the system says."""
 
     clientId = ClientId()  # noqa: N815 - the wire's name
     type = Word("text", "image", "system", required=False, load_default="text")
     text = Text(required=False)
     image = UploadField(required=False)
+    images = ListOf(UploadField(), longest=IMAGES, key=str, required=False)
     replyTo = WholeNumber(minimum=1, required=False)  # noqa: N815 - the wire's name
     mentions = ListOf(UserId(), longest=MENTIONS, key=str, required=False)
     mentionAll = Flag(required=False)  # noqa: N815 - the wire's name
@@ -74,24 +83,24 @@ class SendMessage(Room):
             {
                 "properties": {"type": {"enum": ["text", "system"]}},
                 "required": ["text"],
-                "not": {"required": ["image"]},
+                "not": {"anyOf": [{"required": ["image"]}, {"required": ["images"]}]},
             },
             {
                 "properties": {"type": {"const": "image"}},
                 "required": ["type", "image"],
+                "not": {"required": ["images"]},
+            },
+            {
+                "properties": {"type": {"const": "image"}, "images": {"minItems": 1}},
+                "required": ["type", "images"],
+                "not": {"required": ["image"]},
             },
         ]
     }
 
     @validates_schema(skip_on_field_errors=True)
     def _match_type(self, data: dict[str, Any], **_options: Any) -> None:
-        if data["type"] == "image":
-            if "image" not in data:
-                raise ValidationError("An image message needs it.", "image")
-        elif "text" not in data:
-            raise ValidationError("A text message needs it.", "text")
-        elif "image" in data:
-            raise ValidationError("A text message has none.", "image")
+        require_match(data, is_image=data["type"] == "image")
 
 
 class KeyEntry(StrictSchema):

@@ -129,18 +129,27 @@ class Send(Room):
 
     @validates_schema(skip_on_field_errors=True)
     def _match_type(self, data: dict[str, Any], **_options: Any) -> None:
-        given = [name for name in ("image", "images") if name in data]
-        if data["type"] == "text":
-            if "text" not in data:
-                raise ValidationError("A text message needs it.", "text")
-            if given:
-                raise ValidationError("A text message has none.", given[0])
-        elif not given:
-            raise ValidationError("An image message needs it.", "image")
-        elif len(given) > 1:
-            raise ValidationError("image and images exclude each other.", "images")
-        elif "images" in data and not data["images"]:
-            raise ValidationError("Must have an item.", "images")
+        require_match(data, is_image=data["type"] == "image")
+
+
+def require_match(data: dict[str, Any], *, is_image: bool) -> None:
+    """Require what a message of a type has, and nothing of the other one.
+
+    Raises:
+        ValidationError: A field is missing or too much, by its name.
+    """
+    given = [name for name in ("image", "images") if name in data]
+    if not is_image:
+        if "text" not in data:
+            raise ValidationError("A text message needs it.", "text")
+        if given:
+            raise ValidationError("A text message has none.", given[0])
+    elif not given:
+        raise ValidationError("An image message needs it.", "image")
+    elif len(given) > 1:
+        raise ValidationError("image and images exclude each other.", "images")
+    elif "images" in data and not data["images"]:
+        raise ValidationError("Must have an item.", "images")
 
 
 class OfMessage(Room):

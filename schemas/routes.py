@@ -147,6 +147,14 @@ ROUTES: Final = (
     ),
     Route(
         "GET",
+        "/chats/{room}/media",
+        "media",
+        Scope.READ,
+        "Read a page of messages with images, the newest first.",
+        query=("before", "limit"),
+    ),
+    Route(
+        "GET",
         "/chats/{room}/messages/{message}",
         "message",
         Scope.READ,

@@ -16,6 +16,7 @@ from realtime.errors import (
     NotFoundError,
     NotMemberError,
 )
+from realtime.images.service import Upload
 from realtime.store.image_uses import Use
 from realtime.store.people import RoomInfo
 from realtime.store.uploads import NO_ROOM, UPLOAD_SECONDS
@@ -95,15 +96,29 @@ class ApiRequests:
             said = "Is for API keys."
             raise InvalidError(f"send: type: {said}", fields={"type": [said]})
         if "image" in payload:
-            services, user = self._namespace.services, caller.session.user
-            found = await services.uploads.find(payload["image"], user)
-            if found is None and not await services.log.repeated(
-                room=payload["room"], user=user, client_id=payload["clientId"]
-            ):
-                raise NotFoundError("There is no such upload; upload it again.")
-            # A message that was stored before needs it no more.
-            payload["image"] = found
+            (payload["image"],) = await self._uploaded(caller, payload, "image")
+        elif "images" in payload:
+            payload["images"] = await self._uploaded(caller, payload, "images")
         return await self._of_socket("send", caller, payload)
+
+    async def _uploaded(
+        self, caller: Caller, payload: Payload, name: str
+    ) -> list[Upload | None]:
+        """Return the uploads that a message is to show.
+
+        Raises:
+            NotFoundError: One of them is not there any more.
+        """
+        services, user = self._namespace.services, caller.session.user
+        given = payload[name]
+        ids = given if isinstance(given, list) else [given]
+        found = [await services.uploads.find(each, user) for each in ids]
+        # A message that was stored before needs them no more.
+        if None in found and not await services.log.repeated(
+            room=payload["room"], user=user, client_id=payload["clientId"]
+        ):
+            raise NotFoundError("There is no such upload; upload it again.")
+        return found
 
     async def _upload(self, caller: Caller, payload: Payload) -> Answer:
         services, user = self._namespace.services, caller.session.user
