@@ -60,6 +60,8 @@ class WorkerPort(OwnPort):
             [socket.socket(fileno=each) for each in slot] for slot in self._seat.sockets
         ]
         for each in (one for slot in self._by_slot for one in slot):
+            # As what is duplicated from it; another worker may be faster to accept.
+            each.setblocking(False)
             stack.callback(each.close)
 
     async def open(self, runner: web.AppRunner) -> None:
@@ -150,6 +152,7 @@ class WorkerPort(OwnPort):
             each.listen(LISTEN_BACKLOG)
             # A duplicate, which is closed when they are let go.
             listeners.append(each.dup())
+            listeners[-1].setblocking(False)
             self._node.arrivals.listen(listeners[-1], self._mover.handler)
 
     def _let_go(self, slot: int) -> None:
