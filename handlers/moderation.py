@@ -109,7 +109,14 @@ class ModerationRequests(Requests):
         return takewhile(lambda each: allowance.fits(len(each.said)), notes)
 
     def _fresh(self, note: Note) -> bytes:
-        """Return a report but for its opening brace, its image's address anew."""
+        """Return a report but for its opening brace, its image's address anew.
+
+        Of a message that they may not see, without the copy of it.
+        """
+        if note.is_before:
+            said = orjson.loads(note.said)
+            said.pop("copy", None)
+            return orjson.dumps(said)[1:]
         return self.resigned(note.said)[1:]
 
 

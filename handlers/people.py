@@ -34,7 +34,7 @@ class PeopleRequests(Requests):
         kind, users = payload["kind"], payload.get("users", [])
         room, others = payload.get("room"), []
         if kind == "direct":
-            room, others, users = _direct(session.user, users, room), users, []
+            room, others, users = _direct(session.user, payload), users, []
         elif room is not None and (kind != "public" or room.startswith(DIRECT_PREFIX)):
             said = f"Is for public rooms, and does not begin with {DIRECT_PREFIX}."
             raise InvalidError(f"room_create: room: {said}", fields={"room": [said]})
@@ -164,10 +164,14 @@ def _size(profile: Profile) -> int:
     return PROFILE_BYTES + sum(len(each.encode()) for each in profile if each)
 
 
-def _direct(actor: str, users: list[str], room: str | None) -> str:
+def _direct(actor: str, payload: dict[str, Any]) -> str:
     """Return the id of the room of the actor and one user, or of two for a key."""
+    for name in _settings(payload):
+        said = "A direct room has none."
+        raise InvalidError(f"room_create: {name}: {said}", fields={name: [said]})
+    users = payload.get("users", [])
     two = users if actor.startswith(KEY_SENDER) else [actor, *users]
-    if len(two) != TWO or room is not None:
+    if len(two) != TWO or "room" in payload:
         said = "A direct room has one other user, and no id of one's own."
         raise InvalidError(said, fields={"users": [said]})
     return direct_id(*two)

@@ -55,7 +55,7 @@ VISIBLE: Final = re.compile(f"[^{BLANK}]")
 
 # What turns the text around it from right to left, or back, until another sign ends it:
 # embeddings, overrides and isolates (UAX 9).
-TURNING: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
+TURNING: Final = re.compile("[\u2028-\u202e\u2066-\u2069]")
 
 
 class WholeNumber(StrictField):
@@ -258,6 +258,8 @@ class Label(StrictField):
         if not 1 <= len(text) <= self.longest:
             raise ValidationError(f"Must be 1 to {self.longest} characters.")
         require_clean(text)
+        if TURNING.search(text):
+            raise ValidationError("Must not turn the direction of text.")
         if not VISIBLE.search(text):
             raise ValidationError("Must have something visible.")
         return text

@@ -55,7 +55,7 @@ Property = Callable[[fields.Field[Any]], Json]
 _CONTROLS: Final = r"\u0000-\u001f\u007f-\u009f"
 # Those of people's texts: a line may end, and be indented.
 _TEXT_CONTROLS: Final = r"\u0000-\u0008\u000b-\u001f\u007f-\u009f"
-_TURNING: Final = r"\u202a-\u202e\u2066-\u2069"
+_TURNING: Final = r"\u2028-\u202e\u2066-\u2069"
 
 
 def _visible(refused: str, first: str = "") -> str:
@@ -126,7 +126,7 @@ def _user_id(field: UserId, _inner: Property) -> Json:
 
 @_described.register
 def _label(field: Label, _inner: Property) -> Json:
-    pattern = _visible(_CONTROLS)
+    pattern = _visible(_CONTROLS + _TURNING)
     is_line = isinstance(field, Line)
     if isinstance(field, Line) and field.may_be_empty:
         return {

@@ -10,17 +10,13 @@ from typing import Any, Final
 from marshmallow import ValidationError
 
 from schemas.base import UNCLEAN, StrictField
-from schemas.field_types import TRIMMED, VISIBLE
+from schemas.field_types import TRIMMED, TURNING, VISIBLE
 
 # Code points of a display name: it is shown in one line.
 NAME_CHARACTERS: Final = 100
 
 # Characters of a picture's address; it is sent with each lookup of a user.
 PICTURE_CHARACTERS: Final = 512
-
-# What turns the direction of the text that follows, that of others as well: embeddings,
-# overrides and isolates of Unicode's bidirectional algorithm, and line separators.
-TURNING: Final = re.compile("[\u2028-\u202e\u2066-\u2069]")
 
 # Printable ASCII without what could end an attribute or a CSS address: browsers write
 # all else of an address in percent.

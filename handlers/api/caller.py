@@ -58,16 +58,21 @@ class Caller(NamedTuple):
         return self.key is not None and self.session.user == self.key.sender
 
     def require(self, route: Route, room: str | None) -> None:
-        """Hold a key to its scopes and rooms.
+        """Hold a key to its scopes and rooms, and users to what is theirs.
 
         Args:
             route: What it is used for.
             room: The room that is named.
 
         Raises:
-            ForbiddenError: The key is not for this.
+            ForbiddenError: The key is not for this, or it is for keys only.
         """
         key = self.key
+        is_for_backends = route.scope is Scope.USERS
+        if is_for_backends and (key is None or Scope.USERS not in key.scopes):
+            # Whoever it acts as: users have no such right themselves.
+            said = f"This is for API keys with the scope {Scope.USERS}."
+            raise ForbiddenError(said, reason="scope")
         if key is None or route.any_key:
             return
         if self.is_system and (route.scope is None or route.scope not in key.scopes):

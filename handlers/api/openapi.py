@@ -6,7 +6,7 @@ from typing import Any, Final
 import orjson
 
 from handlers.api.caller import USER_HEADER
-from handlers.api.payload import KEY_HEADER
+from handlers.api.payload import KEY_CHARACTERS, KEY_HEADER
 from handlers.api.problems import CODES, CONTENT_TYPE
 from handlers.api.uploads import PART
 from schemas.json_schema import Components, Json
@@ -123,7 +123,11 @@ def _parameters(components: Components, route: Route) -> list[Json]:
                 "in": "header",
                 "description": "The same for a repeat; keys must send it.",
                 "required": False,
-                "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+                "schema": {
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": KEY_CHARACTERS,
+                },
             }
         )
     found.append(

@@ -32,6 +32,9 @@ FINGERPRINT_BYTES: Final = 8
 BROKEN: Final = (HttpProcessingError, web.RequestPayloadError, ConnectionError)
 KEY_HEADER: Final = "Idempotency-Key"
 
+# Characters of a key: more than any library makes.
+KEY_CHARACTERS: Final = 255
+
 
 async def read_payload(
     request: web.Request, route: Route, prefix: str
@@ -69,9 +72,14 @@ def client_id(key: str | None) -> str:
     """Return the ``clientId`` for an ``Idempotency-Key``; one of our own if None.
 
     A key that is no ``clientId`` becomes one by its digest.
+
+    Raises:
+        InvalidError: It is empty, or too long.
     """
     if key is None:
         return secrets.token_urlsafe(KEY_BYTES)
+    if not 1 <= len(key) <= KEY_CHARACTERS:
+        raise _invalid(KEY_HEADER, f"Must be 1 to {KEY_CHARACTERS} characters.")
     bare = key.strip().removeprefix('"').removesuffix('"')
     if CLIENT_ID_PATTERN.fullmatch(bare):
         return bare

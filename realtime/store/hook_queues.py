@@ -44,6 +44,11 @@ class HookQueues:
         """Changes when the connection is another one: Redis may be of the past."""
         return self._redis.generation
 
+    async def is_deleted(self, room: str, message: int) -> bool:
+        """Tell whether a message was deleted, so that its words are told no more."""
+        found = await self._redis.call("ZSCORE", keys.deleted(room), message)
+        return found is not None
+
     def enqueue(
         self, hook_id: str, *, event_id: str, kind: str, room: str, body: bytes
     ) -> Awaitable[int]:

@@ -132,7 +132,8 @@ class MessageChanges:
         """Delete an own message; moderators any.
 
         Its words, its reactions and its pin are gone with it. A message that was
-        deleted before is a duplicate, with offset 0.
+        deleted before is a duplicate, with offset 0. A reason is told of moderators'
+        deletions only.
         """
 
         def write(writer: ScriptRunner, uid: str) -> Awaitable[Appended | Refusal]:
@@ -158,6 +159,7 @@ class MessageChanges:
                 log_limit=self._limits.events,
                 log_age_ms=self._limits.age_ms,
                 deleted_limit=self._limits.history + self._limits.events,
+                by_member=events.deletion_body(user, None),
             )
 
         return await self._log.commit(room, write)

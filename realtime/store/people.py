@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from realtime.errors import ChatError, ConflictError, changed_before
+from realtime.errors import ChatError, ConflictError, ForbiddenError, changed_before
 from realtime.redis.client import RedisClient
 from realtime.redis.script import ScriptRunner
 from realtime.store import events, keys, scripts
@@ -97,6 +97,7 @@ class People:
 
         Raises:
             ConflictError: There is one of this id that is not theirs.
+            ForbiddenError: The other one of a direct room blocks the actor.
             TooLargeError: The actor is a member of too many rooms.
         """
         users = [
@@ -139,8 +140,10 @@ class People:
 
         try:
             made = await self._log.commit(room, write)
-        except ConflictError:
-            await self._memberships.unlist(room, actor)
+        except (ConflictError, ForbiddenError):
+            # Stays on the lists of those who are members.
+            for user in users:
+                await self._memberships.unlist(room, user)
             raise
         for user in users:
             await self._memberships.added(room, user)

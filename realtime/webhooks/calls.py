@@ -19,6 +19,7 @@ from realtime.store.endpoints import Endpoint, Endpoints
 from realtime.store.hook_queues import HookQueues
 from realtime.store.scripts import QueueEntry
 from realtime.webhooks.numbers import WebhookNumbers
+from realtime.webhooks.told_events import WORDED, message_of, without_words
 
 # Requests to an endpoint under way.
 CALLS: Final = 16
@@ -130,7 +131,22 @@ class Calls:
             # Until this node is told that it is not to deliver any more.
             await asyncio.Event().wait()
         async with self._slots:
-            return await self._judged(entry)
+            return await self._judged(await self._as_it_is_now(entry))
+
+    async def _as_it_is_now(self, entry: QueueEntry) -> QueueEntry:
+        """Return an event without the words of a message that was deleted since."""
+        if entry.type not in WORDED:
+            return entry
+        gone = False
+
+        async def look() -> None:
+            nonlocal gone
+            gone = await self._ways.queues.is_deleted(
+                entry.room, message_of(entry.body)
+            )
+
+        await settle(look)
+        return entry._replace(body=without_words(entry.body)) if gone else entry
 
     async def _judged(self, entry: QueueEntry) -> bool:
         """Make one call, and note what came of it."""

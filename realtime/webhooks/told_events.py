@@ -23,6 +23,10 @@ _NAMES: Final = {
     "room_deleted": "room.deleted",
 }
 
+# The types that carry words, and what is told of a message without any.
+WORDED: Final = frozenset({"message.created", "message.edited"})
+_LEFT: Final = ("offset", "uid", "message", "room", "user", "at")
+
 
 class ToldEvent(NamedTuple):
     """What is sent of an event.
@@ -57,6 +61,19 @@ def of_report(room: str, entry: bytes) -> ToldEvent:
     data = b'{"room":%b,%b' % (orjson.dumps(room), entry[1:])
     digest = hashlib.sha256(entry).hexdigest()
     return _told("report.created", digest, report["at"], data)
+
+
+def without_words(body: bytes) -> bytes:
+    """Return what is sent of a message whose words were deleted before it was told."""
+    told = orjson.loads(body)
+    left = {name: told["data"][name] for name in _LEFT if name in told["data"]}
+    return orjson.dumps({**told, "data": {**left, "type": "deleted"}})
+
+
+def message_of(body: bytes) -> int:
+    """Return the number of the message that an event is about."""
+    number: int = orjson.loads(body)["data"]["message"]
+    return number
 
 
 def made(kind: str, key: str, at: int, data: dict[str, Any]) -> ToldEvent:

@@ -255,3 +255,15 @@ async def test_a_key_is_the_application_and_is_not_asked_about(
         assert status == 403
         assert len(app.asked) == 1
         await all_see([ann], ["deny me", "deny me"])
+
+
+async def test_an_idempotency_key_has_an_end(
+    nodes: list[Node], http: ClientSession
+) -> None:
+    """One that is too long is refused by its name, and nothing is stored."""
+    crm = await backend(http, nodes[0], "write")
+    body = {"type": "system", "text": "hi"}
+    status, said, _ = await crm.ask(
+        "POST", "/chats/42/message", body, **{"Idempotency-Key": "x" * 256}
+    )
+    assert (status, list(said["fields"])) == (400, ["Idempotency-Key"])

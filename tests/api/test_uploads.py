@@ -24,6 +24,27 @@ async def upload(
         return answer.status, await answer.json(content_type=None)
 
 
+async def test_several_uploads_are_one_message(
+    nodes: list[Node], http: ClientSession
+) -> None:
+    """In their order; one that is not there refuses the message."""
+    async with member(nodes[0], "ann", "42", token=user_token("ann")) as ann:
+        asks = Backend(http, nodes[1], user_token("ann"))
+        made = [
+            (await upload(http, nodes[1], asks, picture("PNG", size)))[1]["upload"]
+            for size in ((20, 10), (30, 10))
+        ]
+        uploads = [{"upload": each} for each in made]
+        body = {"type": "image", "images": [*uploads, {"upload": "A" * 22}]}
+        status, *_ = await asks.ask("POST", "/chats/42/message", body)
+        assert status == 404
+        await asks.do("POST", "/chats/42/message", {"type": "image", "images": uploads})
+        shown = await ann.next("message", type="image")
+        assert [each["width"] for each in shown["images"]] == [20, 30]
+        page = await asks.do("GET", "/chats/42/media")
+        assert [each["message"] for each in page["messages"]] == [1]
+
+
 async def test_an_image_is_uploaded_and_sent(
     nodes: list[Node], http: ClientSession
 ) -> None:

@@ -103,3 +103,21 @@ async def test_a_key_for_some_rooms_touches_no_users(
     ):
         status, problem, _ = await crm.ask(method, path)
         assert (status, problem["reason"]) == (403, "rooms")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/chats"), ("GET", "/presence"), ("POST", "/revoke")],
+)
+async def test_what_concerns_other_users_is_for_keys_with_their_scope(
+    nodes: list[Node], http: ClientSession, method: str, path: str
+) -> None:
+    """Not for a user's token, and not for a key that acts as a user."""
+    async with member(nodes[1], "ann", "42", token=user_token("ann")) as ann:
+        eve = Backend(http, nodes[0], user_token("eve"))
+        acting = await backend(http, nodes[0], "users:act")
+        acting.headers["X-Chat-User"] = "eve"
+        for asks in (eve, acting):
+            status, said, _ = await asks.ask(method, f"/users/ann{path}")
+            assert (status, said["code"], said["reason"]) == (403, "forbidden", "scope")
+        await ann.send("still here")

@@ -99,3 +99,27 @@ async def test_no_message_makes_a_room_of_two(nodes: list[Node]) -> None:
         error = await ann.refused("send", text_of("x", room))
         assert error["code"] == "not_attending"
         assert (await ann.refused("join", {"room": room}))["code"] == "forbidden"
+
+
+async def test_who_is_blocked_brings_nobody_back(nodes: list[Node]) -> None:
+    """Nor makes a room that stands on the other one's list."""
+    made = {"kind": "direct", "users": ["bob"], "clientId": "c"}
+    async with members(nodes, ["ann", "bob"]) as (ann, bob):
+        await bob.do("block", {"user": "ann", "on": True})
+        assert (await ann.refused("room_create", made))["reason"] == "blocked"
+        assert (await ann.do("rooms"))["rooms"] == []
+        assert (await bob.do("rooms"))["rooms"] == []
+        await bob.do("block", {"user": "ann", "on": False})
+        room = (await ann.do("room_create", made))["room"]
+        await bob.do("block", {"user": "ann", "on": True})
+        await bob.do("quit", {"room": room})
+        assert (await ann.refused("room_create", made))["reason"] == "blocked"
+        assert (await bob.do("rooms"))["rooms"] == []
+        assert [each["room"] for each in (await ann.do("rooms"))["rooms"]] == [room]
+
+
+async def test_a_room_of_two_has_no_settings(nodes: list[Node]) -> None:
+    """There is nobody in it who could change them again."""
+    async with members(nodes, ["ann"]) as (ann,):
+        made = {"kind": "direct", "users": ["bob"], "clientId": "c", "slow": 60}
+        assert "slow" in (await ann.refused("room_create", made))["fields"]

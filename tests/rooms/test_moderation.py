@@ -240,3 +240,56 @@ async def test_what_is_malformed_is_said(
     """`invalid`, with the field."""
     error = await people["mod"].refused(event, payload)
     assert (error["code"], [*error["fields"]]) == ("invalid", [wrong])
+
+
+async def test_an_invite_ends_with_the_right_of_who_made_it(
+    people: dict[str, Member],
+) -> None:
+    """Who was put out does not come back by it, and brings nobody else in."""
+    mod, eve = people["mod"], people["eve"]
+    asked = {"kind": "private", "invite": "members", "clientId": "p"}
+    room = (await mod.do("room_create", asked))["room"]
+    await mod.do("members_add", {"room": room, "users": ["bob"]})
+    invite = (await people["bob"].do("invite_create", {"room": room}))["invite"]
+    await mod.do("member_remove", {"room": room, "user": "bob"})
+    for who in ("bob", "eve"):
+        error = await people[who].refused("join", {"room": room, "invite": invite})
+        assert error["code"] == "forbidden"
+    await mod.do("members_add", {"room": room, "users": ["bob"]})
+    await mod.do("room_set", {"room": room, "invite": "moderators"})
+    assert await eve.refused("join", {"room": room, "invite": invite})
+    await mod.do("room_set", {"room": room, "invite": "members"})
+    await eve.do("join", {"room": room, "invite": invite})
+
+
+async def test_a_new_moderator_reads_no_words_from_before_they_came(
+    people: dict[str, Member],
+) -> None:
+    """They are told that there was a report, without the copy of the message."""
+    mod, ann = people["mod"], people["ann"]
+    asked = {"kind": "private", "history": "joined", "clientId": "p"}
+    room = (await mod.do("room_create", asked))["room"]
+    await mod.do("members_add", {"room": room, "users": ["ann"]})
+    await mod.join(room)
+    await mod.send("secret", room)
+    await ann.do("report", {"room": room, "message": 1, "reason": "rude"})
+    added = {"room": room, "users": ["bob"], "role": "moderator"}
+    await mod.do("members_add", added)
+    (own,) = (await mod.do("reports", {"room": room}))["reports"]
+    (seen,) = (await people["bob"].do("reports", {"room": room}))["reports"]
+    assert own["copy"]["text"] == "secret"
+    assert seen == {name: own[name] for name in own if name != "copy"}
+
+
+async def test_members_give_no_reason_for_what_they_delete(
+    people: dict[str, Member],
+) -> None:
+    """Who is muted would speak by it."""
+    ann, bob = people["ann"], people["bob"]
+    await ann.send("one")
+    muted = {"room": ROOM, "user": "ann", "muteSeconds": 60}
+    await people["mod"].do("member_set", muted)
+    await ann.do("delete", {"room": ROOM, "message": 1, "reason": "I speak"})
+    told = await bob.next("message_deleted")
+    assert "reason" not in told
+    assert told["by"] == "ann"

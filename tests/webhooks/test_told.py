@@ -117,3 +117,22 @@ async def test_the_first_messages_of_a_room_keep_their_order(
         assert ann.texts() == texts
         await wait_until(lambda: len(app.texts()) == len(texts), "all are told")
     assert app.texts() == texts
+
+
+@pytest.mark.timeout(60)
+async def test_words_that_were_deleted_while_they_waited_are_told_to_nobody(
+    two: list[Node], app: HookReceiver
+) -> None:
+    """An application that was down learns that there was a message, not its words."""
+    app.decide = lambda _event: 503
+    async with member(two[0], "ann", "42") as ann:
+        await ann.send("first")
+        await wait_until(lambda: app.tried, "it is tried")
+        await ann.send("secret")
+        await ann.do("delete", {"room": "42", "message": 2})
+        app.decide = lambda _event: 204
+        await wait_until(
+            lambda: app.of_type("message.deleted"),
+            "the deletion is told",
+        )
+    assert "secret" not in str([each.data for each in [*app.tried, *app.accepted]])

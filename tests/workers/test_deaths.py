@@ -24,7 +24,7 @@ from tests.workers.crew import (
     sessions_everywhere,
 )
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.long]
 
 ROOM = "42"
 

@@ -17,7 +17,7 @@ from tests.kit.pictures import picture
 from tests.kit.waiting import DEADLINE_SECONDS, wait_until
 from tests.workers.crew import START_SECONDS, Crew, crew
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.long]
 
 PEOPLE = 9
 

@@ -7,7 +7,7 @@ from tests.kit.redis_server import RedisServer
 from tests.kit.waiting import wait_until
 from tests.workers.crew import Crew, crew
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.long]
 
 
 async def readiness(two: Crew) -> tuple[int, dict[str, object]]:

@@ -16,7 +16,7 @@ from tests.kit.nodes import NAMESPACE, client
 from tests.kit.waiting import MS, wait_until
 from tests.workers.crew import Crew, crew
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.long]
 
 
 def lives(pid: int) -> bool:

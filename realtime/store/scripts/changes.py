@@ -91,6 +91,7 @@ def message_delete(
     log_limit: int,
     log_age_ms: int,
     deleted_limit: int,
+    by_member: bytes,
 ) -> Awaitable[Appended | Refusal]:
     """Delete a message; a duplicate was deleted before, and has offset 0."""
     reply = redis.run_script(
@@ -109,6 +110,7 @@ def message_delete(
             log_limit,
             log_age_ms,
             deleted_limit,
+            by_member,
         ),
     )
     return Parsed(reply, _changed)

@@ -57,7 +57,7 @@ else
     return {-1, 'banned', banned_until}
   end
   if kind ~= '' and kind ~= 'public'
-    and not (kind == 'private' and take_invite(KEYS[13], ARGV[5], now)) then
+    and not (kind == 'private' and take_invite(KEYS[13], ARGV[5], now, members, settings[8])) then
     return {-1, 'not_member', 0}
   end
   local is_first = redis.call('EXISTS', members) == 0

@@ -21,6 +21,7 @@
 -- ARGV[7] log_limit - events the log keeps at most
 -- ARGV[8] log_age_ms - milliseconds the log keeps an event at most
 -- ARGV[9] deleted_limit - deleted messages that are remembered, the newest
+-- ARGV[10] by_member - as by, without a reason
 -- USES numbers, log, judge, states, mentions, audit
 -- Returns {duplicate 0|1, message, offset, uid, at in Unix ms}, with offset 0 of a
 -- duplicate, or {-1, reason, number}: not_member; lost: the meta hash is to be mended
@@ -56,7 +57,8 @@ if not at then
   return {1, tonumber(message), 0, '', 0}
 end
 
-local by = ARGV[6] .. ',"at":' .. event.at_text
+-- Members have no reason to give: it would be a way to say what they may not send.
+local by = (role_of(record) == 'member' and ARGV[10] or ARGV[6]) .. ',"at":' .. event.at_text
 local before = '["message_deleted",{"offset":' .. event.offset_text .. ',"uid":"' .. uid
   .. '","message":' .. message .. ',' .. room
 local bytes = before .. by .. '}]'

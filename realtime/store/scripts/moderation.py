@@ -59,16 +59,20 @@ def report_add(
 
 
 class Note(NamedTuple):
-    """One that is kept for moderators: its place in time, and what it says, JSON."""
+    """One that is kept for moderators: its place in time, and what it says, JSON.
+
+    ``is_before``: it is about a message that they may not see.
+    """
 
     id: str
     said: bytes
+    is_before: bool
 
 
 def _notes(said: Any) -> list[Note] | Refusal:
     if said[0] < 0:
         return refusal(said)
-    return [Note(note_id.decode(), note) for note_id, note in said[1]]
+    return [Note(each.decode(), note, before == 1) for each, note, before in said[1]]
 
 
 def room_notes_read(

@@ -30,7 +30,8 @@
 -- ARGV[10] publish_command - PUBLISH or SPUBLISH
 -- ARGV[11] quit_keep_seconds - how long the notes of quits are kept
 -- USES numbers, log, marks, judge, roles, lifetime, audit
--- Returns {made 0|1}, or {-1, exists, 0}: there is one of this id that another one made
+-- Returns {made 0|1}, or {-1, reason, 0}: exists: there is one of this id that another
+-- one made; blocked: the other one of a direct room does not want it
 
 local members, last_read, meta, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local messages, staff, quits = KEYS[5], KEYS[6], KEYS[7]
@@ -53,6 +54,12 @@ local function admit_all(role, now, top)
   end
 end
 
+-- Who blocks the other one is brought back by nobody but themselves.
+for _, user in ipairs(others) do
+  if user ~= actor and redis.call('SISMEMBER', blocks, user) == 1 then
+    return {-1, 'blocked', 0}
+  end
+end
 local known = redis.call('HMGET', meta, 'createdBy', 'kind', 'lastMessage', 'writers')
 if known[1] or known[2] or redis.call('EXISTS', members, log, messages) > 0 then
   if kind == 'direct' and known[2] == kind then
