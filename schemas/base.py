@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from marshmallow import RAISE, Schema, ValidationError, fields, missing
 from marshmallow.decorators import VALIDATES_SCHEMA
+from marshmallow.exceptions import SCHEMA
 
 # Control characters and the halves of surrogate pairs.
 UNCLEAN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -179,7 +180,7 @@ def flatten_errors(messages: object, *, longest: int = 20) -> dict[str, list[str
 
 def _join(path: str, name: object) -> str:
     """Append one step; the name may be hostile, so it is cut and made printable."""
-    if name == "_schema":
+    if name == SCHEMA:
         return path
     step = str(name)[:64].encode("utf-8", "replace").decode("utf-8")
     return f"{path}.{step}" if path else step

@@ -33,12 +33,12 @@ def document() -> bytes:
         payload = components.add(f"{words}Request", request.payload)
         ack = components.add(type(request.ack).__name__, request.ack)
         messages[name] = _message(name, payload)
-        messages[f"{name}_ack"] = _message(name, {"oneOf": [ack, error]})
+        messages[f"ack_of_{name}"] = _message(name, {"oneOf": [ack, error]})
         operations[name] = {
             "action": "receive",
             "channel": _CHANNEL,
             "messages": [_message_of(name)],
-            "reply": {"channel": _CHANNEL, "messages": [_message_of(f"{name}_ack")]},
+            "reply": {"channel": _CHANNEL, "messages": [_message_of(f"ack_of_{name}")]},
         }
     for name, broadcast in BROADCASTS.items():
         own = f"on_{name}"

@@ -1,5 +1,6 @@
 """``chatroom chat`` on real nodes: at a terminal, in a pipe, through an outage."""
 
+import shlex
 import signal
 from pathlib import Path
 
@@ -71,8 +72,8 @@ async def test_a_file_is_read_as_a_pipe(three: list[Node], tmp_path: Path) -> No
     """A file is no pipe to the system; it is sent all the same."""
     file = tmp_path / "lines"
     file.write_text("from a file")
-    line = " ".join(command(three[0], "r", "--user", "ann"))
-    code, out, errors = await pipe("", "sh", "-c", f"{line} < {file}")
+    line = shlex.join(command(three[0], "r", "--user", "ann"))
+    code, out, errors = await pipe("", "sh", "-c", f"{line} < {shlex.quote(str(file))}")
     assert (code, "ann: from a file" in out) == (0, True), errors
 
 
@@ -191,7 +192,7 @@ async def test_ctrl_c_tells_what_is_not_acknowledged(redis_server: RedisServer) 
 async def test_who_reads_no_more_ends_it(three: list[Node]) -> None:
     """As in `chatroom chat r < lines | head -n 1`: quietly, and at once."""
     given = "".join(f"line {number}\n" for number in range(300))
-    line = " ".join(command(three[0], "r", "--user", "ann"))
+    line = shlex.join(command(three[0], "r", "--user", "ann"))
     code, out, errors = await pipe(given, "bash", "-c", f"{line} | head -n 1")
     assert (code, out.count("\n")) == (0, 1)
     assert errors.count("\n") == 1

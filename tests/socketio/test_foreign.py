@@ -29,7 +29,7 @@ async def test_garbage_in_one_room_takes_nothing_from_another(
                 *(names.log, names.messages, names.meta),
                 *(names.last_read, names.members, names.slow),
                 names.sent_prefix + "c",
-                *("chatroom-43", "PUBLISH", "ann", "u1", said, *AMPLE),
+                *("chatroom-43", "PUBLISH", "ann", "u1", said, *AMPLE, ""),
             )
             for command in (("PUBLISH", "chatroom-42", garbage), append):
                 together.execute_command(*command)

@@ -12,7 +12,7 @@ from tests.kit.nodes import NAMESPACE
 from tests.kit.waiting import DEADLINE_SECONDS, wait_until
 from tests.workers.crew import PATH, crew, line, request
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.long]
 
 PAGE = Path(__file__).parents[2] / "docs" / "limits.md"
 PROXIED = "198.51.100.7"
