@@ -120,6 +120,9 @@ def _control() -> None:
     import fcntl
     import termios
 
+    # Whoever started the tests in the background may have left it ignored.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
