@@ -185,6 +185,30 @@ def online(room: str) -> str:
     return _room_key(room, "online")
 
 
+def kept_aside(room: str) -> tuple[str, ...]:
+    """Those of :func:`kept` that a script does not look at when somebody enters."""
+    return (log(room), messages(room), reactions(room), reactors(room), media(room))
+
+
+def kept(room: str) -> tuple[str, ...]:
+    """All that is a room's, and goes on where somebody comes before it has ended.
+
+    A new one is named here or in :func:`kept_aside`, and in no script.
+    """
+    return (
+        *(meta(room), last_read(room), bans(room), deleted(room), pins(room)),
+        *(mentions(room), mentions_all(room), *kept_aside(room)),
+    )
+
+
+def ending(room: str) -> tuple[str, ...]:
+    """All that ends with a room: what is kept, and what ends by itself as well."""
+    return (
+        *kept(room),
+        *(sessions(room), online(room), audit(room), reports(room), invites(room)),
+    )
+
+
 class AppendKeys(NamedTuple):
     """What an append needs, of one room and user; ``channel`` as Redis calls it."""
 

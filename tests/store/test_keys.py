@@ -1,6 +1,7 @@
 """Redis keys: what belongs together must hash to one slot of a Redis Cluster."""
 
 import re
+from inspect import isfunction, signature
 
 import pytest
 from hypothesis import given
@@ -92,3 +93,21 @@ def test_a_channel_of_a_database_keeps_its_slot(room: str, database: int) -> Non
     assert slot(name) == slot(keys.channel(room))
     assert plain_name(name.encode(), database) == keys.channel(room).encode()
     assert (name == keys.channel(room)) is (database == 0)
+
+
+def test_each_key_of_a_room_ends() -> None:
+    """With the room, or as its own line says; whoever adds one says which."""
+    by_themselves = {
+        *("members", "member_ids", "staff"),  # empty, when all have left
+        *("quits", "slow", "ended"),  # each write gives it a TTL
+        "blocks",  # stays with the two users, as what they set
+    }
+    built = {
+        name: function("42")
+        for name, function in vars(keys).items()
+        if isfunction(function) and [*signature(function).parameters] == ["room"]
+    }
+    of_rooms = {name for name, key in built.items() if str(key).startswith("{chatroom")}
+    ending = {name for name in of_rooms if built[name] in keys.ending("42")}
+    assert of_rooms - ending == by_themselves
+    assert len(keys.ending("42")) == len(set(keys.ending("42"))) == len(ending)

@@ -11,8 +11,9 @@ from realtime.redis.connection import Argument
 from realtime.redis.script import Script
 from realtime.store import scripts
 
-DECLARED = re.compile(r"^-- (KEYS|ARGV)\[(\d+)\] (\w+) - \S", re.MULTILINE)
-USED = re.compile(r"\b(KEYS|ARGV)\[(\d+)\]")
+# The last one may be a list, `KEYS[8..]`, which `unpack(KEYS, 8)` returns.
+DECLARED = re.compile(r"^-- (KEYS|ARGV)\[(\d+)(?:\.\.)?\] (\w+) - \S", re.MULTILINE)
+USED = re.compile(r"\b(KEYS|ARGV)(?:\[|, )(\d+)[\])]")
 SHARED = re.compile(r"^local function \w+\(([^)]*)\)", re.MULTILINE)
 COMMAND = re.compile(r"redis\.call\(\s*([^,)]+)(?:,\s*([^,)]+))?")
 KEYLESS = {"'TIME'"}
@@ -49,6 +50,8 @@ def marked(parameter: Parameter, place: int) -> object:
         return parameter.name
     if parameter.annotation is bytes:
         return parameter.name.encode()
+    if parameter.annotation == Sequence[str]:
+        return (f"{parameter.name} one", f"{parameter.name} two")
     # The only truth value must not be taken for the number one.
     return True if parameter.annotation is bool else 1000 + place
 
@@ -83,8 +86,13 @@ async def test_each_has_a_function_with_these_parameters(script: Script) -> None
         await function(redis, **values)
     values["publish_command"] = redis.publish_command
     passed = [*redis.keys, *redis.args]
-    assert (redis.script, passed) == (script, [values[name] for name in names])
-    assert len(redis.keys) == script.source.count("-- KEYS[")
+    expected: list[object] = []
+    for name in names:
+        value = values[name]
+        expected += value if isinstance(value, tuple) else [value]
+    assert (redis.script, passed) == (script, expected)
+    many = script.source.count("..] ")
+    assert len(redis.keys) == script.source.count("-- KEYS[") + many
 
 
 def test_the_header_says_what_is_done_and_returned(script: Script) -> None:

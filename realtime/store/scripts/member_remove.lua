@@ -5,21 +5,12 @@
 -- KEYS[4] meta - hash
 -- KEYS[5] log - stream
 -- KEYS[6] messages - hash
--- KEYS[7] sessions - hash
--- KEYS[8] online - hash
--- KEYS[9] staff - sorted set: owners and moderators, by since when
--- KEYS[10] bans - sorted set: who may not come, by until when
--- KEYS[11] deleted - sorted set
--- KEYS[12] reactions - hash
--- KEYS[13] reactors - sorted set
--- KEYS[14] pins - sorted set
--- KEYS[15] audit - stream: what was done, by whom
--- KEYS[16] reports - stream
--- KEYS[17] invites - hash
--- KEYS[18] mentions - sorted set
--- KEYS[19] mentions_all - sorted set
--- KEYS[20] member_ids - sorted set
--- KEYS[21] media - sorted set
+-- KEYS[7] staff - sorted set: owners and moderators, by since when
+-- KEYS[8] bans - sorted set: who may not come, by until when
+-- KEYS[9] audit - stream: what was done, by whom
+-- KEYS[10] mentions - sorted set
+-- KEYS[11] member_ids - sorted set
+-- KEYS[12..] ending - all that ends with the room
 -- ARGV[1] actor - id of who does it
 -- ARGV[2] user - id of who goes
 -- ARGV[3] ban_ms - milliseconds for which they may not come back, 0 for no ban
@@ -38,14 +29,11 @@
 -- theirs is not above the other's; no_such_member; no_room; too_many_bans; lost: the meta
 -- hash is to be mended first
 
-local members, last_read, quits = KEYS[1], KEYS[2], KEYS[3]
-local meta, log, messages = KEYS[4], KEYS[5], KEYS[6]
-local sessions, online, staff, bans = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
-local deleted, reactions, reactors, pins = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
+local members, last_read, quits, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local log, messages, staff, bans = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local audit, mentions, member_ids = KEYS[9], KEYS[10], KEYS[11]
 local user, ban_ms, uid = ARGV[2], tonumber(ARGV[3]), ARGV[4]
-local reports, invites = KEYS[16], KEYS[17]
-local mentions, mentions_all, member_ids, media = KEYS[18], KEYS[19], KEYS[20], KEYS[21]
-local audit, channel, publish = KEYS[15], ARGV[11], ARGV[12]
+local channel, publish = ARGV[11], ARGV[12]
 
 if was_done(audit, uid) then
   return {redis.call('ZSCORE', quits, user) and 1 or 0}
@@ -82,9 +70,8 @@ if failed then
 end
 note_act(audit, bytes)
 redis.call(publish, channel, bytes)
-if not end_membership(members, member_ids, last_read, quits, staff, mentions, user,
-    tonumber(ARGV[8]), tonumber(ARGV[9]), {meta, log, messages, sessions, online, bans,
-      deleted, reactions, reactors, pins, audit, reports, invites, mentions_all, media}) then
+if not end_membership(members, member_ids, last_read, quits, staff, mentions, meta, user,
+    tonumber(ARGV[8]), tonumber(ARGV[9]), {unpack(KEYS, 12)}) then
   return {0}
 end
 redis.call(publish, channel, ARGV[13])

@@ -1,6 +1,6 @@
 """Who belongs to a room, and which rooms a user lists."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any, NamedTuple
 
 from realtime.redis.script import ScriptRunner
@@ -65,19 +65,15 @@ def membership_admit(
     last_read: str,
     meta: str,
     quits: str,
-    log: str,
-    messages: str,
     staff: str,
     bans: str,
     deleted: str,
-    reactions: str,
-    reactors: str,
     pins: str,
     invites: str,
     mentions: str,
     mentions_all: str,
     member_ids: str,
-    media: str,
+    kept_aside: Sequence[str],
     user: str,
     opens: bool,
     returning: bool,
@@ -88,9 +84,9 @@ def membership_admit(
     reply = redis.run_script(
         MEMBERSHIP_ADMIT,
         (
-            *(members, last_read, meta, quits, log, messages, staff, bans),
-            *(deleted, reactions, reactors, pins, invites, mentions, mentions_all),
-            *(member_ids, media),
+            *(members, last_read, meta, quits, staff, bans, deleted, pins, invites),
+            *(mentions, mentions_all, member_ids),
+            *kept_aside,
         ),
         (user, int(opens), int(returning), keep_seconds, invite),
     )
@@ -128,23 +124,10 @@ def membership_quit(
     last_read: str,
     quits: str,
     meta: str,
-    log: str,
-    messages: str,
-    sessions: str,
-    online: str,
     staff: str,
-    bans: str,
-    deleted: str,
-    reactions: str,
-    reactors: str,
-    pins: str,
-    audit: str,
-    reports: str,
-    invites: str,
     mentions: str,
-    mentions_all: str,
     member_ids: str,
-    media: str,
+    ending: Sequence[str],
     user: str,
     keep_seconds: int,
     channel: str,
@@ -155,9 +138,8 @@ def membership_quit(
     reply = redis.run_script(
         MEMBERSHIP_QUIT,
         (
-            *(members, last_read, quits, meta, log, messages, sessions, online),
-            *(staff, bans, deleted, reactions, reactors, pins),
-            *(audit, reports, invites, mentions, mentions_all, member_ids, media),
+            *(members, last_read, quits, meta, staff, mentions, member_ids),
+            *ending,
         ),
         (user, keep_seconds, channel, redis.publish_command, control, empty_seconds),
     )

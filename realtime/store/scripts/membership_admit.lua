@@ -4,19 +4,15 @@
 -- KEYS[2] last_read - sorted set
 -- KEYS[3] meta - hash
 -- KEYS[4] quits - sorted set
--- KEYS[5] log - stream
--- KEYS[6] messages - hash
--- KEYS[7] staff - sorted set: owners and moderators, by since when
--- KEYS[8] bans - sorted set: who may not come, by until when
--- KEYS[9] deleted - sorted set: numbers of deleted messages
--- KEYS[10] reactions - hash
--- KEYS[11] reactors - sorted set
--- KEYS[12] pins - sorted set: numbers of pinned messages
--- KEYS[13] invites - hash
--- KEYS[14] mentions - sorted set
--- KEYS[15] mentions_all - sorted set
--- KEYS[16] member_ids - sorted set
--- KEYS[17] media - sorted set
+-- KEYS[5] staff - sorted set: owners and moderators, by since when
+-- KEYS[6] bans - sorted set: who may not come, by until when
+-- KEYS[7] deleted - sorted set: numbers of deleted messages
+-- KEYS[8] pins - sorted set: numbers of pinned messages
+-- KEYS[9] invites - hash
+-- KEYS[10] mentions - sorted set
+-- KEYS[11] mentions_all - sorted set
+-- KEYS[12] member_ids - sorted set
+-- KEYS[13..] kept_aside - what else is kept of the room
 -- ARGV[1] user - id
 -- ARGV[2] opens - 1: a room that is not there is made
 -- ARGV[3] returning - 1: they come back, and stay out if they quit meanwhile
@@ -30,9 +26,8 @@
 -- not_member: the room is private, or it is not there
 
 local members, last_read, meta, quits = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local log, messages, staff, bans = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
-local deleted, reactions, reactors, pins = KEYS[9], KEYS[10], KEYS[11], KEYS[12]
-local mentions, mentions_all, member_ids, media = KEYS[14], KEYS[15], KEYS[16], KEYS[17]
+local staff, bans, deleted, pins = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local invites, mentions, mentions_all, member_ids = KEYS[9], KEYS[10], KEYS[11], KEYS[12]
 local user = ARGV[1]
 
 sort_marks(last_read)
@@ -57,7 +52,7 @@ else
     return {-1, 'banned', banned_until}
   end
   if kind ~= '' and kind ~= 'public'
-    and not (kind == 'private' and take_invite(KEYS[13], ARGV[5], now, members, settings[8])) then
+    and not (kind == 'private' and take_invite(invites, ARGV[5], now, members, settings[8])) then
     return {-1, 'not_member', 0}
   end
   local is_first = redis.call('EXISTS', members) == 0
@@ -65,8 +60,7 @@ else
     return {-1, 'not_member', 0}
   end
   if is_first then
-    keep_all({last_read, meta, log, messages, bans, deleted, reactions, reactors, pins,
-      mentions, mentions_all, media})
+    keep_all({last_read, meta, bans, deleted, pins, mentions, mentions_all, unpack(KEYS, 13)})
     redis.call('EXPIRE', quits, ARGV[4])
   end
   local since = history == 'joined' and tonumber(top) + 1 or 1

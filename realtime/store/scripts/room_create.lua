@@ -9,15 +9,8 @@
 -- KEYS[7] quits - sorted set
 -- KEYS[8] audit - stream: what was done, by whom
 -- KEYS[9] blocks - set: which of a direct room's two block the other
--- KEYS[10] bans - sorted set
--- KEYS[11] deleted - sorted set
--- KEYS[12] reactions - hash
--- KEYS[13] reactors - sorted set
--- KEYS[14] pins - sorted set
--- KEYS[15] mentions - sorted set
--- KEYS[16] mentions_all - sorted set
--- KEYS[17] member_ids - sorted set
--- KEYS[18] media - sorted set
+-- KEYS[10] member_ids - sorted set
+-- KEYS[11..] kept - all that goes on with a room of two
 -- ARGV[1] actor - id of who makes it
 -- ARGV[2] kind - public, private or direct
 -- ARGV[3] settings - JSON object of the room's own fields, as strings
@@ -37,9 +30,7 @@ local members, last_read, meta, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local messages, staff, quits = KEYS[5], KEYS[6], KEYS[7]
 local actor, kind, others, uid = ARGV[1], ARGV[2], cjson.decode(ARGV[4]), ARGV[5]
 local audit, channel, publish = KEYS[8], ARGV[9], ARGV[10]
-local blocks, bans, deleted = KEYS[9], KEYS[10], KEYS[11]
-local reactions, reactors, pins = KEYS[12], KEYS[13], KEYS[14]
-local member_ids = KEYS[17]
+local blocks, member_ids = KEYS[9], KEYS[10]
 
 -- Make them members who are none, who quit the room of two as well: it is theirs for ever.
 local function admit_all(role, now, top)
@@ -63,8 +54,7 @@ end
 local known = redis.call('HMGET', meta, 'createdBy', 'kind', 'lastMessage', 'writers')
 if known[1] or known[2] or redis.call('EXISTS', members, log, messages) > 0 then
   if kind == 'direct' and known[2] == kind then
-    keep_all({last_read, meta, log, messages, bans, deleted, reactions, reactors, pins,
-      KEYS[15], KEYS[16], KEYS[18]})
+    keep_all({unpack(KEYS, 11)})
     sort_marks(last_read)
     admit_all('member', clock(), tonumber(known[3] or '0'))
     redis.call('HDEL', meta, 'absent')

@@ -4,24 +4,12 @@
 -- KEYS[3] log - stream
 -- KEYS[4] messages - hash
 -- KEYS[5] quits - sorted set
--- KEYS[6] last_read - sorted set
--- KEYS[7] sessions - hash
--- KEYS[8] online - hash
--- KEYS[9] staff - sorted set
--- KEYS[10] bans - sorted set
--- KEYS[11] invites - hash
--- KEYS[12] slow - sorted set
--- KEYS[13] deleted - sorted set
--- KEYS[14] reactions - hash
--- KEYS[15] reactors - sorted set
--- KEYS[16] pins - sorted set
--- KEYS[17] audit - stream
--- KEYS[18] reports - stream
--- KEYS[19] mentions - sorted set
--- KEYS[20] mentions_all - sorted set
--- KEYS[21] member_ids - sorted set
--- KEYS[22] media - sorted set
--- KEYS[23] ended - stream: what is left of the log for those who pass events on
+-- KEYS[6] staff - sorted set
+-- KEYS[7] slow - sorted set
+-- KEYS[8] reports - stream
+-- KEYS[9] member_ids - sorted set
+-- KEYS[10] ended - stream: what is left of the log for those who pass events on
+-- KEYS[11..] ending - all that ends with the room
 -- ARGV[1] actor - id of who does it
 -- ARGV[2] uid - of the event, unique
 -- ARGV[3] body - the event's own JSON members, without braces
@@ -36,12 +24,8 @@
 -- role: theirs does not allow it; no_room; lost: the meta hash is to be mended first
 
 local members, meta, log, messages, quits = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local last_read, sessions, online, staff = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-local bans, invites, slow, keep = KEYS[10], KEYS[11], KEYS[12], tonumber(ARGV[4])
-local deleted, reactions, reactors = KEYS[13], KEYS[14], KEYS[15]
-local pins, audit, reports = KEYS[16], KEYS[17], KEYS[18]
-local mentions, mentions_all, member_ids, media = KEYS[19], KEYS[20], KEYS[21], KEYS[22]
-local ended = KEYS[23]
+local staff, slow, reports, member_ids = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local ended, keep = KEYS[10], tonumber(ARGV[4])
 local channel, publish = ARGV[5], ARGV[6]
 
 local actor = actor_of(members, ARGV[1])
@@ -81,9 +65,11 @@ if ARGV[8] == '1' and redis.call('EXISTS', ended) == 0 then
 elseif ARGV[8] ~= '1' then
   redis.call('DEL', reports)
 end
-redis.call('DEL', members, meta, log, messages, last_read, sessions, online, staff, bans,
-  invites, slow, deleted, reactions, reactors, pins, audit, mentions, mentions_all,
-  member_ids, media)
+for _, each in ipairs({members, staff, slow, member_ids, unpack(KEYS, 11)}) do
+  if each ~= reports then
+    redis.call('DEL', each)
+  end
+end
 redis.call('HSET', meta, 'kind', 'deleted', 'deletedAs', ARGV[2])
 if ARGV[8] == '1' then
   redis.call('HSET', meta, 'passed', passed[1] or '0', 'passedReport', passed[2] or '0-0',

@@ -2,10 +2,9 @@
 -- mentions, lifetime.
 
 -- Forget a member, and note it for nodes that do not hear of it; with the last member the
--- room ends after a while, all keys of it, unless a key has made it. Of the others the
--- first one is meta.
-local function end_membership(members, member_ids, last_read, quits, staff, mentions, user,
-    keep, empty, others)
+-- room ends after a while, all keys of it, unless a key has made it.
+local function end_membership(members, member_ids, last_read, quits, staff, mentions, meta,
+    user, keep, empty, ending)
   sort_marks(last_read)
   redis.call('ZREM', last_read, user)
   redis.call('ZREM', staff, user)
@@ -19,10 +18,9 @@ local function end_membership(members, member_ids, last_read, quits, staff, ment
     redis.call('ZREM', quits, old)
   end
   redis.call('ZADD', quits, now, user)
-  if not is_there(members, others[1]) then
+  if not is_there(members, meta) then
     keep = math.min(keep, empty)
-    end_all({last_read, mentions}, empty)
-    end_all(others, empty)
+    end_all(ending, empty)
   end
   redis.call('EXPIRE', quits, keep)
   return true
