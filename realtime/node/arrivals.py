@@ -8,6 +8,7 @@ are closed unserved.
 
 import asyncio
 import errno
+import logging
 import socket
 from collections import Counter, deque
 from collections.abc import Callable
@@ -39,6 +40,7 @@ SILENT_SECONDS: Final = 5
 EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 EXHAUSTED_SECONDS: Final = 1.0
 
+_logger = logging.getLogger(__name__)
 
 Factory = Callable[[], asyncio.Protocol]
 
@@ -111,9 +113,7 @@ class Arrivals:
             except OSError as error:
                 if error.errno not in EXHAUSTED:
                     raise
-                told = {"message": "socket.accept() out of resources"}
-                loop = asyncio.get_running_loop()
-                loop.call_exception_handler({**told, "exception": error})
+                _logger.error("No connection can be taken: %s.", error.strerror)
                 self._pause(listener, factory, EXHAUSTED_SECONDS)
                 return
             made.setblocking(False)

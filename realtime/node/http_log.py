@@ -1,19 +1,13 @@
 """Keeps strangers from filling the log through the HTTP server."""
 
-import asyncio
 import logging
-from typing import Any, Final
+from typing import Final
 
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web import RequestPayloadError
 
-from realtime.node.arrivals import EXHAUSTED
-
 # What is no HTTP, and a body that is not in the encoding that its header names.
 TO_BLAME: Final = (HttpProcessingError, RequestPayloadError)
-
-
-_logger = logging.getLogger(__name__)
 
 
 class BadRequestFilter(logging.Filter):
@@ -46,21 +40,3 @@ def quiet_bad_requests() -> None:
     logger = logging.getLogger("aiohttp.server")
     if not any(isinstance(each, BadRequestFilter) for each in logger.filters):
         logger.addFilter(BadRequestFilter())
-
-
-def tell_of_loop_trouble(
-    loop: asyncio.AbstractEventLoop, context: dict[str, Any]
-) -> None:
-    """Say in a line that no connection can be taken; all else as asyncio does it.
-
-    With a traceback it would be a page for each second that it lasts.
-    """
-    error = context.get("exception")
-    if (
-        isinstance(error, OSError)
-        and error.errno in EXHAUSTED
-        and "socket.accept" in context.get("message", "")
-    ):
-        _logger.error("No connection can be taken: %s.", error.strerror)
-    else:
-        loop.default_exception_handler(context)

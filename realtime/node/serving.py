@@ -12,7 +12,7 @@ from realtime.errors import ChatError, StartError
 from realtime.node.app import NODE, create_app
 from realtime.node.garbage import GarbageCollection
 from realtime.node.http_heads import HEAD_LIMIT_BYTES
-from realtime.node.http_log import quiet_bad_requests, tell_of_loop_trouble
+from realtime.node.http_log import quiet_bad_requests
 from realtime.node.listening import OwnPort
 from realtime.node.log_setup import log_to_standard_error
 from realtime.node.settings import Settings
@@ -36,7 +36,6 @@ async def serve(settings: Settings, port: OwnPort) -> None:
     with log_to_standard_error(settings.log_level, port.name) as writer:
         quiet_bad_requests()
         _cancel_on_signals()
-        asyncio.get_running_loop().set_exception_handler(tell_of_loop_trouble)
         for warning in start_warnings(settings):
             if port.tells_warnings:
                 _logger.warning("%s", warning)
