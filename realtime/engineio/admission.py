@@ -7,6 +7,8 @@ such sessions is bounded by address and for the node.
 from collections import Counter
 from typing import Final
 
+from aiohttp import web
+
 from realtime.addresses import Address, Addresses
 from realtime.engineio import responses
 from realtime.engineio.attempts import Attempts, Budget
@@ -84,6 +86,11 @@ class Admission:
     def line_of(self, address: Address) -> Attempts:
         """Return where who comes from an address takes their turn."""
         return self._known if self.addresses.is_known(address) else self._strangers
+
+    def address_of(self, request: web.BaseRequest) -> Address:
+        """Return where a request comes from."""
+        forwarded = request.headers.getall("X-Forwarded-For", [])
+        return self.addresses.find(request.remote, forwarded)
 
     async def attempt(self, session: CountedSession) -> bool:
         """Begin an attempt of a session whose user is not known.

@@ -83,9 +83,7 @@ class Endpoint:
         admission = self._engine.admission
         session = self._engine.sessions.get(request.query.get("sid", ""))
         if session is None:
-            address = admission.addresses.find(
-                request.remote, request.headers.getall("X-Forwarded-For", [])
-            )
+            address = admission.address_of(request)
             return await admission.line_of(address).enter(address.name, REQUEST_COST)
         if not session.is_authenticated:
             return await admission.spend(session, REQUEST_COST)

@@ -21,9 +21,7 @@ async def open_session(
 ) -> web.StreamResponse:
     """Answer a GET that asks for a session, if its client may come in."""
     admission, dispatcher = engine.admission, engine.dispatcher
-    address = admission.addresses.find(
-        request.remote, request.headers.getall("X-Forwarded-For", [])
-    )
+    address = admission.address_of(request)
     line = admission.line_of(address)
     if not admission.is_closed and not await line.enter(address.name):
         return refuse(responses.NODE_FULL)

@@ -66,10 +66,7 @@ class HttpTurns:
             finally:
                 if PROVEN in request:
                     self._doors.prove(protocol)
-        addresses = self._admission.addresses
-        address = addresses.find(
-            request.remote, request.headers.getall("X-Forwarded-For", [])
-        )
+        address = self._admission.address_of(request)
         line = self._line_of(request, address)
         has_turn = await line.enter(address.name, REQUEST_COST)
         if not has_turn or request.transport is None:
@@ -79,7 +76,7 @@ class HttpTurns:
             return await handler(request)
         finally:
             if PROVEN in request:
-                addresses.note_known(address)
+                self._admission.addresses.note_known(address)
                 line.give_back(REQUEST_COST)
                 self._doors.prove(protocol)
 
