@@ -132,7 +132,7 @@ class Attempts:
             self._timer.cancel()
             self._timer = None
         wait_seconds = 0.0
-        while self._waiting and not wait_seconds:
+        while self._waiting:
             name = next(iter(self._waiting))
             cost, place = self._waiting[name][0]
             wait_seconds = self._budget.wait_seconds(cost)
