@@ -7,12 +7,11 @@ from typing import Final
 
 from realtime.engineio.event_loop import adopt
 from realtime.node.neighbours import Neighbours
-from realtime.redis.embedded import GONE, NO_SPACE
 from realtime.workers.channel import Busy, Channel
 from realtime.workers.counts import SharedCounts
 from realtime.workers.scrape import family, join
 from realtime.workers.seat import Seat
-from realtime.workers.table import Row, Table
+from realtime.workers.table import TROUBLES, Row, Table
 from realtime.workers.tokens import SharedPlaces
 
 # The kind of a message that asks for numbers; the descriptor is where to write them.
@@ -22,9 +21,6 @@ NUMBERS: Final = b"n"
 NUMBERS_SECONDS: Final = 0.5
 # Most of them: a text has some 50 KB.
 NUMBERS_BYTES: Final = 4 * 1024 * 1024
-
-# What the embedded Valkey may lack, by what the table says of it.
-TROUBLES: Final = (None, GONE, NO_SPACE)
 
 
 class Company(Neighbours):

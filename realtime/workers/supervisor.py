@@ -23,18 +23,15 @@ from realtime.node.binding import bind, page_address
 from realtime.node.log_setup import log_to_standard_error
 from realtime.node.settings import Settings
 from realtime.node.settings_io import PREFIX
-from realtime.redis.embedded import GONE, NO_SPACE, EmbeddedValkey
+from realtime.redis.embedded import EmbeddedValkey
 from realtime.tasks import end_task
 from realtime.workers import notify
 from realtime.workers.crew import Crew
-from realtime.workers.table import Table
+from realtime.workers.table import TROUBLES, Table
 from realtime.workers.tokens import make_pipe
 
 # How often the workers are looked at.
 LOOK_SECONDS: Final = 0.1
-
-# What the table says of the embedded Valkey's trouble.
-TROUBLES: Final = {None: 0, GONE: 1, NO_SPACE: 2}
 
 _logger = logging.getLogger(__name__)
 
@@ -99,7 +96,8 @@ async def _look_on(
         if signals.reload.is_set():
             signals.reload.clear()
             crew.reload()
-        table.head.trouble = TROUBLES[None if valkey is None else valkey.trouble]
+        trouble = None if valkey is None else valkey.trouble
+        table.head.trouble = TROUBLES.index(trouble)
         await crew.look()
         now = time.monotonic()
         if pause is not None and now >= alive_due and crew.is_alive:

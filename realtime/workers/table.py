@@ -17,6 +17,7 @@ from typing import Final
 
 from realtime.elsewhere import Kind
 from realtime.node.settings_fields import MOST_WORKERS
+from realtime.redis.embedded import GONE, NO_SPACE
 
 # Places for names, of each kind and worker: 64 KiB. With 10,000 users every other one
 # shares a place with somebody, and their few sessions are nothing beside the limits.
@@ -28,6 +29,9 @@ HUNG_SECONDS: Final = 30.0
 SILENT_SECONDS: Final = 5.0
 # Time for a new one to serve; it takes 1.5 on a quiet machine.
 START_SECONDS: Final = 60.0
+
+# What the embedded Valkey may lack, by :attr:`Head.trouble`.
+TROUBLES: Final = (None, GONE, NO_SPACE)
 
 # Clear of any page boundary that matters: the head's size in bytes.
 _HEAD_BYTES: Final = 4_096
