@@ -22,6 +22,8 @@ from realtime.redis.embedded import GONE, NO_SPACE
 # Places for names, of each kind and worker: 64 KiB. With 10,000 users every other one
 # shares a place with somebody, and their few sessions are nothing beside the limits.
 PLACES: Final = 16_384
+# Those of a worker, of all kinds.
+_ROW_PLACES: Final = len(Kind) * PLACES
 
 # A worker that has not written for so long is hung: 100 times what it takes at worst.
 HUNG_SECONDS: Final = 30.0
@@ -156,17 +158,16 @@ class Table:
         ]
         begin = _places_begin(self.head.workers)
         places = memoryview(self._map)[begin:].cast("I")
-        size = len(Kind) * PLACES
-        self._places = [places[i * size : (i + 1) * size] for i in range(count)]
+        self._places = [
+            places[row * _ROW_PLACES : (row + 1) * _ROW_PLACES] for row in range(count)
+        ]
 
     @classmethod
     def make(cls, workers: int) -> "tuple[Table, int]":
         """Return a new table and its descriptor, for :data:`MOST_WORKERS` at most."""
         descriptor = os.memfd_create("chatroom-workers")
-        row_places = len(Kind) * PLACES * _PLACE_BYTES
-        os.ftruncate(
-            descriptor, _places_begin(workers) + _rows_of(workers) * row_places
-        )
+        places_bytes = _rows_of(workers) * _ROW_PLACES * _PLACE_BYTES
+        os.ftruncate(descriptor, _places_begin(workers) + places_bytes)
         os.pwrite(descriptor, workers.to_bytes(2, "little"), 0)
         made = cls(descriptor)
         key = secrets.token_bytes(_KEY_BYTES)
@@ -208,7 +209,7 @@ class Table:
     def forget_held(self, index: int) -> None:
         """Count nothing any more of what a row's worker held."""
         self.rows[index].unauthenticated = self.rows[index].sessions = 0
-        self._places[index][:] = memoryview(bytes(len(Kind) * PLACES * 4)).cast("I")
+        self._places[index][:] = memoryview(bytes(_ROW_PLACES * _PLACE_BYTES)).cast("I")
 
     def place_of(self, kind: Kind, name: str) -> int:
         """Return where what a name holds is counted."""
