@@ -162,8 +162,8 @@ class ImageDecoders:
             _logger.warning("No decoder of images can be started: %r", error)
             raise _unavailable() from error
         finally:
-            if decoder is None and self._shared is not None:
-                self._shared.give()
+            if decoder is None:
+                self._give_place()
         return decoder
 
     def _rest(self, decoder: "_Decoder") -> None:
