@@ -130,7 +130,7 @@ class WorkerPort(OwnPort):
             if self._row.state == State.LEAVING:
                 # Heard of until the end: its sessions are still handed to it.
                 continue
-            self._stand_in({row.slot for row in self._table.serving()})
+            self._stand_in()
             await self._bury()
             numbers = {row.number for row in self._table.rows if row.number}
             self._channel.forget_all_but(numbers)
@@ -160,19 +160,20 @@ class WorkerPort(OwnPort):
         for each in self._listening.pop(slot):
             self._node.arrivals.stop(each)
 
-    def _stand_in(self, serving: set[int]) -> None:
+    def _stand_in(self) -> None:
         """Take the connections of slots whose worker is missing, in its place."""
         own, workers = self._seat.slot, len(self._by_slot)
-        for slot in range(workers):
-            if slot == own:
-                continue
-            # The next one that serves.
-            nearest = min(serving, key=lambda each: (each - slot) % workers)
-            if slot not in serving and nearest == own:
-                if slot not in self._listening:
-                    self._listen(slot)
-            elif slot in self._listening:
-                self._let_go(slot)
+        serving = {own, *(row.slot for row in self._table.serving())}
+        # A slot is the next one's that serves: its own worker's, if that does.
+        wanted = {
+            slot
+            for slot in range(workers)
+            if own == min(serving, key=lambda each: (each - slot) % workers)
+        }
+        for slot in wanted - self._listening.keys():
+            self._listen(slot)
+        for slot in self._listening.keys() - wanted:
+            self._let_go(slot)
 
     async def _bury(self) -> None:
         """End the sessions of workers that died, at once: the supervisor saw it."""
