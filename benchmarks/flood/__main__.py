@@ -20,9 +20,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.cluster import Cluster, Node, cluster
-from benchmarks.flood.attacker import USERS, attacker
+from benchmarks.flood.attacker import attacker
 from benchmarks.flood.newcomer import Newcomers
 from benchmarks.flood.strangers import attacks
+from benchmarks.flood.users import USERS
 from benchmarks.load_generator import (
     BUILD,
     Figures,

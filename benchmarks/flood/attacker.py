@@ -7,13 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.flood.frames import KINDS
 from benchmarks.machine import LOAD_CORE
 from benchmarks.processes import running
 from benchmarks.tokens import token
-
-# ``nothing`` is the control: what the machine alone makes of two calm times.
-USERS = ("nothing", *KINDS, "polling", "connects")
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ answers are only counted.
 
 import base64
 import json
-import resource
 import selectors
 import socket
 import struct
@@ -16,9 +15,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.flood.frames import KINDS
 from benchmarks.flood.strangers import Attack, attacks
-from benchmarks.flood.users import READ_BYTES, Flood
+from benchmarks.flood.users import READ_BYTES, USERS, Flood
+from benchmarks.processes import raise_descriptor_limit
 from realtime.node.settings import SOURCE_PAGE
 
 # Pause of a connection that was refused or closed, before it comes again.
@@ -168,7 +167,7 @@ def _go() -> None:
 
 
 def _run(kind: str, port: int, token: str, count: int, seconds: float) -> Counter[Any]:
-    if kind in (*KINDS, "nothing", "connects", "polling", "unread"):
+    if kind in USERS:
         flood = Flood(port, token, "calm-0", _go)
         flood.run(kind, count, seconds)
         return flood.found
@@ -180,8 +179,7 @@ def _run(kind: str, port: int, token: str, count: int, seconds: float) -> Counte
 def main() -> None:
     """Attack as the arguments say; print what came back as JSON."""
     kind, port, token, count, seconds = sys.argv[1:]
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 20_000)), hard))
+    raise_descriptor_limit()
     name = base64.b64decode(token).decode()
     found = _run(kind, int(port), name, int(count), float(seconds))
     sys.stdout.write(json.dumps(found) + "\n")

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from benchmarks.flood.frames import UPGRADE, event, frame
+from benchmarks.flood.users import read_until
 
 # Between two who come; one who waits as long as that is one of the slow.
 EVERY_SECONDS = 0.2
@@ -73,11 +74,11 @@ class Newcomers(threading.Thread):
         where = ("127.0.0.1", self._port)
         with socket.create_connection(where, DEADLINE_SECONDS) as link:
             link.sendall(UPGRADE[:-2] + origin.encode())
-            _until(link, b"pingInterval")
+            read_until(link, b"pingInterval")
             link.sendall(frame("40/chat," + json.dumps({"token": next(self._tokens)})))
-            _until(link, b"40/chat,")
+            read_until(link, b"40/chat,")
             link.sendall(frame(event("join", {"room": "newcomers"})))
-            _until(link, b"43/chat,7")
+            read_until(link, b"43/chat,7")
 
     def _ask(self, _number: int) -> None:
         url = f"http://127.0.0.1:{self._port}/readyz"
@@ -92,12 +93,3 @@ def _seconds(step: object, number: int) -> float:
     except OSError:
         return DEADLINE_SECONDS
     return time.monotonic() - began
-
-
-def _until(link: socket.socket, wanted: bytes) -> None:
-    data = b""
-    while wanted not in data:
-        got = link.recv(65_536)
-        if not got:
-            raise ConnectionResetError
-        data += got

@@ -16,6 +16,10 @@ from benchmarks.flood.frames import (
     message,
     post,
 )
+from benchmarks.flood.strangers import POLLING, get, sid_of
+
+# ``nothing`` is the control: what the machine alone makes of two calm times.
+USERS = ("nothing", *KINDS, "polling", "connects")
 
 CONNECT_SECONDS = 10.0
 READ_BYTES = 256 * 1024
@@ -69,11 +73,11 @@ class Flood:
         """
         link = socket.create_connection(("127.0.0.1", self._port), CONNECT_SECONDS)
         link.sendall(UPGRADE)
-        _until(link, b"pingInterval")
+        read_until(link, b"pingInterval")
         link.sendall(frame(f'40/chat,{{"token":"{self._token}"}}'))
-        _until(link, b"40/chat,")
+        read_until(link, b"40/chat,")
         link.sendall(frame(event("join", {"room": self._room})))
-        _until(link, b"43/chat,7")
+        read_until(link, b"43/chat,7")
         link.setblocking(False)
         return link
 
@@ -199,23 +203,20 @@ class Flood:
         for _ in range(count):
             poster = socket.create_connection(("127.0.0.1", self._port), 10)
             getter = socket.create_connection(("127.0.0.1", self._port), 10)
-            path = "/socket.io/?EIO=4&transport=polling"
-            get = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-            getter.sendall(get.encode())
-            answer = _until(getter, b"pingTimeout")
-            sid = answer.partition(b'"sid":"')[2].partition(b'"')[0].decode()
-            get = f"GET {path}&sid={sid} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-            poster.sendall(post(path, sid, f'40/chat,{{"token":"{self._token}"}}'))
-            _until(poster, b"ok")
-            getter.sendall(get.encode())
-            _until(getter, b"40/chat,")
-            poster.sendall(post(path, sid, event("join", {"room": self._room})))
-            _until(poster, b"ok")
+            getter.sendall(get(POLLING))
+            sid = sid_of(read_until(getter, b"pingTimeout"))
+            poll = get(f"{POLLING}&sid={sid}")
+            poster.sendall(post(POLLING, sid, f'40/chat,{{"token":"{self._token}"}}'))
+            read_until(poster, b"ok")
+            getter.sendall(poll)
+            read_until(getter, b"40/chat,")
+            poster.sendall(post(POLLING, sid, event("join", {"room": self._room})))
+            read_until(poster, b"ok")
             body = "\x1e".join(
                 message(number, self._room, "x" * 100) for number in range(POST_PACKETS)
             )
-            texts[poster] = post(path, sid, body)
-            texts[getter] = get.encode()
+            texts[poster] = post(POLLING, sid, body)
+            texts[getter] = poll
             links += [poster, getter]
         self._begin()
         for link in links:
@@ -235,7 +236,12 @@ class Flood:
                     self._drop(link)
 
 
-def _until(link: socket.socket, wanted: bytes) -> bytes:
+def read_until(link: socket.socket, wanted: bytes) -> bytes:
+    """Read until something has come; return all that came.
+
+    Raises:
+        ConnectionResetError: It never came.
+    """
     data = b""
     while wanted not in data:
         got = link.recv(READ_BYTES)
