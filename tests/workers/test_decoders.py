@@ -7,14 +7,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-import socketio
 
 from realtime.engineio.sid_marks import mark_of
 from realtime.images.places import DECODERS
 from tests.kit.members import Member
-from tests.kit.nodes import NAMESPACE
+from tests.kit.nodes import client
 from tests.kit.pictures import picture
-from tests.kit.waiting import DEADLINE_SECONDS, wait_until
+from tests.kit.waiting import wait_until
 from tests.workers.crew import START_SECONDS, Crew, crew
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.long]
@@ -41,16 +40,9 @@ async def test_there_are_no_more_than_two(redis_url: str, tmp_path: Path) -> Non
         async with AsyncExitStack() as stack:
             people: dict[int, list[Member]] = {}
             for n in range(PEOPLE):
-                sio = socketio.AsyncClient(reconnection=False)
-                stack.push_async_callback(sio.shutdown)
-                await sio.connect(
-                    three.url,
-                    namespaces=[NAMESPACE],
-                    auth={"user": f"user{n}"},
-                    transports=["websocket"],
-                    wait_timeout=DEADLINE_SECONDS,
-                )
-                member = Member(sio, f"user{n}")
+                user = f"user{n}"
+                sio = await stack.enter_async_context(client(three.node, user))
+                member = Member(sio, user)
                 await member.join()
                 people.setdefault(mark_of(sio.eio.sid), []).append(member)
             assert len(people) == 3

@@ -8,8 +8,8 @@ import pytest
 import socketio
 
 from realtime.limits import LIMITS
-from tests.kit.nodes import NAMESPACE
-from tests.kit.waiting import DEADLINE_SECONDS, wait_until
+from tests.kit.nodes import client
+from tests.kit.waiting import wait_until
 from tests.workers.crew import PATH, crew, line, request
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.long]
@@ -53,16 +53,7 @@ async def test_a_user_has_no_more_sessions_than_with_one_node(redis_url: str) ->
         async with AsyncExitStack() as stack:
 
             async def connect() -> socketio.AsyncClient:
-                sio = socketio.AsyncClient(reconnection=False)
-                stack.push_async_callback(sio.shutdown)
-                await sio.connect(
-                    three.url,
-                    namespaces=[NAMESPACE],
-                    auth={"user": "ann"},
-                    transports=["websocket"],
-                    wait_timeout=DEADLINE_SECONDS,
-                )
-                return sio
+                return await stack.enter_async_context(client(three.node, "ann"))
 
             connected = [await connect() for _ in range(6)]
             assert len((await three.numbers("chatroom_sessions")).values()) == 3
