@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 import signal
-import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -52,9 +51,7 @@ class Crew:
     def workers(self) -> list[Worker]:
         """The workers that there are, by slot."""
         found = []
-        supervisor = self.node.process.pid
-        children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text()
-        for pid in map(int, children.split()):
+        for pid in children(self.node.process.pid):
             try:
                 words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
             except FileNotFoundError:
@@ -137,6 +134,15 @@ def crew(
     assert "Traceback" not in output, output
 
 
+def children(pid: int) -> list[int]:
+    """Return the processes that a process has started; none if it is gone."""
+    try:
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except FileNotFoundError:
+        return []
+    return list(map(int, found.split()))
+
+
 class Line:
     """One HTTP connection that is kept, and whose bytes are the test's own."""
 
@@ -215,10 +221,3 @@ async def sessions_everywhere(crew: Crew) -> dict[int, str]:
 
     await wait_until(begin, "each worker has a session")
     return found
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.create_server((HOST, 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

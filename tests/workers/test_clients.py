@@ -14,7 +14,8 @@ from tests.kit.members import Member, all_see
 from tests.kit.nginx import nginx
 from tests.kit.nodes import NAMESPACE
 from tests.kit.waiting import DEADLINE_SECONDS, wait_until
-from tests.workers.crew import Crew, crew, free_port
+from tests.workers.crew import Crew, crew
+from verify.harness.valkey import free_ports
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -82,8 +83,8 @@ async def test_python_clients_talk_through_a_proxy(
     three: Crew, way: str, tmp_path: Path
 ) -> None:
     """Nginx sends each request over whatever connection it has."""
-    port = three.node.port
-    async with nginx(tmp_path, [port, port], free_port()) as url:
+    port, (own,) = three.node.port, free_ports(1)
+    async with nginx(tmp_path, [port, port], own) as url:
         await talk(url, way, f"proxied-{way}")
 
 

@@ -14,19 +14,11 @@ from tests.kit.members import Member
 from tests.kit.nodes import client
 from tests.kit.pictures import picture
 from tests.kit.waiting import wait_until
-from tests.workers.crew import START_SECONDS, Crew, crew
+from tests.workers.crew import START_SECONDS, Crew, children, crew
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.long]
 
 PEOPLE = 9
-
-
-def children(pid: int) -> list[int]:
-    try:
-        found = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    except FileNotFoundError:
-        return []
-    return list(map(int, found.split()))
 
 
 def decoders(three: Crew) -> list[int]:
