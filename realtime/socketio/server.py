@@ -96,6 +96,8 @@ class ChatroomServer(NamespaceGate):
         self._max_json_characters = (
             max_json_characters or self.eio.options.max_http_buffer_size
         )
+        # No shorter packet is too long, or has too much in it.
+        self._fits_characters = min(packets.JSON_SEPARATORS, self._max_json_characters)
         engine = self.eio.engine
         self._handler_tasks = engine.tasks
         # Keeps acks back while fan-out is about to come that they can join.
@@ -174,7 +176,7 @@ class ChatroomServer(NamespaceGate):
             return
         try:
             if (
-                len(data) > packets.JSON_SEPARATORS
+                len(data) > self._fits_characters
                 and isinstance(data, str)
                 and self._is_too_long(data)
             ):

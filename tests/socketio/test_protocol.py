@@ -239,6 +239,18 @@ async def test_attachments_that_do_not_come_right(then: str | bytes | None) -> N
         assert not half_packets(running)
 
 
+async def test_a_short_bound_on_json_holds() -> None:
+    """A longer event is answered unread, however short; the next one is served."""
+    async with chat(max_json_characters=100) as running, running.open() as socket:
+        socket.send('421["echo","' + "x" * 100 + '"]')
+        answer = await socket.text()
+        assert answer.startswith('431[{"ok":false'), answer
+        assert "too_large" in answer
+        socket.send('422["echo"]')
+        assert await socket.text() == "432[]"
+        assert running.seen == [()]
+
+
 async def test_attachments_are_bounded_together() -> None:
     """They are one packet; nobody leaves many times its size at the server."""
     async with chat(max_http_buffer_size=1_000) as running, running.open() as socket:
