@@ -501,7 +501,7 @@ class Service(StrictSchema):
 class TokenExpired(StrictSchema):
     """``token_expired``: the session ends now; connect with a new token."""
 
-    code = PatternText(re.compile("unauthorized"), "Must be unauthorized.")
+    code = Word("unauthorized")
     message = Sentence()
 
 

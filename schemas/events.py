@@ -101,23 +101,11 @@ class Sync(StrictSchema):
     )
 
 
-class MessageType(StrictField):
-    """``text`` or ``image``."""
-
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Any, **_options: Any
-    ) -> str:
-        text = self._string(value)
-        if text not in ("text", "image"):
-            raise ValidationError("Must be text or image.")
-        return text
-
-
 class Send(Room):
     """``send``: a text, or images with or without a caption."""
 
     clientId = ClientId()  # noqa: N815 - the wire's name
-    type = MessageType()
+    type = Word("text", "image")
     text = Text(required=False)
     image = Binary(required=False)
     images = ListOf(Binary(), longest=IMAGES, required=False)

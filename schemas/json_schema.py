@@ -15,7 +15,7 @@ from marshmallow import Schema, fields
 from schemas.acks import ERROR_CODES, ErrorCode, EventArray, SyncItem
 from schemas.api import UploadField
 from schemas.broadcasts import ImageField, MapOf, Sentence
-from schemas.events import TOKEN_CHARACTERS, MessageType, Token
+from schemas.events import TOKEN_CHARACTERS, Token
 from schemas.field_types import (
     BLANK,
     KEY_SENDER,
@@ -95,11 +95,6 @@ def _pattern_text(field: PatternText, _inner: Property) -> Json:
 @_described.register
 def _word(field: Word, _inner: Property) -> Json:
     return {"type": "string", "enum": list(field.words)}
-
-
-@_described.register
-def _message_type(_field: MessageType, _inner: Property) -> Json:
-    return {"type": "string", "enum": ["text", "image"]}
 
 
 @_described.register

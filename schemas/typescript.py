@@ -4,7 +4,6 @@
 client has them.
 """
 
-import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -22,15 +21,11 @@ _HEAD: Final = f"""\
  */
 """
 
-# A pattern that lists the words it allows.
-_WORDS: Final = re.compile(r"[a-z_]+(\|[a-z_]+)*")
-
 # Fields that are a type whatever their arguments are.
 _PLAIN: Final[Mapping[type, str]] = {
     field_types.WholeNumber: "number",
     field_types.Flag: "boolean",
-    field_types.RoomId: "string",
-    field_types.ClientId: "string",
+    field_types.PatternText: "string",
     field_types.UserId: "string",
     field_types.Cursor: "string",
     field_types.Text: "string",
@@ -40,7 +35,6 @@ _PLAIN: Final[Mapping[type, str]] = {
     names.DisplayName: "string",
     names.Picture: "string",
     events.Token: "string",
-    events.MessageType: '"text" | "image"',
     broadcasts.Sentence: "string",
     moderation.Details: "Record<string, unknown>",
     acks.ErrorCode: " | ".join(f'"{code}"' for code in acks.ERROR_CODES),
@@ -100,19 +94,13 @@ class _Types:
             TypeError: It is of a kind that is not known here.
         """
         kind = type(field)
-        for each in kind.__mro__:
-            if each in _PLAIN:
-                return _PLAIN[each]
         for known, make in self._composed.items():
             if isinstance(field, known):
                 return make(self, field)
+        for each in kind.__mro__:
+            if each in _PLAIN:
+                return _PLAIN[each]
         raise TypeError(f"{kind.__name__} has no TypeScript type")
-
-    def _pattern(self, field: Any) -> str:
-        text = field.pattern.pattern
-        if _WORDS.fullmatch(text):
-            return " | ".join(f'"{word}"' for word in text.split("|"))
-        return "string"
 
     def _list(self, field: Any) -> str:
         item = self.type_of(field.item)
@@ -126,14 +114,14 @@ class _Types:
         return " | ".join(f'["{name}", {self.name_of(each)}]' for name, each in pairs)
 
     _composed: Final[Mapping[type, Callable[["_Types", Any], str]]] = {
-        field_types.PatternText: _pattern,
+        field_types.Word: lambda _self, field: " | ".join(
+            f'"{word}"' for word in field.words
+        ),
         field_types.ListOf: _list,
         broadcasts.MapOf: _map,
         acks.EventArray: _event,
-        acks.SyncItem: lambda self, _: " | ".join(
-            map(self.name_of, (acks.JoinAck(), acks.SyncDenied()))
-        ),
-        broadcasts.ImageField: lambda self, _: self.name_of(broadcasts.Image()),
+        acks.SyncItem: lambda self, field: " | ".join(map(self.name_of, field.schemas)),
+        broadcasts.ImageField: lambda self, field: self.name_of(field.schema),
         fields.Nested: lambda self, field: self.name_of(field.schema),
     }
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from schemas.base import StrictField, StrictSchema
-from schemas.events import JoinItem, MessageType, Token
+from schemas.events import JoinItem, Token
 from schemas.field_types import (
     Binary,
     ClientId,
@@ -183,7 +183,6 @@ def _value(field: Any, rooms: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
         Line: st.text(CLEAN, min_size=1).map(lambda text: text[:64]),
         Reason: st.text(CLEAN, min_size=1).map(lambda text: text[:64]),
         JsonData: st.dictionaries(st.text(max_size=8), ODD_VALUES, max_size=4),
-        MessageType: st.sampled_from(("text", "image")),
         Binary: st.just(PLACEHOLDER),
         Token: st.text("abcdefghijklmnop.-_", min_size=1),
     }
