@@ -29,12 +29,14 @@ from schemas.events import (
 )
 from schemas.field_types import (
     CURSOR_PATTERN,
-    LIST_CURSOR,
     Flag,
+    Identifier,
     JsonData,
+    ListCursor,
     ListOf,
     PatternText,
     RoomId,
+    Uid,
     UserId,
     WholeNumber,
 )
@@ -112,7 +114,7 @@ class Error(StrictSchema):
         Sentence(), ListOf(Sentence(), longest=100), required=False
     )
     retryAfter = WholeNumber(required=False)  # noqa: N815 - the wire's name
-    reason = PatternText(re.compile("[a-z_]{1,40}"), "Must be a word.", required=False)
+    reason = Identifier(required=False)
     until = WholeNumber(required=False)
 
 
@@ -186,7 +188,7 @@ class SendAck(Done):
 
     message = WholeNumber(minimum=1)
     offset = WholeNumber(minimum=1)
-    uid = PatternText(re.compile(r"[A-Za-z0-9_-]{1,64}"), "Must be a uid.")
+    uid = Uid()
     at = WholeNumber(minimum=1)
     duplicate = Flag()
     durability = PatternText(
@@ -198,9 +200,7 @@ class ChangeAck(Done):
     """``delete``, ``pin``: the change's place; a duplicate changed nothing."""
 
     offset = WholeNumber(minimum=1, required=False)
-    uid = PatternText(
-        re.compile(r"[A-Za-z0-9_-]{1,64}"), "Must be a uid.", required=False
-    )
+    uid = Uid(required=False)
     at = WholeNumber(minimum=1, required=False)
     duplicate = Flag()
 
@@ -282,7 +282,7 @@ class RoomsAck(Done):
 
     rooms = ListOf(fields.Nested(RoomEntry), longest=ROOMS_PAGE)
     more = Flag()
-    next = PatternText(LIST_CURSOR, "Must be a cursor of rooms.", required=False)
+    next = ListCursor(required=False)
 
 
 class MeAck(Done):
@@ -294,7 +294,7 @@ class MeAck(Done):
     unwatched = WholeNumber(minimum=1, required=False)
     rooms = ListOf(fields.Nested(RoomEntry), longest=LIST_PAGE, required=False)
     more = Flag(required=False)
-    next = PatternText(LIST_CURSOR, "Must be a cursor of rooms.", required=False)
+    next = ListCursor(required=False)
 
 
 class MineAck(Done, Mine):

@@ -23,12 +23,14 @@ from schemas.events import (
 from schemas.field_types import (
     ClientId,
     Flag,
+    Identifier,
     JsonData,
     Label,
     ListOf,
     PatternText,
     RoomId,
     Text,
+    Uid,
     UserId,
     WholeNumber,
     Word,
@@ -104,7 +106,7 @@ class LogEvent(StrictSchema):
     """What every entry of a room's log has: its position and its lineage."""
 
     offset = WholeNumber(minimum=1)
-    uid = PatternText(re.compile(r"[A-Za-z0-9_-]{1,64}"), "Must be a uid.")
+    uid = Uid()
     room = RoomId()
 
 
@@ -329,7 +331,7 @@ class PersonalEvent(StrictSchema):
     """What every event of a user's own log has: its place in that log."""
 
     offset = WholeNumber(minimum=1)
-    uid = PatternText(re.compile(r"[A-Za-z0-9_-]{1,64}"), "Must be a uid.")
+    uid = Uid()
     at = WholeNumber(minimum=1)
 
 
@@ -343,7 +345,7 @@ class RoomRemoved(PersonalEvent):
     """``room_removed``: the user is a member of this room no longer."""
 
     room = RoomId()
-    reason = PatternText(re.compile("[a-z_]{1,40}"), "Must be a word.")
+    reason = Identifier()
 
 
 class OwnRole(PersonalEvent):
@@ -457,10 +459,7 @@ class HelloLimits(StrictSchema):
     sessionRooms = WholeNumber(minimum=1)  # noqa: N815 - the wire's name
     userRooms = WholeNumber(minimum=1)  # noqa: N815 - the wire's name
     announceMembers = WholeNumber()  # noqa: N815 - the wire's name
-    rates = MapOf(
-        PatternText(re.compile("[a-z_]{1,40}"), "Must be a word."),
-        fields.Nested(RateLimit),
-    )
+    rates = MapOf(Identifier(), fields.Nested(RateLimit))
 
 
 class Hello(StrictSchema):
@@ -468,9 +467,7 @@ class Hello(StrictSchema):
 
     protocol = WholeNumber(minimum=2)
     server = Sentence()
-    features = ListOf(
-        PatternText(re.compile("[a-z_]{1,40}"), "Must be a word."), longest=100
-    )
+    features = ListOf(Identifier(), longest=100)
     limits = fields.Nested(HelloLimits, required=True)
     user = UserId()
     name = DisplayName(required=False)
@@ -488,7 +485,7 @@ class MemberCount(StrictSchema):
 class Closing(StrictSchema):
     """``closing``: the server is about to close this connection; come back."""
 
-    reason = PatternText(re.compile("[a-z_]{1,40}"), "Must be a word.")
+    reason = Identifier()
     retryAfter = WholeNumber()  # noqa: N815 - the wire's name
 
 

@@ -6,7 +6,6 @@ from marshmallow import ValidationError, fields, validates_schema
 
 from schemas.base import StrictField, StrictSchema
 from schemas.field_types import (
-    LIST_CURSOR,
     Binary,
     ClientId,
     Cursor,
@@ -14,8 +13,8 @@ from schemas.field_types import (
     InviteToken,
     JsonData,
     Label,
+    ListCursor,
     ListOf,
-    PatternText,
     RoomId,
     Text,
     UserId,
@@ -250,7 +249,7 @@ class Rooms(StrictSchema):
         minimum=1, held_to=ROOMS_PAGE, required=False, load_default=ROOMS_PAGE
     )
     sort = Word("recent", required=False)
-    cursor = PatternText(LIST_CURSOR, "Must be a cursor of rooms.", required=False)
+    cursor = ListCursor(required=False)
     filter = Word("active", "archived", "pinned", "unread", required=False)
 
     @validates_schema(skip_on_field_errors=True)

@@ -19,6 +19,8 @@ MAX_SAFE_INTEGER: Final = 2**53 - 1
 
 ROOM_ID_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 CLIENT_ID_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+UID_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+IDENTIFIER_PATTERN: Final = re.compile("[a-z_]{1,40}")
 INVITE_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]{22}")
 LIST_CURSOR: Final = re.compile(r"[0-9]{1,16}:[A-Za-z0-9_-]{1,64}")
 CURSOR_PATTERN: Final = re.compile(r"[0-9]{1,16}:[A-Za-z0-9_-]{0,64}")
@@ -156,6 +158,27 @@ class InviteToken(PatternText):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(INVITE_PATTERN, "Must be an invite.", **options)
+
+
+class ListCursor(PatternText):
+    """Where a page of rooms by their last message ends: a time and a room."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(LIST_CURSOR, "Must be a cursor of rooms.", **options)
+
+
+class Uid(PatternText):
+    """What tells an event of a log from another one of the same offset."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(UID_PATTERN, "Must be a uid.", **options)
+
+
+class Identifier(PatternText):
+    """A word for programs, as ``rate_event``; which there are is not said here."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(IDENTIFIER_PATTERN, "Must be a word.", **options)
 
 
 class UserId(StrictField):

@@ -9,6 +9,7 @@ from handlers.api.caller import USER_HEADER
 from handlers.api.payload import KEY_CHARACTERS, KEY_HEADER
 from handlers.api.problems import CODES, CONTENT_TYPE
 from handlers.api.uploads import PART
+from schemas.field_types import IDENTIFIER_PATTERN
 from schemas.json_schema import Components, Json
 from schemas.routes import PREFIX, ROUTES, Route
 
@@ -213,7 +214,7 @@ def _problem() -> dict[str, Any]:
                     "items": {"type": "string"},
                 },
             },
-            "reason": {"type": "string", "pattern": "^[a-z_]{1,40}$"},
+            "reason": {"type": "string", "pattern": f"^{IDENTIFIER_PATTERN.pattern}$"},
             "retryAfter": {**whole, "description": "Milliseconds."},
             "violated-policies": {
                 "type": "array",
