@@ -102,10 +102,9 @@ def _error_code(_field: ErrorCode, _inner: Property) -> Json:
     return {"type": "string", "enum": list(ERROR_CODES)}
 
 
-@_described.register(Cursor)
-@_described.register(Details)
-def _any_of_its_type(field: Cursor | Details, _inner: Property) -> Json:
-    return {"type": "string" if isinstance(field, Cursor) else "object"}
+@_described.register
+def _cursor(_field: Cursor, _inner: Property) -> Json:
+    return {"type": "string"}
 
 
 @_described.register
@@ -121,22 +120,21 @@ def _user_id(field: UserId, _inner: Property) -> Json:
 
 @_described.register
 def _label(field: Label, _inner: Property) -> Json:
-    pattern = _visible(_CONTROLS + _TURNING)
-    is_line = isinstance(field, Line)
-    if isinstance(field, Line) and field.may_be_empty:
-        return {
-            "type": "string",
-            "maxLength": field.longest,
-            "pattern": f"{pattern}|^$",
-        }
-    # A line is looked at without the spaces around it.
-    least = {} if is_line else {"minLength": 1}
     return {
         "type": "string",
-        **least,
+        "minLength": 1,
         "maxLength": field.longest,
-        "pattern": pattern,
+        "pattern": _visible(_CONTROLS + _TURNING),
     }
+
+
+@_described.register
+def _line(field: Line, _inner: Property) -> Json:
+    # It is looked at without the spaces around it.
+    pattern = _visible(_CONTROLS + _TURNING)
+    if field.may_be_empty:
+        pattern += "|^$"
+    return {"type": "string", "maxLength": field.longest, "pattern": pattern}
 
 
 @_described.register
@@ -163,7 +161,7 @@ def _binary(_field: Binary, _inner: Property) -> Json:
 
 
 @_described.register
-def _data(_field: JsonData, _inner: Property) -> Json:
+def _object(_field: JsonData | Details, _inner: Property) -> Json:
     return {"type": "object"}
 
 
