@@ -5,10 +5,11 @@ from typing import Final, NamedTuple
 from aiohttp import hdrs, web
 from marshmallow import ValidationError
 
+from handlers.api.payload import invalid
 from realtime.auth.api_keys import ANY_ROOM, ApiKey, parse_key
 from realtime.auth.authenticator import Authenticator
 from realtime.auth.tokens import TokenError
-from realtime.errors import ForbiddenError, InvalidError, UnauthorizedError
+from realtime.errors import ForbiddenError, UnauthorizedError
 from realtime.presence.sessions import ChatSession
 from realtime.store.api_keys import ApiKeys
 from schemas.field_types import PersonId
@@ -154,7 +155,5 @@ class Callers:
         try:
             user = _PERSON.deserialize(acting_as)
         except ValidationError as error:
-            fields = {USER_HEADER: [str(said) for said in error.messages]}
-            said = fields[USER_HEADER][0]
-            raise InvalidError(f"{USER_HEADER}: {said}", fields=fields) from None
+            raise invalid(USER_HEADER, str(error.messages[0])) from None
         return Caller(HttpSession(user, is_by_key=True), key)

@@ -50,9 +50,9 @@ async def read_payload(
         body, may_have = await _body(request), route.body_fields
         for name in body:
             if name not in may_have:
-                raise _invalid(name[:64], "There is no such field in the body.")
+                raise invalid(name[:64], "There is no such field in the body.")
         for name in route.needs - body.keys():
-            raise _invalid(name, "This field is required.")
+            raise invalid(name, "This field is required.")
         payload |= body
     payload |= _query(request, route) | route.fixed
     if route.is_idempotent:
@@ -79,7 +79,7 @@ def client_id(key: str | None) -> str:
     if key is None:
         return secrets.token_urlsafe(KEY_BYTES)
     if not 1 <= len(key) <= KEY_CHARACTERS:
-        raise _invalid(KEY_HEADER, f"Must be 1 to {KEY_CHARACTERS} characters.")
+        raise invalid(KEY_HEADER, f"Must be 1 to {KEY_CHARACTERS} characters.")
     bare = key.strip().removeprefix('"').removesuffix('"')
     if CLIENT_ID_PATTERN.fullmatch(bare):
         return bare
@@ -105,13 +105,13 @@ async def _body(request: web.Request) -> dict[str, Any]:
     if not request.can_read_body:
         return {}
     if request.content_type != "application/json":
-        raise _invalid("Content-Type", "Must be application/json.")
+        raise invalid("Content-Type", "Must be application/json.")
     try:
         found = json_codec.loads(await _read(request))
     except ValueError:
-        raise _invalid("body", "Must be JSON.") from None
+        raise invalid("body", "Must be JSON.") from None
     if not isinstance(found, dict):
-        raise _invalid("body", "Must be an object.")
+        raise invalid("body", "Must be an object.")
     return found
 
 
@@ -126,9 +126,9 @@ async def _read(request: web.Request) -> bytes:
                         f"A body may have {BODY_BYTES} bytes.", limit="api_body_bytes"
                     )
     except TimeoutError:
-        raise _invalid("body", "Did not arrive in time.") from None
+        raise invalid("body", "Did not arrive in time.") from None
     except BROKEN:
-        raise _invalid("body", "Did not arrive as HTTP has it.") from None
+        raise invalid("body", "Did not arrive as HTTP has it.") from None
     return data
 
 
@@ -136,9 +136,9 @@ def _query(request: web.Request, route: Route) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, text in request.query.items():
         if name not in route.query:
-            raise _invalid(name[:64], "There is no such field.")
+            raise invalid(name[:64], "There is no such field.")
         if name in found:
-            raise _invalid(name, "Appears twice.")
+            raise invalid(name, "Appears twice.")
         found[name] = _value(route, name, text)
     return found
 
@@ -151,10 +151,11 @@ def _value(route: Route, name: str, text: str) -> int | str:
     if not isinstance(field, WholeNumber):
         return text
     if not (text.isascii() and _NUMBER.fullmatch(text)):
-        raise _invalid(name, "Must be a whole number.")
+        raise invalid(name, "Must be a whole number.")
     return int(text)
 
 
-def _invalid(name: str, said: str) -> InvalidError:
+def invalid(name: str, said: str) -> InvalidError:
+    """Return the error of a field, a header or the body, by its name."""
     name = name.encode("utf-8", "replace").decode()
     return InvalidError(f"{name}: {said}", fields={name: [said]})

@@ -7,6 +7,7 @@ from typing import Final
 import orjson
 from aiohttp import web
 
+from handlers.api.payload import KEY_HEADER
 from realtime.errors import ChatError, InternalError
 from realtime.store.refusals import KEY_REUSED
 
@@ -60,8 +61,8 @@ def problem(error: ChatError, **more: object) -> web.Response:
         said = "Was used for another request."
         wire |= {
             "code": wire.pop("reason"),
-            "message": f"Idempotency-Key: {said}",
-            "fields": {"Idempotency-Key": [said]},
+            "message": f"{KEY_HEADER}: {said}",
+            "fields": {KEY_HEADER: [said]},
         }
     status = STATUS.get(str(wire["code"]), 500)
     headers = {"Cache-Control": "no-store"}

@@ -13,7 +13,7 @@ from aiohttp.typedefs import Handler
 from handlers.access import require_access
 from handlers.api import asyncapi, openapi
 from handlers.api.caller import Caller, Callers
-from handlers.api.payload import KEY_HEADER, fingerprint, read_payload
+from handlers.api.payload import KEY_HEADER, fingerprint, invalid, read_payload
 from handlers.api.problems import defect, http_problem, problem
 from handlers.api.quotas import quota_fields, violated
 from handlers.api.requests import ApiRequests
@@ -22,7 +22,7 @@ from handlers.chat import ChatNamespace
 from handlers.guard import Payload, load_payload
 from realtime.engineio.attempts import PROVEN
 from realtime.engineio.origin_names import OriginSet
-from realtime.errors import ChatError, InvalidError, RateLimitedError, UnavailableError
+from realtime.errors import ChatError, RateLimitedError, UnavailableError
 from schemas.catalog import Access, Request
 from schemas.routes import PREFIX, ROUTES, Route
 
@@ -143,8 +143,7 @@ class Api:
         caller.require(route, given.get("room"))
         if route.is_idempotent and caller.key and KEY_HEADER not in request.headers:
             # A backend asks again whenever an answer is lost.
-            said = "Is needed with an API key."
-            raise InvalidError(f"{KEY_HEADER}: {said}", fields={KEY_HEADER: [said]})
+            raise invalid(KEY_HEADER, "Is needed with an API key.")
         services, user = self._namespace.services, caller.session.user
         if not caller.is_system:
             now = time.monotonic()
@@ -214,7 +213,7 @@ class Api:
             headers |= {
                 "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
                 "Access-Control-Allow-Headers": (
-                    "Authorization, Content-Type, Idempotency-Key"
+                    f"Authorization, Content-Type, {KEY_HEADER}"
                 ),
                 "Access-Control-Max-Age": _PREFLIGHT_SECONDS,
             }

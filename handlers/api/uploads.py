@@ -7,8 +7,8 @@ from typing import Final
 
 from aiohttp import BodyPartReader, web
 
-from handlers.api.payload import BROKEN
-from realtime.errors import InvalidError, UnavailableError
+from handlers.api.payload import BROKEN, invalid
+from realtime.errors import UnavailableError
 from realtime.images.service import Images
 
 # Images that come in at a time at a node: each holds its bytes in memory.
@@ -44,21 +44,21 @@ class ImageReader:
             UnavailableError: Too many come in at once.
         """
         if not request.content_type.startswith("multipart/"):
-            raise _invalid("Content-Type", "Must be multipart/form-data.")
+            raise invalid("Content-Type", "Must be multipart/form-data.")
         with self._place():
             try:
                 async with asyncio.timeout(UPLOAD_SECONDS):
                     return await self._part(request)
             except TimeoutError:
-                raise _invalid(PART, "Did not arrive in time.") from None
+                raise invalid(PART, "Did not arrive in time.") from None
             except (ValueError, AssertionError, *BROKEN):
                 # aiohttp has no error of its own for what is no multipart body.
-                raise _invalid("body", "Must be multipart/form-data.") from None
+                raise invalid("body", "Must be multipart/form-data.") from None
 
     async def _part(self, request: web.Request) -> bytes:
         part = await (await request.multipart()).next()
         if not isinstance(part, BodyPartReader) or part.name != PART:
-            raise _invalid(PART, "Must be the first part.")
+            raise invalid(PART, "Must be the first part.")
         data = bytearray()
         while chunk := await part.read_chunk():
             data += chunk
@@ -79,7 +79,3 @@ class ImageReader:
             yield
         finally:
             self.under_way -= 1
-
-
-def _invalid(name: str, said: str) -> InvalidError:
-    return InvalidError(f"{name}: {said}", fields={name: [said]})
