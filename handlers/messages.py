@@ -114,10 +114,7 @@ class MessageRequests(Requests):
             return self._around(page, allowance)
         # The end nearest to what the client has: the others come with the next page.
         messages = page.messages if after is not None else page.messages[::-1]
-        told = messages
-        if not allowance.fits(sum(map(len, messages))):
-            allowance.require_line()
-            told = list(takewhile(lambda raw: allowance.fits(len(raw)), messages))
+        told = _fitting(messages, allowance)
         return {
             "messages": [
                 self._encoded(raw)
@@ -156,10 +153,7 @@ class MessageRequests(Requests):
             before=payload.get("before"),
             limit=payload["limit"],
         )
-        told = page.messages
-        if not allowance.fits(sum(map(len, told))):
-            allowance.require_line()
-            told = list(takewhile(lambda raw: allowance.fits(len(raw)), told))
+        told = _fitting(page.messages, allowance)
         return {
             "messages": [self._encoded(raw) for raw in told],
             "more": page.more or len(told) < len(page.messages),
@@ -244,6 +238,18 @@ class MessageRequests(Requests):
             client_id=use.client_id,
             fingerprint=session.fingerprint,
         )
+
+
+def _fitting(messages: list[bytes], allowance: Allowance) -> list[bytes]:
+    """Return the first messages that an answer has a place for.
+
+    Raises:
+        UnavailableError: Not for all, and another long answer is on its way.
+    """
+    if allowance.fits(sum(map(len, messages))):
+        return messages
+    allowance.require_line()
+    return list(takewhile(lambda raw: allowance.fits(len(raw)), messages))
 
 
 def _drop_unset(payload: Payload) -> None:
