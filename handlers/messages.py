@@ -39,34 +39,31 @@ class MessageRequests(Requests):
         """
         services = self.services
         services.user_rates.take(session.user)
-        room, client_id = payload.pop("room"), payload.pop("clientId")
+        use = Use(payload.pop("room"), payload.pop("clientId"), session.user)
         _drop_unset(payload)
-        key = (session.sid, room)
+        key = (session.sid, use.room)
         files: list[str] = []
         moderation = services.moderation
         waits = moderation is not None and moderation.waits and not session.is_by_key
         if _has_images(payload) or waits or key in self.order:
-            use = Use(room, client_id, session.user)
             async with self.order.place(key) as turn:
                 files, before = await self._prepared(session, use, payload)
                 if before is not None:
                     return self._placed(before)
                 await turn()
         elif moderation is not None:
-            use = Use(room, client_id, session.user)
             # Suspends only where it does not go on to the append.
             before = await self._reviewed(session, moderation, use, payload)
             if before is not None:
                 return self._placed(before)
         try:
-            done = await self._append(session, room, client_id, payload)
+            done = await self._append(session, use, payload)
         except AbsentError:
-            bring_back = partial(services.people.bring_back, room, session.user)
+            bring_back = partial(services.people.bring_back, use.room, use.user)
             await self.order.once(key, bring_back)
-            done = await self._append(session, room, client_id, payload)
+            done = await self._append(session, use, payload)
         if files:
             with suppress(ChatError):
-                use = Use(room, client_id, session.user)
                 # What is not noted now is looked for when the files are due.
                 await services.image_uses.confirm(
                     files, use, done.message, soon=done.duplicate
@@ -168,16 +165,16 @@ class MessageRequests(Requests):
         return {"counts": counts}
 
     async def _append(
-        self, session: ChatSession, room: str, client_id: str, payload: Payload
+        self, session: ChatSession, use: Use, payload: Payload
     ) -> Appended:
         """Store a message; nothing suspends up to there: they keep their order."""
         services = self.services
         asked = services.attempts.tick()
         try:
             return await services.log.append(
-                room=room,
-                user=session.user,
-                client_id=client_id,
+                room=use.room,
+                user=use.user,
+                client_id=use.client_id,
                 content=payload,
                 name=session.name,
                 fingerprint=session.fingerprint,
@@ -185,7 +182,7 @@ class MessageRequests(Requests):
         except NotMemberError:
             # It attends, and the user is no member: Redis lost the membership with its
             # newest data, or this node missed that they quit. The way back is `join`.
-            services.attendance.expel(session, room, since=asked)
+            services.attendance.expel(session, use.room, since=asked)
             raise NotAttendingError("Join the room first.") from None
 
     def _placed(self, done: Appended) -> dict[str, object]:
