@@ -1,9 +1,9 @@
 """What answers show of a user's rooms."""
 
 import time
-from collections.abc import Mapping
 from typing import Final
 
+from handlers.guard import Payload
 from handlers.requests import Requests
 from realtime.presence.sessions import ChatSession
 from realtime.rooms.allowance import Allowance
@@ -23,7 +23,7 @@ class ListAnswers(Requests):
     async def _list(
         self,
         session: ChatSession,
-        payload: Mapping[str, object],
+        payload: Payload,
         allowance: Allowance,
         standings: list[Standing] | None = None,
     ) -> dict[str, object]:
@@ -34,14 +34,14 @@ class ListAnswers(Requests):
                 session.user, time.monotonic(), count=rooms // LISTED_A_REQUEST
             )
 
-        cursor, chosen = payload.get("cursor"), payload.get("filter")
+        cursor = payload.get("cursor")
         if standings is None and cursor is None:
             standings = await self.services.personal.standings(session.user)
         page = await self.services.lists.page(
             session.user,
-            limit=min(int(str(payload.get("limit", LIST_PAGE))), LIST_PAGE),
-            cursor=None if cursor is None else str(cursor),
-            chosen=None if chosen is None else str(chosen),
+            limit=min(payload.get("limit", LIST_PAGE), LIST_PAGE),
+            cursor=cursor,
+            chosen=payload.get("filter"),
             standings=standings,
             count=count,
             fits=allowance.fits,
