@@ -55,7 +55,7 @@ class Route:
         has_body: Whether the other fields come as a JSON object.
         lists: Fields of the path that are the one item of a list, by the list's field.
         needs: Fields that the body must have here.
-        without: Fields that neither body nor query may have.
+        without: Fields of the payload that the body may not have.
         fixed: Fields of the payload that the route itself says.
         defaults: What fields are where they are left out.
         is_idempotent: Whether ``Idempotency-Key`` is its ``clientId``.
@@ -276,7 +276,6 @@ ROUTES: Final = (
         Scope.MODERATE,
         "Put a member out.",
         query=("reason",),
-        without=frozenset({"ban", "banSeconds"}),
     ),
     Route(
         "PUT",
@@ -304,7 +303,6 @@ ROUTES: Final = (
         "member_set",
         Scope.MODERATE,
         "Let a member write again.",
-        without=frozenset({"role"}),
         fixed={"muteSeconds": 0},
     ),
     Route(
