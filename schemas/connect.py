@@ -1,4 +1,4 @@
-"""What a client says of itself when it connects, and what a refusal tells it."""
+"""What a client says of itself when it connects."""
 
 import re
 from typing import Final

@@ -9,7 +9,7 @@ from handlers.api.caller import USER_HEADER
 from handlers.api.payload import KEY_CHARACTERS, KEY_HEADER
 from handlers.api.problems import CODES, CONTENT_TYPE
 from handlers.api.uploads import PART
-from schemas.field_types import IDENTIFIER_PATTERN
+from schemas.field_types import IDENTIFIER_PATTERN, USER_ID_CHARACTERS
 from schemas.json_schema import Components, Json
 from schemas.routes import PREFIX, ROUTES, Route
 
@@ -18,7 +18,6 @@ _ABOUT: Final = (
     "What a backend, or a user's own program, asks over HTTP: by the same rules as over"
     " a socket. A user shows a JSON Web Token, a backend an API key."
 )
-# The phrase of each status that is a problem, and the codes that go with it.
 _PROBLEM: Final = "Problem"
 _RETRY: Final = {
     "Retry-After": {
@@ -137,7 +136,11 @@ def _parameters(components: Components, route: Route) -> list[Json]:
             "in": "header",
             "description": "The user as whom a key with the scope `users:act` asks.",
             "required": False,
-            "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+            "schema": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": USER_ID_CHARACTERS,
+            },
         }
     )
     return found
