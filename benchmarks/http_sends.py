@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -18,13 +19,11 @@ from pathlib import Path
 
 import orjson
 from aiohttp import ClientSession, ClientWebSocketResponse
-from redis import Redis
 
 from benchmarks.cluster import Cluster, cluster
 from benchmarks.machine import LOAD_CORE, cpu_seconds, describe
 from benchmarks.tokens import token
-from realtime.auth.api_keys import new_key
-from realtime.store import keys
+from verify.harness.nodes import NODE_COMMAND
 
 TEXT = "x" * 100
 ROUND_SECONDS = 4.0
@@ -114,6 +113,18 @@ async def _join(http: ClientSession, port: int, name: str) -> User:
     return User(name, socket)
 
 
+def _new_key(redis_port: int) -> str:
+    redis_url = f"redis://127.0.0.1:{redis_port}"
+    create = ("key", "create", "bench", "--scopes", "write", "--redis-url", redis_url)
+    made = subprocess.run(
+        (*NODE_COMMAND, *create),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return made.stdout.strip()
+
+
 async def _measure(senders: list[Send], pid: int, seconds: float) -> dict[str, float]:
     """Have all send for a while; return what it was."""
     waits: list[float] = []
@@ -137,20 +148,10 @@ async def _measure(senders: list[Send], pid: int, seconds: float) -> dict[str, f
 
 
 async def compare(
-    nodes: Cluster, users: int, rounds: int
+    nodes: Cluster, key: str, users: int, rounds: int
 ) -> dict[str, list[dict[str, float]]]:
     """Measure the three ways in turn; return the figures of each round."""
     node = nodes.nodes[0]
-    key, shown = new_key("bench", scopes=["write"], rooms="*", now=int(time.time()))
-    with Redis(port=nodes.redis_port) as redis:
-        kept = {
-            "name": key.name,
-            "digest": key.digest,
-            "scopes": ["write"],
-            "rooms": "*",
-            "createdAt": key.created_at,
-        }
-        redis.hset(keys.API_KEYS, key.id, orjson.dumps(kept))
     found: dict[str, list[dict[str, float]]] = {}
     async with ClientSession() as http, asyncio.TaskGroup() as tasks:
         joined = [await _join(http, node.port, f"u{each}") for each in range(users)]
@@ -165,7 +166,7 @@ async def compare(
                 for line, user in zip(lines, joined, strict=True)
             ],
             "HTTP, API key": [
-                line.sender(user.name, shown, "k")
+                line.sender(user.name, key, "k")
                 for line, user in zip(lines, joined, strict=True)
             ],
         }
@@ -206,7 +207,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="chatroom-") as folder:
         settings = {"CHATROOM_RATES": "off", "CHATROOM_OPEN_ROOMS": "true"}
         with cluster(1, Path(folder), settings=settings) as nodes:
-            found = asyncio.run(compare(nodes, asked.users, asked.rounds))
+            key = _new_key(nodes.redis_port)
+            found = asyncio.run(compare(nodes, key, asked.users, asked.rounds))
     print(describe())
     print(table(found))
 
