@@ -6,9 +6,8 @@ from schemas.api import API_REQUESTS
 from schemas.catalog import REQUESTS
 from schemas.routes import ROUTES
 from tests.kit.backend import Backend, backend, user_token
-from tests.kit.members import Member, all_see, member
+from tests.kit.members import all_see, member
 from tests.kit.nodes import Node
-from tests.kit.waiting import wait_until
 
 # What only makes sense on a connection.
 OF_SOCKETS = {"join", "sync", "leave", "typing", "refresh", "me"}
@@ -16,16 +15,6 @@ OF_SOCKETS = {"join", "sync", "leave", "typing", "refresh", "me"}
 
 def once(key: str) -> dict[str, str]:
     return {"Idempotency-Key": key}
-
-
-async def told(who: Member, name: str) -> dict[str, object]:
-    """Return the first event of a name, as soon as it is there."""
-
-    def found() -> list[dict[str, object]]:
-        return [payload for event, payload in who.timeline if event == name]
-
-    await wait_until(found, f"{who.user} is told {name}")
-    return found()[0]
 
 
 def test_each_request_has_a_route() -> None:
@@ -52,7 +41,7 @@ async def test_a_backend_drives_a_private_room(
         await crm.do("POST", f"{at}/message", said, **once("left"))
         await all_see([ann, ab], ["Your order left."], made["room"])
         await crm.do("PATCH", at, {"name": "Order 7, sent", "data": {"id": 7}})
-        assert (await told(ann, "room_changed"))["by"] == "$crm"
+        assert (await ann.next("room_changed"))["by"] == "$crm"
         info = await crm.do("GET", at)
         assert (info["name"], info["data"], info["memberCount"]) == (
             "Order 7, sent",
@@ -61,11 +50,11 @@ async def test_a_backend_drives_a_private_room(
         )
         assert info["createdBy"] == "$crm"
         await crm.do("PUT", f"{at}/mutes/ann", {"muteSeconds": 60})
-        assert (await told(ann, "member_changed"))["user"] == "ann"
+        assert (await ann.next("member_changed"))["user"] == "ann"
         await crm.do("DELETE", f"{at}/mutes/ann")
         await crm.do("PATCH", f"{at}/members/ann", {"role": "moderator"})
         await crm.do("PUT", f"{at}/bans/a%2Fb", {"reason": "spam"})
-        await told(ab, "membership_ended")
+        await ab.next("membership_ended")
         listed = await crm.do("GET", f"{at}/members")
         assert [(one["user"], one["role"]) for one in listed["members"]] == [
             ("ann", "moderator")
@@ -77,7 +66,7 @@ async def test_a_backend_drives_a_private_room(
         acts = [one["act"] for one in (await crm.do("GET", f"{at}/audit"))["acts"]]
         assert acts[:3] == ["member_joined", "member_unbanned", "member_left"]
         await crm.do("DELETE", at)
-        await told(ann, "room_deleted")
+        await ann.next("room_deleted")
         for method, path, body in (
             ("GET", at, None),
             ("GET", f"{at}/messages", None),
@@ -100,14 +89,14 @@ async def test_messages_are_read_edited_and_reacted_to(
         await asks.do("POST", "/chats/42/message", {"text": "helo"})
         await asks.do("PATCH", "/chats/42/messages/1", {"text": "hello"})
         await all_see([ann], ["helo"])
-        await told(ann, "message_edited")
+        await ann.next("message_edited")
         thumb = "/chats/42/messages/1/reactions/%F0%9F%91%8D"
         assert (await asks.do("PUT", thumb))["count"] == 1
         assert (await crm.do("PUT", thumb))["count"] == 2
         assert (await crm.do("PUT", thumb))["duplicate"] is True
         assert (await crm.do("DELETE", thumb))["count"] == 1
         await crm.do("PUT", "/chats/42/pins/1")
-        assert (await told(ann, "pin"))["by"] == "$crm"
+        assert (await ann.next("pin"))["by"] == "$crm"
         found = await crm.do("GET", "/chats/42/messages/1")
         assert (found["text"], found["edits"]) == ("hello", 1)
         assert found["reactions"] == {"👍": 1}
