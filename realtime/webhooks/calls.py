@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from email.utils import parsedate_to_datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import aiohttp
 from yarl import URL
@@ -48,6 +48,8 @@ PORTS: Final = frozenset({443, 8443})
 # After Redis was away.
 SETTLE_SECONDS: Final = 0.5
 
+T = TypeVar("T")
+
 _logger = logging.getLogger(__name__)
 
 
@@ -68,15 +70,13 @@ class Ways(NamedTuple):
     numbers: WebhookNumbers
 
 
-async def settle(write: Callable[[], Awaitable[None]]) -> None:
-    """Write down what came of something, however long Redis is away."""
+async def settle(ask: Callable[[], Awaitable[T]]) -> T:
+    """Return what Redis answers, however long it is away."""
     while True:
         try:
-            await write()
+            return await ask()
         except ChatError:
             await asyncio.sleep(SETTLE_SECONDS)
-        else:
-            return
 
 
 class Calls:
@@ -137,16 +137,10 @@ class Calls:
         """Return an event without the words of a message that was deleted since."""
         if entry.type not in WORDED:
             return entry
-        gone = False
-
-        async def look() -> None:
-            nonlocal gone
-            gone = await self._ways.queues.is_deleted(
-                entry.room, message_of(entry.body)
-            )
-
-        await settle(look)
-        return entry._replace(body=without_words(entry.body)) if gone else entry
+        message = message_of(entry.body)
+        if not await settle(lambda: self._ways.queues.is_deleted(entry.room, message)):
+            return entry
+        return entry._replace(body=without_words(entry.body))
 
     async def _judged(self, entry: QueueEntry) -> bool:
         """Make one call, and note what came of it."""
