@@ -33,7 +33,6 @@ class Endpoint:
         types: What it is told of: patterns with ``*``.
         rooms: The rooms that it is told of: a pattern with ``*`` and ``?``.
         created_at: Unix ms; what is older it is not told.
-        disabled: Why it is told nothing any more, a word; empty: it is told.
     """
 
     id: str
@@ -42,7 +41,6 @@ class Endpoint:
     types: tuple[str, ...] = DEFAULT_TYPES
     rooms: str = "*"
     created_at: int = 0
-    disabled: str = ""
 
     @property
     def signing_keys(self) -> tuple[bytes, ...]:
