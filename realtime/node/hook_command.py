@@ -37,18 +37,22 @@ class _Opened(NamedTuple):
     queues: HookQueues
     of_file: tuple[Endpoint, ...]
 
-    async def find(self, hook_id: str) -> Endpoint:
-        """Return an endpoint by its id.
+    async def known(self) -> dict[str, Endpoint]:
+        """Return all endpoints by their id."""
+        return await self.endpoints.known(self.of_file)
+
+    async def require(self, hook_id: str) -> None:
+        """Pass if there is an endpoint of an id.
 
         Raises:
             StartError: There is none.
         """
-        for each in (*self.of_file, *await self.endpoints.made()):
-            if each.id == hook_id:
-                return each
-        raise StartError(
-            f"there is no endpoint {hook_id}; `chatroom hook list` has all"
-        )
+        if hook_id not in await self.known():
+            raise _there_is_none(hook_id)
+
+
+def _there_is_none(hook_id: str) -> StartError:
+    return StartError(f"there is no endpoint {hook_id}; `chatroom hook list` has all")
 
 
 @asynccontextmanager
@@ -103,7 +107,7 @@ async def create(
     except ValueError as error:
         raise StartError(str(error)) from None
     async with _opened(settings) as opened:
-        known = {each.id for each in (*opened.of_file, *await opened.endpoints.made())}
+        known = await opened.known()
         if endpoint.id in known:
             raise StartError(f"there is an endpoint {endpoint.id} already")
         if len(known) >= LIMIT_ENDPOINTS:
@@ -119,8 +123,7 @@ async def show(settings: Settings, *, say: Say) -> None:
         StartError: Redis cannot be reached.
     """
     async with _opened(settings) as opened:
-        found = {each.id: each for each in await opened.endpoints.made()}
-        found |= {each.id: each for each in opened.of_file}
+        found = await opened.known()
         states = await opened.endpoints.states(found)
         for endpoint, state in zip(found.values(), states, strict=True):
             waiting, dead = await opened.queues.sizes(endpoint.id)
@@ -157,9 +160,7 @@ async def delete(settings: Settings, *, hook_id: str, say: Say) -> None:
             raise StartError(f"{hook_id} is of CHATROOM_HOOKS_FILE: take it out there")
         was_there = await opened.endpoints.remove(hook_id)
     if not was_there:
-        raise StartError(
-            f"there is no endpoint {hook_id}; `chatroom hook list` has all"
-        )
+        raise _there_is_none(hook_id)
     say(f"Deleted {hook_id}.")
 
 
@@ -170,7 +171,7 @@ async def enable(settings: Settings, *, hook_id: str, say: Say) -> None:
         StartError: There is no such endpoint, or it is not disabled.
     """
     async with _opened(settings) as opened:
-        await opened.find(hook_id)
+        await opened.require(hook_id)
         if not await opened.endpoints.enable(hook_id):
             raise StartError(f"{hook_id} is not disabled")
     say(f"Enabled {hook_id}.")
@@ -183,7 +184,7 @@ async def test(settings: Settings, *, hook_id: str, say: Say) -> None:
         StartError: There is no such endpoint.
     """
     async with _opened(settings) as opened:
-        await opened.find(hook_id)
+        await opened.require(hook_id)
         key = secrets.token_hex(8)
         told = told_events.made(TEST_TYPE, key, round(time.time() * 1000), {})
         event_id = told_events.event_id(hook_id, "", key)
@@ -200,7 +201,7 @@ async def dead(settings: Settings, *, hook_id: str, say: Say) -> None:
         StartError: There is no such endpoint.
     """
     async with _opened(settings) as opened:
-        await opened.find(hook_id)
+        await opened.require(hook_id)
         after = ""
         while page := await opened.queues.dead(hook_id, after=after, limit=PAGE):
             after = page[-1].entry
@@ -220,7 +221,7 @@ async def replay(
         StartError: There is no such endpoint, or no such event.
     """
     async with _opened(settings) as opened:
-        await opened.find(hook_id)
+        await opened.require(hook_id)
         after, replayed = "", 0
         # Not those that are given up meanwhile.
         _, left = await opened.queues.sizes(hook_id)

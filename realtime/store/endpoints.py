@@ -88,22 +88,24 @@ class Endpoints:
     def __init__(self, redis: RedisClient) -> None:
         self._redis = redis
 
-    async def made(self) -> list[Endpoint]:
-        """Return those that commands made; how they fare is not looked up."""
+    async def known(self, of_file: Iterable[Endpoint]) -> dict[str, Endpoint]:
+        """Return all by their id; how they fare is not looked up.
+
+        Args:
+            of_file: Those of the file; they win over others of their id.
+        """
         found = await self._redis.call("HGETALL", keys.HOOKS)
-        listed = []
-        for hook_id, value in zip(found[::2], found[1::2], strict=True):
-            kept = orjson.loads(value)
-            listed.append(
-                Endpoint(
-                    hook_id.decode(),
-                    kept["url"],
-                    tuple(kept["secrets"]),
-                    tuple(kept["types"]),
-                    kept["rooms"],
-                )
+        known = {}
+        for name, value in zip(found[::2], found[1::2], strict=True):
+            hook_id, kept = name.decode(), orjson.loads(value)
+            known[hook_id] = Endpoint(
+                hook_id,
+                kept["url"],
+                tuple(kept["secrets"]),
+                tuple(kept["types"]),
+                kept["rooms"],
             )
-        return listed
+        return known | {each.id: each for each in of_file}
 
     async def states(self, hook_ids: Iterable[str]) -> list[dict[str, str]]:
         """Return how endpoints fare, in their order."""

@@ -84,8 +84,7 @@ class Registry:
         Raises:
             ChatError: Redis does not say.
         """
-        known = {each.id: each for each in await self._endpoints.made()}
-        known |= {each.id: each for each in self._of_file}
+        known = await self._endpoints.known(self._of_file)
         listed = list(known.values())[:LIMIT_ENDPOINTS]
         if len(known) > len(listed):
             _logger.error(
