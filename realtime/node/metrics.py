@@ -5,7 +5,7 @@ them. Every limit of the server shows here, by its name or by the code of its an
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from itertools import accumulate
 from typing import Final
 
@@ -18,8 +18,9 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from realtime.moderation.numbers import BUCKETS, ModerationNumbers
-from realtime.webhooks import numbers as webhooks
+from realtime.moderation.numbers import ModerationNumbers
+from realtime.outbound.numbers import CallNumbers
+from realtime.webhooks.numbers import WebhookNumbers
 
 # Name to meaning; each is prefixed with ``chatroom_``.
 GAUGES: Final[Mapping[str, str]] = {
@@ -56,7 +57,7 @@ class Metrics:
         limited: Counter[str],
         logged: Counter[str],
         moderated: ModerationNumbers,
-        told: webhooks.WebhookNumbers,
+        told: WebhookNumbers,
     ) -> None:
         if gauges.keys() != GAUGES.keys():
             raise ValueError("the gauges are not those of the table")
@@ -118,14 +119,12 @@ class _Moderated(Collector):
         yield _timed(
             "hook_seconds",
             "How long the application took to answer about a message.",
-            BUCKETS,
-            numbers.counts,
-            numbers.sum_seconds,
+            numbers,
         )
 
 
 class _Told(Collector):
-    def __init__(self, numbers: webhooks.WebhookNumbers) -> None:
+    def __init__(self, numbers: WebhookNumbers) -> None:
         self._numbers = numbers
 
     def collect(self) -> Iterable[Metric]:
@@ -139,9 +138,7 @@ class _Told(Collector):
         yield _timed(
             "webhook_seconds",
             "How long endpoints of webhooks took to answer.",
-            webhooks.BUCKETS,
-            numbers.counts,
-            numbers.sum_seconds,
+            numbers,
         )
         waiting = GaugeMetricFamily(
             "chatroom_webhook_waiting",
@@ -153,19 +150,13 @@ class _Told(Collector):
         yield waiting
 
 
-def _timed(
-    name: str,
-    meaning: str,
-    buckets: Sequence[float],
-    counts: Sequence[int],
-    sum_seconds: float,
-) -> Metric:
-    bounds = [*map(str, buckets), "+Inf"]
+def _timed(name: str, meaning: str, numbers: CallNumbers) -> Metric:
+    bounds = [*map(str, numbers.buckets), "+Inf"]
     return HistogramMetricFamily(
         f"chatroom_{name}",
         meaning,
-        buckets=list(zip(bounds, accumulate(counts), strict=True)),
-        sum_value=sum_seconds,
+        buckets=list(zip(bounds, accumulate(numbers.counts), strict=True)),
+        sum_value=numbers.sum_seconds,
     )
 
 
