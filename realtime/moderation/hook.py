@@ -12,14 +12,13 @@ from typing import Final
 
 import aiohttp
 import orjson
-from yarl import URL
 
 from realtime.addresses import Network
 from realtime.errors import UnavailableError
 from realtime.moderation.answers import Answer, Kind, parse_answer
 from realtime.moderation.numbers import ModerationNumbers
 from realtime.outbound.breaker import Breaker
-from realtime.outbound.session import open_session
+from realtime.outbound.session import OutboundSession
 from realtime.outbound.signature import signed_headers
 
 # Deadline of a call in milliseconds, with all that belongs to it, the look-up of the
@@ -66,14 +65,12 @@ class Hook:
         numbers: ModerationNumbers,
         limited: Counter[str],
     ) -> None:
-        self._url = URL(url)
+        self._http = OutboundSession(url, allowed=allowed, connections=CALLS)
         self._key = key
-        self._allowed = allowed
         self._fail_open = fail_open
         self._numbers = numbers
         self._limited = limited
         self._breaker = Breaker(time.monotonic)
-        self._http: aiohttp.ClientSession | None = None
         self._own: Counter[str] = Counter()
 
     @property
@@ -83,13 +80,7 @@ class Hook:
 
     async def run(self) -> None:
         """Hold the connections until cancelled; nothing is asked before."""
-        async with open_session(
-            self._allowed, public=self._url.scheme == "https", connections=CALLS
-        ) as self._http:
-            try:
-                await asyncio.Event().wait()
-            finally:
-                self._http = None
+        await self._http.run()
 
     async def ask(
         self, user: str, kind: Kind, data: Mapping[str, object]
@@ -180,10 +171,9 @@ class Hook:
         """Return the body of the answer to one POST.
 
         Raises:
-            ValueError: It is no answer with success, or too long.
+            ValueError: It is no answer with success, or too long; or the node goes
+                down.
         """
-        if self._http is None:
-            raise ValueError("the node goes down")
         now = datetime.now(UTC)
         body = orjson.dumps(
             {
@@ -199,12 +189,7 @@ class Hook:
             timestamp=int(now.timestamp()),
             body=body,
         )
-        async with self._http.post(
-            self._url,
-            data=body,
-            headers=headers,
-            allow_redirects=False,
-        ) as response:
+        async with self._http.post(body, headers) as response:
             if not 200 <= response.status < 300:
                 raise ValueError(f"status {response.status}")
             answer = bytearray()

@@ -8,12 +8,11 @@ from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple, TypeVar
 
 import aiohttp
-from yarl import URL
 
 from realtime.addresses import Network
 from realtime.errors import ChatError
 from realtime.outbound.breaker import Breaker
-from realtime.outbound.session import open_session
+from realtime.outbound.session import OutboundSession
 from realtime.outbound.signature import signed_headers
 from realtime.store.endpoints import Endpoint, Endpoints
 from realtime.store.hook_queues import HookQueues
@@ -97,7 +96,9 @@ class Calls:
         recovered: Callable[[], None],
     ) -> None:
         self._id = endpoint.id
-        self._url = URL(endpoint.url)
+        self._http = OutboundSession(
+            endpoint.url, allowed=ways.allowed, connections=CALLS, ports=PORTS
+        )
         self._keys = endpoint.signing_keys
         self._ways = ways
         self._numbers = ways.numbers
@@ -106,20 +107,10 @@ class Calls:
         self._breaker = Breaker(time.monotonic, trial_seconds=CALL_SECONDS)
         self._slots = asyncio.Semaphore(CALLS)
         self._stopped = False
-        self._http: aiohttp.ClientSession | None = None
 
     async def run(self) -> None:
         """Hold the connections until cancelled."""
-        async with open_session(
-            self._ways.allowed,
-            public=self._url.scheme == "https",
-            ports=PORTS,
-            connections=CALLS,
-        ) as self._http:
-            try:
-                await asyncio.Event().wait()
-            finally:
-                self._http = None
+        await self._http.run()
 
     async def call(self, entry: QueueEntry) -> bool:
         """Tell the endpoint when it may be called; return whether it has it now."""
@@ -169,17 +160,13 @@ class Calls:
 
     async def _post(self, entry: QueueEntry) -> tuple[int, float]:
         """Return the status of one POST, and the seconds of pause that it asks for."""
-        if self._http is None:
-            raise ValueError("the node goes down")
         headers = signed_headers(
             *self._keys,
             message_id=entry.event_id,
             timestamp=int(time.time()),
             body=entry.body,
         )
-        async with self._http.post(
-            self._url, data=entry.body, headers=headers, allow_redirects=False
-        ) as response:
+        async with self._http.post(entry.body, headers) as response:
             await response.content.read(ANSWER_BYTES)
             if response.status not in BUSY:
                 return response.status, 0.0
