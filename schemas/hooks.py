@@ -9,6 +9,9 @@ from marshmallow import ValidationError
 from schemas.base import StrictField, StrictSchema
 from schemas.field_types import ListOf, PatternText
 
+# What asks for phones to be rung.
+PUSH_TYPE: Final = "push.due"
+
 # What an endpoint may be told of.
 TYPES: Final = (
     "message.created",
@@ -23,11 +26,11 @@ TYPES: Final = (
     "room.changed",
     "room.deleted",
     "report.created",
-    "push.due",
+    PUSH_TYPE,
 )
 
-# What it is told of where nothing is said: all but what asks for phones to be rung.
-DEFAULT_TYPES: Final = tuple(each for each in TYPES if each != "push.due")
+# What it is told of where nothing is said.
+DEFAULT_TYPES: Final = tuple(each for each in TYPES if each != PUSH_TYPE)
 
 # What one is sent to try it out, whatever it is told of.
 TEST_TYPE: Final = "hook.test"

@@ -19,8 +19,7 @@ from realtime.tasks import gather_started
 from realtime.webhooks import told_events
 from realtime.webhooks.registry import Registry
 from realtime.webhooks.told_events import ToldEvent
-
-PUSH_TYPE: Final = "push.due"
+from schemas.hooks import PUSH_TYPE
 
 # Time for whoever sees a message elsewhere to have read it.
 HOLD_MS: Final = 10_000
