@@ -42,7 +42,6 @@ TOGETHER: Final = 100
 LOOK_SECONDS: Final = 1.0
 
 _SINCE: Final = re.compile(rb'"since":(\d+)')
-_NUMBER: Final = re.compile(rb'"message":(\d+)')
 
 _logger = logging.getLogger(__name__)
 
@@ -79,14 +78,13 @@ class PushWatch:
 
     def note(self, room: str, body: bytes) -> list[Awaitable[None]]:
         """Begin to note a message, if anybody wants to know."""
-        number = _NUMBER.search(body)
-        if number is None or not self._is_wanted(room):
+        if not self._is_wanted(room):
             return []
         return [
             scripts.outbox_mark(
                 self._redis,
                 outbox=keys.PUSHES,
-                room=f"{room} {number[1].decode()}",
+                room=f"{room} {told_events.message_of(body)}",
                 look_ms=HOLD_MS,
             )
         ]
