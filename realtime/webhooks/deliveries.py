@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from dataclasses import dataclass
 from typing import Final
 
 from realtime.errors import ChatError
@@ -25,6 +26,16 @@ RELEASE_SECONDS: Final = 1.0
 _logger = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
+class _Running:
+    """A delivery of this node's, which is its own until a time of the clock."""
+
+    endpoint: Endpoint
+    delivery: Delivery
+    task: asyncio.Task[None]
+    lease_ends: float
+
+
 class Deliveries:
     """Delivers to the endpoints that this node got hold of.
 
@@ -38,18 +49,16 @@ class Deliveries:
         self._registry = registry
         self._ways = ways
         self._node = node
-        self._running: dict[
-            str, tuple[Endpoint, Delivery, asyncio.Task[None], float]
-        ] = {}
+        self._running: dict[str, _Running] = {}
 
     def __len__(self) -> int:
-        return sum(len(delivery) for _, delivery, _, _ in self._running.values())
+        return sum(len(each.delivery) for each in self._running.values())
 
     def look(self, hook_id: str) -> None:
         """Take note that there is something new in an endpoint's queue."""
         running = self._running.get(hook_id)
         if running is not None:
-            running[1].look()
+            running.delivery.look()
 
     async def run(self) -> None:
         """Deliver until cancelled; then others may at once."""
@@ -63,8 +72,8 @@ class Deliveries:
 
     async def _look(self) -> None:
         listening = self._registry.listening
-        for hook_id, (endpoint, _, task, _) in list(self._running.items()):
-            if listening.get(hook_id) != endpoint or task.done():
+        for hook_id, running in list(self._running.items()):
+            if listening.get(hook_id) != running.endpoint or running.task.done():
                 await self._end(hook_id)
         for endpoint in list(listening.values()):
             try:
@@ -73,8 +82,8 @@ class Deliveries:
                 _logger.exception("Endpoint %s cannot be delivered to", endpoint.id)
             except ChatError as error:
                 _logger.debug("Endpoint %s: %s", endpoint.id, error.message)
-                running = self._running.get(endpoint.id)
-                if running is not None and time.monotonic() > running[3]:
+                held = self._running.get(endpoint.id)
+                if held is not None and time.monotonic() > held.lease_ends:
                     # Another node delivers by now, or soon.
                     await self._end(endpoint.id)
 
@@ -85,7 +94,7 @@ class Deliveries:
         running = self._running.get(endpoint.id)
         if running is not None:
             if own:
-                self._running[endpoint.id] = (*running[:3], lease_ends)
+                running.lease_ends = lease_ends
             else:
                 await self._end(endpoint.id)
         elif own:
@@ -94,11 +103,11 @@ class Deliveries:
             task = asyncio.create_task(
                 delivery.run(), name=f"webhooks-delivery-{endpoint.id}"
             )
-            self._running[endpoint.id] = (endpoint, delivery, task, lease_ends)
+            self._running[endpoint.id] = _Running(endpoint, delivery, task, lease_ends)
 
     async def _end(self, hook_id: str) -> None:
         """End a delivery, and leave the endpoint to others."""
-        _, _, task, _ = self._running.pop(hook_id)
+        task = self._running.pop(hook_id).task
         self._ways.numbers.waiting.pop(hook_id, None)
         if task.done() and not task.cancelled() and (error := task.exception()):
             _logger.error(
