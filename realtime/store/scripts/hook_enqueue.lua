@@ -26,9 +26,8 @@ while held > limit_bytes and given_up < ROOM_AT_ONCE do
     break
   end
   local tried = redis.call('HGET', tries, oldest[1]) or '0'
-  take_out(queue, later, tries, state, oldest[1], #oldest[2][8])
+  held = take_out(queue, later, tries, state, oldest[1], #oldest[2][8])
   bury(dead, state, oldest[2], 'overflow', tried, limit_bytes, tonumber(ARGV[6]))
   given_up = given_up + 1
-  held = tonumber(redis.call('HGET', state, 'bytes'))
 end
 return given_up

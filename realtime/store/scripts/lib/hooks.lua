@@ -7,15 +7,15 @@ local ENTRY_BYTES = 200
 -- Old entries that make room for a new one in one call, of both lists.
 local ROOM_AT_ONCE = 100
 
--- Take an entry out of the queue; false: it is not there.
+-- Take an entry out of the queue, and return the bytes that are left; false: it is not
+-- there.
 local function take_out(queue, later, tries, state, entry, bytes)
   redis.call('ZREM', later, entry)
   redis.call('HDEL', tries, entry)
   if redis.call('XDEL', queue, entry) == 0 then
     return false
   end
-  redis.call('HINCRBY', state, 'bytes', -bytes - ENTRY_BYTES)
-  return true
+  return redis.call('HINCRBY', state, 'bytes', -bytes - ENTRY_BYTES)
 end
 
 -- Keep an entry's fields among those that were given up, for as long as they may be; the
