@@ -1,12 +1,12 @@
 """``chatroom gc``: what is kept and nobody can see, shown or deleted."""
 
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import replace
 from typing import Final
 
 from realtime.errors import ChatError, StartError, UnavailableError
-from realtime.images.store import folder_of
+from realtime.images.store import ImageStore, folder_of
 from realtime.node.from_settings import make_image_store, make_image_uses
 from realtime.node.settings import MIB, Settings
 from realtime.redis.check import check_redis
@@ -36,25 +36,24 @@ async def collect(
         StartError: Redis or the images cannot be reached, or these are not the images
             of that Redis's messages.
     """
-    async with AsyncExitStack() as stack:
-        try:
-            redis, settings = await open_redis(settings, stack)
-            await _collect(settings, redis, stack, delete=delete, say=say)
-        except (ChatError, ValueError, OSError) as error:
-            raise StartError(f"what is kept cannot be looked at: {error}") from error
+    async with opened_redis(settings, "what is kept cannot be looked at") as (
+        redis,
+        settings,
+    ):
+        _check_folder(settings.images_url)
+        with closing(make_image_store(settings)) as store:
+            await _collect(settings, redis, store, delete=delete, say=say)
 
 
 async def _collect(
     settings: Settings,
     redis: RedisClient,
-    stack: AsyncExitStack,
+    store: ImageStore,
     *,
     delete: bool,
     say: Callable[[str], None],
 ) -> None:
-    _check_folder(settings.images_url)
-    store, uses = make_image_store(settings), make_image_uses(settings, redis)
-    stack.callback(store.close)
+    uses = make_image_uses(settings, redis)
     try:
         garbage = await find_garbage(redis, store, uses, adopt=delete)
     except UnavailableError as error:
@@ -108,18 +107,31 @@ def _tell(garbage: Garbage, say: Callable[[str], None]) -> None:
             say(f"  {name}")
 
 
-async def open_redis(
-    settings: Settings, stack: AsyncExitStack
-) -> tuple[RedisClient, Settings]:
+@asynccontextmanager
+async def opened_redis(
+    settings: Settings, failed: str
+) -> AsyncIterator[tuple[RedisClient, Settings]]:
     """Connect to the Redis of the nodes, an embedded one that runs as well.
 
-    Returns:
-        The client, which ends with the stack, and the settings with its address.
+    Args:
+        settings: Of the nodes.
+        failed: What an error says before its reason.
+
+    Yields:
+        The client, and the settings with its address.
 
     Raises:
-        StartError: There is none, or it cannot be started.
+        StartError: There is none, it cannot be started, or what is done with it failed.
     """
-    settings = await _with_redis(settings, stack)
+    async with AsyncExitStack() as stack:
+        try:
+            settings = await _with_redis(settings, stack)
+            yield _connected(settings, stack), settings
+        except (ChatError, ValueError, OSError) as error:
+            raise StartError(f"{failed}: {error}") from error
+
+
+def _connected(settings: Settings, stack: AsyncExitStack) -> RedisClient:
     timeout_seconds = settings.redis_timeout_seconds
     redis = RedisClient(
         connection_factory(settings.redis_url or "", timeout_seconds=timeout_seconds),
@@ -129,7 +141,7 @@ async def open_redis(
     )
     redis.start()
     stack.push_async_callback(redis.aclose)
-    return redis, settings
+    return redis
 
 
 async def _with_redis(settings: Settings, stack: AsyncExitStack) -> Settings:

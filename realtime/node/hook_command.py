@@ -4,12 +4,12 @@ import base64
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from realtime.errors import ChatError, StartError
-from realtime.node.gc import open_redis
+from realtime.errors import StartError
+from realtime.node.gc import opened_redis
 from realtime.node.settings import Settings
 from realtime.outbound.signature import SECRET_PREFIX
 from realtime.store.endpoints import (
@@ -62,21 +62,17 @@ async def _opened(settings: Settings) -> AsyncIterator[_Opened]:
     Raises:
         StartError: Redis cannot be reached, or the file cannot be used.
     """
-    async with AsyncExitStack() as stack:
-        try:
-            of_file = (
-                parse_file(settings.hooks_file.read_bytes())
-                if settings.hooks_file is not None
-                else ()
-            )
-            redis, _settings = await open_redis(settings, stack)
-            yield _Opened(
-                Endpoints(redis),
-                HookQueues(redis, limit_bytes=settings.hook_queue_bytes),
-                of_file,
-            )
-        except (ChatError, ValueError, OSError) as error:
-            raise StartError(f"the endpoints cannot be reached: {error}") from error
+    async with opened_redis(settings, "the endpoints cannot be reached") as (redis, _):
+        of_file = (
+            parse_file(settings.hooks_file.read_bytes())
+            if settings.hooks_file is not None
+            else ()
+        )
+        yield _Opened(
+            Endpoints(redis),
+            HookQueues(redis, limit_bytes=settings.hook_queue_bytes),
+            of_file,
+        )
 
 
 async def create(

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from realtime.auth.api_keys import new_key
-from realtime.errors import ChatError, StartError
-from realtime.node.gc import open_redis
+from realtime.errors import StartError
+from realtime.node.gc import opened_redis
 from realtime.node.settings import Settings
 from realtime.store.api_keys import ApiKeys
 
@@ -21,12 +21,8 @@ async def _opened(settings: Settings) -> AsyncIterator[ApiKeys]:
     Raises:
         StartError: Redis cannot be reached.
     """
-    async with AsyncExitStack() as stack:
-        try:
-            redis, _settings = await open_redis(settings, stack)
-            yield ApiKeys(redis)
-        except (ChatError, ValueError, OSError) as error:
-            raise StartError(f"the keys cannot be reached: {error}") from error
+    async with opened_redis(settings, "the keys cannot be reached") as (redis, _):
+        yield ApiKeys(redis)
 
 
 async def create(
