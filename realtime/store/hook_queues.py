@@ -22,7 +22,6 @@ class DeadLetter(NamedTuple):
     event_id: str
     type: str
     room: str
-    body: bytes
     why: str
     tries: int
 
@@ -170,7 +169,6 @@ class HookQueues:
                 event_id=fields[1].decode(),
                 type=fields[3].decode(),
                 room=fields[5].decode(),
-                body=fields[7],
                 why=fields[9].decode(),
                 tries=int(fields[11]),
             )
