@@ -143,8 +143,7 @@ class Outbox:
         """Take note that there is something new in rooms."""
         if len(self._written) < KEPT_ROOMS:
             self._written.update(rooms)
-            if not self._wake.is_set():
-                self._wake.set()
+            self._wake.set()
 
     async def written(self, limit: int) -> list[str]:
         """Return rooms in which there is something new, when there are any."""
