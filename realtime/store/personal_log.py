@@ -16,8 +16,8 @@ from realtime.redis.client import RedisClient
 from realtime.store import keys, scripts
 from realtime.store.message_log import READ_BYTES
 from realtime.store.position import START, Position, Uids
-from realtime.store.refusals import error_of
-from realtime.store.scripts import HistoryPage, LogPage, Refusal
+from realtime.store.refusals import granted
+from realtime.store.scripts import HistoryPage, LogPage
 from realtime.tasks import gather_started
 
 # Events that a log keeps, at most, and roughly: trimming is in blocks. Who was away for
@@ -156,9 +156,7 @@ class PersonalLog:
             letters_on=on,
             letters_off=off,
         )
-        if isinstance(found, Refusal):
-            raise error_of(found)
-        return Mine.from_letters(found)
+        return Mine.from_letters(granted(found))
 
     # Read.
 
