@@ -31,10 +31,6 @@ from realtime.tasks import gather_started
 # thousands come at once; messages of others pass between them.
 JOINS_A_TURN = 8
 
-# Readings of the log that one join waits for. The first may have been under way before
-# what the cursor is of was stored; the second was not.
-CATCH_UPS = 3
-
 
 class _Entering:
     """A session between its admission and its ack: in, still on the way, or out again.
@@ -206,13 +202,7 @@ class Joining:
         await self._turns.enter()
         feed = await self._feeds.hold(channel)
         try:
-            # After a gap, what this node remembers may be of a past that Redis lost.
-            # A session may have heard elsewhere what is still under way to this node.
-            for _ in range(CATCH_UPS):
-                if feed.live and not await self._recovery.is_ahead(feed, cursor):
-                    break
-                await self._feeds.catch_up(channel)
-            else:
+            if not await self._recovery.reaches(self._feeds, channel, feed, cursor):
                 raise UnavailableError("This node is behind; join again.")
             if attempt.superseded:
                 raise UnavailableError("The session left meanwhile, or joined again.")

@@ -13,7 +13,6 @@ from realtime.presence.roster import AttendingSession
 from realtime.rooms.allowance import Allowance
 from realtime.rooms.feed import Entry, RoomFeed
 from realtime.rooms.feeds import RoomFeeds
-from realtime.rooms.joining import CATCH_UPS
 from realtime.rooms.recovery import Asking, Past, Recovery
 from realtime.rooms.rooms_changed import RoomsChanged
 from realtime.rooms.watch import Watch
@@ -178,16 +177,13 @@ class Personal:
         channel = keys.personal_channel(user)
         feed = await self._feeds.hold(channel)
         try:
-            for _ in range(CATCH_UPS):
-                if feed.live and not await self._recovery.is_ahead(feed, cursor):
-                    self._watch.hold(user)
-                    return feed
-                await self._feeds.catch_up(channel)
+            if not await self._recovery.reaches(self._feeds, channel, feed, cursor):
+                raise UnavailableError("This node is behind; ask again.")
         except BaseException:
             self._feeds.release(channel)
             raise
-        self._feeds.release(channel)
-        raise UnavailableError("This node is behind; ask again.")
+        self._watch.hold(user)
+        return feed
 
     async def _agree(self, user: str) -> list[str]:
         """Make list, log and membership agree; return the rooms of the user."""

@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 from realtime.errors import UnavailableError
 from realtime.rooms.allowance import Allowance
 from realtime.rooms.feed import Entry, RoomFeed
+from realtime.rooms.feeds import RoomFeeds
 from realtime.store import events
 from realtime.store.message_log import FeedLog
 from realtime.store.position import START, Position, parse_cursor
@@ -22,6 +23,10 @@ RECOVERY_EVENTS = 500
 # Bytes of them: the rooms of a ``sync`` are read together, and each may exceed what is
 # left of the answer by as much.
 RECOVERY_BYTES = 256 * 1024
+
+# Readings of the log that one session waits for. The first may have been under way
+# before what the cursor is of was stored; the second was not.
+CATCH_UPS = 3
 
 # Longest wait for others who read the same log. While Redis is away each of them takes
 # the deadline of a command; nobody is to wait for a row of these.
@@ -62,6 +67,28 @@ class Recovery:
         self._reading: WeakValueDictionary[str | tuple[str, str], asyncio.Lock] = (
             WeakValueDictionary()
         )
+
+    async def reaches(
+        self, feeds: RoomFeeds, channel: str, feed: RoomFeed, cursor: str | None
+    ) -> bool:
+        """Have a feed read up until it is not behind a cursor; false: it still is.
+
+        Args:
+            feeds: Hold it.
+            channel: The feed's.
+            feed: What may be behind, or of a lost past.
+            cursor: Where the session is.
+
+        Raises:
+            UnavailableError, OutcomeUnknownError: Redis is away.
+        """
+        # After a gap, what this node remembers may be of a past that Redis lost.
+        # A session may have heard elsewhere what is still under way to this node.
+        for _ in range(CATCH_UPS):
+            if feed.live and not await self.is_ahead(feed, cursor):
+                return True
+            await feeds.catch_up(channel)
+        return False
 
     async def is_ahead(self, feed: RoomFeed, cursor: str | None) -> bool:
         """Tell whether a cursor may be of events that this node has not heard of yet.
