@@ -281,7 +281,7 @@ class Personal:
                     self._watch_soon(user, payload["room"])
                 else:
                     self._unwatch(user, payload["room"])
-            elif event.startswith(b'["me_reload",'):
+            elif event == events.me_reload(channel):
                 self._lost.add(user)
                 self._watch.has_departed.set()
         self._manager.send_events(keys.personal_sessions_room(user), encoded)
