@@ -17,6 +17,13 @@ async def nodes(
 
 
 @pytest.fixture
+async def two(redis_url: str) -> AsyncIterator[list[Node]]:
+    """Two nodes in this process."""
+    async with run_nodes(2, redis_url) as made:
+        yield made
+
+
+@pytest.fixture
 async def three(redis_url: str) -> AsyncIterator[list[Node]]:
     """Three nodes in this process."""
     async with run_nodes(3, redis_url) as made:

@@ -1,25 +1,15 @@
 """Rooms of two: theirs for ever, whoever makes them, quits or blocks."""
 
 import asyncio
-from collections.abc import AsyncIterator
-
-import pytest
 
 from realtime.store.people import direct_id
 from tests.kit.members import all_see, members, text_of
-from tests.kit.nodes import Node, run_nodes
+from tests.kit.nodes import Node
 
 
-@pytest.fixture
-async def nodes(redis_url: str) -> AsyncIterator[list[Node]]:
-    """Two of them."""
-    async with run_nodes(2, redis_url) as running:
-        yield running
-
-
-async def test_two_have_one_room_whoever_makes_it(nodes: list[Node]) -> None:
+async def test_two_have_one_room_whoever_makes_it(two: list[Node]) -> None:
     """A third one cannot be added, nor make it; the two find it on their lists."""
-    async with members(nodes, ["ann", "bob", "eve"]) as (ann, bob, eve):
+    async with members(two, ["ann", "bob", "eve"]) as (ann, bob, eve):
         made = [
             (
                 await who.do(
@@ -35,9 +25,9 @@ async def test_two_have_one_room_whoever_makes_it(nodes: list[Node]) -> None:
         assert (await eve.refused("join", {"room": made[0]}))["code"] == "forbidden"
 
 
-async def test_nobody_takes_the_room_of_two_others(nodes: list[Node]) -> None:
+async def test_nobody_takes_the_room_of_two_others(two: list[Node]) -> None:
     """Neither by joining nor by making a room of its id; who quit finds it again."""
-    async with members(nodes, ["ann", "bob", "eve"]) as (ann, _, eve):
+    async with members(two, ["ann", "bob", "eve"]) as (ann, _, eve):
         room = direct_id("ann", "bob")
         assert (await eve.refused("join", {"room": room}))["code"] == "forbidden"
         taken = {"kind": "public", "room": room, "clientId": "c"}
@@ -52,11 +42,11 @@ async def test_nobody_takes_the_room_of_two_others(nodes: list[Node]) -> None:
 
 
 async def test_who_quit_a_room_of_two_is_brought_back_by_a_message(
-    nodes: list[Node],
+    two: list[Node],
 ) -> None:
     """It is on their list again, with all that was written since unread, in order."""
     made = {"kind": "direct", "users": ["bob"], "clientId": "c"}
-    async with members(nodes, ["ann", "bob"]) as (ann, bob):
+    async with members(two, ["ann", "bob"]) as (ann, bob):
         room = (await ann.do("room_create", made))["room"]
         for who in (ann, bob):
             await who.join(room)
@@ -75,10 +65,10 @@ async def test_who_quit_a_room_of_two_is_brought_back_by_a_message(
         await all_see([ann], ["hello", *texts, "yes"], room)
 
 
-async def test_a_block_outlives_that_one_quits(nodes: list[Node]) -> None:
+async def test_a_block_outlives_that_one_quits(two: list[Node]) -> None:
     """Nobody is brought back into a room where they block the other one."""
     made = {"kind": "direct", "users": ["bob"], "clientId": "c"}
-    async with members(nodes, ["ann", "bob"]) as (ann, bob):
+    async with members(two, ["ann", "bob"]) as (ann, bob):
         room = (await ann.do("room_create", made))["room"]
         for who in (ann, bob):
             await who.join(room)
@@ -92,19 +82,19 @@ async def test_a_block_outlives_that_one_quits(nodes: list[Node]) -> None:
         assert [each["unread"] for each in (await bob.do("rooms"))["rooms"]] == [1]
 
 
-async def test_no_message_makes_a_room_of_two(nodes: list[Node]) -> None:
+async def test_no_message_makes_a_room_of_two(two: list[Node]) -> None:
     """Its id does not say whose it is: `room_create` does."""
-    async with members(nodes, ["ann", "bob"]) as (ann, _):
+    async with members(two, ["ann", "bob"]) as (ann, _):
         room = direct_id("ann", "bob")
         error = await ann.refused("send", text_of("x", room))
         assert error["code"] == "not_attending"
         assert (await ann.refused("join", {"room": room}))["code"] == "forbidden"
 
 
-async def test_who_is_blocked_brings_nobody_back(nodes: list[Node]) -> None:
+async def test_who_is_blocked_brings_nobody_back(two: list[Node]) -> None:
     """Nor makes a room that stands on the other one's list."""
     made = {"kind": "direct", "users": ["bob"], "clientId": "c"}
-    async with members(nodes, ["ann", "bob"]) as (ann, bob):
+    async with members(two, ["ann", "bob"]) as (ann, bob):
         await bob.do("block", {"user": "ann", "on": True})
         assert (await ann.refused("room_create", made))["reason"] == "blocked"
         assert (await ann.do("rooms"))["rooms"] == []
@@ -118,8 +108,8 @@ async def test_who_is_blocked_brings_nobody_back(nodes: list[Node]) -> None:
         assert [each["room"] for each in (await ann.do("rooms"))["rooms"]] == [room]
 
 
-async def test_a_room_of_two_has_no_settings(nodes: list[Node]) -> None:
+async def test_a_room_of_two_has_no_settings(two: list[Node]) -> None:
     """There is nobody in it who could change them again."""
-    async with members(nodes, ["ann"]) as (ann,):
+    async with members(two, ["ann"]) as (ann,):
         made = {"kind": "direct", "users": ["bob"], "clientId": "c", "slow": 60}
         assert "slow" in (await ann.refused("room_create", made))["fields"]

@@ -7,25 +7,18 @@ import pytest
 from redis.asyncio import Redis
 
 from realtime.rooms import rooms_changed
-from tests.kit.nodes import Node, run_nodes
+from tests.kit.nodes import Node
 from tests.kit.recording import RecordingClient, recording
 
 Payload = dict[str, Any]
 
 
 @pytest.fixture
-async def nodes(redis_url: str) -> AsyncIterator[list[Node]]:
-    """Three nodes that share a Redis."""
-    async with run_nodes(3, redis_url) as running:
-        yield running
-
-
-@pytest.fixture
-async def devices(nodes: list[Node]) -> AsyncIterator[list[RecordingClient]]:
+async def devices(three: list[Node]) -> AsyncIterator[list[RecordingClient]]:
     """Ann's phone and laptop, at two nodes; both follow."""
     async with (
-        recording(nodes[0], "ann") as phone,
-        recording(nodes[1], "ann") as laptop,
+        recording(three[0], "ann") as phone,
+        recording(three[1], "ann") as laptop,
     ):
         for device in (phone, laptop):
             await device.do("me")
@@ -33,9 +26,9 @@ async def devices(nodes: list[Node]) -> AsyncIterator[list[RecordingClient]]:
 
 
 @pytest.fixture
-async def bob(nodes: list[Node]) -> AsyncIterator[RecordingClient]:
+async def bob(three: list[Node]) -> AsyncIterator[RecordingClient]:
     """Bob, at the third node; he follows as well."""
-    async with recording(nodes[2], "bob") as client:
+    async with recording(three[2], "bob") as client:
         await client.do("me")
         yield client
 
@@ -116,7 +109,7 @@ async def test_who_inherits_a_room_is_told(
     ("more", "reason"), [({}, "kicked"), ({"banSeconds": 60}, "banned")]
 )
 async def test_who_is_put_out_loses_the_room_on_all_devices(
-    nodes: list[Node],
+    three: list[Node],
     devices: list[RecordingClient],
     bob: RecordingClient,
     more: Payload,
@@ -126,14 +119,14 @@ async def test_who_is_put_out_loses_the_room_on_all_devices(
     await devices[0].do("join", {"room": "kept"})
     await devices[0].do("leave", {"room": "kept"})
     room = await private_room(bob, "ann")
-    async with recording(nodes[2], "ann") as tablet:
+    async with recording(three[2], "ann") as tablet:
         cursor = (await tablet.do("me"))["cursor"]
     await bob.do("member_remove", {"room": room, "user": "ann", **more})
     for device in devices:
         assert (await device.next("room_removed"))["reason"] == reason
         assert [each["room"] for each in await listed(device)] == ["kept"]
         device.kept.clear()
-    async with recording(nodes[2], "ann") as tablet:
+    async with recording(three[2], "ann") as tablet:
         back = await tablet.do("me", {"cursor": cursor})
         assert [(name, event["reason"]) for name, event in back["events"]] == [
             ("room_removed", reason)
@@ -218,7 +211,7 @@ async def test_what_becomes_of_the_newest_message_is_shown(
 
 @pytest.mark.parametrize("comes", ["added", "joins"])
 async def test_newcomers_are_not_told_what_was_said_before(
-    nodes: list[Node],
+    three: list[Node],
     devices: list[RecordingClient],
     bob: RecordingClient,
     comes: str,
@@ -230,7 +223,7 @@ async def test_newcomers_are_not_told_what_was_said_before(
     made = {"kind": "public", "room": room, "history": "joined", "clientId": "c"}
     await bob.do("room_create", {**made, "users": ["cho"]})
     await bob.do("join", {"room": room})
-    async with recording(nodes[0], "cho") as cho:
+    async with recording(three[0], "cho") as cho:
         await cho.do("me")
         await say(bob, room, "secret")
         if comes == "added":

@@ -9,29 +9,22 @@ from redis.asyncio import Redis
 from realtime.store import invites, keys, reports
 from realtime.store.people import direct_id
 from tests.kit.members import Member, member, text_of
-from tests.kit.nodes import Node, run_nodes
+from tests.kit.nodes import Node
 
 ROOM = "42"
 DAY_MS = 24 * 3_600 * 1_000
 
 
 @pytest.fixture
-async def nodes(redis_url: str) -> AsyncIterator[list[Node]]:
-    """Three nodes."""
-    async with run_nodes(3, redis_url) as made:
-        yield made
-
-
-@pytest.fixture
 async def people(
-    nodes: list[Node], redis_client: Redis
+    three: list[Node], redis_client: Redis
 ) -> AsyncIterator[dict[str, Member]]:
     """A moderator and two members of a room, at three nodes, and a stranger."""
     async with (
-        member(nodes[0], "mod", ROOM) as mod,
-        member(nodes[1], "ann", ROOM) as ann,
-        member(nodes[2], "bob", ROOM) as bob,
-        member(nodes[0], "eve") as eve,
+        member(three[0], "mod", ROOM) as mod,
+        member(three[1], "ann", ROOM) as ann,
+        member(three[2], "bob", ROOM) as bob,
+        member(three[0], "eve") as eve,
     ):
         await be(redis_client, "mod", "moderator")
         await be(redis_client, "ann", "member")
@@ -135,13 +128,13 @@ async def test_only_what_one_may_see_can_be_reported(
 
 
 async def test_reports_are_counted_at_all_nodes_together(
-    people: dict[str, Member], nodes: list[Node], monkeypatch: pytest.MonkeyPatch
+    people: dict[str, Member], three: list[Node], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One too many of a user is told when to come back; others still report."""
     monkeypatch.setattr(reports, "USER_REPORTS", 2)
     report = {"room": ROOM, "user": "bob", "reason": "rude"}
     await people["ann"].do("report", report)
-    async with member(nodes[0], "ann", ROOM) as phone:
+    async with member(three[0], "ann", ROOM) as phone:
         await phone.do("report", report)
         error = await phone.refused("report", report)
     assert error["code"] == "rate_limited"
@@ -180,7 +173,7 @@ async def test_the_audit_list_has_the_deletions_of_others_messages(
 
 
 async def test_who_blocks_ends_the_talk_of_two(
-    nodes: list[Node], redis_client: Redis
+    three: list[Node], redis_client: Redis
 ) -> None:
     """Neither writes in their direct room until both unblock; others are as before."""
     room = direct_id("ann", "bob")
@@ -189,8 +182,8 @@ async def test_who_blocks_ends_the_talk_of_two(
         record = '{"role":"member","joinedAt":1,"joined":0}'
         await redis_client.hset(keys.members(room), user, record)
     async with (
-        member(nodes[0], "ann", room, ROOM) as ann,
-        member(nodes[1], "bob", room, ROOM) as bob,
+        member(three[0], "ann", room, ROOM) as ann,
+        member(three[1], "bob", room, ROOM) as bob,
     ):
         first = text_of("hello", room)
         await bob.do("send", first)

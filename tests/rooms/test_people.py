@@ -1,6 +1,5 @@
 """Who may be in a room, and who may do what there: over two nodes, by role."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,6 @@ from tests.kit.nodes import Node, run_nodes
 from tests.kit.waiting import wait_until
 
 Payload = dict[str, Any]
-
-
-@pytest.fixture
-async def nodes(redis_url: str) -> AsyncIterator[list[Node]]:
-    async with run_nodes(2, redis_url) as running:
-        yield running
 
 
 def of(who: Member, name: str) -> list[Payload]:
@@ -43,10 +36,10 @@ async def refused(who: Member, event: str, payload: Payload) -> Payload:
 
 
 async def test_the_first_one_owns_the_room_and_ownership_passes_on(
-    nodes: list[Node],
+    two: list[Node],
 ) -> None:
     """Others are members; who quits last as owner leaves it to a moderator."""
-    async with members(nodes, ["ann", "bob", "cho"], "42") as (ann, bob, cho):
+    async with members(two, ["ann", "bob", "cho"], "42") as (ann, bob, cho):
         roles = {
             each["user"]: each["role"]
             for each in (await cho.do("members", {"room": "42"}))["members"]
@@ -62,11 +55,11 @@ async def test_the_first_one_owns_the_room_and_ownership_passes_on(
         }
 
 
-async def test_who_is_put_out_is_out_at_all_nodes_at_once(nodes: list[Node]) -> None:
+async def test_who_is_put_out_is_out_at_all_nodes_at_once(two: list[Node]) -> None:
     """All their devices are told and hear nothing more; the others learn of it."""
     async with (
-        members(nodes, ["ann", "bob"], "42") as (ann, bob),
-        member(nodes[0], "bob", "42") as second,
+        members(two, ["ann", "bob"], "42") as (ann, bob),
+        member(two[0], "bob", "42") as second,
     ):
         done = await ann.do(
             "member_remove", {"room": "42", "user": "bob", "banSeconds": 3600}
@@ -91,12 +84,12 @@ async def test_who_is_put_out_is_out_at_all_nodes_at_once(nodes: list[Node]) -> 
         assert bob.texts("42") == ["without bob"]
 
 
-async def test_a_private_room_is_for_its_members(nodes: list[Node]) -> None:
+async def test_a_private_room_is_for_its_members(two: list[Node]) -> None:
     """A stranger is told what they would be told of no room; who is added hears."""
     async with (
-        member(nodes[0], "ann") as ann,
-        member(nodes[1], "bob") as bob,
-        member(nodes[1], "eve") as eve,
+        member(two[0], "ann") as ann,
+        member(two[1], "bob") as bob,
+        member(two[1], "eve") as eve,
     ):
         asked = {
             "kind": "private",
@@ -125,9 +118,9 @@ async def test_a_private_room_is_for_its_members(nodes: list[Node]) -> None:
         await all_see([bob], ["welcome"], room)
 
 
-async def test_newcomers_see_what_the_room_lets_them(nodes: list[Node]) -> None:
+async def test_newcomers_see_what_the_room_lets_them(two: list[Node]) -> None:
     """With `history: joined` nothing from before, by no cursor of an earlier life."""
-    async with members(nodes, ["ann", "bob"], "42") as (ann, bob):
+    async with members(two, ["ann", "bob"], "42") as (ann, bob):
         await ann.send("early")
         await all_see([bob], ["early"])
         cursor = bob.cursors["42"]
@@ -165,10 +158,10 @@ async def lives_of(redis_client: Redis, room: str) -> dict[str, int]:
 
 
 async def test_of_a_deleted_room_nothing_is_left(
-    nodes: list[Node], redis_client: Redis
+    two: list[Node], redis_client: Redis
 ) -> None:
     """Who makes a room of its id some day finds no reports and no pins there."""
-    async with member(nodes[0], "ann", "42") as ann:
+    async with member(two[0], "ann", "42") as ann:
         await leave_traces(ann, "42")
         await ann.do("pin", {"room": "42", "message": 2, "on": True})
         await ann.do("invite_create", {"room": "42"})
@@ -179,16 +172,16 @@ async def test_of_a_deleted_room_nothing_is_left(
 
 
 async def test_a_room_ends_whole_and_a_room_of_two_comes_back_whole(
-    nodes: list[Node], redis_client: Redis
+    two: list[Node], redis_client: Redis
 ) -> None:
     """Reports outlive no room; what was deleted stays so in one that goes on."""
     made = {"kind": "direct", "users": ["bob"], "clientId": "c"}
-    async with members(nodes, ["ann", "bob"]) as (ann, bob):
+    async with members(two, ["ann", "bob"]) as (ann, bob):
         room = (await ann.do("room_create", made))["room"]
         for who in (ann, bob):
             await who.join(room)
         await leave_traces(ann, room)
-        week = nodes[0].running.settings.empty_room_seconds
+        week = two[0].running.settings.empty_room_seconds
         for who in (ann, bob):
             await who.do("quit", {"room": room})
         lives = await lives_of(redis_client, room)
@@ -200,9 +193,9 @@ async def test_a_room_ends_whole_and_a_room_of_two_comes_back_whole(
         assert {part: lives[part] for part in kept} == dict.fromkeys(kept, -1)
 
 
-async def test_frozen_muted_and_slow(nodes: list[Node]) -> None:
+async def test_frozen_muted_and_slow(two: list[Node]) -> None:
     """Each refusal says which it is; what was stored before keeps its answer."""
-    async with members(nodes, ["ann", "bob"], "42") as (ann, bob):
+    async with members(two, ["ann", "bob"], "42") as (ann, bob):
         first = await bob.send("first", client_id="one")
         said = {"room": "42", "type": "text", "text": "x", "clientId": "two"}
         await ann.do("room_set", {"room": "42", "writers": "moderators"})
@@ -226,10 +219,10 @@ async def test_frozen_muted_and_slow(nodes: list[Node]) -> None:
 
 
 async def test_who_enters_is_told_the_settings_and_their_version(
-    nodes: list[Node],
+    two: list[Node],
 ) -> None:
     """All of them, and by `rv` that no change up to there is newer, live or missed."""
-    async with members(nodes, ["ann", "bob"]) as (ann, bob):
+    async with members(two, ["ann", "bob"]) as (ann, bob):
         asked = {"kind": "private", "clientId": "c", "users": ["bob"], "name": "n"}
         room = (await ann.do("room_create", asked))["room"]
         ack = await bob.do("join", {"room": room})
@@ -249,16 +242,16 @@ def filled(value: Any, people: dict[str, str]) -> Any:
 
 
 @pytest.mark.parametrize("act", PERMISSIONS, ids=lambda act: act.what)
-async def test_each_role_may_what_the_table_says(nodes: list[Node], act: Act) -> None:
+async def test_each_role_may_what_the_table_says(two: list[Node], act: Act) -> None:
     """Each cell, asked at another node than where the role was given."""
     people = {"{member}": "victim", "{moderator}": "staff", "{owner}": "boss"}
     payload = {name: filled(value, people) for name, value in act.payload.items()}
     for role in ROLES:
         room = f"r-{role}"
-        async with members(nodes, ["boss", "staff", "victim"], room) as (boss, *_):
+        async with members(two, ["boss", "staff", "victim"], room) as (boss, *_):
             give = {"room": room, "user": "staff", "role": "moderator"}
             await boss.do("member_set", give)
-            async with member(nodes[1], "actor") as actor:
+            async with member(two[1], "actor") as actor:
                 if role != "stranger":
                     await actor.join(room)
                     await boss.do("member_set", {**give, "user": "actor", "role": role})
@@ -275,10 +268,10 @@ def test_the_protocol_document_prints_the_table() -> None:
 
 
 async def test_a_deleted_room_is_gone_at_all_nodes_and_stays_so(
-    nodes: list[Node], redis_client: Redis
+    two: list[Node], redis_client: Redis
 ) -> None:
     """Its last event tells so; nobody attends it; a late join does not make it anew."""
-    async with members(nodes, ["ann", "bob"], "42") as (ann, bob):
+    async with members(two, ["ann", "bob"], "42") as (ann, bob):
         await bob.send("hello")
         await ann.do("room_delete", {"room": "42"})
         for each in (ann, bob):
@@ -295,10 +288,10 @@ async def test_a_deleted_room_is_gone_at_all_nodes_and_stays_so(
     assert await redis_client.keys("*chatroom-42}:messages") == []
 
 
-async def test_an_invite_lets_so_many_in_as_it_says(nodes: list[Node]) -> None:
+async def test_an_invite_lets_so_many_in_as_it_says(two: list[Node]) -> None:
     """Into a private room, until it is used up or revoked, and no banned user."""
     users = ["ann", "bob", "cho", "dan"]
-    async with members(nodes, users) as (ann, bob, cho, dan):
+    async with members(two, users) as (ann, bob, cho, dan):
         room = (await ann.do("room_create", {"kind": "private", "clientId": "c"}))[
             "room"
         ]
@@ -341,10 +334,10 @@ async def test_rooms_are_made_by_request_only_where_it_is_set(redis_url: str) ->
         assert (await bob.do("join", {"room": "42"}))["role"] == "member"
 
 
-async def test_no_user_has_the_id_of_a_key(nodes: list[Node]) -> None:
+async def test_no_user_has_the_id_of_a_key(two: list[Node]) -> None:
     """Ids that begin with `$` are those of API keys."""
     with pytest.raises(RefusedError):
-        async with member(nodes[0], "$key"):
+        async with member(two[0], "$key"):
             pass
 
 
@@ -365,20 +358,20 @@ async def test_no_user_has_the_id_of_a_key(nodes: list[Node]) -> None:
     ],
 )
 async def test_bad_input_is_named(
-    nodes: list[Node], event: str, payload: Payload, field: str
+    two: list[Node], event: str, payload: Payload, field: str
 ) -> None:
     """By the field's name; nothing was done."""
-    async with member(nodes[0], "ann", "42") as ann:
+    async with member(two[0], "ann", "42") as ann:
         error = await refused(ann, event, payload)
         assert error["code"] == "invalid"
         assert field in error["fields"]
 
 
 async def test_a_newcomer_resumes_though_others_react_to_what_was_before(
-    nodes: list[Node],
+    two: list[Node],
 ) -> None:
     """What they missed tells of a message that they may not see, without its words."""
-    async with members(nodes, ["ann", "bob"]) as (ann, bob):
+    async with members(two, ["ann", "bob"]) as (ann, bob):
         asked = {"kind": "private", "history": "joined", "clientId": "c"}
         room = (await ann.do("room_create", asked))["room"]
         await ann.join(room)

@@ -15,30 +15,23 @@ LOGGED = ("room_added", "room_removed", "room_mine", "read_mine", "role", "block
 
 
 @pytest.fixture
-async def nodes(redis_url: str) -> AsyncIterator[list[Node]]:
-    """Three nodes that share a Redis."""
-    async with run_nodes(3, redis_url) as running:
-        yield running
-
-
-@pytest.fixture
-async def phone(nodes: list[Node]) -> AsyncIterator[RecordingClient]:
+async def phone(three: list[Node]) -> AsyncIterator[RecordingClient]:
     """Ann's phone, at the first node."""
-    async with recording(nodes[0], "ann") as client:
+    async with recording(three[0], "ann") as client:
         yield client
 
 
 @pytest.fixture
-async def laptop(nodes: list[Node]) -> AsyncIterator[RecordingClient]:
+async def laptop(three: list[Node]) -> AsyncIterator[RecordingClient]:
     """Ann's laptop, at the second node."""
-    async with recording(nodes[1], "ann") as client:
+    async with recording(three[1], "ann") as client:
         yield client
 
 
 @pytest.fixture
-async def bob(nodes: list[Node]) -> AsyncIterator[RecordingClient]:
+async def bob(three: list[Node]) -> AsyncIterator[RecordingClient]:
     """Bob, at the third node."""
-    async with recording(nodes[2], "bob") as client:
+    async with recording(three[2], "bob") as client:
         yield client
 
 
@@ -94,22 +87,22 @@ async def test_two_devices_over_two_nodes_hear_the_same(
 
 
 async def test_a_device_that_was_away_recovers(
-    nodes: list[Node], phone: RecordingClient
+    three: list[Node], phone: RecordingClient
 ) -> None:
     """With its cursor it gets exactly what was told meanwhile; without, nothing."""
-    async with recording(nodes[1], "ann") as laptop:
+    async with recording(three[1], "ann") as laptop:
         await phone.do("join", {"room": "a"})
         cursor = (await laptop.do("me"))["cursor"]
     await phone.do("join", {"room": "b"})
     await phone.do("room_mine", {"room": "b", "pinned": True})
-    async with recording(nodes[2], "ann") as laptop:
+    async with recording(three[2], "ann") as laptop:
         back = await laptop.do("me", {"cursor": cursor})
         assert back["recovered"] is True
         assert [name for name, _ in back["events"]] == ["room_added", "room_mine"]
         # It is told from there on.
         await phone.do("room_mine", {"room": "b", "pinned": False})
         assert (await laptop.next("room_mine"))["pinned"] is False
-    async with recording(nodes[2], "ann") as laptop:
+    async with recording(three[2], "ann") as laptop:
         anew = await laptop.do("me", {"list": True})
         assert (anew["recovered"], anew["events"]) == (False, [])
         assert {each["room"] for each in anew["rooms"]} == {"a", "b"}
@@ -118,7 +111,7 @@ async def test_a_device_that_was_away_recovers(
 
 
 async def test_what_was_not_told_is_told_at_the_next_me(
-    nodes: list[Node], phone: RecordingClient, redis_client: Redis
+    three: list[Node], phone: RecordingClient, redis_client: Redis
 ) -> None:
     """A node died between a room's change and the user's log: both ways."""
     cursor = (await phone.do("me"))["cursor"]
@@ -128,7 +121,7 @@ async def test_what_was_not_told_is_told_at_the_next_me(
     await redis_client.hdel("{user-ann}:mine", "kept")
     await redis_client.hdel("{chatroom-lost}:members", "ann")
     await redis_client.zrem("{chatroom-lost}:lastRead", "ann")
-    async with recording(nodes[1], "ann") as laptop:
+    async with recording(three[1], "ann") as laptop:
         told = (await laptop.do("me", {"cursor": cursor, "list": True}))["rooms"]
         assert [each["room"] for each in told] == ["kept"]
         assert (await phone.next("room_removed"))["room"] == "lost"
@@ -217,13 +210,13 @@ async def test_a_room_that_comes_later_is_watched(
 
 
 async def test_news_that_pubsub_lost_are_found(
-    nodes: list[Node], phone: RecordingClient, laptop: RecordingClient
+    three: list[Node], phone: RecordingClient, laptop: RecordingClient
 ) -> None:
     """A publication that never came: the rooms are compared with their logs."""
     await laptop.do("join", {"room": "42"})
     await say(laptop, "42", "before")
     await phone.do("me")
-    await append_unpublished(nodes[2], "unheard")
+    await append_unpublished(three[2], "unheard")
     (news,) = (await phone.next("rooms_changed"))["rooms"]
     assert (news["lastMessage"], news["newest"]["text"]) == (2, "unheard")
 
@@ -242,9 +235,9 @@ async def test_a_node_watches_no_more_rooms_than_it_may(redis_url: str) -> None:
         assert node.parts.limited["node_watched_rooms"] == 2
 
 
-async def test_who_is_gone_leaves_nothing(nodes: list[Node]) -> None:
+async def test_who_is_gone_leaves_nothing(three: list[Node]) -> None:
     """Neither a feed nor a watched room, in whatever order it came."""
-    node = nodes[0]
+    node = three[0]
     before = node.parts.personal.held()
     async with recording(node, "ann") as ann:
         for room in ("a", "b"):

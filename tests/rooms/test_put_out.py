@@ -1,7 +1,7 @@
 """Who is put out of a room hears nothing that was numbered after that, at no node."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -9,19 +9,13 @@ import pytest
 from realtime.errors import UnavailableError
 from realtime.rooms.recovery import Past, Recovery
 from tests.kit.members import Member, member, members
-from tests.kit.nodes import Node, run_nodes
+from tests.kit.nodes import Node
 from tests.kit.waiting import wait_until
 
 # Sent right behind the kick, all at once.
 MESSAGES = 30
 
 KICK = {"room": "42", "user": "bob"}
-
-
-@pytest.fixture
-async def nodes(redis_url: str) -> AsyncIterator[list[Node]]:
-    async with run_nodes(2, redis_url) as running:
-        yield running
 
 
 def heard(who: Member) -> list[str]:
@@ -36,10 +30,10 @@ async def is_told(who: Member) -> None:
 
 
 async def test_what_follows_a_kick_at_once_does_not_reach_them(
-    nodes: list[Node],
+    two: list[Node],
 ) -> None:
     """Not even at a node that has still to ask whether they came back."""
-    async with members(nodes, ["ann", "bob"], "42") as (ann, bob):
+    async with members(two, ["ann", "bob"], "42") as (ann, bob):
         kick = ann.ask("member_remove", KICK)
         sending = [ann.send(f"m{number}") for number in range(MESSAGES)]
         await asyncio.gather(kick, *sending)
@@ -48,11 +42,11 @@ async def test_what_follows_a_kick_at_once_does_not_reach_them(
 
 
 async def test_a_node_that_was_deaf_reads_the_kick_before_it_tells_more(
-    nodes: list[Node], monkeypatch: pytest.MonkeyPatch
+    two: list[Node], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It catches up from the log, where messages follow the kick."""
-    async with members(nodes, ["ann", "bob"], "42") as (ann, bob):
-        router = nodes[1].parts.router
+    async with members(two, ["ann", "bob"], "42") as (ann, bob):
+        router = two[1].parts.router
         monkeypatch.setattr(router, "receive", lambda _batch: None)
         router.lost()
         await ann.do("member_remove", KICK)
@@ -65,14 +59,14 @@ async def test_a_node_that_was_deaf_reads_the_kick_before_it_tells_more(
 
 
 async def test_who_is_put_out_on_the_way_in_does_not_get_in(
-    nodes: list[Node], monkeypatch: pytest.MonkeyPatch
+    two: list[Node], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Admitted before the kick, answered after it: they ask again, and are refused."""
     past = Recovery.past
     async with (
-        member(nodes[0], "ann", "42") as ann,
-        member(nodes[1], "bob", "42") as bob,
-        member(nodes[1], "cho", "42") as cho,
+        member(two[0], "ann", "42") as ann,
+        member(two[1], "bob", "42") as bob,
+        member(two[1], "cho", "42") as cho,
     ):
         cursor = bob.cursors["42"]
         await bob.do("leave", {"room": "42"})
@@ -98,16 +92,16 @@ async def test_who_is_put_out_on_the_way_in_does_not_get_in(
 
 
 async def test_who_came_back_before_a_node_heard_of_the_kick_stays(
-    nodes: list[Node], monkeypatch: pytest.MonkeyPatch
+    two: list[Node], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Word of the kick is late; the join was after it."""
     async with (
-        member(nodes[0], "ann", "42") as ann,
-        member(nodes[1], "bob") as bob,
-        member(nodes[1], "cho", "42") as cho,
-        member(nodes[0], "bob", "42"),
+        member(two[0], "ann", "42") as ann,
+        member(two[1], "bob") as bob,
+        member(two[1], "cho", "42") as cho,
+        member(two[0], "bob", "42"),
     ):
-        feeds = nodes[1].parts.feeds
+        feeds = two[1].parts.feeds
         kept: list[bytes] = []
 
         def late(channel: str, event: bytes, *, fits: bool) -> bool:

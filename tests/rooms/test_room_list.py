@@ -4,33 +4,26 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.kit.nodes import Node, run_nodes
+from tests.kit.nodes import Node
 from tests.kit.recording import Payload, RecordingClient, recording
 
 ROOMS = [f"r{number}" for number in range(7)]
 
 
 @pytest.fixture
-async def nodes(redis_url: str) -> AsyncIterator[list[Node]]:
-    """Two nodes that share a Redis."""
-    async with run_nodes(2, redis_url) as running:
-        yield running
-
-
-@pytest.fixture
-async def ann(nodes: list[Node]) -> AsyncIterator[RecordingClient]:
+async def ann(two: list[Node]) -> AsyncIterator[RecordingClient]:
     """Ann, a member of all rooms."""
-    async with recording(nodes[0], "ann") as client:
+    async with recording(two[0], "ann") as client:
         for room in ROOMS:
             await client.do("join", {"room": room})
         yield client
 
 
 @pytest.fixture
-async def bob(nodes: list[Node], ann: RecordingClient) -> AsyncIterator[list[str]]:
+async def bob(two: list[Node], ann: RecordingClient) -> AsyncIterator[list[str]]:
     """Bob has written in each, in this order."""
     order = ROOMS[3:] + ROOMS[:3]
-    async with recording(nodes[1], "bob") as client:
+    async with recording(two[1], "bob") as client:
         for room in order:
             await client.do("join", {"room": room})
             await write(client, room)
@@ -75,11 +68,11 @@ async def test_the_newest_come_first_in_pages_of_any_length(
 
 
 async def test_a_page_goes_on_at_another_node(
-    nodes: list[Node], ann: RecordingClient, bob: list[str]
+    two: list[Node], ann: RecordingClient, bob: list[str]
 ) -> None:
     """A cursor is a place in the order, not a memory of the node that gave it."""
     first = await ann.do("rooms", {"sort": "recent", "limit": 3})
-    async with recording(nodes[1], "ann") as elsewhere:
+    async with recording(two[1], "ann") as elsewhere:
         rest = await pages(elsewhere, cursor=first["next"], limit=2)
     assert names(first["rooms"] + rest) == bob[::-1]
 
