@@ -6,7 +6,6 @@ lists; what they are told is put together a few times a second, the same bytes f
 
 import asyncio
 import logging
-from collections.abc import Collection
 from itertools import islice
 from typing import Final
 
@@ -72,8 +71,6 @@ class RoomsChanged:
         self._memberships = memberships
         self._manager = manager
         self._namespace = namespace
-        self.rooms: Collection[str] = watch.rooms
-        """The channels of the watched rooms, as they are at any time."""
         self._pending: _Pending = {}
         self._wake = asyncio.Event()
 

@@ -112,9 +112,8 @@ class Router:
                 self._quitting.put_out(channel, user, position.offset)
         if rest := encoded[told:]:
             self._manager.send_events(channel, rest)
-        if channel in self._changed.rooms:
-            for event in encoded:
-                self._changed.passed(channel, event)
+        for event in encoded:
+            self._changed.passed(channel, event)
 
     def backlog(self, channel: str) -> int:
         """Return how many hand-overs of a room are still going out."""

@@ -121,7 +121,6 @@ class Watch:
         limited: Counts how often there were more.
 
     Attributes:
-        rooms: The watched rooms by channel; not to be changed.
         changed: Rooms in which something passed that the lists do not show yet.
         departed: Users who are no members of a room any more and may not have been
             told so, to why.
@@ -132,7 +131,7 @@ class Watch:
         self._feeds = feeds
         self._limit = limit
         self._limited = limited
-        self.rooms: dict[str, WatchedRoom] = {}
+        self._rooms: dict[str, WatchedRoom] = {}
         self._users: dict[str, WatchingUser] = {}
         # By the user's id as events have it, encoded.
         self._authors: dict[bytes, WatchingUser] = {}
@@ -143,24 +142,24 @@ class Watch:
         self.has_departed = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self.rooms)
+        return len(self._rooms)
 
     def __iter__(self) -> Iterator[WatchedRoom]:
-        return iter(self.rooms.values())
+        return iter(self._rooms.values())
 
     def held(self) -> dict[str, int]:
         """Return what is kept of lists, counted by kind."""
         return {
-            "watched_rooms": len(self.rooms),
+            "watched_rooms": len(self._rooms),
             "watching_users": len(self._users),
-            "watched_pairs": sum(len(each.users) for each in self.rooms.values()),
+            "watched_pairs": sum(len(each.users) for each in self._rooms.values()),
             "watched_changed": len(self.changed),
             "watched_departed": len(self.departed),
         }
 
     def find(self, channel: str) -> WatchedRoom | None:
         """Return a room if it is watched."""
-        return self.rooms.get(channel)
+        return self._rooms.get(channel)
 
     def user(self, name: str) -> WatchingUser | None:
         """Return a user who watches."""
@@ -168,7 +167,7 @@ class Watch:
 
     def watching(self, room: WatchedRoom, codes: Iterable[int]) -> Iterator[str]:
         """Yield those of the users with these numbers who watch a room now."""
-        if self.rooms.get(room.channel) is not room:
+        if self._rooms.get(room.channel) is not room:
             return
         for code in codes:
             user = self._user_codes.find(code)
@@ -227,15 +226,15 @@ class Watch:
         if user is None:
             return None
         channel = keys.channel(room_id)
-        room = self.rooms.get(channel)
+        room = self._rooms.get(channel)
         subscribed = None
         if room is None:
-            if len(self.rooms) >= self._limit:
+            if len(self._rooms) >= self._limit:
                 if room_id not in user.unwatched:
                     user.unwatched += (room_id,)
                     self._limited["node_watched_rooms"] += 1
                 return None
-            room = self.rooms[channel] = WatchedRoom(channel)
+            room = self._rooms[channel] = WatchedRoom(channel)
             room.code = self._room_codes.add(room)
             subscribed = self._feeds.watch(channel)
         elif room.code in user.rooms:
@@ -254,7 +253,7 @@ class Watch:
             return False
         if room_id in user.unwatched:
             user.unwatched = tuple(each for each in user.unwatched if each != room_id)
-        room = self.rooms.get(keys.channel(room_id))
+        room = self._rooms.get(keys.channel(room_id))
         if room is None or room.code not in user.rooms:
             return False
         user.rooms.remove(room.code)
@@ -272,7 +271,7 @@ class Watch:
         if room.marks is not None:
             room.marks.pop(user.name, None)
         if not room.users:
-            del self.rooms[room.channel]
+            del self._rooms[room.channel]
             self._room_codes.remove(room.code)
             self.changed.discard(room)
             self._feeds.unwatch(room.channel)
@@ -281,7 +280,7 @@ class Watch:
 
     def passed(self, channel: str, event: bytes) -> bool:
         """Take an event of a room's channel; true if a list is to show it."""
-        room = self.rooms.get(channel)
+        room = self._rooms.get(channel)
         if room is None:
             return False
         place = events.place_of(event)
@@ -311,7 +310,7 @@ class Watch:
 
     def known(self, standing: Standing) -> None:
         """Take where a room stood, if nothing passed since it is watched."""
-        room = self.rooms.get(keys.channel(standing.room))
+        room = self._rooms.get(keys.channel(standing.room))
         if room is None or room.at >= 0:
             return
         room.at = standing.at
