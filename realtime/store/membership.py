@@ -263,7 +263,8 @@ class Memberships:
         Args:
             room: The room.
             user: Who was a member of it.
-            reason: Why they are not, a word.
+            reason: Why they are not, a word; ``ended`` is told as ``deleted`` of a room
+                that was, since not every node hears of it before it looks.
 
         Raises:
             OutcomeUnknownError: They are no member, and it may be on the list still.
@@ -281,6 +282,10 @@ class Memberships:
                 # Who becomes a member after this was looked up lists the room then.
                 await self._redis.call("SADD", keys.user_rooms(user), room)
             else:
+                if reason == "ended" and await self._redis.call(
+                    "HEXISTS", keys.meta(room), "deletedAs"
+                ):
+                    reason = "deleted"
                 await self._personal.removed(user, room, reason)
 
     async def list_for(self, room: str, user: str) -> None:

@@ -154,6 +154,20 @@ async def test_a_deleted_room_is_gone_on_all_devices(
         assert await redis_client.exists(f"{{user-{user}}}:rooms") == 0
 
 
+async def test_who_was_away_hears_that_a_room_was_deleted(
+    three: list[Node], bob: RecordingClient
+) -> None:
+    """No node watched it for her; she is not told that it just ended."""
+    async with recording(three[0], "ann") as phone:
+        cursor = (await phone.do("me"))["cursor"]
+    room = await private_room(bob, "ann")
+    await bob.do("room_delete", {"room": room})
+    async with recording(three[1], "ann") as laptop:
+        events = (await laptop.do("me", {"cursor": cursor}))["events"]
+    told = [(name, said.get("reason")) for name, said in events]
+    assert told == [("room_added", None), ("room_removed", "deleted")]
+
+
 async def test_a_room_of_two_comes_to_both(
     devices: list[RecordingClient], bob: RecordingClient
 ) -> None:
