@@ -9,7 +9,7 @@ from handlers.requests import Requests
 from realtime.errors import InvalidError
 from realtime.presence.sessions import ChatSession
 from realtime.store.membership import DIRECT_PREFIX
-from realtime.store.people import FOREVER_MS, direct_id, made_id
+from realtime.store.people import FOREVER_MS, direct_id
 from realtime.store.profiles import Profile
 from schemas.field_types import KEY_SENDER
 
@@ -38,12 +38,13 @@ class PeopleRequests(Requests):
         elif room is not None and (kind != "public" or room.startswith(DIRECT_PREFIX)):
             said = f"Is for public rooms, and does not begin with {DIRECT_PREFIX}."
             raise InvalidError(f"room_create: room: {said}", fields={"room": [said]})
-        room = room or made_id(session.user, payload["clientId"])
-        made = await self.services.people.create(
+        people = self.services.people
+        room = room or people.made_id(session.user, payload["clientId"])
+        made = await people.create(
             room, session.user, kind=kind, settings=_settings(payload), others=others
         )
         for user in users:
-            await self.services.people.add(room, session.user, user, role="member")
+            await people.add(room, session.user, user, role="member")
         return {"room": room, "duplicate": not made}
 
     @guarded

@@ -294,6 +294,7 @@ class Parts:
                 self.log,
                 personal=personal_log,
                 empty_room_seconds=settings.empty_room_seconds,
+                secret=lambda: self.secret.value,
             ),
             personal_log=personal_log,
             lists=self.lists,

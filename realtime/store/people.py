@@ -4,8 +4,9 @@ The role that counts is the one that the actor has when the script runs.
 """
 
 import hashlib
+import hmac
 from base64 import urlsafe_b64encode
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -67,6 +68,7 @@ class People:
         log: The rooms' logs, by which it is written.
         personal: Tells users' devices what becomes of them.
         empty_room_seconds: Time after which a room without members ends.
+        secret: Returns what all nodes of this Redis share, and nobody else knows.
     """
 
     def __init__(
@@ -77,12 +79,25 @@ class People:
         *,
         personal: PersonalLog,
         empty_room_seconds: int,
+        secret: Callable[[], bytes],
     ) -> None:
         self._redis = redis
         self._memberships = memberships
         self._log = log
         self._personal = personal
         self._empty_room_seconds = empty_room_seconds
+        self._secret = secret
+
+    def made_id(self, actor: str, client_id: str) -> str:
+        """Return the id of a room that is made without one: the same for a repetition.
+
+        Nobody else can know it before it is told, and take it.
+
+        Raises:
+            UnavailableError: The secret has not been fetched yet.
+        """
+        told = _encoded("room", actor, client_id)
+        return _shortened(hmac.digest(self._secret(), told, hashlib.sha256))
 
     async def create(
         self,
@@ -383,14 +398,10 @@ class People:
         }
 
 
-def made_id(actor: str, client_id: str) -> str:
-    """Return the id of a room that is made without one: the same for a repetition."""
-    return _digest("room", actor, client_id)
-
-
 def direct_id(one: str, other: str) -> str:
     """Return the id of the room of two users, whoever makes it."""
-    return DIRECT_PREFIX + _digest(*sorted((one, other)))
+    known = hashlib.sha256(_encoded(*sorted((one, other)))).digest()
+    return DIRECT_PREFIX + _shortened(known)
 
 
 def _members(about: Mapping[str, Any]) -> bytes:
@@ -398,11 +409,13 @@ def _members(about: Mapping[str, Any]) -> bytes:
     return orjson.dumps(about)[1:-1]
 
 
-def _digest(*parts: str) -> str:
-    encoded = b"".join(
+def _encoded(*parts: str) -> bytes:
+    return b"".join(
         len(part.encode()).to_bytes(4, "big") + part.encode() for part in parts
     )
-    digest = hashlib.sha256(encoded).digest()
+
+
+def _shortened(digest: bytes) -> str:
     return urlsafe_b64encode(digest).decode().rstrip("=")
 
 

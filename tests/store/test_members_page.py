@@ -18,7 +18,14 @@ USERS = ["Zoe", "ann", "bob", "cho", "d$e", "f g", "é", "김"]
 @pytest.fixture
 def people(link: RedisClient, rooms: Memberships, log: MessageLog) -> People:
     personal = PersonalLog(link)
-    return People(link, rooms, log, personal=personal, empty_room_seconds=3600)
+    return People(
+        link,
+        rooms,
+        log,
+        personal=personal,
+        empty_room_seconds=3600,
+        secret=lambda: b"of all nodes",
+    )
 
 
 async def walked(people: People, limit: int = 3) -> list[str]:
