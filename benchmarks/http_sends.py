@@ -2,7 +2,8 @@
 
 One node on one core, Valkey and the load on the other. Users with a socket each, in a
 room of their own, send one message after the other: over the socket, by POST with their
-token, by POST with an API key. Each message arrives at the user's socket.
+token, by POST with an API key. Each message arrives at the user's socket. Then sockets
+send at an even pace, with HTTP sends beside them and without, in turn.
 """
 
 import argparse
@@ -29,6 +30,9 @@ TEXT = "x" * 100
 ROUND_SECONDS = 4.0
 WARM_SECONDS = 1.0
 
+# A second, of sockets and of HTTP beside them.
+PACED_SENDS = 500
+
 Send = Callable[[], Awaitable[None]]
 
 
@@ -45,6 +49,7 @@ class User:
         self._socket = socket
         self._ids = itertools.count(2)
         self._acked: asyncio.Future[None] | None = None
+        self._arrived: asyncio.Future[None] | None = None
 
     async def read(self) -> None:
         """Take what arrives: acks, messages and pings."""
@@ -55,6 +60,15 @@ class User:
                 if '"ok":true' not in packet.data:
                     raise RuntimeError(packet.data)
                 self._acked.set_result(None)
+            elif '["message",' in packet.data and self._arrived is not None:
+                self._arrived.set_result(None)
+                self._arrived = None
+
+    async def deliver(self) -> None:
+        """Send over the socket, until the message is here."""
+        arrived = self._arrived = asyncio.get_running_loop().create_future()
+        await self.send()
+        await arrived
 
     async def send(self) -> None:
         """Send over the socket, until it is acked."""
@@ -147,6 +161,55 @@ async def _measure(senders: list[Send], pid: int, seconds: float) -> dict[str, f
     }
 
 
+async def _pace(sends: list[Send], rate: float, seconds: float) -> float:
+    """Send so often, each sender in its turn; return the p99, in ms."""
+    waits: list[float] = []
+    began = time.perf_counter()
+
+    async def repeat(place: int) -> None:
+        for count in itertools.count():
+            due = began + (place + count * len(sends)) / rate
+            if due > began + seconds:
+                return
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            # From when it was due: who is late has waited as well.
+            await sends[place]()
+            waits.append(time.perf_counter() - due)
+
+    await asyncio.gather(*(repeat(place) for place in range(len(sends))))
+    waits.sort()
+    return 1000 * waits[len(waits) * 99 // 100]
+
+
+async def beside(
+    nodes: Cluster, key: str, users: int, rounds: int
+) -> dict[str, list[float]]:
+    """Measure deliveries to sockets, alone and beside HTTP sends; the p99s in ms."""
+    node = nodes.nodes[0]
+    found: dict[str, list[float]] = {"alone": [], "beside HTTP": []}
+    async with ClientSession() as http, asyncio.TaskGroup() as tasks:
+        joined = [await _join(http, node.port, f"s{each}") for each in range(users)]
+        # Rooms of their own: what HTTP sends is no delivery that is measured.
+        others = [await _join(http, node.port, f"h{each}") for each in range(users)]
+        reading = [tasks.create_task(user.read()) for user in (*joined, *others)]
+        posts = [
+            Line(*await asyncio.open_connection("127.0.0.1", node.port)).sender(
+                user.name, key, "b"
+            )
+            for user in others
+        ]
+        delivers = [user.deliver for user in joined]
+        for number in range(2 * rounds):
+            way = [*found][(number + number // 2) % 2]
+            paced = [_pace(delivers, PACED_SENDS, 2 * ROUND_SECONDS)]
+            if way == "beside HTTP":
+                paced.append(_pace(posts, PACED_SENDS, 2 * ROUND_SECONDS))
+            found[way].append((await asyncio.gather(*paced))[0])
+        for task in reading:
+            task.cancel()
+    return found
+
+
 async def compare(
     nodes: Cluster, key: str, users: int, rounds: int
 ) -> dict[str, list[dict[str, float]]]:
@@ -209,8 +272,13 @@ def main() -> None:
         with cluster(1, Path(folder), settings=settings) as nodes:
             key = _new_key(nodes.redis_port)
             found = asyncio.run(compare(nodes, key, asked.users, asked.rounds))
+            paced = asyncio.run(beside(nodes, key, asked.users, 2 * asked.rounds))
     print(describe())
     print(table(found))
+    print(f"\nDeliveries of {PACED_SENDS} sends/s over sockets, p99 in ms:\n")
+    for way, found_ms in paced.items():
+        middle = statistics.median(found_ms)
+        print(f"- {way}: {middle:.2f} ({min(found_ms):.2f}–{max(found_ms):.2f})")
 
 
 if __name__ == "__main__":
