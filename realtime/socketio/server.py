@@ -41,8 +41,8 @@ RESERVED_EVENTS = frozenset(
 )
 # Of a packet before CONNECT was accepted: that one, and the engine's own.
 UNAUTHENTICATED_PACKET_BYTES = 32_768
-# As Node's server.
-MAX_ATTACHMENTS = 10
+# Ten times what an event here may carry: who sends too many is answered, not cut off.
+MAX_ATTACHMENTS = 100
 
 
 class ChatroomServer(NamespaceGate):

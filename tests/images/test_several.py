@@ -151,6 +151,14 @@ async def test_what_is_no_list_of_images(
     assert (error["code"], [*error["fields"]]) == ("invalid", [field])
 
 
+@pytest.mark.parametrize("count", [TEN + 1, 3 * TEN])
+async def test_too_many_are_refused_by_their_field(ann: Member, count: int) -> None:
+    """The connection goes on: nobody loses what else they do for a picture too many."""
+    error = await ann.refused("send", several(count))
+    assert (error["code"], [*error["fields"]]) == ("invalid", ["images"])
+    await ann.do("send", several(1, "c2"))
+
+
 async def test_a_repetition_stores_nothing(ann: Member, tmp_path: Path) -> None:
     """The same `clientId` is the same message, whatever images it brings."""
     first = await ann.do("send", several(3))

@@ -187,7 +187,7 @@ INVALID = {
     "no name": "42[]",
     "CONNECT_ERROR": '44{"message":"x"}',
     "connect twice": "40",
-    "too many attachments": '4511-["echo"]',
+    "too many attachments": '45101-["echo"]',
     "nested too deeply": '42["echo",' + "[" * 100_000 + "]" * 100_000 + "]",
     "open brackets": '42["echo",' + "[" * 100_000,
 }
