@@ -18,5 +18,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     who = parser.add_mutually_exclusive_group()
     who.add_argument("--token", help=f"your token; better in {TOKEN_VARIABLE}")
-    who.add_argument("--user", help="your name, in development mode")
+    who.add_argument("--user", help="your id, in development mode")
+    parser.add_argument("--name", help="what others see of you, with --user")
     parser.add_argument("--plain", action="store_true", help="no colours")

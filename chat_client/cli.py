@@ -59,7 +59,9 @@ def _auth(
     given: argparse.Namespace, environment: Mapping[str, str]
 ) -> Mapping[str, str]:
     if given.user is not None:
-        return {"user": given.user}
+        return {"user": given.user, **({"name": given.name} if given.name else {})}
+    if given.name:
+        raise StartError("--name goes with --user: a token says the name itself")
     token = given.token or environment.get(TOKEN_VARIABLE)
     if not token:
         raise StartError(f"who are you? Give --user NAME, --token or {TOKEN_VARIABLE}")

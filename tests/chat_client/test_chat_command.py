@@ -39,6 +39,14 @@ async def test_a_pipe_sends_every_line_and_ends(three: list[Node]) -> None:
     assert [line.partition(" ann: ")[2] for line in out.splitlines()] == lines
 
 
+async def test_a_name_is_what_others_see(three: list[Node]) -> None:
+    """Where tokens do not say it, the command does."""
+    who = ("--user", "ann", "--name", "안나 Kim")
+    code, out, errors = await pipe("hello\n", *command(three[0], "r", *who))
+    assert code == 0, errors
+    assert "안나 Kim" in out
+
+
 async def test_a_pipe_carries_commands_out(three: list[Node]) -> None:
     """What they change is shown as the room's others see it."""
     code, out, errors = await pipe(SESSION, *command(three[0], "r", "--user", "ann"))
@@ -87,6 +95,7 @@ async def test_a_file_is_read_as_a_pipe(three: list[Node], tmp_path: Path) -> No
         ("no room", ("--user", "ann"), "room no room: "),
         ("r", ("--user", "ann", "--url", "http://127.0.0.1:1"), "no server answers"),
         ("r", ("--user", "ann", "--url", "ftp://x"), "--url must begin"),
+        ("r", ("--token", "t", "--name", "Ann"), "--name goes with --user"),
     ],
 )
 async def test_what_cannot_begin_says_why(
