@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import orjson
@@ -161,7 +161,7 @@ async def _measure(senders: list[Send], pid: int, seconds: float) -> dict[str, f
     }
 
 
-async def _pace(sends: list[Send], rate: float, seconds: float) -> float:
+async def _pace(sends: Sequence[Send], rate: float, seconds: float) -> float:
     """Send so often, each sender in its turn; return the p99, in ms."""
     waits: list[float] = []
     began = time.perf_counter()
