@@ -3,7 +3,7 @@
 A file is claimed for a message before it is stored, and the message's number is noted
 when it is known. So whatever crashes in between, a file that is stored is known here,
 and :mod:`realtime.store.image_sweep` finds out whether a message shows it.
-``docs/decisions/0002-images-by-use.md`` says why it is done so.
+``docs/decisions/0021-images-by-use.md`` says why it is done so.
 """
 
 import asyncio
