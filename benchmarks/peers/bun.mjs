@@ -2,7 +2,7 @@
 // usage: bun bun.mjs PORT REDIS_URL
 import { Server as Engine } from "@socket.io/bun-engine";
 import { Server } from "socket.io";
-import { connectAdapter, serveChat } from "./chat.mjs";
+import { connectAdapter, serveChat } from "./plain.mjs";
 
 const [port, redisUrl] = process.argv.slice(2);
 const io = new Server();

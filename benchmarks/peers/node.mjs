@@ -1,7 +1,7 @@
 // Plain job on Node.js: socket.io with the Redis adapter. usage: node node.mjs PORT REDIS_URL
 import { createServer } from "node:http";
 import { Server } from "socket.io";
-import { connectAdapter, serveChat } from "./chat.mjs";
+import { connectAdapter, serveChat } from "./plain.mjs";
 
 const [port, redisUrl] = process.argv.slice(2);
 const http = createServer();
