@@ -1,12 +1,12 @@
-// Plain job on Node.js: socket.io with the Redis adapter. usage: node node.mjs PORT REDIS_URL
+// socket.io on Node.js, its plain job or the same job as this server's.
+// usage: node node.mjs plain|same PORT REDIS_URL [SECRET]
 import { createServer } from "node:http";
 import { Server } from "socket.io";
-import { connectAdapter, serveChat } from "./plain.mjs";
 
-const [port, redisUrl] = process.argv.slice(2);
+const [job, port, ...given] = process.argv.slice(2);
+const { serve } = await import(`./${job}.mjs`);
 const http = createServer();
 const io = new Server(http, { serveClient: false, perMessageDeflate: false });
-await connectAdapter(io, redisUrl);
-serveChat(io);
+await serve(io, ...given);
 // The default backlog; the load generator has 64 connects under way at most.
 http.listen(Number(port), "127.0.0.1");

@@ -2,14 +2,11 @@
 import { createAdapter } from "@socket.io/redis-adapter";
 import { createClient } from "redis";
 
-export async function connectAdapter(io, url) {
+export async function serve(io, url) {
   const publisher = createClient({ url });
   const subscriber = publisher.duplicate();
   await Promise.all([publisher.connect(), subscriber.connect()]);
   io.adapter(createAdapter(publisher, subscriber));
-}
-
-export function serveChat(io) {
   const chat = io.of("/chat");
   let number = 0;
   chat.on("connection", (socket) => {
