@@ -1,5 +1,6 @@
 """Tokens of the benchmarks' users."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,7 +17,11 @@ def token(user: str) -> str:
 
 
 def write_tokens(path: Path, users: Iterable[str]) -> Path:
-    """Write signed tokens, one a line, and return where they are."""
+    """Write what the load programs say at CONNECT, one a line; return where it is.
+
+    A token, and the user's name beside it for a server that verifies none.
+    """
+    said = (json.dumps({"token": token(user), "user": user}) for user in users)
     with path.open("w") as file:
-        file.writelines(f"{token(user)}\n" for user in users)
+        file.writelines(f"{line}\n" for line in said)
     return path

@@ -184,7 +184,7 @@ static void take_packet(uint32_t index, const char *text, size_t length) {
         take_ack(index, text + 8, length - 8);
     } else if (client->state == OPENING && starts(text, length, "0{")) {
         char packet[PACKET_BYTES];
-        int size = snprintf(packet, sizeof packet, "40/chat,{\"token\":\"%s\"}", crowd.tokens[index]);
+        int size = snprintf(packet, sizeof packet, "40/chat,%s", crowd.auths[index]);
         client->state = AUTHENTICATING;
         client_write(index, packet, (size_t)size);
     } else if (client->state == AUTHENTICATING && starts(text, length, "40/chat,")) {

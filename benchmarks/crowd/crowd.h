@@ -40,7 +40,7 @@ struct crowd {
     double rate;
     int sending;
     int64_t next_due_ns, kill_ns;
-    char **tokens;
+    char **auths; /* what they say at CONNECT: JSON */
     /* what went wrong, and how often; all but the first four must stay 0 */
     uint64_t attempts, failed_attempts, refused_connects, refused_joins;
     uint64_t lost, doubled, skipped, unrecovered, wrong_cursor;

@@ -1,6 +1,6 @@
 /* A crowd on several nodes, one of which is killed; driven by lines on stdin.
  *
- *   crowd TOKENS_FILE VICTIMS OTHERS ROOMS RATE TEXT_BYTES PORT PORT...
+ *   crowd AUTH_FILE VICTIMS OTHERS ROOMS RATE TEXT_BYTES PORT PORT...
  *
  * connect SECONDS      all of them; the victims at the first node, the others behind it
  * run SECONDS          messages flow
@@ -248,13 +248,13 @@ static void do_settle(const char *line) {
     end_answer();
 }
 
-static int read_tokens(const char *path) {
+static int read_auths(const char *path) {
     FILE *file = fopen(path, "r");
     char line[4096];
     uint32_t count = 0;
     while (file && count < crowd.count && fgets(line, sizeof line, file)) {
         line[strcspn(line, "\r\n")] = 0;
-        crowd.tokens[count++] = strdup(line);
+        crowd.auths[count++] = strdup(line);
     }
     if (file) fclose(file);
     return count == crowd.count;
@@ -277,7 +277,7 @@ static void place_all(void) {
 
 int main(int argc, char **argv) {
     if (argc < 9 || argc - 7 > MAX_NODES) {
-        fprintf(stderr, "usage: crowd TOKENS VICTIMS OTHERS ROOMS RATE TEXT_BYTES PORT...\n");
+        fprintf(stderr, "usage: crowd AUTH_FILE VICTIMS OTHERS ROOMS RATE TEXT_BYTES PORT...\n");
         return 2;
     }
     crowd.on_send_ack = take_send_ack;
@@ -291,12 +291,12 @@ int main(int argc, char **argv) {
         crowd.nodes++;
     }
     crowd.clients = calloc(crowd.count, sizeof *crowd.clients);
-    crowd.tokens = calloc(crowd.count, sizeof *crowd.tokens);
+    crowd.auths = calloc(crowd.count, sizeof *crowd.auths);
     crowd.epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (!crowd.clients || !crowd.tokens || crowd.epoll < 0 || !crowd.victims ||
+    if (!crowd.clients || !crowd.auths || crowd.epoll < 0 || !crowd.victims ||
         crowd.count == crowd.victims || !crowd.rooms || crowd.rate <= 0 ||
-        crowd.text_bytes > 4000 || !read_tokens(argv[1])) {
-        fprintf(stderr, "crowd: wrong arguments, too few tokens or no memory\n");
+        crowd.text_bytes > 4000 || !read_auths(argv[1])) {
+        fprintf(stderr, "crowd: wrong arguments, too few lines of auth or no memory\n");
         return 1;
     }
     salt = (uint32_t)now_ns();

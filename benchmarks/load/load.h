@@ -45,6 +45,7 @@ struct group {
     struct slot slots[MAX_SLOTS];
     uint64_t sent, acked, refused, expected, delivered;
     struct histogram delivery, ack;
+    struct histogram late; /* how long after it was due a message was sent: our own lag */
 };
 
 struct load {
@@ -53,8 +54,8 @@ struct load {
     uint32_t session_count, session_limit;
     struct group groups[MAX_GROUPS];
     uint32_t group_count;
-    char **tokens;
-    uint32_t token_count;
+    char **auths; /* what the sessions say at CONNECT, in turn: JSON */
+    uint32_t auth_count;
     uint32_t text_bytes;
     uint64_t pings, lost, bytes_in;
     uint64_t full_sockets; /* messages that did not fit into a socket: a bad sign */

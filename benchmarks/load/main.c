@@ -1,6 +1,6 @@
 /* Load generator: Socket.IO sessions over WebSocket, driven by lines on stdin.
  *
- *   load PORT TOKENS_FILE SESSION_LIMIT TEXT_BYTES
+ *   load PORT AUTH_FILE SESSION_LIMIT TEXT_BYTES
  *
  * connect COUNT ROOMS PREFIX PARALLEL SECONDS   a new group of joined sessions
  * mode GROUP off | closed N | rate X            how its members send in the next run
@@ -159,6 +159,7 @@ static void print_groups(void) {
                (unsigned long long)group->expected, (unsigned long long)group->delivered);
         print_latency("delivery", &group->delivery);
         print_latency("ack", &group->ack);
+        print_latency("late", &group->late);
         printf("}");
     }
     printf("]");
@@ -220,29 +221,29 @@ static int obey(const char *line) {
     return 0;
 }
 
-static void read_tokens(const char *path) {
+static void read_auths(const char *path) {
     FILE *file = fopen(path, "r");
     char line[4096];
     uint32_t room = 0;
     while (file && fgets(line, sizeof line, file)) {
         line[strcspn(line, "\r\n")] = 0;
-        if (load.token_count == room) {
+        if (load.auth_count == room) {
             room = room ? room * 2 : 1024;
-            load.tokens = realloc(load.tokens, room * sizeof *load.tokens);
-            if (!load.tokens) abort();
+            load.auths = realloc(load.auths, room * sizeof *load.auths);
+            if (!load.auths) abort();
         }
-        load.tokens[load.token_count++] = strdup(line);
+        load.auths[load.auth_count++] = strdup(line);
     }
     if (file) fclose(file);
 }
 
 int main(int argc, char **argv) {
     if (argc != 5) {
-        fprintf(stderr, "usage: load PORT TOKENS_FILE SESSION_LIMIT TEXT_BYTES\n");
+        fprintf(stderr, "usage: load PORT AUTH_FILE SESSION_LIMIT TEXT_BYTES\n");
         return 2;
     }
     load.port = atoi(argv[1]);
-    read_tokens(argv[2]);
+    read_auths(argv[2]);
     load.on_message = traffic_message;
     load.on_ack = traffic_ack;
     load.session_limit = (uint32_t)atoi(argv[3]);
@@ -251,8 +252,8 @@ int main(int argc, char **argv) {
     for (uint32_t i = 0; load.sessions && i < load.session_limit; i++)
         load.sessions[i].connection.fd = -1;
     load.epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (!load.sessions || !load.token_count || load.epoll < 0 || load.text_bytes > 4000) {
-        fprintf(stderr, "load: no tokens, no memory or a text too long\n");
+    if (!load.sessions || !load.auth_count || load.epoll < 0 || load.text_bytes > 4000) {
+        fprintf(stderr, "load: nobody to be, no memory or a text too long\n");
         return 1;
     }
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = STDIN_MARK};

@@ -58,10 +58,10 @@ static void ask_upgrade(struct load *load, uint32_t index) {
     if (failed) fail(load, index, failed, strerror(errno));
 }
 
-static void say_token(struct load *load, uint32_t index) {
+static void say_who(struct load *load, uint32_t index) {
     char packet[PACKET_BYTES];
-    const char *token = load->tokens[index % load->token_count];
-    int length = snprintf(packet, sizeof packet, "40" NAMESPACE "{\"token\":\"%s\"}", token);
+    const char *auth = load->auths[index % load->auth_count];
+    int length = snprintf(packet, sizeof packet, "40" NAMESPACE "%s", auth);
     load->sessions[index].state = AUTHENTICATING;
     session_write(load, index, packet, (size_t)length);
 }
@@ -80,7 +80,7 @@ static void first_lines(struct load *load, uint32_t index, const char *text, siz
     char seen[120];
     snprintf(seen, sizeof seen, "%.*s", (int)(length < 100 ? length : 100), text);
     if (session->state == OPENING && starts(text, length, "0{")) {
-        say_token(load, index);
+        say_who(load, index);
     } else if (session->state == AUTHENTICATING && starts(text, length, "40" NAMESPACE)) {
         ask_join(load, index);
     } else if (session->state == JOINING && starts(text, length, "43" NAMESPACE "0[")) {

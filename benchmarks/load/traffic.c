@@ -91,6 +91,7 @@ void traffic_begin(struct load *load) {
         group->next_due_ns = now;
         histogram_clear(&group->delivery);
         histogram_clear(&group->ack);
+        histogram_clear(&group->late);
         memset(group->slots, 0, sizeof group->slots);
         if (group->mode != CLOSED) continue;
         for (uint32_t slot = 0; slot < group->in_flight; slot++)
@@ -105,6 +106,7 @@ int64_t traffic_due(struct load *load, int64_t now) {
         struct group *group = &load->groups[number];
         if (group->mode != RATE) continue;
         while (group->next_due_ns <= now) {
+            histogram_add(&group->late, (now_ns() - group->next_due_ns) / 1000);
             /* The time it was due counts, so that a stall shows in every latency. */
             send_one(load, number, NO_SLOT, group->next_due_ns);
             group->next_due_ns += (int64_t)(1e9 / group->rate);
