@@ -14,7 +14,7 @@ BROWSER := $(shell command -v chromium chromium-browser google-chrome 2>/dev/nul
 # One flag of the project's own commands to pass on: make run ARGS="--port 6000"
 ARGS ?=
 
-.PHONY: help run nodes verify test test-pythons coverage check check-page types format lock install page browser diagrams bench bench-quick clean
+.PHONY: help run nodes verify test test-pythons coverage check check-page types format lock install page browser diagrams bench bench-capacity bench-quick clean
 
 help:
 	@echo "make run      start one node on http://localhost:5000"
@@ -128,6 +128,9 @@ endif
 # What it measures and how: docs/benchmarks.md. Both need a quiet machine with two cores.
 bench: $(VENV)/.run $(PEERS)/node_modules/.installed
 	$(BIN)/python -m benchmarks --write $(ARGS)
+
+bench-capacity: $(VENV)/.run $(PEERS)/node_modules/.installed
+	$(BIN)/python -m benchmarks.capacity --write $(ARGS)
 
 bench-quick: $(VENV)/.run $(PEERS)/node_modules/.installed
 	$(BIN)/python -m benchmarks --quick $(ARGS)

@@ -30,7 +30,7 @@ class Sizes:
     """How large and long everything is; the quick form is a taste.
 
     Attributes:
-        small: Sessions of cases A, B, B4, D and D2.
+        small: Sessions of cases A, A4, B, B4, D and D2.
         big: Sessions of the large room and of the idle case.
         warm_seconds: Unmeasured run before each measured one.
         seconds: A measured run.
@@ -102,9 +102,9 @@ def _with_costs(figures: Figures, group: int) -> Figures:
 
 
 def one_room(stage: Stage, sizes: Sizes) -> Figures:
-    """Cases A and D: one room of 1,000."""
+    """Cases A, A4 and D: one room of 1,000."""
     group = stage.load.connect(sizes.small, 1, "one-")["group"]
-    modes = {"A": "closed 1", "D": f"rate {20_000 / sizes.small}"}
+    modes = {"A": "closed 1", "A4": "closed 4", "D": f"rate {20_000 / sizes.small}"}
     return {
         name: send(stage, group, mode, sizes, seconds=sizes.seconds)
         for name, mode in modes.items()

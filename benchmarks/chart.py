@@ -8,6 +8,9 @@ COLOURS = {
     "bun": "#d9a441",
     "node": "#5b8c5a",
     "stock": "#b65c5c",
+    "rust": "#8c5b3f",
+    "bun-same": "#b9871e",
+    "node-same": "#3d6b3c",
     "chatroom": "#2f6fbb",
 }
 FONT = "font-family='sans-serif' font-size='12'"

@@ -135,3 +135,12 @@ class LoadGenerator:
             raise RuntimeError("the load generator does not answer")
         answer: Figures = json.loads(line)
         return answer
+
+
+class Crowd(LoadGenerator):
+    """Clients on several nodes, that come back when theirs dies (``crowd/``)."""
+
+    def ask(self, command: str, seconds: float) -> Figures:
+        """Give a command and return its answer."""
+        self.start(f"{command} {seconds}")
+        return self.finish(seconds)

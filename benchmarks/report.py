@@ -140,11 +140,14 @@ def trust_table(summary: Summary, titles: dict[str, str]) -> str:
     return table(head, rows)
 
 
-def write_into(document: Path, text: str) -> None:
+def write_into(
+    document: Path, text: str, marks: tuple[str, str] = (BEGIN, END)
+) -> None:
     """Replace what stands between the two marks of a document."""
-    before, _, rest = document.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    document.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+    begin, end = marks
+    before, _, rest = document.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    document.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")
 
 
 def _spread(figure: Figure | None) -> str:

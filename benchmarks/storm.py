@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.cluster import Cluster, Node, cluster
 from benchmarks.flood.attacker import attacking
 from benchmarks.flood.strangers import attacks as strangers
-from benchmarks.load_generator import BUILD, Figures, LoadGenerator, compile_load
+from benchmarks.load_generator import BUILD, Crowd, Figures, compile_load
 from benchmarks.machine import (
     LOAD_CORE,
     SERVER_CORE,
@@ -71,15 +71,6 @@ class Memory:
     def _run(self) -> None:
         while not self._over.wait(SAMPLE_SECONDS):
             self.peak = [max(pair) for pair in zip(self.peak, self.now(), strict=True)]
-
-
-class Crowd(LoadGenerator):
-    """The running clients."""
-
-    def ask(self, command: str, seconds: float) -> Figures:
-        """Give a command and return its answer."""
-        self.start(f"{command} {seconds}")
-        return self.finish(seconds)
 
 
 def storm(given: argparse.Namespace, folder: Path, crowd_program: Path) -> Figures:
