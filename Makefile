@@ -27,6 +27,7 @@ help:
 	@echo "make format   format the code"
 	@echo "make types    write the protocol as TypeScript types"
 	@echo "make bench    measure the server beside its peers (make bench-quick: a taste)"
+	@echo "make bench-capacity  how much it carries before users feel it, beside them"
 
 run: install page
 	@exec $(BIN)/chatroom serve $(ARGS)
