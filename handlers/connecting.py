@@ -77,6 +77,7 @@ class SessionNamespace(socketio.AsyncNamespace):
                 issued_at=identity.issued_at,
             )
         )
+        self.services.traffic.connects += 1
         self.services.profiles.note(identity.user, identity.name, identity.picture)
         self.services.elsewhere.change(Kind.USER_SESSIONS, identity.user, 1)
         await self.enter_room(sid, own)

@@ -39,6 +39,9 @@ COUNTED_REFUSALS: Final = (InvalidError, RateLimitedError)
 # has some 600. To say what is wrong with one takes up to 9 µs.
 PAYLOAD_VALUES: Final = 2_000
 
+# What people wait for: how long its acks take is measured.
+TIMED: Final = "send"
+
 _logger = logging.getLogger(__name__)
 
 
@@ -79,6 +82,7 @@ def guarded(handler: Handler) -> Entry:
     @functools.wraps(handler)
     async def entry(namespace: Guarded, sid: str, *arguments: object) -> object:
         namespace.under_way += 1
+        begun = time.monotonic()
         try:
             session = namespace.services.sessions.find(sid)
             if session is None:
@@ -106,7 +110,7 @@ def guarded(handler: Handler) -> Entry:
             return DeferredAck(
                 functools.partial(_resolved, namespace, request.name, sid, result)
             )
-        return _granted(result)
+        return _answered(namespace, request.name, begun, result)
 
     return entry
 
@@ -165,6 +169,14 @@ def as_chat_error(error: Exception, event: str, sid: str) -> ChatError:
         return error
     _logger.error("%s of session %s failed", event, sid, exc_info=error)
     return InternalError("The server failed at this; it is in its log.")
+
+
+def _answered(
+    namespace: Guarded, event: str, begun: float, result: object
+) -> dict[str, object]:
+    if event == TIMED:
+        namespace.services.traffic.send.observe(time.monotonic() - begun)
+    return _granted(result)
 
 
 def _granted(result: object) -> dict[str, object]:

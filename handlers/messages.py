@@ -187,6 +187,8 @@ class MessageRequests(Requests):
 
     def _placed(self, done: Appended) -> dict[str, object]:
         """Return the ack of a message that is stored."""
+        if not done.duplicate:
+            self.services.traffic.messages += 1
         return {
             "message": done.message,
             "offset": done.offset,

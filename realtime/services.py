@@ -34,6 +34,7 @@ from realtime.store.room_lists import RoomLists
 from realtime.store.room_media import RoomMedia
 from realtime.store.uploads import Uploads
 from realtime.store.user_rates import UserRates
+from realtime.traffic import Traffic
 
 
 class Limits(NamedTuple):
@@ -85,3 +86,5 @@ class Services:
     """What users hold at other processes of the machine."""
     limited: Counter[str]
     """How often each limit of :mod:`realtime.limits` was met."""
+    traffic: Traffic
+    """How busy the node is, and whether messages are late."""

@@ -21,6 +21,7 @@ from realtime.node.metrics import Metrics
 from realtime.node.neighbours import Neighbours
 from realtime.node.outage import OutageWatch
 from realtime.node.process_metrics import ProcessMetrics, count_tasks
+from realtime.node.redis_probe import RedisProbe
 from realtime.node.settings import Settings
 from realtime.node.shutdown import Drain
 from realtime.node.unread import UnreadWatch
@@ -75,6 +76,7 @@ class Node:
         self._draining = False
         self._metrics = Metrics(
             gauges={
+                "ready": lambda: not self.not_ready(),
                 "sessions": lambda: len(parts.sessions),
                 "unauthenticated": lambda: parts.addresses.unauthenticated,
                 "rooms": lambda: len(parts.feeds),
@@ -90,6 +92,8 @@ class Node:
             logged=self._log.logged,
             moderated=parts.moderated,
             told=parts.webhook_numbers,
+            traffic=parts.traffic,
+            delivered=lambda: parts.manager.delivered,
         )
         self._process = ProcessMetrics(
             self._lag,
@@ -148,6 +152,8 @@ class Node:
                 clock=time.monotonic,
             )
             tasks.start(outage.run(), "outage-watch")
+            probe = RedisProbe(parts.redis, parts.traffic)
+            tasks.start(probe.run(), "redis-probe")
             tasks.start(self.doors.unread.run(), "unread-watch")
             yield
 

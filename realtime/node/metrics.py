@@ -19,11 +19,12 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from realtime.moderation.numbers import ModerationNumbers
-from realtime.outbound.numbers import CallNumbers
+from realtime.traffic import Timings, Traffic
 from realtime.webhooks.numbers import WebhookNumbers
 
 # Name to meaning; each is prefixed with ``chatroom_``.
 GAUGES: Final[Mapping[str, str]] = {
+    "ready": "1 while this node can serve, as /readyz says.",
     "sessions": "Authenticated sessions of this node.",
     "unauthenticated": "Connections of this node that are nobody's yet.",
     "rooms": "Rooms with a session at this node.",
@@ -46,6 +47,8 @@ class Metrics:
         logged: Level to how many messages of the process's log had it.
         moderated: What became of messages that were looked at.
         told: What became of events that applications are told of.
+        traffic: How busy it is, and whether messages are late.
+        delivered: Returns how many events were handed to sessions.
     """
 
     def __init__(
@@ -58,6 +61,8 @@ class Metrics:
         logged: Counter[str],
         moderated: ModerationNumbers,
         told: WebhookNumbers,
+        traffic: Traffic,
+        delivered: Callable[[], int],
     ) -> None:
         if gauges.keys() != GAUGES.keys():
             raise ValueError("the gauges are not those of the table")
@@ -65,6 +70,7 @@ class Metrics:
         self._registry.register(_Numbers(gauges, errors, endings, limited, logged))
         self._registry.register(_Moderated(moderated))
         self._registry.register(_Told(told))
+        self._registry.register(_Passed(traffic, delivered))
 
     def text(self) -> bytes:
         """Return all numbers in Prometheus's text format."""
@@ -150,7 +156,49 @@ class _Told(Collector):
         yield waiting
 
 
-def _timed(name: str, meaning: str, numbers: CallNumbers) -> Metric:
+class _Passed(Collector):
+    def __init__(self, traffic: Traffic, delivered: Callable[[], int]) -> None:
+        self._traffic = traffic
+        self._delivered = delivered
+
+    def collect(self) -> Iterable[Metric]:
+        traffic = self._traffic
+        for name, meaning, count in (
+            ("messages", "Messages that were stored.", traffic.messages),
+            (
+                "deliveries",
+                "Events handed to sessions, one for each that gets it.",
+                self._delivered(),
+            ),
+            ("connects", "Sessions that began.", traffic.connects),
+        ):
+            yield CounterMetricFamily(f"chatroom_{name}", meaning, value=count)
+        yield _counted(
+            "recoveries",
+            "Sessions that came back to a room, by where what they missed was found.",
+            "outcome",
+            traffic.recoveries,
+        )
+        yield _timed(
+            "send_seconds", "From a send that was read to its ack.", traffic.send
+        )
+        yield _timed(
+            "delivery_seconds",
+            "From a message's being stored to its being written to sessions.",
+            traffic.delivery,
+        )
+        yield _timed(
+            "redis_seconds", "How long Redis takes to answer anything.", traffic.redis
+        )
+        if traffic.redis_ahead_seconds is not None:
+            yield GaugeMetricFamily(
+                "chatroom_redis_ahead_seconds",
+                "How far Redis's clock is ahead of this machine's.",
+                value=traffic.redis_ahead_seconds,
+            )
+
+
+def _timed(name: str, meaning: str, numbers: Timings) -> Metric:
     bounds = [*map(str, numbers.buckets), "+Inf"]
     return HistogramMetricFamily(
         f"chatroom_{name}",

@@ -78,6 +78,7 @@ from realtime.store.shared_secret import SharedSecret
 from realtime.store.uploads import Uploads
 from realtime.store.user_rates import UserRates
 from realtime.tasks import TaskStack
+from realtime.traffic import Traffic
 from realtime.webhooks.numbers import WebhookNumbers
 from schemas.catalog import NAMESPACE
 
@@ -101,6 +102,7 @@ class Parts:
             raise ValueError("a node needs the address of its Redis")
         self.id = secrets.token_hex(NODE_ID_BYTES)
         self.limited = new_counts()
+        self.traffic = Traffic()
         self.rates = parse_rates(settings.rates, RATE_NAMES)
         announce = settings.announce_members
         timeout_seconds = settings.redis_timeout_seconds
@@ -233,7 +235,7 @@ class Parts:
         )
         self.joining = Joining(
             feeds=self.feeds,
-            recovery=Recovery(self.log),
+            recovery=Recovery(self.log, self.traffic.recoveries),
             memberships=memberships,
             snapshots=snapshots,
             roster=self.roster,
@@ -265,6 +267,7 @@ class Parts:
             personal=self.personal,
             changed=self.rooms_changed,
             check=self.watch_check,
+            traffic=self.traffic,
         )
 
         # What answers clients.
@@ -324,6 +327,7 @@ class Parts:
             told_limits=told_limits(settings, self.rates),
             elsewhere=neighbours.elsewhere,
             limited=self.limited,
+            traffic=self.traffic,
         )
         self.namespace = register(self.server, self.services)
         self.api_keys = ApiKeys(self.redis)

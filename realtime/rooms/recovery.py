@@ -1,6 +1,7 @@
 """Recovery: exactly the events that a session missed, or the newest page."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, NamedTuple
@@ -58,10 +59,13 @@ class Recovery:
 
     Args:
         log: The rooms' logs.
+        outcomes: Counts what came of cursors, see :mod:`realtime.traffic`; None:
+            nobody wants to know.
     """
 
-    def __init__(self, log: FeedLog) -> None:
+    def __init__(self, log: FeedLog, outcomes: Counter[str] | None = None) -> None:
         self._log = log
+        self._outcomes = Counter[str]() if outcomes is None else outcomes
         # One session of a room reads its log at a time; there while one does. Before,
         # one of each user: who asks again and again waits behind themselves.
         self._reading: WeakValueDictionary[str | tuple[str, str], asyncio.Lock] = (
@@ -129,11 +133,14 @@ class Recovery:
         asking: Asking,
     ) -> Past:
         if missed is not None:
+            self._outcomes["memory"] += 1
             return Past(True, missed)
         if cursor is not None:
             past = await self._missed(feed, cursor, start, asking)
             if past is not None:
+                self._outcomes["part" if past.more else "log"] += 1
                 return past
+            self._outcomes["lost"] += 1
         return Past(False, await self._newest(feed.room, start, asking))
 
     async def _missed(

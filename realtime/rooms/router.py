@@ -11,6 +11,7 @@ from realtime.rooms.watch_check import WatchCheck
 from realtime.socketio.manager import ChatroomManager
 from realtime.socketio.remote import RemoteCalls
 from realtime.store import events, keys
+from realtime.traffic import Traffic
 
 
 class Router:
@@ -27,6 +28,7 @@ class Router:
         check: Finds what lists of rooms missed.
         quitting: Makes up for quits that a gap swallowed.
         cork: Keeps acks back while events are about to come that they can join.
+        traffic: Counts how late messages are.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Router:
         personal: Personal,
         changed: RoomsChanged,
         check: WatchCheck,
+        traffic: Traffic,
     ) -> None:
         self._personal = personal
         self._changed = changed
@@ -49,6 +52,7 @@ class Router:
         self._remote = remote
         self._quitting = quitting
         self._cork = cork
+        self._traffic = traffic
 
     def due(self) -> None:
         """Hold back what is written to single sessions: publications are on the way."""
@@ -112,6 +116,9 @@ class Router:
                 self._quitting.put_out(channel, user, position.offset)
         if rest := encoded[told:]:
             self._manager.send_events(channel, rest)
+        # Of one read the last one: the others waited as long, but for microseconds.
+        if (stored_at := events.stored_at(encoded[-1])) is not None:
+            self._traffic.wrote(stored_at)
         for event in encoded:
             self._changed.passed(channel, event)
 

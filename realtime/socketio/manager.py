@@ -62,6 +62,9 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         channels: The channels of chat rooms; a server's manager needs them.
         namespace: The namespace that plain event arrays belong to.
         timeout_seconds: Deadline of Redis commands and connects.
+
+    Attributes:
+        delivered: Events that were handed to sessions, one for each that gets it.
     """
 
     name = "chatroom"
@@ -95,6 +98,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         self._namespace = namespace
         self._prefix = f"2{namespace},"
         self._fan_out = FanOut(self._write)
+        self.delivered = 0
 
     # Life.
 
@@ -133,6 +137,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         """
         members = self.recipients(namespace, room)
         if members:
+            self.delivered += len(members) * len(packets)
             self._fan_out.send(_order(namespace, room), members, packets, skip)
 
     def send_events(self, channel: str, events: Sequence[bytes]) -> None:
@@ -169,6 +174,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
             told.append(sid)
             if eio_sid:
                 addresses.append(eio_sid)
+        self.delivered += len(addresses)
         self._write(addresses, [packet])
         return told
 

@@ -61,6 +61,9 @@ _PLACE: Final = re.compile(
     rb'(?:,"message":([1-9][0-9]{0,15})'
     rb'(?:,"room":"[A-Za-z0-9_-]{1,64}","user":("(?:[^"\\]|\\.)*"))?)?'
 )
+# A message that was not changed since ends so.
+_STORED_AT: Final = re.compile(rb',"at":([0-9]{1,16})\}\]\Z')
+_STORED_AT_BYTES: Final = len(b',"at":}]') + 16
 _OWN_MARK: Final = re.compile(rb',"lastReadMessage":([0-9]{1,16})\}$')
 _IMAGE_MARK: Final = b'"type":"image"'
 _DATA: Final = b',"data":'
@@ -455,6 +458,15 @@ def time_of_event(event: bytes) -> int:
         ValueError: It is no event of a log.
     """
     return int(event[event.rindex(b'"at":') + 5 : -2])
+
+
+def stored_at(event: bytes) -> int | None:
+    """Return when a new message was stored, in Unix ms; None: the event is no such."""
+    if not event.startswith(_MESSAGE_HEAD):
+        return None
+    # Its words are not searched.
+    match = _STORED_AT.search(event, max(0, len(event) - _STORED_AT_BYTES))
+    return None if match is None else int(match[1])
 
 
 def message_of(event: bytes) -> bytes:

@@ -1,11 +1,15 @@
 """Metrics: what an operator sees of a node, and who may see it."""
 
+import time
+
 from redis.asyncio import Redis
 
 from realtime.store import keys
-from tests.kit.metrics import scrape
+from realtime.traffic import BUCKETS
+from tests.kit.members import member
+from tests.kit.metrics import labelled, scrape
 from tests.kit.nodes import NAMESPACE, client, run_nodes
-from tests.kit.waiting import wait_until
+from tests.kit.waiting import DEADLINE_SECONDS, wait_until
 
 TOKEN = "a-scraper-must-bring-this"
 
@@ -64,3 +68,68 @@ async def test_with_a_token_only_the_token_counts(redis_url: str) -> None:
         assert (await scrape(node.url))[0] == 403
         assert (await scrape(node.url, Authorization="Bearer no"))[0] == 403
         assert (await scrape(node.url, Authorization=f"Bearer {TOKEN}"))[0] == 200
+
+
+async def test_how_busy_it_is_and_whether_messages_are_late(redis_url: str) -> None:
+    """A message counts once, a delivery for each that gets it."""
+    async with (
+        run_nodes(1, redis_url) as (node,),
+        member(node, "ann", "42") as ann,
+        member(node, "bob", "42") as bob,
+    ):
+
+        async def the_clock_is_known() -> bool:
+            return "chatroom_redis_ahead_seconds" in (await scrape(node.url))[1]
+
+        await wait_until(the_clock_is_known, "Redis was asked the time")
+        _, before = await scrape(node.url)
+        await ann.send("hello", client_id="once")
+        await ann.send("hello", client_id="once")
+        await bob.next("message")
+        _, after = await scrape(node.url)
+
+    def grew(name: str) -> float:
+        return after[name] - before[name]
+
+    assert after["chatroom_connects_total"] == 2
+    assert after["chatroom_ready"] == 1
+    assert grew("chatroom_messages_total") == 1
+    # To the one who sent it as well.
+    assert grew("chatroom_deliveries_total") >= 2
+    assert grew("chatroom_send_seconds_count") == 2
+    assert 0 < grew("chatroom_send_seconds_sum") < DEADLINE_SECONDS
+    assert grew("chatroom_delivery_seconds_count") == 1
+    assert 0 <= grew("chatroom_delivery_seconds_sum") < DEADLINE_SECONDS
+    assert after["chatroom_redis_seconds_count"] >= 1
+    # One machine has one clock.
+    assert abs(after["chatroom_redis_ahead_seconds"]) < 1
+
+
+async def test_a_clock_that_is_wrong_makes_no_message_late(redis_url: str) -> None:
+    """How late a message is, is reckoned by Redis's clock, whatever the node's says."""
+    async with (
+        run_nodes(1, redis_url) as (node,),
+        member(node, "ann", "42") as ann,
+    ):
+        traffic = node.parts.traffic
+        traffic.redis_ahead_seconds = 0.0
+        traffic.wrote(round((time.time() - 2) * 1000))
+        assert traffic.delivery.counts[BUCKETS.index(2.5)] == 1
+        traffic.redis_ahead_seconds = -2.0
+        traffic.wrote(round((time.time() - 2) * 1000))
+        assert sum(traffic.delivery.counts[:6]) == 1
+        assert ann.user
+
+
+async def test_what_came_of_cursors_is_counted(redis_url: str) -> None:
+    """Whether who comes back is recovered, and what that costs."""
+    async with run_nodes(1, redis_url) as (node,):
+        async with member(node, "ann", "42") as ann:
+            sent = [await ann.send(f"{number}") for number in range(3)]
+        cursor = f"{sent[0]['offset']}:{sent[0]['uid']}"
+        async with member(node, "ann") as ann:
+            assert (await ann.join("42", cursor))["recovered"]
+        async with member(node, "ann") as ann:
+            assert not (await ann.join("42", "2:another"))["recovered"]
+        found = labelled(node, "chatroom_recoveries_total")
+    assert found == {"memory": 0, "log": 1, "part": 0, "lost": 1}

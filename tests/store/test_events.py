@@ -89,6 +89,7 @@ async def test_the_script_writes_the_bytes_that_are_known_here(
     assert events.as_log_event(event) == (Position(2, done.uid), event)
     assert offset_of_message(message) == 2
     assert events.last_message([event]) == 2
+    assert events.stored_at(event) == done.at
     assert [*events.decode([event])] == [("message", members)]
     assert not events.is_control(event)
     assert not events.is_room_notice(event)
@@ -111,6 +112,7 @@ async def test_the_script_completes_a_read_mark(
     if announce_members:
         assert told == orjson.dumps(["read", payload])
         assert events.is_room_notice(told)
+        assert events.stored_at(told) is None
         assert events.is_event(told)
         assert position_of(told) is None
     else:
