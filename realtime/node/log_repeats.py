@@ -46,6 +46,8 @@ class RepeatFilter(logging.Filter):
             began, lines = now, 0
         self._kinds[kind] = (began, lines + 1)
         if left_out:
+            # Of what kind it is stays the same.
+            record.template = record.msg
             record.msg = f"{record.getMessage()} ({left_out} more lines like this one)"
             record.args = ()
         if lines < LINES_A_PERIOD:

@@ -34,12 +34,14 @@ class LogWriter(QueueHandler):
     Attributes:
         limited: Counts the lines left out, as ``log_lines``, and those of
             :meth:`count_repeat`, as ``log_repeats``.
+        context: What every line of JSON says: ``node`` and ``worker``, once known.
     """
 
     def __init__(self, target: logging.Handler, *, limit: int = LINES_WAITING) -> None:
         self._lines: queue.Queue[logging.LogRecord | None] = queue.Queue(limit)
         super().__init__(self._lines)
         self.limited: Counter[str] = new_counts()
+        self.context: dict[str, str] = {}
         self._left_out = 0
         self._target = target
         # A daemon: the process ends although a reader hangs.
@@ -69,7 +71,7 @@ class LogWriter(QueueHandler):
         """Take a record, or count it if there is no place."""
         try:
             if self._left_out:
-                self._lines.put_nowait(_left_out(self._left_out))
+                self._lines.put_nowait(self.prepare(_left_out(self._left_out)))
                 self._left_out = 0
             self._lines.put_nowait(record)
         except queue.Full:

@@ -33,7 +33,9 @@ async def serve(settings: Settings, port: OwnPort) -> None:
     Raises:
         StartError: when it cannot start, with the reason.
     """
-    with log_to_standard_error(settings.log_level, port.name) as writer:
+    with log_to_standard_error(
+        settings.log_level, port.name, shape=settings.log_format
+    ) as writer:
         quiet_bad_requests()
         _cancel_on_signals()
         for warning in start_warnings(settings):
@@ -47,7 +49,9 @@ async def serve(settings: Settings, port: OwnPort) -> None:
                 garbage.start()
                 stack.callback(garbage.close)
                 runner = await _assemble(settings, stack, port)
-                writer.limited = runner.app[NODE].parts.limited
+                parts = runner.app[NODE].parts
+                writer.limited = parts.limited
+                writer.context["node"] = parts.id
                 stack.push_async_callback(port.close)
                 stack.push_async_callback(runner.app[NODE].drain)
                 await port.open(runner)

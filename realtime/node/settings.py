@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from marshmallow import fields as parsers
 from marshmallow import validate
 
+from realtime.node.log_setup import JSON, TEXT
 from realtime.node.settings_fields import (
     HostNames,
     Networks,
@@ -112,6 +113,13 @@ class Settings:
         "info",
         "Least severity that is logged: debug, info, warning or error.",
         parsers.String(validate=validate.OneOf(["debug", "info", "warning", "error"])),
+    )
+
+    log_format: str = option(
+        TEXT,
+        "Shape of a line of the log: text, or json (an object with ts, level, event,"
+        " message, logger, node, worker and ids; no contents).",
+        parsers.String(validate=validate.OneOf([TEXT, JSON])),
     )
 
     # Who may connect.

@@ -54,7 +54,8 @@ async def supervise(
     """
     if sys.platform != "linux":
         raise StartError("More than one worker need Linux; leave --workers out.")
-    with log_to_standard_error(settings.log_level, "supervisor"):
+    shape = settings.log_format
+    with log_to_standard_error(settings.log_level, "supervisor", shape=shape):
         signals = _Signals()
         async with AsyncExitStack() as stack:
             sockets = await _take_port(settings, stack)

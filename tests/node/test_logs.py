@@ -1,19 +1,23 @@
 """A log that nobody reads: it must cost lines, never messages."""
 
 import asyncio
+import json
 import logging
 import os
 import re
 import resource
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from datetime import datetime
 from pathlib import Path
 from select import select
 
 import pytest
 
+from realtime.node.log_json import JsonFormatter
 from realtime.node.log_repeats import (
     LINES_A_PERIOD,
     PERIOD_SECONDS,
@@ -23,7 +27,7 @@ from realtime.node.logs import LineHandler, LogWriter
 from realtime.redis.valkey_process import die_with_parent
 from tests.kit.clock import Clock
 from tests.kit.metrics import scrape
-from tests.kit.nodes import run_process
+from tests.kit.nodes import NAMESPACE, client, run_process
 from tests.kit.waiting import DEADLINE_SECONDS, wait_until
 from verify.harness.nodes import READY_LINE
 from verify.harness.process import PATIENCE_SECONDS
@@ -254,3 +258,61 @@ async def _say(port: int, raw: bytes) -> None:
     writer.write(raw)
     await reader.read()
     writer.close()
+
+
+def test_lines_of_json_are_for_programs(pipe: tuple[int, int]) -> None:
+    """One event a line: when, how bad, of which kind and of whom; whatever is in it."""
+    reader, end = pipe
+    clock = Clock()
+    with LogWriter(LineHandler(end), limit=1_000) as writer:
+        writer.context["worker"] = "1"
+        writer.setFormatter(JsonFormatter(writer.context))
+        writer.addFilter(RepeatFilter(writer.count_repeat, clock))
+        logger = logger_to(writer)
+        for room in range(LINES_A_PERIOD + 5):
+            logger.warning("Room %s lost %d%% of what was written", room, 7)
+            if room == LINES_A_PERIOD + 3:
+                clock.now += PERIOD_SECONDS
+        writer.context["node"] = "a1"
+        try:
+            raise ValueError('a "defect"\nin lines')
+        except ValueError:
+            logger.exception("send of session %s failed", "s1\udc80")
+    lines = os.read(reader, 16 * PIPE_BYTES).decode().splitlines()
+    first, *_, last, failure = map(json.loads, lines)
+    moment = datetime.fromisoformat(first.pop("ts"))
+    assert abs(time.time() - moment.timestamp()) < DEADLINE_SECONDS
+    assert first == {
+        "level": "warning",
+        "event": "Room %s lost %d%% of what was written",
+        "message": "Room 0 lost 7% of what was written",
+        "logger": logger.name,
+        "room": "0",
+        "worker": "1",
+    }
+    # Of the same kind, though it tells of others.
+    assert last["event"] == first["event"]
+    assert last["message"].endswith("(4 more lines like this one)")
+    assert failure["session"] == "s1\udc80"
+    assert (failure["node"], failure["worker"]) == ("a1", "1")
+    assert failure["exception"].endswith('ValueError: a "defect"\nin lines')
+
+
+async def test_a_node_logs_json_and_no_contents(redis_url: str) -> None:
+    """Each line can be parsed and says which node; none has a word of a message."""
+    async with run_process(
+        "--redis-url", redis_url, CHATROOM_LOG_FORMAT="json", CHATROOM_LOG_LEVEL="debug"
+    ) as node:
+        async with client(node, "ann") as ann:
+            await ann.call("join", {"room": "42"}, namespace=NAMESPACE)
+            text = {"type": "text", "text": "a secret", "clientId": "1"}
+            await ann.call("send", {"room": "42", **text}, namespace=NAMESPACE)
+        await _log_something(node.port)
+        node.terminate()
+        await node.ended()
+        lines = [line for line in node.output.splitlines() if line.startswith("{")]
+    told = [json.loads(line) for line in lines]
+    assert told[-1]["message"] == "Stopped."
+    assert re.fullmatch("[0-9a-f]{12}", told[-1]["node"])
+    assert all(each.keys() >= {"ts", "level", "event", "message"} for each in told)
+    assert "a secret" not in node.output
