@@ -14,6 +14,7 @@ from realtime.auth.tokens import make_token
 from realtime.errors import StartError
 from realtime.node.settings import Settings
 from realtime.node.settings_io import describe, load_settings, to_markdown
+from realtime.ops.arguments import add_commands
 from realtime.workers import notify
 from schemas.routes import Scope
 from verify.plan import add_arguments
@@ -136,6 +137,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_arguments(verify)
     verify.set_defaults(run=_verify)
+
+    add_commands(commands, _add_redis_flags, _operate)
     return parser
 
 
@@ -350,6 +353,14 @@ def _verify(given: argparse.Namespace) -> None:
 
     if not run(given, load_settings(os.environ), partial(print, flush=True)):
         raise SystemExit(BROKEN_EXIT)
+
+
+def _operate(given: argparse.Namespace) -> None:
+    # Here, because the other commands need none of it and answer sooner.
+    from realtime.ops.commands import run
+
+    if not run(given, _flags(given, REDIS_FLAGS), partial(print, flush=True)):
+        raise SystemExit(1)
 
 
 def _chat(given: argparse.Namespace) -> None:

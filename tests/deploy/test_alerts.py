@@ -57,9 +57,7 @@ def test_each_alarm_is_tested_and_has_a_section_of_the_runbook() -> None:
     assert sorted(headings) == sorted(known)
     for name, rule in known.items():
         assert rule["labels"]["severity"] in ("page", "ticket"), name
-        assert rule["annotations"]["runbook_url"] == (
-            f"docs/runbook.md#{name.lower()}"
-        )
+        assert rule["annotations"]["runbook_url"] == (f"docs/runbook.md#{name.lower()}")
 
 
 def test_links_within_the_runbook_lead_somewhere() -> None:
