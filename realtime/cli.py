@@ -226,7 +226,7 @@ def _serve(given: argparse.Namespace) -> None:
 
     port = OwnPort(settings, announce=lambda url: _announce(settings, url))
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(serve(settings, port))
+        runner.run(notify.alive_while(serve(settings, port)))
 
 
 def _serve_with_workers(settings: Settings, flags: dict[str, str]) -> None:

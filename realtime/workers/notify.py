@@ -1,10 +1,14 @@
 """What systemd is told of a service of ``Type=notify``: sd_notify(3), in a datagram."""
 
+import asyncio
 import os
 import socket
 import time
+from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Final
+
+from realtime.tasks import end_task
 
 READY: Final = "READY=1"
 STOPPING: Final = "STOPPING=1"
@@ -31,6 +35,26 @@ def notify(text: str) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to, suppress(OSError):
         to.settimeout(1.0)
         to.sendto(text.encode(), where)
+
+
+async def alive_while(work: Awaitable[None]) -> None:
+    """Do something, and tell systemd meanwhile that the event loop runs.
+
+    Raises:
+        Exception: What the work raises.
+    """
+    beating = asyncio.create_task(_beat(), name="watchdog")
+    try:
+        await work
+    finally:
+        await end_task(beating)
+
+
+async def _beat() -> None:
+    pause = watchdog_seconds()
+    while pause is not None:
+        notify(ALIVE)
+        await asyncio.sleep(pause)
 
 
 def watchdog_seconds() -> float | None:

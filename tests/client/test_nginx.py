@@ -1,16 +1,15 @@
-"""Two rolling restarts in a row behind the documented nginx, under load."""
+"""Rolling restarts behind the proxies of ``deploy/``, under load."""
 
 import asyncio
-import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.kit.fleet import Fleet, talker
 from tests.kit.metrics import scrape
-from tests.kit.nginx import nginx
-from tests.kit.nodes import HOST
+from tests.kit.proxies import free_port, haproxy, nginx
 from tests.kit.waiting import MS, wait_until
 
 pytestmark = pytest.mark.timeout(180)
@@ -22,13 +21,10 @@ PEOPLE = 60
 BACK_SECONDS = 10_000 * MS
 
 
-def free_port() -> int:
-    with socket.create_server((HOST, 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
-
-
-async def test_two_rolling_restarts_in_a_row(redis_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("proxy", "rounds"), [(nginx, 2), (haproxy, 1)])
+async def test_rolling_restarts_in_a_row(
+    redis_url: str, tmp_path: Path, proxy: Any, rounds: int
+) -> None:
     """Everybody is back within seconds, each time, and no message fails.
 
     With nginx's defaults a node that goes counts as failed for ten seconds; when the
@@ -37,7 +33,7 @@ async def test_two_rolling_restarts_in_a_row(redis_url: str, tmp_path: Path) -> 
     async with AsyncExitStack() as stack:
         fleet = await stack.enter_async_context(Fleet(redis_url).running(2))
         ports = [node.port for node in fleet.nodes]
-        url = await stack.enter_async_context(nginx(tmp_path, ports, free_port()))
+        url = await stack.enter_async_context(proxy(tmp_path, ports, free_port()))
         crowd = [
             await stack.enter_async_context(talker(url, f"u{number}"))
             for number in range(PEOPLE)
@@ -47,7 +43,7 @@ async def test_two_rolling_restarts_in_a_row(redis_url: str, tmp_path: Path) -> 
         async with asyncio.TaskGroup() as talking:
             for each in speaking:
                 talking.create_task(each.talk(over))
-            for _round in range(2):
+            for _round in range(rounds):
                 for index in range(2):
                     await fleet.restart(index)
                     await wait_until(

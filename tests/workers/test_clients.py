@@ -11,8 +11,8 @@ import socketio
 
 from tests.kit.javascript import require_node, run_program
 from tests.kit.members import Member, all_see
-from tests.kit.nginx import nginx
 from tests.kit.nodes import NAMESPACE
+from tests.kit.proxies import nginx
 from tests.kit.waiting import DEADLINE_SECONDS, wait_until
 from tests.workers.crew import Crew, crew
 from verify.harness.valkey import free_ports
