@@ -31,8 +31,8 @@ async def look(
         settings = load_settings(environ, flags)
     except SettingsError as error:
         wrong = Findings("settings")
-        for each in error.problems:
-            wrong.error(each)
+        for problem in error.problems:
+            wrong.error(problem)
         return list(wrong)
     asked = [of_settings(settings), of_redis(settings)]
     if url is not None:

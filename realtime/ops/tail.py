@@ -22,11 +22,16 @@ LOST: Final = "* The connection to Redis is lost; what is published now is not s
 
 
 class _Listener:
-    """Shows what a subscriber hears, once :meth:`begin` was called."""
+    """Shows what a subscriber hears, once :meth:`begin` was called.
+
+    Attributes:
+        is_over: Whether nothing more is to be shown.
+    """
 
     def __init__(self, show: Callable[[bytes], None], say: Say) -> None:
         self._show = show
         self._say = say
+        self.is_over = False
         # What came before that.
         self._waiting: list[bytes] | None = []
 
@@ -50,7 +55,8 @@ class _Listener:
 
     def lost(self) -> None:
         """Say that something may be missing."""
-        self._say(LOST)
+        if not self.is_over:
+            self._say(LOST)
 
     def ready(self) -> None:
         """What comes from now on is shown."""
@@ -102,7 +108,10 @@ async def tail(
         for payload in shown:
             show(payload)
         listener.begin(set(shown))
-        await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            listener.is_over = True
 
 
 def _line(view: View, payload: bytes, text: str) -> str:

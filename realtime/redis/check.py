@@ -42,6 +42,8 @@ async def check_redis(
         _check_eviction(shown, await _info(connection, "memory"))
         if durability == FSYNC:
             await _check_fsync(shown, connection, version)
+        # Of an answer that was being read.
+        heed_cancellation()
     except NoPermissionError as error:
         raise StartError(
             f"Redis at {shown} does not let this user do what is needed: {error}"

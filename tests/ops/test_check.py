@@ -115,7 +115,7 @@ async def test_each_fault_of_settings_is_a_sentence(tmp_path: Path) -> None:
 def configured(server: RedisServer, **settings: str) -> Iterator[None]:
     """Have a server configured otherwise until the block ends."""
     names = {name.replace("_", "-"): text for name, text in settings.items()}
-    before = {name: server.admin.config_get(name)[name] for name in names}
+    before = {name: str(server.admin.config_get(name)[name]) for name in names}
     for name, text in names.items():
         server.admin.config_set(name, text)
     try:
@@ -222,7 +222,6 @@ async def test_the_command_says_all_and_exits_by_the_worst(
     assert "warning: system: There are" in output
     assert code == 0
     code, output, _ = await chatroom(*flags, "--json", "--strict", **told_twice)
-    assert {"memory"} & set(output.split())
     assert json.loads(output)["findings"][0]["level"] == Level.WARNING
     assert code == 1
     code, output, errors = await chatroom("check", "--redis-url", "redis://127.0.0.1:1")
