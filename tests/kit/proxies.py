@@ -70,6 +70,8 @@ def haproxy_file(folder: Path, ports: Sequence[int], listen: int) -> Path:
             "127.0.0.1:5000": f"{HOST}:{first}",
             "127.0.0.1:5001": f"{HOST}:{second}",
             "    bind *:8080\n": f"    bind {HOST}:{listen}\n",
+            # It does not start with fewer descriptors than that needs.
+            "maxconn 50000": "maxconn 1000",
         },
     )
     path = folder / "haproxy.cfg"
