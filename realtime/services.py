@@ -30,6 +30,7 @@ from realtime.store.profiles import Profiles
 from realtime.store.read_marks import ReadMarks
 from realtime.store.reports import Reports
 from realtime.store.revocations import Revocations
+from realtime.store.room_index import RoomIndex
 from realtime.store.room_lists import RoomLists
 from realtime.store.room_media import RoomMedia
 from realtime.store.uploads import Uploads
@@ -61,6 +62,7 @@ class Services:
     people: People
     personal_log: PersonalLog
     lists: RoomLists
+    rooms: RoomIndex
     personal: Personal
     attempts: JoinAttempts
     attendance: Attendance

@@ -39,6 +39,9 @@ from schemas.field_types import (
 from schemas.people import Kind, SeenHistory, Writers
 from schemas.room_state import ANY_NUMBER
 
+# The longest page of ``chats``; a higher ``limit`` is held to it.
+CHATS_PAGE: Final = 100
+
 UPLOAD_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
@@ -146,6 +149,38 @@ class MessageAck(Done, Message):
     """``message``: a message as it is by now."""
 
 
+class Chats(StrictSchema):
+    """``chats``: a page of all rooms, in the order of their ids."""
+
+    after = RoomId(required=False)
+    limit = WholeNumber(
+        minimum=1, held_to=CHATS_PAGE, required=False, load_default=CHATS_PAGE
+    )
+    kind = Kind(required=False)
+
+
+class ChatEntry(StrictSchema):
+    """A room of ``chats``; ``at`` is the time of its last message, if it has one."""
+
+    room = RoomId()
+    kind = Kind()
+    name = Sentence(allow_none=True)
+    topic = Sentence(allow_none=True)
+    createdAt = WholeNumber(allow_none=True)  # noqa: N815 - the wire's name
+    createdBy = UserId(allow_none=True)  # noqa: N815 - the wire's name
+    memberCount = WholeNumber()  # noqa: N815 - the wire's name
+    lastMessage = WholeNumber()  # noqa: N815 - the wire's name
+    at = WholeNumber(allow_none=True)
+
+
+class ChatsAck(Done):
+    """``chats``: the page; it goes on after ``next``, and may be short before that."""
+
+    rooms = ListOf(fields.Nested(ChatEntry), longest=CHATS_PAGE)
+    more = Flag()
+    next = RoomId(required=False)
+
+
 class OfUser(StrictSchema):
     """A user, by their id."""
 
@@ -185,6 +220,7 @@ API_REQUESTS: Final[Mapping[str, Request]] = MappingProxyType(
         for each in (
             Request("send", SendMessage(), SendAck(), Access.ATTENDING),
             Request("who", Nothing(), WhoAck()),
+            Request("chats", Chats(), ChatsAck()),
             Request("room", Room(), RoomInfoAck(), Access.MEMBER),
             Request("message", OfMessage(), MessageAck(), Access.MEMBER),
             Request("upload", Nothing(), UploadAck()),

@@ -64,6 +64,8 @@ class Route:
         any_key: Whether a key may ask whatever its scopes are.
         across_rooms: Whether it concerns rooms that the path does not name: a key for
             some rooms only may not.
+        for_keys: Whether a key alone may ask, by its scope, whoever it acts as: users
+            have no such right themselves.
     """
 
     method: str
@@ -83,6 +85,7 @@ class Route:
     is_upload: bool = False
     any_key: bool = False
     across_rooms: bool = False
+    for_keys: bool = False
 
     @property
     def asked(self) -> Request:
@@ -115,6 +118,15 @@ ROUTES: Final = (
         is_idempotent=True,
         created=201,
         across_rooms=True,
+    ),
+    Route(
+        "GET",
+        "/chats",
+        "chats",
+        Scope.READ,
+        "List the rooms that the key is for.",
+        query=("after", "limit", "kind"),
+        for_keys=True,
     ),
     Route("GET", "/chats/{room}", "room", Scope.READ, "Read a room's settings."),
     Route(
@@ -414,6 +426,7 @@ ROUTES: Final = (
         "List a user's rooms.",
         query=("after", "limit", "sort", "cursor", "filter"),
         across_rooms=True,
+        for_keys=True,
     ),
     Route(
         "GET",
@@ -422,6 +435,7 @@ ROUTES: Final = (
         Scope.USERS,
         "Read where a user is now.",
         across_rooms=True,
+        for_keys=True,
     ),
     Route(
         "POST",
@@ -430,5 +444,6 @@ ROUTES: Final = (
         Scope.USERS,
         "End a user's sessions, and refuse their tokens of up to now.",
         across_rooms=True,
+        for_keys=True,
     ),
 )

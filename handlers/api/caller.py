@@ -69,10 +69,8 @@ class Caller(NamedTuple):
             ForbiddenError: The key is not for this, or it is for keys only.
         """
         key = self.key
-        is_for_backends = route.scope is Scope.USERS
-        if is_for_backends and (key is None or Scope.USERS not in key.scopes):
-            # Whoever it acts as: users have no such right themselves.
-            said = f"This is for API keys with the scope {Scope.USERS}."
+        if route.for_keys and (key is None or route.scope not in key.scopes):
+            said = f"This is for API keys with the scope {route.scope}."
             raise ForbiddenError(said, reason="scope")
         if key is None or route.any_key:
             return

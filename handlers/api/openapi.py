@@ -72,6 +72,8 @@ def document() -> bytes:
 def _operation(components: Components, route: Route) -> Json:
     scope = "users only" if route.scope is None else f"scope `{route.scope}`"
     needed = "any key" if route.any_key else scope
+    if route.for_keys:
+        needed += ", API keys only"
     operation: Json = {
         "operationId": f"{route.method.lower()}_{_words(route.path)}",
         "summary": route.summary,

@@ -49,6 +49,7 @@ class ApiRequests:
         self._own: Mapping[str, Handler] = {
             "send": self._send,
             "who": self._who,
+            "chats": self._chats,
             "room": self._room,
             "message": self._message,
             "upload": self._upload,
@@ -163,6 +164,34 @@ class ApiRequests:
             },
         }
 
+    async def _chats(self, caller: Caller, payload: Payload) -> Answer:
+        page = await self._namespace.services.rooms.page(
+            after=payload.get("after", ""),
+            limit=payload["limit"],
+            pattern=caller.key.rooms if caller.key else "",
+            kind=payload.get("kind"),
+        )
+        rooms = [
+            {
+                "room": each.room,
+                "kind": each.about.get("kind", "public"),
+                "name": each.about.get("name") or None,
+                "topic": each.about.get("topic") or None,
+                "createdAt": _number(each.about, "createdAt"),
+                "createdBy": each.about.get("createdBy"),
+                "memberCount": each.members,
+                "lastMessage": _number(each.about, "lastMessage") or 0,
+                "at": _number(each.about, "messageAt"),
+            }
+            for each in page.rooms
+        ]
+        is_last = page.after is None
+        return {
+            "rooms": rooms,
+            "more": not is_last,
+            **({} if is_last else {"next": page.after}),
+        }
+
     async def _room(self, _caller: Caller, payload: Payload) -> Answer:
         found = await self.require_room(payload["room"])
         about = {**_DEFAULTS, **found.about}
@@ -176,7 +205,7 @@ class ApiRequests:
             "topic": about.get("topic") or None,
             "data": orjson.Fragment(about.get("data", "null")),
             "slow": int(about.get("slow", 0)),
-            "createdAt": int(about["createdAt"]) if "createdAt" in about else None,
+            "createdAt": _number(about, "createdAt"),
             "createdBy": about.get("createdBy"),
             "memberCount": found.members,
             "onlineCount": found.online,
@@ -198,3 +227,7 @@ class ApiRequests:
         resigned = self._namespace.resigned(found)
         loaded: Answer = orjson.loads(resigned)
         return loaded
+
+
+def _number(about: Mapping[str, str], name: str) -> int | None:
+    return int(about[name]) if name in about else None

@@ -71,6 +71,7 @@ from realtime.store.profiles import Profiles
 from realtime.store.read_marks import ReadMarks
 from realtime.store.reports import Reports
 from realtime.store.revocations import Revocations
+from realtime.store.room_index import RoomIndex
 from realtime.store.room_lists import RoomLists
 from realtime.store.room_media import RoomMedia
 from realtime.store.room_snapshot import RoomSnapshots
@@ -155,6 +156,7 @@ class Parts:
             opens=settings.opens_rooms,
         )
         self.lists = RoomLists(self.redis, memberships, personal_log)
+        self.rooms = RoomIndex(self.redis)
         snapshots = RoomSnapshots(self.redis, announce_members=announce)
         self.secret = SharedSecret(self.redis)
         self.user_rates = UserRates(
@@ -301,6 +303,7 @@ class Parts:
             ),
             personal_log=personal_log,
             lists=self.lists,
+            rooms=self.rooms,
             personal=self.personal,
             attempts=attempts,
             attendance=attendance,
@@ -424,6 +427,7 @@ class Parts:
             ("image-sweep", self.image_sweep.run()),
             ("image-space", self.images.store.run()),
             ("webhooks", self.webhooks.run()),
+            ("room-index", self.rooms.run()),
         ):
             tasks.start(run, name)
         if self.moderation is not None:

@@ -27,6 +27,9 @@ KEPT_APPEND_KEYS = 10_000
 # Sorted set: node id, scored by the end of its lease in Unix ms.
 NODES = "chatroom:nodes"
 
+# Sorted set: rooms by their ids, all scored 0; some of them may have ended.
+ROOMS = "chatroom:rooms"
+
 # Hash: API key id to what is known of it, JSON.
 API_KEYS = "chatroom:keys"
 
@@ -63,6 +66,11 @@ def room_of_channel(name: str) -> str:
 
 def _room_key(room: str, part: str) -> str:
     return f"{{{CHANNEL_PREFIX}{room}}}:{part}"
+
+
+def room_keys(part: str) -> str:
+    """Return a pattern for ``SCAN``: keys of all rooms whose names match one."""
+    return _room_key("*", part)
 
 
 def log(room: str) -> str:

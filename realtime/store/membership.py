@@ -18,6 +18,7 @@ from realtime.redis.connection import ReplyError
 from realtime.store import events, keys, scripts
 from realtime.store.personal_log import PersonalLog
 from realtime.store.refusals import error_of
+from realtime.store.room_index import note_room
 from realtime.store.scripts import Admission, Refusal
 from realtime.tasks import gather_started
 
@@ -25,6 +26,9 @@ _logger = logging.getLogger(__name__)
 
 # What the id of a room of two begins with; no other room's may.
 DIRECT_PREFIX = "d-"
+
+# In the record of whoever owns a room.
+OWNER = b'"role":"owner"'
 
 # Rooms of a list that are asked for in one go: a long list does not crowd out what
 # others ask of Redis.
@@ -120,6 +124,8 @@ class Memberships:
         claim = await self._list(room, user)
         if not claim.listed:
             raise self._refusal(claim)
+        if claim.new:
+            await note_room(self._redis, room)
 
     def admit(
         self,
@@ -184,6 +190,9 @@ class Memberships:
             raise error_of(admission)
         if admission.new:
             with changed_before():
+                if OWNER in admission.record:
+                    # Nobody was there: the room was made by this.
+                    await note_room(self._redis, room)
                 await self._confirm(room, user)
         return admission
 

@@ -19,6 +19,7 @@ from realtime.store.membership import DIRECT_PREFIX, QUITS_KEPT_SECONDS, Members
 from realtime.store.message_log import MessageLog
 from realtime.store.personal_log import PersonalLog
 from realtime.store.refusals import granted
+from realtime.store.room_index import note_room
 from realtime.store.scripts import Listed, Refusal, Standing
 from realtime.tasks import gather_started
 from schemas.field_types import KEY_SENDER
@@ -122,6 +123,7 @@ class People:
         ]
         for user in users:
             await self._memberships.list_for(room, user)
+        await note_room(self._redis, room)
         about = {"room": room, "kind": kind, "by": actor, **_shown(settings)}
 
         def write(writer: ScriptRunner, uid: str) -> Awaitable[bool | Refusal]:
@@ -153,6 +155,8 @@ class People:
             for user in users:
                 await self._memberships.unlist(room, user)
             raise
+        with changed_before():
+            await note_room(self._redis, room)
         for user in users:
             await self._memberships.added(room, user)
         return made

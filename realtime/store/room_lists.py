@@ -4,15 +4,14 @@ import re
 import time
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, NamedTuple
 
-from realtime.errors import ChatError
 from realtime.redis.client import RedisClient
-from realtime.redis.connection import ReplyError
 from realtime.store import keys
 from realtime.store.membership import LISTED_TOGETHER, Memberships, RoomSummary
 from realtime.store.personal_log import Mine, PersonalLog
+from realtime.store.room_index import replies_of
 from realtime.tasks import gather_started
 
 # How long the order of a list serves its further pages; what moves meanwhile is told by
@@ -122,7 +121,7 @@ class RoomLists:
                 self._redis.call("HMGET", keys.meta(room), *_STANDING)
                 for room in together
             ]
-            for room, said in zip(before[0], await _all(before[1]), strict=True):
+            for room, said in zip(before[0], await replies_of(before[1]), strict=True):
                 if said is not None:
                     written, created, at, last, offset = said
                     when = int(written or created or at or 0)
@@ -146,7 +145,7 @@ class RoomLists:
                 for room in together
             ]
             # Of a room that cannot be read nothing is known, and nothing changed.
-            is_member = [said != 0 for said in await _all(started)]
+            is_member = [said != 0 for said in await replies_of(started)]
             found.update(
                 room for room, is_in in zip(together, is_member, strict=True) if is_in
             )
@@ -242,19 +241,3 @@ def _cursor(place: _Place) -> str:
 def _place_of(cursor: str | None) -> _Place | None:
     match = cursor and _CURSOR.fullmatch(cursor)
     return (-int(match[1]), match[2]) if match else None
-
-
-async def _all(started: Sequence[Awaitable[Any]]) -> list[Any]:
-    """Return the replies in order, None for a key that holds something else."""
-    replies: list[Any] = []
-    failure: Exception | None = None
-    for each in started:
-        try:
-            replies.append(await each)
-        except ReplyError:
-            replies.append(None)
-        except ChatError as error:
-            failure = failure or error
-    if failure is not None:
-        raise failure
-    return replies

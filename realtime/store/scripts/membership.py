@@ -94,10 +94,14 @@ def membership_admit(
 
 
 class Claim(NamedTuple):
-    """Whether a room is on a user's list; if not, 0 ms to wait say that it is full."""
+    """Whether a room is on a user's list, and was put there now.
+
+    If it is not, 0 ms to wait say that the list is full.
+    """
 
     listed: bool
     wait_ms: int
+    new: bool
 
 
 def membership_claim(
@@ -114,7 +118,7 @@ def membership_claim(
     reply = redis.run_script(
         MEMBERSHIP_CLAIM, (user_rooms, new_rooms), (room, limit, each_ms, burst_ms)
     )
-    return Parsed(reply, lambda said: Claim(said[0] == 1, said[1]))
+    return Parsed(reply, lambda said: Claim(said[0] == 1, said[1], said[2] == 1))
 
 
 def membership_quit(

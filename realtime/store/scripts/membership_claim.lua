@@ -5,17 +5,17 @@
 -- ARGV[2] limit - rooms that a user may be a member of
 -- ARGV[3] each_ms - milliseconds of the rate that one room takes, 0 for no rate
 -- ARGV[4] burst_ms - milliseconds of the rate that may be taken at once
--- Returns {on the list now 0|1, milliseconds to wait: 0 if the list is full}
+-- Returns {on the list now 0|1, milliseconds to wait: 0 if the list is full, put there now 0|1}
 
 local rooms, new_rooms = KEYS[1], KEYS[2]
 local room, limit = ARGV[1], tonumber(ARGV[2])
 local each, burst = tonumber(ARGV[3]), tonumber(ARGV[4])
 
 if redis.call('SISMEMBER', rooms, room) == 1 then
-  return {1, 0}
+  return {1, 0, 0}
 end
 if redis.call('SCARD', rooms) >= limit then
-  return {0, 0}
+  return {0, 0, 0}
 end
 if each > 0 then
   local time = redis.call('TIME')
@@ -25,10 +25,10 @@ if each > 0 then
   full_at = math.min(math.max(now, full_at), now + burst) + each
   local wait = full_at - now - burst
   if wait > 0 then
-    return {0, math.ceil(wait)}
+    return {0, math.ceil(wait), 0}
   end
   redis.call('SET', new_rooms, string.format('%.0f', full_at),
     'PX', string.format('%.0f', full_at - now + 1))
 end
 redis.call('SADD', rooms, room)
-return {1, 0}
+return {1, 0, 1}
