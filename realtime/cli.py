@@ -163,6 +163,7 @@ def _add_hook(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         "create": create,
         "list": acts.add_parser("list", help="list them, and how they fare"),
         "delete": acts.add_parser("delete", help="delete one, and what waits for it"),
+        "pause": acts.add_parser("pause", help="tell one nothing for a while"),
         "enable": acts.add_parser("enable", help="go on with one that was disabled"),
         "test": acts.add_parser("test", help="send one a test"),
         "dead": acts.add_parser("dead", help="list what was given up of one"),

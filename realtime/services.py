@@ -36,6 +36,7 @@ from realtime.store.room_media import RoomMedia
 from realtime.store.uploads import Uploads
 from realtime.store.user_rates import UserRates
 from realtime.traffic import Traffic
+from realtime.webhooks.administration import HookAdministration
 
 
 class Limits(NamedTuple):
@@ -77,6 +78,7 @@ class Services:
     images: Images
     image_uses: ImageUses
     media: RoomMedia
+    hooks: HookAdministration
     moderation: Moderation | None
     """What looks at messages before they are stored; None where nothing does."""
     rates: RequestRates

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final
 
 from marshmallow import fields, validates_schema
 
+from schemas import hooks
 from schemas.acks import Done, RoomsAck, SendAck
 from schemas.base import StrictField, StrictSchema
 from schemas.broadcasts import Message, Sentence
@@ -224,6 +225,16 @@ API_REQUESTS: Final[Mapping[str, Request]] = MappingProxyType(
             Request("room", Room(), RoomInfoAck(), Access.MEMBER),
             Request("message", OfMessage(), MessageAck(), Access.MEMBER),
             Request("upload", Nothing(), UploadAck()),
+            Request("hooks", hooks.Hooks(), hooks.HooksAck()),
+            Request("hook_create", hooks.HookCreate(), hooks.HookCreateAck()),
+            Request("hook", hooks.Hook(), hooks.HookAck()),
+            Request("hook_set", hooks.HookSet(), hooks.HookAck()),
+            Request("hook_delete", hooks.Hook(), Done()),
+            Request("hook_secret", hooks.HookSecretAdd(), hooks.HookSecretAck()),
+            Request("hook_secret_only", hooks.Hook(), hooks.HookAck()),
+            Request("hook_test", hooks.Hook(), hooks.HookTestAck()),
+            Request("hook_dead", hooks.HookDead(), hooks.HookDeadAck()),
+            Request("hook_replay", hooks.HookReplay(), hooks.HookReplayAck()),
             Request("user_rooms", RoomsOfUser(), RoomsAck()),
             Request("user_presence", OfUser(), PresenceAck()),
             Request("user_revoke", OfUser(), RevokeAck()),

@@ -131,7 +131,7 @@ class Word(PatternText):
 
     def __init__(self, *words: str, **options: Any) -> None:
         rule = f"Must be {' or '.join(words)}."
-        super().__init__(re.compile("|".join(words)), rule, **options)
+        super().__init__(re.compile("|".join(map(re.escape, words))), rule, **options)
         self.words = words
 
 

@@ -37,6 +37,8 @@ class Scope(StrEnum):
     """Delete and pin messages, put out, ban and mute, read reports and who did what."""
     USERS = "users"
     """See a user's rooms and presence, and end their sessions and tokens."""
+    HOOKS = "hooks:manage"
+    """See and change endpoints of webhooks, in all rooms, and try them out."""
     USERS_ACT = "users:act"
     """Act as the user that ``X-Chat-User`` names, by that user's rights."""
 
@@ -104,6 +106,16 @@ class Route:
         elsewhere |= {*self.query, *self.fixed, *self.without, CLIENT_ID}
         fields = self.asked.payload.fields if self.has_body else ()
         return tuple(name for name in fields if name not in elsewhere)
+
+
+def _hooks(method: str, path: str, request: str, summary: str, **more: Any) -> Route:
+    """Return a route of endpoints of webhooks."""
+    return Route(
+        *(method, f"/hooks{path}", request, Scope.HOOKS, summary),
+        across_rooms=True,
+        for_keys=True,
+        **more,
+    )
 
 
 ROUTES: Final = (
@@ -445,5 +457,31 @@ ROUTES: Final = (
         "End a user's sessions, and refuse their tokens of up to now.",
         across_rooms=True,
         for_keys=True,
+    ),
+    # Endpoints of webhooks.
+    _hooks("GET", "", "hooks", "List endpoints, and how they fare."),
+    _hooks("POST", "", "hook_create", "Make one.", has_body=True, created=201),
+    _hooks("GET", "/{hook}", "hook", "Read one."),
+    _hooks("PATCH", "/{hook}", "hook_set", "Change or pause one.", has_body=True),
+    _hooks("DELETE", "/{hook}", "hook_delete", "Delete one, and what waits for it."),
+    _hooks(
+        *("POST", "/{hook}/secrets", "hook_secret", "Sign by one more secret."),
+        has_body=True,
+        created=201,
+    ),
+    _hooks(
+        *("DELETE", "/{hook}/secrets", "hook_secret_only"),
+        "Sign by the newest secret alone.",
+    ),
+    _hooks("POST", "/{hook}/test", "hook_test", "Send one a test.", created=202),
+    _hooks(
+        *("GET", "/{hook}/dead", "hook_dead", "List what was given up of one."),
+        query=("after", "limit"),
+    ),
+    _hooks(
+        *("POST", "/{hook}/replay", "hook_replay"),
+        "Tell what was given up again, one event or up to 1,000.",
+        has_body=True,
+        created=202,
     ),
 )

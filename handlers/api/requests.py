@@ -7,6 +7,7 @@ from typing import Any, Final
 import orjson
 
 from handlers.api.caller import Caller, HttpSession
+from handlers.api.hook_requests import HookRequests
 from handlers.chat import ChatNamespace
 from handlers.guard import Payload
 from handlers.message_images import store_image
@@ -57,6 +58,7 @@ class ApiRequests:
             "user_presence": self._user_presence,
             "user_revoke": self._user_revoke,
         }
+        self._of_keys = HookRequests(namespace.services.hooks).handlers()
 
     async def carry_out(
         self, asked: Request, caller: Caller, payload: Payload
@@ -69,6 +71,9 @@ class ApiRequests:
         own = self._own.get(asked.name)
         if own is not None:
             return await own(caller, payload)
+        of_key = self._of_keys.get(asked.name)
+        if of_key is not None:
+            return await of_key(payload)
         return await self._of_socket(asked.name, caller, payload)
 
     async def _of_socket(self, name: str, caller: Caller, payload: Payload) -> Answer:

@@ -318,6 +318,7 @@ class Parts:
             images=self.images,
             image_uses=self.image_uses,
             media=RoomMedia(self.redis),
+            hooks=self.webhooks.administration,
             moderation=self.moderation,
             rates=self.request_rates,
             user_rates=self.user_rates,

@@ -10,12 +10,15 @@ import socket
 from collections.abc import Callable, Container, Sequence
 from typing import Any, Final
 
+from yarl import URL
+
 from realtime.addresses import Network
 
 _IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # All that was ever given to networks of the internet.
 _UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+_LOOPBACK: Final = (ipaddress.IPv4Address("127.0.0.1"), ipaddress.IPv6Address("::1"))
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -45,6 +48,36 @@ def guarded_sockets(
         return socket.socket(family, kind, protocol)
 
     return make
+
+
+def may_be_dialled(
+    url: str, allowed: Sequence[Network], *, ports: Container[int]
+) -> bool:
+    """Return whether an address could ever be dialled; a name is not looked up.
+
+    Args:
+        url: Of ``http`` or ``https``.
+        allowed: Networks that may be dialled, whatever they are.
+        ports: Those of public addresses that may be.
+    """
+    try:
+        place = URL(url)
+        host, port = place.host or "", place.port
+    except ValueError:
+        return False
+    public = place.scheme == "https" and port in ports
+    if host == "localhost" or host.endswith(".localhost"):
+        found: Sequence[_IP] = _LOOPBACK
+    else:
+        try:
+            found = (_inner(ipaddress.ip_address(host)),)
+        except ValueError:
+            # A name: it may lead to a network that is allowed.
+            return bool(host) and (public or bool(allowed))
+    return any(
+        (public and is_public(each)) or any(each in network for network in allowed)
+        for each in found
+    )
 
 
 def is_public(address: _IP) -> bool:

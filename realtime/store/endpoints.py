@@ -1,6 +1,6 @@
 """Endpoints of webhooks: what they are, and where those are kept that commands made."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final
@@ -9,15 +9,19 @@ import orjson
 from marshmallow import ValidationError
 from yarl import URL
 
+from realtime.errors import UnavailableError
 from realtime.outbound.signature import parse_secret
 from realtime.redis.client import RedisClient
-from realtime.store import keys
+from realtime.store import keys, scripts
 from realtime.tasks import gather_started
 from schemas.base import flatten_errors
 from schemas.hooks import DEFAULT_TYPES, HookEndpoint
 
 # Each event is looked at for each of them.
 LIMIT_ENDPOINTS: Final = 20
+
+# A change is made anew so often when another one came in between.
+TRIES: Final = 5
 
 _SCHEMA: Final = HookEndpoint()
 
@@ -97,14 +101,8 @@ class Endpoints:
         found = await self._redis.call("HGETALL", keys.HOOKS)
         known = {}
         for name, value in zip(found[::2], found[1::2], strict=True):
-            hook_id, kept = name.decode(), orjson.loads(value)
-            known[hook_id] = Endpoint(
-                hook_id,
-                kept["url"],
-                tuple(kept["secrets"]),
-                tuple(kept["types"]),
-                kept["rooms"],
-            )
+            hook_id = name.decode()
+            known[hook_id] = _decoded(hook_id, value)
         return known | {each.id: each for each in of_file}
 
     async def states(self, hook_ids: Iterable[str]) -> list[dict[str, str]]:
@@ -128,16 +126,39 @@ class Endpoints:
         await self._redis.call("HSETNX", state, "createdAt", now)
         return int(await self._redis.call("HGET", state, "createdAt"))
 
-    async def add(self, endpoint: Endpoint) -> None:
-        """Keep an endpoint; one of its id is replaced."""
-        value: Mapping[str, Any] = {
-            "url": endpoint.url,
-            "secrets": endpoint.secrets,
-            "types": endpoint.types,
-            "rooms": endpoint.rooms,
-        }
-        await self._redis.call("HSET", keys.HOOKS, endpoint.id, orjson.dumps(value))
-        await self.begin(endpoint.id)
+    async def add(self, endpoint: Endpoint) -> bool:
+        """Keep a new endpoint; false: there is one of its id."""
+        is_new = await self._redis.call(
+            # Sent again, it would find itself.
+            *("HSETNX", keys.HOOKS, endpoint.id, _encoded(endpoint)),
+            resend=False,
+        )
+        if is_new:
+            await self.begin(endpoint.id)
+        return bool(is_new)
+
+    async def change(
+        self, hook_id: str, change: Callable[[Endpoint], Endpoint]
+    ) -> Endpoint | None:
+        """Make an endpoint another one; None: there is none.
+
+        Raises:
+            UnavailableError: It is changed by others all the time.
+        """
+        for _ in range(TRIES):
+            kept = await self._redis.call("HGET", keys.HOOKS, hook_id)
+            if kept is None:
+                return None
+            changed = change(_decoded(hook_id, kept))
+            if await scripts.hook_set(
+                self._redis,
+                hooks=keys.HOOKS,
+                hook_id=hook_id,
+                before=kept,
+                after=_encoded(changed),
+            ):
+                return changed
+        raise UnavailableError("The endpoint is being changed; ask again.")
 
     async def remove(self, hook_id: str) -> bool:
         """Forget an endpoint with all that it was not told; false: there is none."""
@@ -167,3 +188,25 @@ class Endpoints:
         """Note that an endpoint answers."""
         state = keys.hook(hook_id).state
         await self._redis.call("HDEL", state, "failingSince", "lastError")
+
+
+def _encoded(endpoint: Endpoint) -> bytes:
+    return orjson.dumps(
+        {
+            "url": endpoint.url,
+            "secrets": endpoint.secrets,
+            "types": endpoint.types,
+            "rooms": endpoint.rooms,
+        }
+    )
+
+
+def _decoded(hook_id: str, value: bytes) -> Endpoint:
+    kept = orjson.loads(value)
+    return Endpoint(
+        hook_id,
+        kept["url"],
+        tuple(kept["secrets"]),
+        tuple(kept["types"]),
+        kept["rooms"],
+    )

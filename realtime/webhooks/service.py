@@ -8,6 +8,7 @@ from realtime.redis.client import RedisClient
 from realtime.store.endpoints import Endpoint, Endpoints
 from realtime.store.hook_queues import HookQueues
 from realtime.store.outbox import Outbox
+from realtime.webhooks.administration import HookAdministration
 from realtime.webhooks.calls import Ways
 from realtime.webhooks.deliveries import Deliveries
 from realtime.webhooks.follower import Follower
@@ -28,6 +29,9 @@ class Webhooks:
         limit_bytes: Of an endpoint's queue.
         quiet: Who is not told of messages while they are absent.
         numbers: What is counted.
+
+    Attributes:
+        administration: What is done to endpoints.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class Webhooks:
         self._deliveries = Deliveries(
             self._registry, Ways(queues, endpoints, allowed, numbers), node=node
         )
+        self.administration = HookAdministration(endpoints, queues, of_file, allowed)
         self._pushes = PushWatch(redis, self._registry, quiet)
         self._follower = Follower(
             outbox,

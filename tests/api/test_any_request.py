@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
+from realtime.webhooks import registry
 from schemas.routes import Scope
 from tests.kit.backend import backend, user_token
 from tests.kit.members import member
@@ -15,6 +16,8 @@ from tests.kit.nodes import Node
 
 CONFIG = Path(__file__).parent / "schemathesis.toml"
 PROGRAM = shutil.which("schemathesis", path=sysconfig.get_path("scripts"))
+# No node learns in that time of an endpoint that is made, and calls it.
+NEVER_SECONDS = 600.0
 # Of each kind of credentials; what a slow machine does not get to is left out.
 RUN_SECONDS = 20
 CHECKS = (
@@ -27,6 +30,11 @@ CHECKS = (
     "unsupported_method",
     "ignored_auth",
 )
+
+
+@pytest.fixture(autouse=True)
+def no_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "REFRESH_SECONDS", NEVER_SECONDS)
 
 
 @pytest.mark.long

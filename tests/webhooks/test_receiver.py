@@ -68,8 +68,11 @@ async def receiver(folder: Path, secret: str, port: int) -> AsyncIterator[Receiv
         await process.wait()
 
 
-async def test_the_page_from_its_top(redis_url: str, tmp_path: Path) -> None:
+async def test_the_page_from_its_top(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An endpoint is made, tried out, told of a message, listed and deleted."""
+    monkeypatch.setenv("CHATROOM_HOOK_ALLOW", LOOPBACK)
     at = ("--redis-url", redis_url)
     (port,) = free_ports(1)
     async with (
@@ -131,11 +134,13 @@ async def test_what_was_given_up_is_listed_and_replayed(
     ("arguments", "said"),
     [
         (("create", "ftp://example.org"), "url: Must be an address"),
-        (("create", "https://a.example", "--types", "all"), "no such type"),
+        (("create", "https://a.example", "--types", "all"), "such as message.*"),
+        (("create", "http://127.0.0.1:8000/"), "CHATROOM_HOOK_ALLOW"),
+        (("pause", "none"), "no endpoint none"),
         (("create", "https://a.example", "--id", "A B"), "1 to 32 of a-z"),
-        (("delete", "none"), "there is no endpoint none"),
-        (("enable", "none"), "there is no endpoint none"),
-        (("replay", "none"), "there is no endpoint none"),
+        (("delete", "none"), "no endpoint none"),
+        (("enable", "none"), "no endpoint none"),
+        (("replay", "none"), "no endpoint none"),
     ],
 )
 async def test_what_cannot_be_done_is_said_in_one_sentence(

@@ -31,6 +31,7 @@ from realtime.store.scripts.hooks import (
     HOOK_OWN,
     HOOK_PAGE,
     HOOK_REPLAY,
+    HOOK_SET,
     QueueEntry,
     QueuePage,
     hook_bury,
@@ -41,6 +42,7 @@ from realtime.store.scripts.hooks import (
     hook_own,
     hook_page,
     hook_replay,
+    hook_set,
 )
 from realtime.store.scripts.images import (
     IMAGES_CLAIM,
@@ -197,6 +199,7 @@ __all__ = (
     "HOOK_OWN",
     "HOOK_PAGE",
     "HOOK_REPLAY",
+    "HOOK_SET",
     "IMAGES_CLAIM",
     "IMAGES_CONFIRM",
     "IMAGES_DROP",
@@ -285,6 +288,7 @@ __all__ = (
     "hook_own",
     "hook_page",
     "hook_replay",
+    "hook_set",
     "images_claim",
     "images_confirm",
     "images_drop",

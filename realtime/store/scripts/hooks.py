@@ -14,6 +14,7 @@ HOOK_LATER = load("hook_later")
 HOOK_OWN = load("hook_own")
 HOOK_PAGE = load("hook_page")
 HOOK_REPLAY = load("hook_replay")
+HOOK_SET = load("hook_set")
 
 
 class QueueEntry(NamedTuple):
@@ -167,4 +168,12 @@ def hook_own(
 ) -> Awaitable[bool]:
     """Become, or stay, the one that delivers; with 0 ms it is given up."""
     reply = redis.run_script(HOOK_OWN, (owner,), (node, lease_ms))
+    return Parsed(reply, lambda said: said == 1)
+
+
+def hook_set(
+    redis: ScriptRunner, *, hooks: str, hook_id: str, before: bytes, after: bytes
+) -> Awaitable[bool]:
+    """Change an endpoint; false: somebody else has done so meanwhile."""
+    reply = redis.run_script(HOOK_SET, (hooks,), (hook_id, before, after))
     return Parsed(reply, lambda said: said == 1)
