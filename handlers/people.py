@@ -41,7 +41,13 @@ class PeopleRequests(Requests):
         people = self.services.people
         room = room or people.made_id(session.user, payload["clientId"])
         made = await people.create(
-            room, session.user, kind=kind, settings=_settings(payload), others=others
+            room,
+            session.user,
+            kind=kind,
+            settings=_settings(payload),
+            others=others,
+            made_as=session.fingerprint
+            and f"{payload['clientId']} {session.fingerprint}",
         )
         for user in users:
             await people.add(room, session.user, user, role="member")

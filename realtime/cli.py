@@ -117,6 +117,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PATTERN",
         help="the rooms it is for, with * and ? (default: all)",
     )
+    create.add_argument(
+        "--rotate",
+        action="store_true",
+        help="make a second key of a name that there is, from the same sender",
+    )
     create.set_defaults(run=_key_create)
     listing = acts.add_parser("list", help="list the keys, without their secrets")
     listing.set_defaults(run=_key_list)
@@ -255,6 +260,7 @@ def _key_create(given: argparse.Namespace) -> None:
             name=given.name,
             scopes=given.scopes,
             rooms=given.rooms,
+            rotate=given.rotate,
             say=print,
         )
     )

@@ -6,6 +6,7 @@ from typing import Any, Final
 import orjson
 
 from handlers.api.caller import USER_HEADER
+from handlers.api.pages import is_page
 from handlers.api.payload import KEY_CHARACTERS, KEY_HEADER
 from handlers.api.problems import CODES, CONTENT_TYPE
 from handlers.api.uploads import PART
@@ -172,6 +173,13 @@ def _responses(components: Components, route: Route) -> Json:
                     "schema": {"const": "true"},
                 }
             },
+        }
+    if is_page(route.request):
+        found["200"]["headers"] = {
+            "Link": {
+                "description": 'The next page, `rel="next"`, where there is one.',
+                "schema": {"type": "string"},
+            }
         }
     return found | {str(each): _response(each) for each in CODES}
 

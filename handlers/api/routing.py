@@ -13,6 +13,7 @@ from aiohttp.typedefs import Handler
 from handlers.access import require_access
 from handlers.api import asyncapi, openapi
 from handlers.api.caller import Caller, Callers
+from handlers.api.pages import next_link
 from handlers.api.payload import KEY_HEADER, fingerprint, invalid, read_payload
 from handlers.api.problems import defect, http_problem, problem
 from handlers.api.quotas import quota_fields, violated
@@ -156,7 +157,8 @@ class Api:
         if route.is_idempotent:
             caller.session.fingerprint = fingerprint(request, payload)
         await self._require_access(route, asked, caller, payload)
-        return _granted(route, await self._requests.carry_out(asked, caller, payload))
+        answer = await self._requests.carry_out(asked, caller, payload)
+        return _granted(request, route, answer)
 
     async def _require_access(
         self, route: Route, asked: Request, caller: Caller, payload: Payload
@@ -164,7 +166,9 @@ class Api:
         """Let a request pass that no script judges; who sends is judged by one."""
         services, access = self._namespace.services, asked.access
         if caller.is_system:
-            if route.method == hdrs.METH_GET and "room" in payload:
+            # `room` looks for itself.
+            is_read = route.method == hdrs.METH_GET and asked.name != "room"
+            if is_read and "room" in payload:
                 await self._requests.require_room(payload["room"])
             return
         # Nobody attends over HTTP: who belongs to the room may. What costs before the
@@ -202,7 +206,7 @@ class Api:
         if origin and origin in self._origins:
             headers["Access-Control-Allow-Origin"] = origin
             headers["Access-Control-Expose-Headers"] = (
-                "Retry-After, Idempotent-Replayed, RateLimit, RateLimit-Policy"
+                "Link, Retry-After, Idempotent-Replayed, RateLimit, RateLimit-Policy"
             )
         return headers
 
@@ -239,15 +243,18 @@ def api_routes(
     return Api(namespace, callers, origins=origins, prefix=prefix).routes()
 
 
-def _granted(route: Route, answer: dict[str, Any]) -> web.Response:
+def _granted(
+    request: web.Request, route: Route, answer: dict[str, Any]
+) -> web.Response:
     is_repeated = answer.get("duplicate") is True
     headers = {"Cache-Control": "no-store", "Content-Type": "application/json"}
     if is_repeated:
         headers["Idempotent-Replayed"] = "true"
+    body = orjson.dumps(answer)
+    if link := next_link(route.request, request.query, body):
+        headers["Link"] = link
     return web.Response(
-        status=200 if is_repeated else route.created,
-        body=orjson.dumps(answer),
-        headers=headers,
+        status=200 if is_repeated else route.created, body=body, headers=headers
     )
 
 

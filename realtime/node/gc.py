@@ -36,6 +36,7 @@ async def collect(
         StartError: Redis or the images cannot be reached, or these are not the images
             of that Redis's messages.
     """
+    _require_folder(settings)
     async with opened_redis(settings, "what is kept cannot be looked at") as (
         redis,
         settings,
@@ -80,6 +81,20 @@ async def _collect(
     await store.remove_parts(older_seconds=uses.pending_ms / 1000)
     left = len(garbage.unshown) - deleted
     say(f"Deleted: {deleted} files." + (f" Too young to tell: {left}." if left else ""))
+
+
+def _require_folder(settings: Settings) -> None:
+    """Let settings pass that need no data folder, or whose folder is there.
+
+    Raises:
+        StartError: Made now, it would be empty, and all images unknown.
+    """
+    is_needed = settings.redis_url is None or settings.images_url is None
+    if is_needed and not settings.data_dir.is_dir():
+        raise StartError(
+            f"There is no data folder {settings.data_dir}: give the nodes' own,"
+            " --data-dir or CHATROOM_DATA_DIR."
+        )
 
 
 def _check_folder(images_url: str | None) -> None:
@@ -146,14 +161,8 @@ def _connected(settings: Settings, stack: AsyncExitStack) -> RedisClient:
 
 async def _with_redis(settings: Settings, stack: AsyncExitStack) -> Settings:
     """Return the settings with the address of the Redis of the nodes."""
-    is_needed = settings.redis_url is None or settings.images_url is None
-    if is_needed and not settings.data_dir.is_dir():
-        # Made now, it would be empty, and all images unknown.
-        raise StartError(
-            f"There is no data folder {settings.data_dir}: give the nodes' own,"
-            " --data-dir or CHATROOM_DATA_DIR."
-        )
     if settings.redis_url is None:
+        _require_folder(settings)
         valkey = EmbeddedValkey(
             settings.data_dir, least_free_bytes=settings.data_free_bytes
         )

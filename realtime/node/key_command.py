@@ -26,18 +26,37 @@ async def _opened(settings: Settings) -> AsyncIterator[ApiKeys]:
 
 
 async def create(
-    settings: Settings, *, name: str, scopes: Sequence[str], rooms: str, say: Say
+    settings: Settings,
+    *,
+    name: str,
+    scopes: Sequence[str],
+    rooms: str,
+    rotate: bool,
+    say: Say,
 ) -> None:
     """Make a key and say it: this once.
 
+    Args:
+        settings: Of the nodes.
+        name: Whose it is.
+        scopes: What it may do.
+        rooms: The rooms that it is for.
+        rotate: There may be one of this name, with which it shares the sender.
+        say: Is told the key.
+
     Raises:
-        StartError: The name cannot be one, or Redis cannot be reached.
+        StartError: The name cannot be one, or is taken, or Redis cannot be reached.
     """
     try:
         key, text = new_key(name, scopes=scopes, rooms=rooms, now=int(time.time()))
     except ValueError as error:
         raise StartError(str(error)) from None
     async with _opened(settings) as keys:
+        if not rotate and any(each.name == name for each in await keys.all()):
+            raise StartError(
+                f"there is a key {name}; with --rotate a second one takes its place"
+                " beside it, from the same sender, until you revoke the first"
+            )
         await keys.add(key)
     say(text)
 

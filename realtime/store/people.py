@@ -11,7 +11,13 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from realtime.errors import ChatError, ConflictError, ForbiddenError, changed_before
+from realtime.errors import (
+    ChatError,
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    changed_before,
+)
 from realtime.redis.client import RedisClient
 from realtime.redis.script import ScriptRunner
 from realtime.store import events, keys, scripts
@@ -108,10 +114,21 @@ class People:
         kind: str,
         settings: Mapping[str, str],
         others: Sequence[str] = (),
+        made_as: str = "",
     ) -> bool:
         """Make a room whose owner the actor is; false: they had made it before.
 
+        Args:
+            room: Its id.
+            actor: Who makes it.
+            kind: Who may come into it.
+            settings: Its own, as they are stored.
+            others: The two of a direct room, but for the actor.
+            made_as: The request's ``clientId`` and fingerprint; empty: the first
+                one of this id counts.
+
         Raises:
+            InvalidError: It was made by another request of this ``clientId``.
             ConflictError: There is one of this id that is not theirs.
             ForbiddenError: The other one of a direct room blocks the actor.
             TooLargeError: The actor is a member of too many rooms.
@@ -145,12 +162,13 @@ class People:
                 settings=orjson.dumps(dict(settings)),
                 others=orjson.dumps(list(others)),
                 quit_keep_seconds=QUITS_KEPT_SECONDS,
+                made_as=made_as,
                 **self._event(room, uid, about),
             )
 
         try:
             made = await self._log.commit(room, write)
-        except (ConflictError, ForbiddenError):
+        except (ConflictError, ForbiddenError, InvalidError):
             # Stays on the lists of those who are members.
             for user in users:
                 await self._memberships.unlist(room, user)

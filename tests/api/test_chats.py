@@ -1,11 +1,13 @@
-"""All rooms, for an application: in pages, by id, those of its key alone."""
+"""All rooms, by id, for an application; and how pages lead to the next one."""
 
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from aiohttp import ClientSession
 from redis.asyncio import Redis
+from yarl import URL
 
 from realtime.store import keys, room_index
 from realtime.store.room_index import RoomIndex
@@ -108,6 +110,53 @@ async def test_a_key_lists_the_rooms_of_its_pattern(
         for query, name in (("after=a%20b", "after"), ("kind=open", "kind")):
             status, problem, _ = await crm.ask("GET", f"/chats?{query}")
             assert (status, [*problem["fields"]]) == (400, [name])
+
+
+async def test_a_page_links_to_the_next_one(
+    nodes: list[Node], http: ClientSession
+) -> None:
+    """Whoever follows the links reads everything once, with what was asked for."""
+    crm = await backend(http, nodes[0], "read", "moderate", "rooms", "write")
+    token = user_token("ann")
+
+    async def followed(asks: Backend, at: str) -> tuple[list[Any], int]:
+        """Return all entries of an address and those its links lead to."""
+        found: list[Any] = []
+        for asked in range(20):
+            _, body, answer = await asks.ask("GET", at)
+            (name,) = {"messages", "members", "acts", "rooms"} & body.keys()
+            found += body[name]
+            if not (link := answer.links.get("next")):
+                assert not body["more"]
+                return found, asked
+            at = URL(link["url"]).raw_path_qs.removeprefix("/api")
+        raise AssertionError("it never ends")
+
+    async with member(nodes[1], "ann", "42", "43", "44", token=token) as ann:
+        for number in range(1, 6):
+            await ann.send(f"{number}")
+        at = "/chats/42"
+        for query, texts in (
+            ("limit=2", "45231"),
+            ("before=5&limit=2", "3412"),
+            ("after=1&limit=2", "2345"),
+            ("around=4&limit=1", "4321"),
+        ):
+            found, _ = await followed(crm, f"{at}/messages?{query}")
+            assert "".join(each["text"] for each in found) == texts
+        for user in ("bob", "c&d", "é<>"):
+            await crm.do("PUT", f"{at}/members/{quote(user)}")
+        found, asked = await followed(crm, f"{at}/members?limit=1")
+        assert [each["user"] for each in found] == ["ann", "bob", "c&d", "é<>"]
+        assert asked == 3
+        found, _ = await followed(crm, f"{at}/audit?limit=2")
+        assert [each["act"] for each in found] == ["member_joined"] * 3
+        found, _ = await followed(crm, "/chats?limit=1")
+        assert ids(found) == ["42", "43", "44"]
+        mine = Backend(http, nodes[0], token)
+        found, asked = await followed(mine, "/me/chats?limit=1&sort=recent")
+        assert (len(found), ids(found)[0], asked) == (3, "42", 2)
+        assert len((await followed(mine, "/me/chats?limit=2"))[0]) == 3
 
 
 async def test_rooms_of_before_are_found_once(

@@ -36,6 +36,33 @@ async def test_a_key_of_another_request_is_told(
         await all_see([ann], ["won", "end"])
 
 
+async def test_a_key_that_made_another_room_is_told(
+    nodes: list[Node], http: ClientSession
+) -> None:
+    """With other settings or members; not where the room is named and the key new."""
+    crm = await backend(http, nodes[0], "rooms", "read")
+    first, other = {"Idempotency-Key": "k"}, {"Idempotency-Key": "l"}
+    asked = {"kind": "private", "name": "Order 7", "users": ["ann"]}
+    made = await crm.do("POST", "/chats", asked, **first)
+    for body in (
+        {**asked, "name": "Order 8"},
+        {**asked, "users": ["bob"]},
+        {"kind": "public"},
+    ):
+        status, problem, _ = await crm.ask("POST", "/chats", body, **first)
+        assert (status, problem["code"]) == (422, "key_reused")
+    status, same, _ = await crm.ask("POST", "/chats", asked, **first)
+    assert (status, same["room"]) == (200, made["room"])
+    info = await crm.do("GET", f"/chats/{made['room']}")
+    assert (info["name"], info["memberCount"]) == ("Order 7", 1)
+    named = {"kind": "public", "room": "news"}
+    await crm.do("POST", "/chats", named, **first)
+    status, *_ = await crm.ask("POST", "/chats", {**named, "name": "News"}, **other)
+    assert status == 200
+    status, *_ = await crm.ask("POST", "/chats", {**named, "name": "News"}, **first)
+    assert status == 422
+
+
 async def test_what_is_left_of_a_rate_is_told(
     redis_url: str, http: ClientSession
 ) -> None:

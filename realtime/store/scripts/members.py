@@ -194,6 +194,7 @@ def room_create(
     log_age_ms: int,
     channel: str,
     quit_keep_seconds: int,
+    made_as: str,
 ) -> Awaitable[bool | Refusal]:
     """Make a room; false: it was made before, by the same one."""
     reply = redis.run_script(
@@ -215,6 +216,7 @@ def room_create(
             channel,
             redis.publish_command,
             quit_keep_seconds,
+            made_as,
         ),
     )
     return Parsed(reply, _done)

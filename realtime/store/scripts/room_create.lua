@@ -22,9 +22,11 @@
 -- ARGV[9] channel - of the room
 -- ARGV[10] publish_command - PUBLISH or SPUBLISH
 -- ARGV[11] quit_keep_seconds - how long the notes of quits are kept
+-- ARGV[12] made_as - clientId and, after a space, the request's fingerprint; empty: none
 -- USES numbers, log, marks, judge, roles, lifetime, audit
 -- Returns {made 0|1}, or {-1, reason, 0}: exists: there is one of this id that another
--- one made; blocked: the other one of a direct room does not want it
+-- one made; blocked: the other one of a direct room does not want it; reused: it was made
+-- by another request of this clientId
 
 local members, last_read, meta, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local messages, staff, quits = KEYS[5], KEYS[6], KEYS[7]
@@ -51,7 +53,8 @@ for _, user in ipairs(others) do
     return {-1, 'blocked', 0}
   end
 end
-local known = redis.call('HMGET', meta, 'createdBy', 'kind', 'lastMessage', 'writers')
+local made_as = ARGV[12]
+local known = redis.call('HMGET', meta, 'createdBy', 'kind', 'lastMessage', 'writers', 'madeAs')
 if known[1] or known[2] or redis.call('EXISTS', members, log, messages) > 0 then
   if kind == 'direct' and known[2] == kind then
     keep_all({unpack(KEYS, 11)})
@@ -62,6 +65,11 @@ if known[1] or known[2] or redis.call('EXISTS', members, log, messages) > 0 then
       redis.call('HDEL', meta, 'writers')
     end
     return {0}
+  end
+  local before = known[5]
+  if known[1] == actor and before and made_as ~= '' and before ~= made_as
+    and string.match(before, '^%S+') == string.match(made_as, '^%S+') then
+    return {-1, 'reused', 0}
   end
   if known[1] == actor and known[2] == kind then
     return {0}
@@ -77,6 +85,9 @@ if failed then
 end
 redis.call('HSET', meta, 'kind', kind, 'createdBy', actor, 'createdAt', event.at_text,
   'rv', event.offset_text)
+if made_as ~= '' then
+  redis.call('HSET', meta, 'madeAs', made_as)
+end
 for name, value in pairs(cjson.decode(ARGV[3])) do
   redis.call('HSET', meta, name, value)
 end
