@@ -54,6 +54,7 @@ LIMITS: Final[Mapping[str, str]] = {
     "redis_calls": "Redis calls under way.",
     "requests_under_way": "Requests of a connection under way.",
     "revoked_users": "Users whose tokens are revoked.",
+    "jobs": "Jobs that are known.",
     "room_bans": "Bans of a room.",
     "room_pins": "Pinned messages of a room.",
     "session_rooms": "Rooms of a session.",

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from realtime.auth.authenticator import Authenticator
 from realtime.elsewhere import Elsewhere
 from realtime.images.service import Images
+from realtime.jobs.runner import JobRunner
 from realtime.moderation.review import Moderation
 from realtime.presence.room_counts import RoomCounts
 from realtime.presence.sessions import Sessions
@@ -21,6 +22,7 @@ from realtime.rooms.reaction_notices import ReactionNotices
 from realtime.store.blocks import Blocks
 from realtime.store.image_uses import ImageUses
 from realtime.store.invites import Invites
+from realtime.store.jobs import Jobs
 from realtime.store.membership import Memberships
 from realtime.store.message_changes import MessageChanges
 from realtime.store.message_log import MessageLog
@@ -79,6 +81,8 @@ class Services:
     image_uses: ImageUses
     media: RoomMedia
     hooks: HookAdministration
+    jobs: Jobs
+    job_runner: JobRunner
     moderation: Moderation | None
     """What looks at messages before they are stored; None where nothing does."""
     rates: RequestRates

@@ -46,6 +46,12 @@ CHATS_PAGE: Final = 100
 UPLOAD_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
+JOB_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]{22}")
+
+# The kind of jobs that make something.
+EXPORT: Final = "export"
+
+
 class Nothing(StrictSchema):
     """Nothing is asked with it."""
 
@@ -192,6 +198,34 @@ class RoomsOfUser(OfUser, Rooms):
     """``user_rooms``: a page of a user's rooms, in the order of their ids."""
 
 
+class Job(StrictSchema):
+    """``job`` and what is done to one: which."""
+
+    job = PatternText(JOB_PATTERN, "Must be the id of a job.")
+
+
+class JobAck(Done):
+    """A job: what was looked at and found so far, or taken away.
+
+    ``error`` says why it failed: ``deadline``, ``too_large``, ``internal``.
+    """
+
+    job = PatternText(JOB_PATTERN, "Must be the id of a job.")
+    kind = Word(EXPORT, "erase")
+    user = UserId()
+    by = UserId()
+    status = Word("waiting", "running", "done", "failed")
+    rooms = WholeNumber()
+    memberships = WholeNumber()
+    messages = WholeNumber()
+    reactions = WholeNumber()
+    resultBytes = WholeNumber()  # noqa: N815 - the wire's name
+    error = Sentence(allow_none=True)
+    createdAt = WholeNumber()  # noqa: N815 - the wire's name
+    endedAt = WholeNumber(allow_none=True)  # noqa: N815 - the wire's name
+    expiresAt = WholeNumber(allow_none=True)  # noqa: N815 - the wire's name
+
+
 class RevokeAck(Done):
     """``user_revoke``: tokens with an ``iat`` before this are refused, Unix ms."""
 
@@ -238,6 +272,11 @@ API_REQUESTS: Final[Mapping[str, Request]] = MappingProxyType(
             Request("user_rooms", RoomsOfUser(), RoomsAck()),
             Request("user_presence", OfUser(), PresenceAck()),
             Request("user_revoke", OfUser(), RevokeAck()),
+            Request("user_export", OfUser(), JobAck()),
+            Request("user_erase", OfUser(), JobAck()),
+            Request("job", Job(), JobAck()),
+            Request("job_result", Job(), Done()),
+            Request("job_delete", Job(), Done()),
         )
     }
 )

@@ -208,6 +208,10 @@ class UserId(StrictField):
 KEY_SENDER: Final = "$"
 
 
+# Who stands where a user stood whom the application has erased; no key is called so.
+ERASED: Final = "$erased"
+
+
 class PersonId(UserId):
     """Who connects: a user whose id does not begin with ``$``, as those of keys do."""
 

@@ -37,6 +37,8 @@ class Scope(StrEnum):
     """Delete and pin messages, put out, ban and mute, read reports and who did what."""
     USERS = "users"
     """See a user's rooms and presence, and end their sessions and tokens."""
+    USERS_DATA = "users:data"
+    """Export and erase all that there is of a user."""
     HOOKS = "hooks:manage"
     """See and change endpoints of webhooks, in all rooms, and try them out."""
     USERS_ACT = "users:act"
@@ -63,6 +65,7 @@ class Route:
         is_idempotent: Whether ``Idempotency-Key`` is its ``clientId``.
         created: The status of an answer that is no repetition.
         is_upload: Whether the body is an image, as ``multipart/form-data``.
+        is_download: Whether the answer is a stream of lines of JSON.
         any_key: Whether a key may ask whatever its scopes are.
         across_rooms: Whether it concerns rooms that the path does not name: a key for
             some rooms only may not.
@@ -85,6 +88,7 @@ class Route:
     is_idempotent: bool = False
     created: int = 200
     is_upload: bool = False
+    is_download: bool = False
     any_key: bool = False
     across_rooms: bool = False
     for_keys: bool = False
@@ -106,6 +110,17 @@ class Route:
         elsewhere |= {*self.query, *self.fixed, *self.without, CLIENT_ID}
         fields = self.asked.payload.fields if self.has_body else ()
         return tuple(name for name in fields if name not in elsewhere)
+
+
+def _data(method: str, path: str, request: str, summary: str) -> Route:
+    """Return a route about all that there is of a user."""
+    return Route(
+        *(method, path, request, Scope.USERS_DATA, summary),
+        created=202 if method == "POST" else 200,
+        is_download=path.endswith("/result"),
+        across_rooms=True,
+        for_keys=True,
+    )
 
 
 def _hooks(method: str, path: str, request: str, summary: str, **more: Any) -> Route:
@@ -458,6 +473,11 @@ ROUTES: Final = (
         across_rooms=True,
         for_keys=True,
     ),
+    _data("POST", "/users/{user}/export", "user_export", "Export a user."),
+    _data("POST", "/users/{user}/erase", "user_erase", "Erase a user."),
+    _data("GET", "/jobs/{job}", "job", "Read how far a job is."),
+    _data("GET", "/jobs/{job}/result", "job_result", "Read what was exported."),
+    _data("DELETE", "/jobs/{job}", "job_delete", "Forget a job, and its result."),
     # Endpoints of webhooks.
     _hooks("GET", "", "hooks", "List endpoints, and how they fare."),
     _hooks("POST", "", "hook_create", "Make one.", has_body=True, created=201),

@@ -26,6 +26,8 @@ HOOK_KEYS = (
     *(":hooks", ":outbox", ":pushes"),
     *(":queue", ":dead", ":later", ":tries", ":state"),
 )
+# Jobs that wait or run, and those that are known.
+JOB_KEYS = (":due", ":known")
 # What is known of images goes with the last message that shows them.
 IMAGE_KEYS = (":uses", ":due", ":bytes")
 SWEPT_KEYS = (":sessions", ":online", ":nodes", ":secret", ":durable")
@@ -74,7 +76,7 @@ def redis_server(_worker_redis: RedisServer) -> Iterator[RedisServer]:
     leaked = [
         key
         for key in _worker_redis.keys_without_expiry()
-        if not key.endswith(KEPT_KEYS + HOOK_KEYS + IMAGE_KEYS + SWEPT_KEYS)
+        if not key.endswith(KEPT_KEYS + HOOK_KEYS + JOB_KEYS + IMAGE_KEYS + SWEPT_KEYS)
     ]
     assert not leaked, f"keys without an expiry were left: {leaked}"
 

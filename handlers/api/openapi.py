@@ -6,6 +6,7 @@ from typing import Any, Final
 import orjson
 
 from handlers.api.caller import USER_HEADER
+from handlers.api.job_requests import LINES_TYPE
 from handlers.api.pages import is_page
 from handlers.api.payload import KEY_CHARACTERS, KEY_HEADER
 from handlers.api.problems import CODES, CONTENT_TYPE
@@ -160,7 +161,9 @@ def _body(components: Components, route: Route) -> Json:
 def _responses(components: Components, route: Route) -> Json:
     ack = type(route.asked.ack)
     schema = components.add(ack.__name__, ack(exclude=("ok",)))
-    content = {"application/json": {"schema": schema}}
+    content: Json = {"application/json": {"schema": schema}}
+    if route.is_download:
+        content = {LINES_TYPE: {"schema": {"type": "string"}}}
     found: Json = {str(route.created): {"description": "Done.", "content": content}}
     if route.created != 200:
         found["200"] = {"description": "Done before.", "content": content}

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import orjson
 
 from handlers.api.caller import Caller, HttpSession
 from handlers.api.hook_requests import HookRequests
+from handlers.api.job_requests import JobRequests
 from handlers.chat import ChatNamespace
 from handlers.guard import Payload
 from handlers.message_images import store_image
@@ -57,8 +59,15 @@ class ApiRequests:
             "user_rooms": self._user_rooms,
             "user_presence": self._user_presence,
             "user_revoke": self._user_revoke,
+            "user_export": partial(self._job, "user_export"),
+            "user_erase": partial(self._job, "user_erase"),
         }
-        self._of_keys = HookRequests(namespace.services.hooks).handlers()
+        self.jobs = JobRequests(namespace)
+        self._of_keys = {
+            **HookRequests(namespace.services.hooks).handlers(),
+            "job": self.jobs.one,
+            "job_delete": self.jobs.delete,
+        }
 
     async def carry_out(
         self, asked: Request, caller: Caller, payload: Payload
@@ -154,6 +163,9 @@ class ApiRequests:
     async def _user_revoke(self, _caller: Caller, payload: Payload) -> Answer:
         good_from = await self._namespace.services.revocations.revoke(payload["user"])
         return {"revokedBefore": good_from * 1000}
+
+    async def _job(self, name: str, caller: Caller, payload: Payload) -> Answer:
+        return await self.jobs.start(name, caller, payload)
 
     async def _who(self, caller: Caller, _payload: Payload) -> Answer:
         session, key = caller.session, caller.key

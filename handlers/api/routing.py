@@ -104,7 +104,7 @@ class Api:
 
         return entry
 
-    async def _answer(self, request: web.Request, route: Route) -> web.Response:
+    async def _answer(self, request: web.Request, route: Route) -> web.StreamResponse:
         if self.under_way >= UNDER_WAY:
             busy = UnavailableError(
                 "The node is busy; ask again.",
@@ -123,7 +123,9 @@ class Api:
         finally:
             self.under_way -= 1
 
-    async def _carried_out(self, request: web.Request, route: Route) -> web.Response:
+    async def _carried_out(
+        self, request: web.Request, route: Route
+    ) -> web.StreamResponse:
         caller = await self._callers.find(request)
         try:
             answer = await self._asked(request, route, caller)
@@ -138,7 +140,7 @@ class Api:
 
     async def _asked(
         self, request: web.Request, route: Route, caller: Caller
-    ) -> web.Response:
+    ) -> web.StreamResponse:
         given = await read_payload(request, route, self._prefix)
         asked = route.asked
         caller.require(route, given.get("room"))
@@ -157,6 +159,8 @@ class Api:
         if route.is_idempotent:
             caller.session.fingerprint = fingerprint(request, payload)
         await self._require_access(route, asked, caller, payload)
+        if route.is_download:
+            return await self._requests.jobs.download(request, payload)
         answer = await self._requests.carry_out(asked, caller, payload)
         return _granted(request, route, answer)
 

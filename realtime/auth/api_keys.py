@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
-from schemas.field_types import KEY_SENDER
+from schemas.field_types import ERASED, KEY_SENDER
 
 _ID_BYTES: Final = 6
 _SECRET_BYTES: Final = 24
@@ -68,6 +68,8 @@ def new_key(
     """
     if not NAME_PATTERN.fullmatch(name):
         raise ValueError("the name must be 1 to 32 of a-z 0-9 -")
+    if KEY_SENDER + name == ERASED:
+        raise ValueError(f"{ERASED} stands for users who were erased")
     key_id, secret = secrets.token_hex(_ID_BYTES), secrets.token_urlsafe(_SECRET_BYTES)
     key = ApiKey(key_id, name, _digest(secret), frozenset(scopes), rooms, now)
     return key, f"ck_{key_id}_{secret}"

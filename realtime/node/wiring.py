@@ -13,6 +13,9 @@ from typing import Any
 from handlers import register
 from realtime.addresses import Addresses, parse_networks
 from realtime.auth.authenticator import Authenticator
+from realtime.jobs.erasure import Erasure
+from realtime.jobs.export import Export
+from realtime.jobs.runner import JobRunner
 from realtime.limits import new_counts
 from realtime.moderation.numbers import ModerationNumbers
 from realtime.moderation.review import NOTHING_HELD
@@ -61,6 +64,7 @@ from realtime.store.api_keys import ApiKeys
 from realtime.store.blocks import Blocks
 from realtime.store.image_sweep import ImageSweep
 from realtime.store.invites import Invites
+from realtime.store.jobs import Jobs
 from realtime.store.membership import Memberships
 from realtime.store.message_changes import MessageChanges
 from realtime.store.message_log import MessageLog
@@ -78,6 +82,7 @@ from realtime.store.room_snapshot import RoomSnapshots
 from realtime.store.shared_secret import SharedSecret
 from realtime.store.uploads import Uploads
 from realtime.store.user_rates import UserRates
+from realtime.store.user_traces import UserTraces
 from realtime.tasks import TaskStack
 from realtime.traffic import Traffic
 from realtime.webhooks.numbers import WebhookNumbers
@@ -284,6 +289,8 @@ class Parts:
             good_from=self.revocations.good_from,
         )
         self.request_rates = RequestRates(self.rates)
+        blocks, jobs = Blocks(self.redis, personal_log), Jobs(self.redis)
+        self._make_jobs(jobs, changes, memberships, blocks, personal_log)
         self.services = Services(
             auth=self.auth,
             sessions=self.sessions,
@@ -311,7 +318,7 @@ class Parts:
             quitting=self.quitting,
             invites=Invites(self.redis),
             reports=Reports(self.redis, self.outbox),
-            blocks=Blocks(self.redis, personal_log),
+            blocks=blocks,
             profiles=self.profiles,
             revocations=self.revocations,
             uploads=Uploads(self.redis),
@@ -319,6 +326,8 @@ class Parts:
             image_uses=self.image_uses,
             media=RoomMedia(self.redis),
             hooks=self.webhooks.administration,
+            jobs=jobs,
+            job_runner=self.jobs,
             moderation=self.moderation,
             rates=self.request_rates,
             user_rates=self.user_rates,
@@ -335,6 +344,28 @@ class Parts:
         )
         self.namespace = register(self.server, self.services)
         self.api_keys = ApiKeys(self.redis)
+
+    def _make_jobs(
+        self,
+        jobs: Jobs,
+        changes: MessageChanges,
+        memberships: Memberships,
+        blocks: Blocks,
+        personal: PersonalLog,
+    ) -> None:
+        """Make what exports and erases users."""
+        traces = UserTraces(self.redis)
+        export = Export(self.rooms, traces, self.profiles, blocks, personal)
+        erasure = Erasure(
+            *(self.rooms, traces, changes),
+            notices=self.reaction_notices,
+            memberships=memberships,
+            member_counts=self.member_counts,
+            blocks=blocks,
+            revocations=self.revocations,
+            jobs=jobs,
+        )
+        self.jobs = JobRunner(jobs, {"export": export.run, "erase": erasure.run})
 
     def _make_personal(
         self,
@@ -429,6 +460,7 @@ class Parts:
             ("image-space", self.images.store.run()),
             ("webhooks", self.webhooks.run()),
             ("room-index", self.rooms.run()),
+            ("jobs", self.jobs.run()),
         ):
             tasks.start(run, name)
         if self.moderation is not None:
@@ -462,6 +494,7 @@ class Parts:
             "room_states": len(self.room_states),
             **(NOTHING_HELD if self.moderation is None else self.moderation.held()),
             **self.webhooks.held(),
+            "jobs": len(self.jobs),
             "image_slots": self.images.slots_taken,
             "durable_writes": len(self.durability),
             "revoked_users": len(self.revocations),

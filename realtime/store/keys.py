@@ -367,6 +367,26 @@ IMAGES_DUE = f"{_IMAGES}:due"
 IMAGES_BYTES = f"{_IMAGES}:bytes"
 
 
+# Likewise of jobs: one script begins one, and keeps how far it is.
+_JOBS = "{chatroom:jobs}"
+
+# Sorted set: job that waits or is under way, to when somebody looks at it, in Unix ms.
+JOBS_DUE = f"{_JOBS}:due"
+
+# Sorted set: job, to when it is forgotten, in Unix ms.
+JOBS_KNOWN = f"{_JOBS}:known"
+
+
+def job_state(job: str) -> str:
+    """Hash with a TTL: what a job is, and how far."""
+    return f"{_JOBS}:{job}:state"
+
+
+def job_result(job: str) -> str:
+    """Stream with a TTL: what a job made, in compressed chunks."""
+    return f"{_JOBS}:{job}:result"
+
+
 def upload(upload_id: str) -> str:
     """String with a TTL: an image that was uploaded and not sent yet, JSON."""
     return f"chatroom:upload:{upload_id}"

@@ -111,6 +111,10 @@ _ERRORS: Final[Mapping[str, Callable[[Refusal], ChatError]]] = {
     "invites": _too_large(
         "This room has as many invites as it may have; revoke one.", "room_invites"
     ),
+    "jobs": _too_large(
+        "There are as many jobs as there may be; delete those you are done with.",
+        "jobs",
+    ),
     "changed": _unavailable("The message is being changed; try again."),
     "lost": _unavailable("The room is being mended; ask again."),
 }

@@ -66,6 +66,12 @@ from realtime.store.scripts.invites import (
     invite_revoke,
     invites_read,
 )
+from realtime.store.scripts.jobs import (
+    JOB_SAVE,
+    JOB_START,
+    job_save,
+    job_start,
+)
 from realtime.store.scripts.loading import Refusal
 from realtime.store.scripts.members import (
     MEMBER_REMOVE,
@@ -186,6 +192,19 @@ from realtime.store.scripts.reading import (
     room_snapshot_read,
     room_summary_read,
 )
+from realtime.store.scripts.traces import (
+    REACTION_WITHDRAW,
+    USER_MESSAGES_READ,
+    USER_NOTES_READ,
+    USER_REACTIONS_READ,
+    OwnMessages,
+    OwnNotes,
+    OwnReactions,
+    reaction_withdraw,
+    user_messages_read,
+    user_notes_read,
+    user_reactions_read,
+)
 from realtime.store.scripts.users import USER_REVOKE, user_revoke
 
 __all__ = (
@@ -208,6 +227,8 @@ __all__ = (
     "INVITES_READ",
     "INVITE_CREATE",
     "INVITE_REVOKE",
+    "JOB_SAVE",
+    "JOB_START",
     "LEASES_RENEW",
     "MEMBERSHIP_ADMIT",
     "MEMBERSHIP_CLAIM",
@@ -238,6 +259,7 @@ __all__ = (
     "PRESENCE_ENTER",
     "PRESENCE_LEAVE",
     "REACTIONS_TELL",
+    "REACTION_WITHDRAW",
     "READS_COUNT",
     "READ_MARKS_RAISE",
     "REPORT_ADD",
@@ -251,7 +273,10 @@ __all__ = (
     "ROOM_SNAPSHOT_READ",
     "ROOM_SUMMARY_READ",
     "USER_BLOCK",
+    "USER_MESSAGES_READ",
+    "USER_NOTES_READ",
     "USER_RATES_REPORT",
+    "USER_REACTIONS_READ",
     "USER_REPORTS_TAKE",
     "USER_REVOKE",
     "Admission",
@@ -267,6 +292,9 @@ __all__ = (
     "News",
     "Note",
     "OutboxPage",
+    "OwnMessages",
+    "OwnNotes",
+    "OwnReactions",
     "PresenceChange",
     "QueueEntry",
     "QueuePage",
@@ -297,6 +325,8 @@ __all__ = (
     "invite_create",
     "invite_revoke",
     "invites_read",
+    "job_save",
+    "job_start",
     "leases_renew",
     "member_remove",
     "member_set",
@@ -326,6 +356,7 @@ __all__ = (
     "personal_read",
     "presence_enter",
     "presence_leave",
+    "reaction_withdraw",
     "reactions_tell",
     "read_marks_raise",
     "reads_count",
@@ -340,7 +371,10 @@ __all__ = (
     "room_snapshot_read",
     "room_summary_read",
     "user_block",
+    "user_messages_read",
+    "user_notes_read",
     "user_rates_report",
+    "user_reactions_read",
     "user_reports_take",
     "user_revoke",
 )

@@ -1,5 +1,6 @@
 -- Delete a message and publish that.
--- What is left says who deleted it. Repeating it changes nothing.
+-- What is left says who deleted it. Repeating it changes nothing. Where the application erases
+-- the author, nothing is left of them, in what was deleted before neither.
 -- KEYS[1] log - stream
 -- KEYS[2] messages - hash
 -- KEYS[3] meta - hash
@@ -32,6 +33,9 @@ local deleted, reactions, reactors, pins = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local audit, media = KEYS[11], KEYS[12]
 local channel, publish, user, uid, message = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
+-- Who deletes for the application, and stands where the author stood.
+local ERASED = '$erased'
+
 -- Reactors that go with their message at once; the others go with the history.
 local REACTORS_AT_ONCE = 1000
 
@@ -52,8 +56,21 @@ local is_own = cjson.decode('[' .. author .. ']')[1] == user
 if role_of(record) == 'member' and not is_own then
   return {-1, 'role', 0}
 end
+local erases, left = user == ERASED, head
+if erases then
+  left = string.sub(head, 1, -#author - 1) .. '"' .. ERASED .. '"'
+end
 local at = times_of(state)
 if not at then
+  if erases then
+    local tail, own = string.sub(state, #head + 1), '"deleted":{"by":' .. author
+    local from, to = string.find(tail, own, 1, true)
+    if from then
+      tail = string.sub(tail, 1, from - 1) .. '"deleted":{"by":"' .. ERASED .. '"'
+        .. string.sub(tail, to + 1)
+    end
+    redis.call('HSET', messages, message, left .. tail)
+  end
   return {1, tonumber(message), 0, '', 0}
 end
 
@@ -67,11 +84,11 @@ local failed = log_event(log, meta, event, uid, bytes, {ARGV[7], tonumber(ARGV[8
 if failed then
   return failed
 end
-if not is_own then
+if not is_own and not erases then
   -- Whose it was is known from the log as long as that lasts; the audit outlives it.
   note_act(audit, before .. '"user":' .. author .. ',' .. by .. '}]')
 end
-redis.call('HSET', messages, message, head .. ',"at":' .. at
+redis.call('HSET', messages, message, left .. ',"at":' .. at
   .. ',"type":"deleted","deleted":{' .. by .. '},"rev":' .. event.offset_text .. '}')
 redis.call('ZADD', deleted, message, message)
 -- With as many as log and history hold together, the lowest is in neither of them: so

@@ -21,7 +21,7 @@
 -- ARGV[13] burst_ms - milliseconds of the rate that may be taken at once
 -- ARGV[14] keys_limit - different keys of a message at most
 -- ARGV[15] own_limit - keys of one user on a message at most
--- USES numbers, log, judge, states
+-- USES numbers, log, judge, states, reactions
 -- Returns {told 0|1, changed 0|1, count}; what was changed and is not told is to be told
 -- with other changes, or {-1, reason, number}: not_member; lost: the meta hash is to be
 -- mended first; muted until, in Unix ms; frozen; not_found; keys, own_keys: too many;
@@ -51,21 +51,10 @@ if not state or not times_of(state) or tonumber(message) < since_of(record) then
 end
 
 local prefix = string.format('%016.0f:', tonumber(message))
-local function reactor(name)
-  local quoted = string.gsub(name, '[^%w_.~-]', function(character)
-    return string.format('%%%02X', string.byte(character))
-  end)
-  return prefix .. quoted .. ':' .. user
-end
 local stored = redis.call('HGET', reactions, message) or '0 {}'
 local rev, counts = string.match(stored, '^(%d+) (.+)$')
--- A key begins behind a brace or comma: no other one can end like it.
-local from, to = string.find(counts, '{' .. key .. ':', 1, true)
-if not from then
-  from, to = string.find(counts, ',' .. key .. ':', 1, true)
-end
-local count = from and tonumber(string.match(counts, '^%d+', to + 1)) or 0
-local own = reactor(cjson.decode('[' .. key .. ']')[1])
+local count = count_of(counts, key)
+local own = reactor_of(message, key, user)
 local is_on = redis.call('ZSCORE', reactors, own)
 if (is_on and true or false) == on then
   return {0, 0, count}
@@ -74,7 +63,7 @@ if on then
   local all, users = 0, 0
   for each in pairs(cjson.decode(counts)) do
     all = all + 1
-    if redis.call('ZSCORE', reactors, reactor(each)) then
+    if redis.call('ZSCORE', reactors, reactor_of(message, cjson.encode(each), user)) then
       users = users + 1
     end
   end
@@ -87,16 +76,7 @@ if on then
 end
 
 count = count + (on and 1 or -1)
-local before = from and string.sub(counts, 1, from - 1) or string.sub(counts, 1, -2)
-local after = from and string.match(counts, '^%d+(.*)$', to + 1) or '}'
-if count > 0 then
-  local mark = from and string.sub(counts, from, from) or (counts == '{}' and '' or ',')
-  counts = before .. mark .. key .. ':' .. digits(count) .. after
-elseif from == 1 then
-  counts = '{' .. string.gsub(after, '^,', '')
-else
-  counts = before .. after
-end
+counts = recounted(counts, key, count)
 
 local is_told = redis.call('HLEN', members) <= tonumber(ARGV[11])
 local bytes = '["reaction",{"offset":' .. event.offset_text .. ',"uid":"' .. uid
