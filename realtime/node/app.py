@@ -94,6 +94,10 @@ class Node:
             told=parts.webhook_numbers,
             traffic=parts.traffic,
             delivered=lambda: parts.manager.delivered,
+            shards={
+                "redis_shard_up": parts.redis.shards,
+                "pubsub_shard_up": parts.subscriber.shards,
+            },
         )
         self._process = ProcessMetrics(
             self._lag,
@@ -144,6 +148,7 @@ class Node:
             stack.push_async_callback(parts.images.aclose)
             tasks = await stack.enter_async_context(self._tasks)
             parts.start(tasks)
+            await parts.publishing.begin()
             await parts.secret.fetch()
             stack.push_async_callback(parts.server.shutdown)
             outage = OutageWatch(

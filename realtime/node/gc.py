@@ -9,10 +9,9 @@ from realtime.errors import ChatError, StartError, UnavailableError
 from realtime.images.store import ImageStore, folder_of
 from realtime.node.from_settings import make_image_store, make_image_uses
 from realtime.node.settings import MIB, Settings
-from realtime.redis.check import check_redis
 from realtime.redis.client import RedisClient
 from realtime.redis.embedded import EmbeddedValkey
-from realtime.redis.url import connection_factory
+from realtime.redis.site import RedisSite, check_site
 from realtime.store import scripts
 from realtime.store.image_gc import Garbage, delete_garbage, find_garbage
 from realtime.store.image_sweep import ImageSweep
@@ -148,9 +147,8 @@ async def opened_redis(
 
 def _connected(settings: Settings, stack: AsyncExitStack) -> RedisClient:
     timeout_seconds = settings.redis_timeout_seconds
-    redis = RedisClient(
-        connection_factory(settings.redis_url or "", timeout_seconds=timeout_seconds),
-        timeout_seconds=timeout_seconds,
+    site = RedisSite(settings.redis_url or "", timeout_seconds=timeout_seconds)
+    redis = site.client(
         limit_calls=settings.redis_calls,
         scripts=scripts.ALL,
     )
@@ -169,7 +167,7 @@ async def _with_redis(settings: Settings, stack: AsyncExitStack) -> Settings:
         await valkey.start()
         stack.push_async_callback(valkey.aclose)
         return replace(settings, redis_url=valkey.url)
-    await check_redis(
+    await check_site(
         settings.redis_url,
         timeout_seconds=settings.redis_timeout_seconds,
         durability=settings.durability,

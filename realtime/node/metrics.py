@@ -35,6 +35,12 @@ GAUGES: Final[Mapping[str, str]] = {
     "fan_out_backlog": "Hand-overs of large rooms that are still going out.",
 }
 
+# The same of each shard of a cluster, by the address of its primary.
+SHARD_GAUGES: Final[Mapping[str, str]] = {
+    "redis_shard_up": "1 while the shard answers commands in time.",
+    "pubsub_shard_up": "1 while the shard's channels are subscribed and it is heard.",
+}
+
 
 class Metrics:
     """The numbers of one node.
@@ -49,6 +55,8 @@ class Metrics:
         told: What became of events that applications are told of.
         traffic: How busy it is, and whether messages are late.
         delivered: Returns how many events were handed to sessions.
+        shards: By the names of :data:`SHARD_GAUGES`, what returns how each shard of a
+            cluster is; none: it is none.
     """
 
     def __init__(
@@ -63,6 +71,7 @@ class Metrics:
         told: WebhookNumbers,
         traffic: Traffic,
         delivered: Callable[[], int],
+        shards: Mapping[str, Callable[[], Mapping[str, bool]]],
     ) -> None:
         if gauges.keys() != GAUGES.keys():
             raise ValueError("the gauges are not those of the table")
@@ -71,6 +80,7 @@ class Metrics:
         self._registry.register(_Moderated(moderated))
         self._registry.register(_Told(told))
         self._registry.register(_Passed(traffic, delivered))
+        self._registry.register(_Shards(shards))
 
     def text(self) -> bytes:
         """Return all numbers in Prometheus's text format."""
@@ -196,6 +206,21 @@ class _Passed(Collector):
                 "How far Redis's clock is ahead of this machine's.",
                 value=traffic.redis_ahead_seconds,
             )
+
+
+class _Shards(Collector):
+    def __init__(self, shards: Mapping[str, Callable[[], Mapping[str, bool]]]) -> None:
+        self._shards = shards
+
+    def collect(self) -> Iterable[Metric]:
+        for name, read in self._shards.items():
+            if found := read():
+                up = GaugeMetricFamily(
+                    f"chatroom_{name}", SHARD_GAUGES[name], labels=("shard",)
+                )
+                for shard, is_up in found.items():
+                    up.add_metric((shard,), is_up)
+                yield up
 
 
 def _timed(name: str, meaning: str, numbers: Timings) -> Metric:

@@ -17,8 +17,8 @@ from realtime.node.listening import OwnPort
 from realtime.node.log_setup import log_to_standard_error
 from realtime.node.settings import Settings
 from realtime.node.start_warnings import start_warnings
-from realtime.redis.check import check_redis
 from realtime.redis.embedded import EmbeddedValkey
+from realtime.redis.site import check_site
 
 _logger = logging.getLogger(__name__)
 
@@ -80,11 +80,12 @@ async def _with_redis(
             settings.data_dir.resolve(),
         )
         return replace(settings, redis_url=valkey.url), valkey
-    await check_redis(
+    for warning in await check_site(
         settings.redis_url,
         timeout_seconds=settings.redis_timeout_seconds,
         durability=settings.durability,
-    )
+    ):
+        _logger.warning("%s", warning)
     return settings, None
 
 

@@ -36,10 +36,8 @@ from realtime.presence.room_counts import RoomCounts
 from realtime.presence.roster import Roster
 from realtime.presence.sessions import Sessions
 from realtime.rates import NEW_ROOMS, USER, RequestRates, parse_rates
-from realtime.redis.client import RedisClient
-from realtime.redis.durability import Durability, parse_level
-from realtime.redis.pubsub import Subscriber
-from realtime.redis.url import connection_factory
+from realtime.redis.durability import parse_level
+from realtime.redis.site import RedisSite
 from realtime.rooms.attempts import JoinAttempts
 from realtime.rooms.attendance import Attendance
 from realtime.rooms.catch_up import CatchUp
@@ -72,6 +70,7 @@ from realtime.store.outbox import Outbox
 from realtime.store.people import People
 from realtime.store.personal_log import PersonalLog
 from realtime.store.profiles import Profiles
+from realtime.store.publishing import Publishing
 from realtime.store.read_marks import ReadMarks
 from realtime.store.reports import Reports
 from realtime.store.revocations import Revocations
@@ -114,22 +113,12 @@ class Parts:
         timeout_seconds = settings.redis_timeout_seconds
 
         # Redis, and what it keeps.
-        factory = connection_factory(
-            settings.redis_url, timeout_seconds=timeout_seconds
+        site = RedisSite(settings.redis_url, timeout_seconds=timeout_seconds)
+        self.redis = site.client(limit_calls=settings.redis_calls, scripts=scripts.ALL)
+        self.subscriber = site.subscriber(
+            silence_seconds=settings.redis_silence_seconds
         )
-        self.redis = RedisClient(
-            factory,
-            timeout_seconds=timeout_seconds,
-            limit_calls=settings.redis_calls,
-            scripts=scripts.ALL,
-        )
-        self.subscriber = Subscriber(
-            factory,
-            connect_seconds=timeout_seconds,
-            silence_seconds=settings.redis_silence_seconds,
-        )
-        self.durability = Durability(
-            factory,
+        self.durability = site.durability(
             level=parse_level(settings.durability),
             timeout_seconds=settings.durability_seconds,
             scripts=scripts.ALL,
@@ -164,6 +153,7 @@ class Parts:
         self.rooms = RoomIndex(self.redis)
         snapshots = RoomSnapshots(self.redis, announce_members=announce)
         self.secret = SharedSecret(self.redis)
+        self.publishing = Publishing(self.redis)
         self.user_rates = UserRates(
             self.redis, self.rates.get(USER), clock=time.monotonic
         )
@@ -452,6 +442,7 @@ class Parts:
             ("user-rates", self.user_rates.run()),
             ("profiles", self.profiles.run()),
             ("shared-secret", self.secret.run()),
+            ("publishing", self.publishing.run()),
             ("sessions", self.sessions.run(self.namespace.expire)),
             ("revocations", self.revocations.run(self.namespace.revoke)),
             ("roster", self.roster.run()),

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 from realtime.errors import ChatError
@@ -30,7 +31,8 @@ class NodeLease:
         presence: Names this node's life, and clears a dead one's sessions.
         relist: Called when this node's lists may not be as it left them: it was taken
             for dead (it was paused, or Redis was away) and lives on under another
-            name, or the connection to Redis is another one.
+            name, or the connection to Redis is another one. Given what tells of a room
+            whether its list is among them.
         reconcile: Called after each renewal: mends what an outage left on the lists.
         lease_seconds: Length of a lease; a dead node's sessions are gone after this
             and a quarter more.
@@ -45,7 +47,7 @@ class NodeLease:
         redis: RedisClient,
         *,
         presence: Presence,
-        relist: Callable[[], Awaitable[None]],
+        relist: Callable[[Callable[[str], bool]], Awaitable[None]],
         reconcile: Callable[[], Awaitable[None]],
         lease_seconds: float,
     ) -> None:
@@ -57,10 +59,13 @@ class NodeLease:
         # Whether a life was begun, and whether Redis has said that it was.
         self._began = False
         self._known = False
-        self._relist_due = False
+        # Of a cluster's shards, only of those whose connection is newer than that; None:
+        # nothing is due.
+        self._relist_since: int | None = None
         self._sweeps_from = 0.0
         self._generation = 0
         self._has_failed = False
+        self._renewed_at = 0.0
         self.is_refused = False
 
     @property
@@ -102,9 +107,14 @@ class NodeLease:
         try:
             await self._renew()
             self.is_refused = self._has_failed = False
+            self._renewed_at = time.monotonic()
         except ChatError as error:
-            # Redis is away, or full; the lease lives on for a while.
-            self.is_refused = self._redis.healthy
+            # Redis is away, or full; the lease lives on for a while. Of a cluster it is
+            # one shard, perhaps, and the others serve.
+            is_over = time.monotonic() - self._renewed_at > self._lease_seconds
+            self.is_refused = self._redis.healthy and (
+                is_over or not self._redis.is_cluster
+            )
             # Once: the next try is soon, and as long as it lasts `/readyz` says so.
             if not self._has_failed:
                 self._has_failed = True
@@ -121,16 +131,31 @@ class NodeLease:
         generation = self._redis.generation
         # Over another connection Redis may be one that lost its last seconds: what it
         # lists then is of the past.
-        if generation != self._generation:
-            self._relist_due = self._relist_due or self._generation > 0
+        if generation != self._generation and self._generation > 0:
+            self._relist_later(self._generation)
         self._generation = generation
-        if self._relist_due:
+        if self._relist_since is not None:
             # Due until it has succeeded: nothing else would tell of it again.
-            await self._relist()
-            self._relist_due = False
+            await self._relist(self._is_newer_than(self._relist_since))
+            self._relist_since = None
         await self._reconcile()
         if asyncio.get_running_loop().time() >= self._sweeps_from:
             await self._sweep(lease.dead)
+
+    def _relist_later(self, since: int) -> None:
+        known = self._relist_since
+        self._relist_since = since if known is None else min(known, since)
+
+    def _is_newer_than(self, since: int) -> Callable[[str], bool]:
+        """Return what tells whether a room's shard may have gone back since."""
+        generation_of = self._redis.generation_of
+        # This node's own list names them all.
+        own = generation_of(keys.node_sessions(self._presence.life))
+
+        def is_newer(room: str) -> bool:
+            return own > since or generation_of(keys.sessions(room)) > since
+
+        return is_newer
 
     async def _begin(self) -> Lease:
         """Begin a life: the first one, or one that nobody has taken for dead."""
@@ -140,7 +165,7 @@ class NodeLease:
             # have, and have been swept since.
             former = self._presence.life
             self._presence.begin_life()
-            self._relist_due = True
+            self._relist_later(0)
         self._began = True
         lease = await self._ask(former)
         self._known = True

@@ -1,8 +1,10 @@
 """Presence: which sessions attend a room, over all nodes, and who is here by them."""
 
+import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import orjson
@@ -53,11 +55,23 @@ class Presence:
         self._counts = counts
         # What is being removed, and by which call: to be listed again ends that.
         self._leaving: dict[tuple[str, str], object] = {}
+        # In a cluster, what is on this node's list and on its way to the room's: to
+        # leave ends that.
+        self._entering: dict[tuple[str, str], asyncio.Task[PresenceChange]] = {}
 
     @property
     def life(self) -> str:
         """The name under which this node lists its sessions."""
         return self._id if self._lives == 1 else f"{self._id}-{self._lives}"
+
+    @property
+    def lists_later(self) -> bool:
+        """Whether a room's list is written only when this node's own has been."""
+        return self._redis.is_cluster
+
+    def stop_entering(self, room: str, sid: str) -> None:
+        """Do not list a session any more that is on its way."""
+        self._entering.pop((room, sid), None)
 
     def begin_life(self) -> None:
         """List sessions under another name from now on."""
@@ -96,7 +110,8 @@ class Presence:
         }
         self._leaving.pop((room, sid), None)
         noted = self._redis.call("SADD", keys.node_sessions(self.life), f"{room} {sid}")
-        listed = scripts.presence_enter(
+        list_it = partial(
+            scripts.presence_enter,
             self._redis,
             sessions=keys.sessions(room),
             online=keys.online(room),
@@ -108,7 +123,42 @@ class Presence:
             announce_users=self._announce_users,
             event=events.user_came(room, user, name),
         )
+        listed: Awaitable[PresenceChange]
+        if self._redis.is_cluster:
+            listed = self._list_next(room, sid, noted, list_it)
+        else:
+            listed = list_it()
         return self._entered(room, noted, listed, may_wait=may_wait)
+
+    def _list_next(
+        self,
+        room: str,
+        sid: str,
+        noted: Awaitable[Any],
+        list_it: Callable[[], Awaitable[PresenceChange]],
+    ) -> Awaitable[PresenceChange]:
+        """Have a session listed once another shard has it on this node's list.
+
+        The calls of two shards have no order: listed before it is noted, it would be
+        found by nobody after a crash.
+        """
+        pair = (room, sid)
+
+        async def listed() -> PresenceChange:
+            try:
+                await noted
+                if self._entering.get(pair) is not task:
+                    # It has left meanwhile, or is listed by a later call.
+                    return PresenceChange(False, 0)
+                return await list_it()
+            finally:
+                if self._entering.get(pair) is task:
+                    del self._entering[pair]
+
+        task = self._entering[pair] = asyncio.create_task(listed(), name="presence")
+        # Looked at by whoever awaits it, who may be gone.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return task
 
     async def _entered(
         self,
@@ -134,6 +184,8 @@ class Presence:
         """Remove sessions, given as room and sid, in two round trips."""
         this = object()
         self._leaving.update(dict.fromkeys(departures, this))
+        for pair in departures:
+            self.stop_entering(*pair)
         gone = list(departures)
         try:
             while gone:

@@ -1,7 +1,7 @@
 """Session lists: the rooms' lists over all nodes say what attends at this one."""
 
 import logging
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from itertools import islice
 from typing import Any, Protocol
 
@@ -66,6 +66,14 @@ class Roster:
             "departures": len(self._departures),
         }
 
+    @property
+    def lists_later(self) -> bool:
+        """Whether a room's list names a session only when :meth:`add` is done.
+
+        Otherwise calls of the room that are made after it find the session there.
+        """
+        return self._presence.lists_later
+
     def known(self, sids: Iterable[str]) -> list[AttendingSession]:
         """Return those of the sessions that attend, or attended, a room."""
         sessions = self._sessions
@@ -108,6 +116,7 @@ class Roster:
     def forget(self, session: AttendingSession, room: str) -> None:
         """Take note that a session is not in a room that may have listed it."""
         session.rooms.pop(room, None)
+        self._presence.stop_entering(room, session.sid)
         self.doubt()
 
     def end(self, session: AttendingSession) -> None:
@@ -167,16 +176,19 @@ class Roster:
         except ReplyError:
             _logger.exception("A session cannot be taken off the list of room %s", room)
 
-    async def relist(self) -> None:
+    async def relist(self, is_due: Callable[[str], bool] = lambda _room: True) -> None:
         """List all of this node's sessions again, and see to it that no others are.
 
         Others may have cleared the lists, or Redis may have gone back to older ones.
+
+        Args:
+            is_due: Tells of a room whether its list is among them.
 
         Raises:
             UnavailableError, OutcomeUnknownError: Redis is away; ask again.
         """
         self.doubt()
-        self._turns = self._places()
+        self._turns = self._places(is_due)
         while await self._list_some():
             pass
 
@@ -193,11 +205,13 @@ class Roster:
             return False
         return True
 
-    def _places(self) -> Iterator[tuple[AttendingSession, str]]:
+    def _places(
+        self, is_due: Callable[[str], bool] = lambda _room: True
+    ) -> Iterator[tuple[AttendingSession, str]]:
         """Yield each session with each room that it is in when its turn comes."""
         for session in list(self._sessions.values()):
             for room in list(session.rooms):
-                if room in session.rooms:
+                if room in session.rooms and is_due(room):
                     yield session, room
 
     def _list(

@@ -38,25 +38,65 @@ async def check_redis(
     try:
         await connection.connect()
         heed_cancellation()
-        version = _check_version(shown, await _info(connection, "server"))
-        _check_eviction(shown, await _info(connection, "memory"))
-        if durability == FSYNC:
-            await _check_fsync(shown, connection, version)
+        about = await check_server(connection, shown, durability)
         # Of an answer that was being read.
         heed_cancellation()
-    except NoPermissionError as error:
-        raise StartError(
-            f"Redis at {shown} does not let this user do what is needed: {error}"
-        ) from error
-    except (RedisError, OSError, TimeoutError) as error:
-        # redis-py may wrap a refused login into its error of the connection.
-        if isinstance(error, AuthenticationError) or isinstance(
-            error.__cause__, AuthenticationError
-        ):
-            raise StartError(f"Redis at {shown} refuses the login: {error}") from error
-        raise StartError(f"Redis at {shown} cannot be reached: {error}") from error
+    except REFUSALS as error:
+        raise reason_of(error, shown) from error
     finally:
         await connection.disconnect(nowait=True)
+    if about.get("cluster_enabled") == "1":
+        raise StartError(
+            f"Redis at {shown} is part of a cluster: set CHATROOM_REDIS_URL to"
+            f" {_cluster_url(shown)}."
+        )
+
+
+# What stands in the way of a check, or of a connection.
+REFUSALS = (RedisError, OSError, TimeoutError)
+
+
+async def check_server(
+    connection: AbstractConnection, shown: str, durability: str
+) -> dict[str, str]:
+    """Return what a connected server says of clusters, if it can hold rooms.
+
+    Args:
+        connection: To the server.
+        shown: What it is called in texts.
+        durability: The level that it must reach.
+
+    Raises:
+        StartError: It does not fit.
+        RedisError, OSError, TimeoutError: :data:`REFUSALS`, see :func:`reason_of`.
+    """
+    version = _check_version(shown, await _info(connection, "server"))
+    _check_eviction(shown, await _info(connection, "memory"))
+    if durability == FSYNC:
+        await _check_fsync(shown, connection, version)
+    return await _info(connection, "cluster")
+
+
+def reason_of(error: Exception, shown: str) -> StartError:
+    """Return in plain words why a server cannot be asked."""
+    if isinstance(error, NoPermissionError):
+        return StartError(
+            f"Redis at {shown} does not let this user do what is needed: {error}"
+        )
+    # redis-py may wrap a refused login into its error of the connection.
+    if isinstance(error, AuthenticationError) or isinstance(
+        error.__cause__, AuthenticationError
+    ):
+        return StartError(f"Redis at {shown} refuses the login: {error}")
+    return StartError(f"Redis at {shown} cannot be reached: {error}")
+
+
+def _cluster_url(shown: str) -> str:
+    """Return the address of the same server as a cluster's, without a database."""
+    scheme, _, rest = shown.partition("://")
+    place, question, options = rest.partition("?")
+    secure = "rediss" if scheme.startswith("rediss") else "redis"
+    return f"{secure}+cluster://{place.partition('/')[0]}{question}{options}"
 
 
 async def _info(connection: AbstractConnection, section: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ and scripts that Redis has forgotten.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 from realtime.redis.channels import database_of, wire_name
@@ -24,7 +24,7 @@ from realtime.redis.connection import (
 from realtime.redis.reconnect import Reconnector
 from realtime.redis.script import Script
 from realtime.redis.url import ConnectionFactory
-from realtime.tasks import end_task
+from realtime.tasks import end_task, gather_started
 
 _logger = logging.getLogger(__name__)
 
@@ -71,8 +71,10 @@ class RedisClient:
         database: Number of the database that is selected.
     """
 
-    # SPUBLISH, once there is a client for Redis Cluster.
+    # What publishes, as scripts are told; a cluster's is SPUBLISH.
     publish_command = "PUBLISH"
+    # Whether there are several shards, so that only calls of one key have an order.
+    is_cluster = False
 
     def __init__(
         self,
@@ -96,8 +98,7 @@ class RedisClient:
         self._flush_planned = False
         self._running: asyncio.Task[None] | None = None
         self._closed = False
-        # Those that the log does not tell of yet, and when it may.
-        self._refusals, self._refusals_due = 0, 0.0
+        self._refusals = Refusals()
         # Number of the connection: what was answered under another number was answered,
         # perhaps, by another server.
         self.generation = 0
@@ -128,6 +129,14 @@ class RedisClient:
             return True
         sent_at = self._in_flight[0].deadline - self._timeout_seconds
         return asyncio.get_running_loop().time() - sent_at < SLOW_SECONDS
+
+    def shards(self) -> dict[str, bool]:
+        """Return which shards of a cluster serve, by their address; none: it is none."""
+        return {}
+
+    def generation_of(self, _key: str) -> int:
+        """Return the number of the connection that a key is reached by."""
+        return self.generation
 
     async def run(self) -> None:
         """Keep a connection until cancelled; calls then fail as after a cut."""
@@ -180,6 +189,44 @@ class RedisClient:
         return self._enqueue(
             pack("EVALSHA", script.digest, *arguments), True, script, arguments
         )
+
+    async def run_script_at(
+        self, script: Script, keys: Sequence[str], args: Sequence[Argument]
+    ) -> tuple[Any, Any]:
+        """Run a script; return its reply, and what else is carried out there.
+
+        That is a :class:`~realtime.redis.durability.Carrier`.
+        """
+        return await self.run_script(script, keys, args), self
+
+    def key_here(self, name: str) -> str:
+        """Return a key with this in its name at the server: the name."""
+        return name
+
+    async def in_turn(self, *begin: Callable[[], Awaitable[Any]]) -> list[Any]:
+        """Make calls of several keys, each carried out after the ones before it.
+
+        Args:
+            begin: Each makes one, and returns its answer to come.
+        """
+        return await gather_started(*(each() for each in begin))
+
+    async def scan(self, match: str, count: int) -> AsyncIterator[bytes]:
+        """Yield the keys that match; some perhaps twice.
+
+        Args:
+            match: A pattern of Redis.
+            count: How many keys are looked at in one go.
+        """
+        cursor = b"0"
+        while True:
+            cursor, found = await self.call(
+                "SCAN", cursor, "MATCH", match, "COUNT", count
+            )
+            for key in found:
+                yield key
+            if cursor == b"0":
+                return
 
     def _enqueue(
         self,
@@ -302,18 +349,9 @@ class RedisClient:
                 "Redis cannot take this at the moment.",
                 retry_after_ms=REFUSED_RETRY_MS,
             )
-            self._log_refusal(reply)
+            self._refusals.note(reply)
         else:
             call.reject(reply)
-
-    def _log_refusal(self, reply: ReplyError) -> None:
-        self._refusals += 1
-        now = asyncio.get_running_loop().time()
-        if now >= self._refusals_due:
-            _logger.error(
-                "Redis refuses commands (%d times): %s", self._refusals, reply
-            )
-            self._refusals, self._refusals_due = 0, now + REFUSALS_SECONDS
 
     def _recover_calls(self) -> None:
         """After a cut: what may be sent again waits for the next connection."""
@@ -336,3 +374,19 @@ class RedisClient:
         self._unloaded.clear()
         self._in_flight.clear()
         self._waiting.clear()
+
+
+class Refusals:
+    """Tells the log of refused commands, and not of each one."""
+
+    def __init__(self) -> None:
+        # Those that were not told of yet, and when they may be.
+        self._count, self._due = 0, 0.0
+
+    def note(self, reply: ReplyError) -> None:
+        """Take note of one."""
+        self._count += 1
+        now = asyncio.get_running_loop().time()
+        if now >= self._due:
+            _logger.error("Redis refuses commands (%d times): %s", self._count, reply)
+            self._count, self._due = 0, now + REFUSALS_SECONDS

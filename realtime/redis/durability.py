@@ -8,14 +8,13 @@ confirmation covers all that were answered before it was asked for (group commit
 
 import asyncio
 import re
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Awaitable, Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
 from realtime.errors import ChatError, OutcomeUnknownError
 from realtime.redis.client import RedisClient
 from realtime.redis.connection import Argument, ReplyError
 from realtime.redis.script import Script
-from realtime.redis.url import ConnectionFactory
 from realtime.tasks import gather_started
 
 # Written before each confirmation: WAIT and WAITAOF speak of the last write of their
@@ -60,6 +59,18 @@ def parse_level(text: str) -> Level:
     return Level(text, int(match[1] or 0))
 
 
+class Carrier(Protocol):
+    """The connection to one server."""
+
+    generation: int
+
+    def call(self, *command: Argument, resend: bool = ...) -> Awaitable[Any]:
+        """Carry out a command at that server."""
+
+    def key_here(self, name: str) -> str:
+        """Return a key with this in its name that the server has."""
+
+
 class _Write(NamedTuple):
     """A write that waits, and the connection that it was carried out on."""
 
@@ -73,36 +84,30 @@ class Durability:
     The write and its confirmation must be of one connection. After a failover another
     one may lead to another server, which would confirm what it never had.
 
+    In a cluster each shard confirms its own writes, beside the others.
+
     Args:
-        factory: Makes the connection: one of its own, because the wait blocks it.
-        level: What is waited for; there is no connection for :data:`MEMORY`.
+        client: A client of its own, because the wait blocks its connections; its
+            deadline is :data:`WRITE_SHARE` of the one below, for a write may wait for
+            the confirmation of those before. It is run by :meth:`run`.
+        level: What is waited for; nothing is run for :data:`MEMORY`.
         timeout_seconds: Deadline of one confirmation.
-        scripts: Loaded over each connection before anything else is sent.
     """
 
     def __init__(
-        self,
-        factory: ConnectionFactory,
-        *,
-        level: Level,
-        timeout_seconds: float,
-        scripts: Sequence[Script],
+        self, client: RedisClient, *, level: Level, timeout_seconds: float
     ) -> None:
         self.level = level
         self._timeout_seconds = timeout_seconds
-        # More time: a write may wait for the confirmation of those before.
-        self._client = RedisClient(
-            factory,
-            timeout_seconds=WRITE_SHARE * timeout_seconds,
-            limit_calls=CALLS_LIMIT,
-            scripts=scripts,
-        )
-        self._waiting: list[_Write] = []
-        self._wake = asyncio.Event()
+        self._client = client
+        self._waiting: dict[Carrier, list[_Write]] = {}
+        # Those whose writes are being confirmed.
+        self._confirming: dict[Carrier, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
 
     def __len__(self) -> int:
         """Return how many writes wait until they are safe."""
-        return len(self._waiting)
+        return sum(map(len, self._waiting.values()))
 
     @property
     def publish_command(self) -> str:
@@ -126,16 +131,23 @@ class Durability:
         try:
             # Each step has a deadline of its own; together they must not add up.
             async with asyncio.timeout(TOTAL_SHARE * self._timeout_seconds):
-                reply = await self._client.run_script(script, keys, args)
-                await self._confirmed(self._client.generation)
+                reply, carrier = await self._client.run_script_at(script, keys, args)
+                await self._confirmed(carrier)
         except TimeoutError:
             raise OutcomeUnknownError("Redis did not confirm in time.") from None
         return reply
 
-    def _confirmed(self, generation: int) -> asyncio.Future[None]:
+    def _confirmed(self, carrier: Carrier) -> asyncio.Future[None]:
         safe: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Write(generation, safe))
-        self._wake.set()
+        write = _Write(carrier.generation, safe)
+        if self._group is None:
+            _settle([write], OutcomeUnknownError("This node is shutting down."))
+            return safe
+        self._waiting.setdefault(carrier, []).append(write)
+        if carrier not in self._confirming:
+            self._confirming[carrier] = self._group.create_task(
+                self._confirm_all(carrier), name="durability-confirming"
+            )
         return safe
 
     async def run(self) -> None:
@@ -143,44 +155,51 @@ class Durability:
         if self.level == MEMORY:
             return
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._client.run(), name="durability-client")
-                tasks.create_task(self._confirm_all(), name="durability-confirming")
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                group.create_task(self._client.run(), name="durability-client")
         finally:
-            _settle(self._waiting, OutcomeUnknownError("This node is shutting down."))
+            self._group = None
+            for waiting in self._waiting.values():
+                _settle(waiting, OutcomeUnknownError("This node is shutting down."))
+            self._waiting.clear()
 
-    async def _confirm_all(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            together, self._waiting = self._waiting, []
-            generation = self._client.generation
-            try:
-                error = await self._ask()
-            except asyncio.CancelledError:
-                _settle(together, OutcomeUnknownError("This node is shutting down."))
-                raise
-            if self._client.generation != generation:
-                error = OutcomeUnknownError("The connection to Redis was cut.")
-            same = [each for each in together if each.generation == generation]
-            _settle(same, error)
-            _settle(together, OutcomeUnknownError("The connection to Redis was cut."))
+    async def _confirm_all(self, carrier: Carrier) -> None:
+        """Confirm what was carried out at a server until nothing waits any more."""
+        try:
+            while together := self._waiting.pop(carrier, None):
+                await self._confirm(carrier, together)
+        finally:
+            del self._confirming[carrier]
 
-    async def _ask(self) -> ChatError | None:
+    async def _confirm(self, carrier: Carrier, together: list[_Write]) -> None:
+        generation = carrier.generation
+        try:
+            error = await self._ask(carrier)
+        except asyncio.CancelledError:
+            _settle(together, OutcomeUnknownError("This node is shutting down."))
+            raise
+        if carrier.generation != generation:
+            error = OutcomeUnknownError("The connection to Redis was cut.")
+        same = [each for each in together if each.generation == generation]
+        _settle(same, error)
+        _settle(together, OutcomeUnknownError("The connection to Redis was cut."))
+
+    async def _ask(self, carrier: Carrier) -> ChatError | None:
         """Return what stands in the way of durability, None when it is reached."""
         level = self.level
         timeout_ms = int(self._timeout_seconds * 1000)
-        marked = self._client.call("INCR", MARK, resend=False)
+        marked = carrier.call("INCR", carrier.key_here(MARK), resend=False)
         if level.replicas:
-            waited = self._client.call("WAIT", level.replicas, timeout_ms, resend=False)
+            waited = carrier.call("WAIT", level.replicas, timeout_ms, resend=False)
         else:
-            waited = self._client.call("WAITAOF", 1, 0, timeout_ms, resend=False)
+            waited = carrier.call("WAITAOF", 1, 0, timeout_ms, resend=False)
         try:
             _, reached = await gather_started(marked, waited)
         except ReplyError as error:
             if level.replicas or not str(error).startswith(UNKNOWN_COMMAND):
                 return OutcomeUnknownError(f"Redis cannot confirm writes: {error}")
-            return await self._ask_old_redis()
+            return await self._ask_old_redis(carrier)
         except ChatError:
             return OutcomeUnknownError("Redis did not confirm the write in time.")
         count = reached if level.replicas else reached[0]
@@ -188,10 +207,10 @@ class Durability:
             return None
         return OutcomeUnknownError(f"The write is not yet safe: {level.name}.")
 
-    async def _ask_old_redis(self) -> ChatError | None:
+    async def _ask_old_redis(self, carrier: Carrier) -> ChatError | None:
         """Without WAITAOF the only proof is that each write is synced at once."""
         try:
-            said = await self._client.call("CONFIG", "GET", "appendfsync")
+            said = await carrier.call("CONFIG", "GET", "appendfsync")
         except (ChatError, ReplyError) as error:
             return OutcomeUnknownError(f"Redis cannot confirm writes: {error}")
         if said[1:] == [b"always"]:

@@ -8,7 +8,7 @@ once reads the log in between.
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Hashable, Iterable
 from typing import Any, Protocol
 
 from realtime.errors import UnavailableError
@@ -41,12 +41,12 @@ class Listener(Protocol):
         """Take a batch."""
         ...
 
-    def lost(self) -> None:
-        """The connection ended; publications may be missed from now on."""
+    def lost(self, channels: Collection[str] | None = None) -> None:
+        """Publications of these channels may be missed from now on; None: of all."""
         ...
 
-    def ready(self) -> None:
-        """Every channel is subscribed (again)."""
+    def ready(self, channels: Collection[str] | None = None) -> None:
+        """These channels are subscribed again; None: every channel is."""
         ...
 
 
@@ -91,6 +91,18 @@ class Subscriber:
     def ready(self) -> bool:
         """Whether all channels are subscribed and Redis was heard in time."""
         return self._ready
+
+    def is_heard(self, _channel: str) -> bool:
+        """Whether all that is published on a subscribed channel arrives now."""
+        return self._ready
+
+    def wire_of(self, _channel: str) -> Hashable:
+        """Return by which connection a channel is heard."""
+        return None
+
+    def shards(self) -> dict[str, bool]:
+        """Return which shards of a cluster are heard; none: it is none."""
+        return {}
 
     def held(self) -> dict[str, int]:
         """Return what is kept of channels, counted by kind."""
@@ -157,8 +169,13 @@ class Subscriber:
             name = wire_name(channel, self._database)
             self._connection.write(pack("UNSUBSCRIBE", name))
 
-    def reconnect(self, because: str) -> None:
-        """Make the connection anew: it lives, but what it brings is not enough."""
+    def reconnect(self, because: str, _wire: Hashable = None) -> None:
+        """Make the connection anew: it lives, but what it brings is not enough.
+
+        Args:
+            because: Why, for the log.
+            _wire: Which one of several, as :meth:`wire_of` names it.
+        """
         if self._connection is not None:
             self._connection.abort(because)
 
@@ -193,8 +210,11 @@ class Subscriber:
         """Take what Redis has sent, decoded and in its order."""
         self._heard_at = asyncio.get_running_loop().time()
         batch = [found for reply in replies if (found := self._sort(reply))]
-        if not batch:
-            return
+        if batch:
+            self._collect(batch)
+
+    def _collect(self, batch: Batch) -> None:
+        """Have publications handed over, with those that wait for that."""
         if not self._batch:
             # In the next turn: what wakes up in this one answers its client first, and
             # the answer can share the write with what the client is to hear.
@@ -210,8 +230,11 @@ class Subscriber:
             # A defect of whoever takes the batches must not make the node deaf, and
             # what it did not take is found once the channels are subscribed again.
             _logger.exception("Redis Pub/Sub: a batch could not be taken")
-            if self._connection is not None:
-                self._connection.abort("a batch could not be taken")
+            self._give_up("a batch could not be taken")
+
+    def _give_up(self, because: str) -> None:
+        """Make all connections anew."""
+        self.reconnect(because)
 
     def _sort(self, reply: Any) -> tuple[bytes, bytes] | None:
         if isinstance(reply, Exception):

@@ -5,22 +5,26 @@ happens on it afterwards is ours, in :mod:`realtime.redis.connection`.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from realtime.redis.sentinel import Primary, Sentinels
 
 ConnectionFactory = Callable[[], AbstractConnection]
 
+DEFAULT_PORT = 6379
 DEFAULT_SENTINEL_PORT = 26379
 SENTINEL_SCHEMES = frozenset({"sentinel", "redis+sentinel", "rediss+sentinel"})
-TLS_SCHEMES = frozenset({"rediss", "rediss+sentinel"})
+CLUSTER_SCHEMES = frozenset({"redis+cluster", "rediss+cluster"})
+TLS_SCHEMES = frozenset({"rediss", "rediss+sentinel", "rediss+cluster"})
 # What may stand behind the question mark.
 LOGIN_OPTIONS = frozenset({"username", "password", "db"})
 TLS_FILES = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
@@ -28,6 +32,7 @@ TLS_OPTIONS = TLS_FILES | {
     *("ssl_ca_path", "ssl_password", "ssl_cert_reqs", "ssl_check_hostname"),
 }
 SENTINEL_OPTIONS = frozenset({"sentinel_username", "sentinel_password", "sentinel_tls"})
+CLUSTER_OPTIONS = frozenset({"address_map"})
 BOOLEANS = {"true": True, "false": False}
 PLAIN_SCHEMES = frozenset({"redis", "rediss", "unix"})
 ENCODED = "in a password, / ? # [ ] and % must be percent-encoded (/ is %2F, # is %23)"
@@ -50,15 +55,10 @@ def connection_factory(url: str, *, timeout_seconds: float) -> ConnectionFactory
         ValueError: when the URL cannot be used; the text does not repeat it, because
             it may hold a password.
     """
-    common: dict[str, Any] = {
-        "socket_timeout": timeout_seconds,
-        "socket_connect_timeout": timeout_seconds,
-        "socket_keepalive": True,
-        "protocol": 2,
-    }
+    common = _common(timeout_seconds)
     scheme = url.partition("://")[0] if "://" in url else ""
     if scheme not in PLAIN_SCHEMES | SENTINEL_SCHEMES:
-        known = ", ".join(sorted(PLAIN_SCHEMES | SENTINEL_SCHEMES))
+        known = ", ".join(sorted(PLAIN_SCHEMES | SENTINEL_SCHEMES | CLUSTER_SCHEMES))
         raise ValueError(f"scheme {scheme!r} is none of {known}")
     options = _options(url, scheme)
     if scheme in SENTINEL_SCHEMES:
@@ -69,6 +69,88 @@ def connection_factory(url: str, *, timeout_seconds: float) -> ConnectionFactory
         _check_place(url)
     pool = ConnectionPool.from_url(url.partition("?")[0], **common, **options)
     return pool.make_connection
+
+
+def _common(timeout_seconds: float) -> dict[str, Any]:
+    return {
+        "socket_timeout": timeout_seconds,
+        "socket_connect_timeout": timeout_seconds,
+        "socket_keepalive": True,
+        "protocol": 2,
+    }
+
+
+class ClusterUrl(NamedTuple):
+    """Where a cluster is.
+
+    Attributes:
+        seeds: Some of its nodes, by which the others are found.
+        address_map: What a node announces to where it is reached, if not there.
+        connection: Makes an unconnected connection to a host and port.
+    """
+
+    seeds: tuple[tuple[str, int], ...]
+    address_map: Mapping[tuple[str, int], tuple[str, int]]
+    connection: Callable[[str, int], AbstractConnection]
+
+
+def check_url(url: str) -> None:
+    """Return if an address can be used.
+
+    Raises:
+        ValueError: as :func:`connection_factory` and :func:`parse_cluster_url` do.
+    """
+    if is_cluster_url(url):
+        parse_cluster_url(url, timeout_seconds=1.0)
+    else:
+        connection_factory(url, timeout_seconds=1.0)
+
+
+def is_cluster_url(url: str) -> bool:
+    """Tell whether an address is that of a cluster."""
+    return url.partition("://")[0] in CLUSTER_SCHEMES
+
+
+def parse_cluster_url(url: str, *, timeout_seconds: float) -> ClusterUrl:
+    """Return what ``redis+cluster://[user:password@]host:port,host:port`` names.
+
+    ``rediss+cluster://`` is the same with TLS. Behind a NAT,
+    ``?address_map=10.0.0.1:6379/redis.example:7001,...`` says how nodes are reached that
+    announce other addresses.
+
+    Args:
+        url: The address.
+        timeout_seconds: Deadline of the connect and of each step of the handshake.
+
+    Raises:
+        ValueError: when the URL cannot be used; the text does not repeat it.
+    """
+    options = _options(url, url.partition("://")[0])
+    found = CLUSTER_URL.fullmatch(url)
+    if found is None:
+        raise ValueError(
+            "a cluster's URL is redis+cluster://host:port,host:port, without the"
+            f" number of a database; {ENCODED}"
+        )
+    if options.pop("db", 0):
+        raise ValueError("a cluster has database 0 alone")
+    mapped: dict[tuple[str, int], tuple[str, int]] = {}
+    for pair in filter(None, options.pop("address_map", "").split(",")):
+        announced, _, reached = pair.partition("/")
+        mapped[_hosts(announced, DEFAULT_PORT)[0]] = _hosts(reached, DEFAULT_PORT)[0]
+    # The caller knows other nodes to try, and when.
+    common = {**_common(timeout_seconds), "retry": Retry(NoBackoff(), 0), **options}
+    user, _, password = (found["login"] or "").partition(":")
+    for name, given in (("username", user), ("password", password)):
+        if given:
+            common[name] = unquote(given)
+    kind = SSLConnection if url.startswith("rediss") else Connection
+
+    def connection(host: str, port: int) -> AbstractConnection:
+        return kind(host=host, port=port, **common)
+
+    seeds = tuple(_hosts(found["hosts"], DEFAULT_PORT))
+    return ClusterUrl(seeds, mapped, connection)
 
 
 def mask_url(url: str) -> str:
@@ -110,6 +192,8 @@ def _options(url: str, scheme: str) -> dict[str, Any]:
         known |= TLS_OPTIONS
     if scheme in SENTINEL_SCHEMES:
         known = (known - {"db"}) | SENTINEL_OPTIONS
+    if scheme in CLUSTER_SCHEMES:
+        known |= CLUSTER_OPTIONS
     query = url.partition("?")[2]
     if "@" in query:
         # The question mark stands in a password.
@@ -165,7 +249,7 @@ def _sentinel_factory(
         if value:
             primary[name] = value
     sentinels = Sentinels(
-        _sentinel_hosts(found["hosts"]),
+        _hosts(found["hosts"], DEFAULT_SENTINEL_PORT),
         unquote(found["service"]),
         # One step of three; the others are the connection to the primary.
         timeout_seconds=common["socket_timeout"] / 3,
@@ -182,7 +266,10 @@ SENTINEL_URL = re.compile(
     r"[a-z+]+://(?:(?P<login>[^/?#@]*)@)?(?P<hosts>[^/?#@]+)"
     r"/(?P<db>[0-9]+)/(?P<service>[^/?#]+)/?(?:\?[^#]*)?"
 )
-SENTINEL_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:\s]+))(?::([0-9]{1,5}))?")
+CLUSTER_URL = re.compile(
+    r"[a-z+]+://(?:(?P<login>[^/?#@]*)@)?(?P<hosts>[^/?#@]+)/?(?:0/?)?(?:\?[^#]*)?"
+)
+HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:\s]+))(?::([0-9]{1,5}))?")
 
 
 class PrimaryConnection(Connection):
@@ -211,14 +298,14 @@ class _SecurePrimaryConnection(PrimaryConnection, SSLConnection):
     """The same with TLS to the primary."""
 
 
-def _sentinel_hosts(text: str) -> list[tuple[str, int]]:
+def _hosts(text: str, default_port: int) -> list[tuple[str, int]]:
     hosts = []
     for address in text.split(","):
-        found = SENTINEL_HOST.fullmatch(address)
-        if found is None or not 0 < int(found[3] or DEFAULT_SENTINEL_PORT) <= 65_535:
+        found = HOST.fullmatch(address)
+        if found is None or not 0 < int(found[3] or default_port) <= 65_535:
             raise ValueError(
-                "a Sentinel URL lists host:port,host:port; an IPv6 address is in"
-                " brackets: [::1]:26379"
+                "addresses are listed as host:port,host:port; an IPv6 address is in"
+                f" brackets: [::1]:{default_port}"
             )
-        hosts.append((found[1] or found[2], int(found[3] or DEFAULT_SENTINEL_PORT)))
+        hosts.append((found[1] or found[2], int(found[3] or default_port)))
     return hosts

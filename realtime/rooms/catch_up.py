@@ -70,7 +70,6 @@ class CatchUp:
         self._subscriber = subscriber
         self._reading: dict[str, asyncio.Task[None]] = {}
         self._opening: dict[str, asyncio.Future[None]] = {}
-        self._losses = 0
         self._slots = asyncio.Semaphore(CATCH_UP_ROOMS)
         self._sink: Sink | None = None
 
@@ -126,10 +125,6 @@ class CatchUp:
             reading.cancel()
         if opening := self._opening.pop(channel, None):
             opening.cancel()
-
-    def lost(self) -> None:
-        """Take note that publications may be missed from now on."""
-        self._losses += 1
 
     def _backlog(self, channel: str) -> int:
         return 0 if self._sink is None else self._sink.backlog(channel)
@@ -194,7 +189,8 @@ class CatchUp:
                 await asyncio.sleep(RETRY_SECONDS)
 
     def _may_read(self, channel: str) -> bool:
-        return self._subscriber.ready and self._backlog(channel) <= BACKLOG_JOBS // 2
+        is_heard = self._subscriber.is_heard(channel)
+        return is_heard and self._backlog(channel) <= BACKLOG_JOBS // 2
 
     def _slot(self, channel: str) -> AbstractAsyncContextManager[None]:
         """Return what holds the rooms back that nobody waits to enter."""
@@ -202,7 +198,7 @@ class CatchUp:
 
     async def _read_page(self, channel: str, feed: RoomFeed) -> bool:
         """Deliver a page of the log; true if nothing published is missing then."""
-        losses = self._losses
+        losses = feed.losses
         # Stored and published are one step: what was seen before this request is in
         # the log that it reads. Only what is seen meanwhile may be ahead.
         feed.highest_seen = 0
@@ -218,7 +214,7 @@ class CatchUp:
         if page.events:
             self._deliver(channel, page.events)
         up_to_date = feed.position.offset >= max(page.top.offset, feed.highest_seen)
-        return up_to_date and losses == self._losses
+        return up_to_date and losses == feed.losses
 
     def _deliver(self, channel: str, events: list[bytes]) -> None:
         if self._sink is not None:

@@ -62,6 +62,7 @@ class RoomFeed:
         highest_seen: Highest offset that arrived since a reader last set it to 0.
         holds: Reasons to keep the channel subscribed.
         notices_missed: Whether events that are not of the log may have been missed.
+        losses: How often publications may have been missed.
     """
 
     __slots__ = (
@@ -69,6 +70,7 @@ class RoomFeed:
         "highest_seen",
         "holds",
         "live",
+        "losses",
         "notices_missed",
         "position",
         "recent",
@@ -82,12 +84,19 @@ class RoomFeed:
         self.highest_seen = 0
         self.holds = 0
         self.notices_missed = False
+        self.losses = 0
         self.recent = RecentEvents(memory or RecentMemory())
         self._entries: set[Entry] = set()
 
     def held(self) -> tuple[int, int, int]:
         """Return how many recent events it keeps, their bytes, and its entries."""
         return len(self.recent), self.recent.size, len(self._entries)
+
+    def lost(self) -> None:
+        """Take note that publications may be missed from now on."""
+        self.live = False
+        self.notices_missed = True
+        self.losses += 1
 
     def judge(self, position: Position) -> Verdict:
         """Say what an event that arrived by publication means."""

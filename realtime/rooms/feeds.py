@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import ItemsView
+from collections.abc import Collection, ItemsView
 
 from realtime.errors import UnavailableError
 from realtime.redis.pubsub import Subscriber
@@ -173,15 +173,23 @@ class RoomFeeds:
         self._catch_up.begin(channel, feed)
         return False
 
-    def lost(self) -> None:
-        """Take note that publications may be missed from now on."""
-        self._catch_up.lost()
-        for feed in self._feeds.values():
-            feed.live = False
-            feed.notices_missed = True
+    def lost(self, channels: Collection[str] | None = None) -> None:
+        """Take note that publications may be missed from now on.
 
-    def ready(self) -> None:
-        """Catch all rooms up: every channel is subscribed again."""
-        for channel, feed in self._feeds.items():
+        Args:
+            channels: Of these channels; None: of all.
+        """
+        for _, feed in self._of(channels):
+            feed.lost()
+
+    def ready(self, channels: Collection[str] | None = None) -> None:
+        """Catch rooms up: these channels, or all of them, are subscribed again."""
+        for channel, feed in self._of(channels):
             if self._catch_up.opened(channel) is None:
                 self._catch_up.begin(channel, feed)
+
+    def _of(self, channels: Collection[str] | None) -> list[tuple[str, RoomFeed]]:
+        feeds = self._feeds
+        if channels is None:
+            return [*feeds.items()]
+        return [(each, feeds[each]) for each in channels if each in feeds]

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import islice
 from typing import Any, Final
 
@@ -263,13 +263,13 @@ class Personal:
         if self._feeds.receive(channel, event, fits=True):
             self.deliver(channel, [event])
 
-    def lost(self) -> None:
-        """Take note that publications may be missed from now on."""
-        self._feeds.lost()
+    def lost(self, channels: Collection[str] | None = None) -> None:
+        """Take note that publications of channels, or all, may be missed from now on."""
+        self._feeds.lost(channels)
 
-    def ready(self) -> None:
-        """Catch all logs up: every channel is subscribed again."""
-        self._feeds.ready()
+    def ready(self, channels: Collection[str] | None = None) -> None:
+        """Catch logs up: their channels, or all, are subscribed again."""
+        self._feeds.ready(channels)
 
     def deliver(self, channel: str, encoded: list[bytes]) -> None:
         """Write encoded event arrays to a user's sessions, without suspending."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Hashable
 from itertools import islice
 
 from realtime.errors import ChatError
@@ -47,31 +48,33 @@ class PositionCheck:
 
     async def run(self) -> None:
         """Look until cancelled."""
-        deaf_rounds = 0
+        deaf_rounds: dict[Hashable, int] = {}
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             missed = await self._compare(self._next_feeds())
-            deaf_rounds = deaf_rounds + 1 if missed else 0
-            if deaf_rounds >= DEAF_ROUNDS:
-                # Connected, perhaps to a former primary, and hearing nothing.
-                self._subscriber.reconnect("publications do not arrive")
-                deaf_rounds = 0
+            deaf_rounds = {wire: deaf_rounds.get(wire, 0) + 1 for wire in missed}
+            for wire in [*deaf_rounds]:
+                if deaf_rounds[wire] >= DEAF_ROUNDS:
+                    # Connected, perhaps to a former primary, and hearing nothing.
+                    self._subscriber.reconnect("publications do not arrive", wire)
+                    del deaf_rounds[wire]
 
-    async def _compare(self, feeds: list[tuple[str, RoomFeed]]) -> bool:
-        """Catch up the rooms that are behind; true if a publication was missed."""
+    async def _compare(self, feeds: list[tuple[str, RoomFeed]]) -> set[Hashable]:
+        """Catch up the rooms that are behind; return which connections missed some."""
         asked = [feed.position for _, feed in feeds]
         tops = await asyncio.gather(
             *(self._log.top(feed.room) for _, feed in feeds), return_exceptions=True
         )
         await asyncio.sleep(ARRIVAL_SECONDS)
-        missed = False
+        missed: set[Hashable] = set()
         for (channel, feed), before, top in zip(feeds, asked, tops, strict=True):
             if isinstance(top, ChatError):
                 continue
             if isinstance(top, BaseException):
                 _logger.error("Room %s cannot be compared", feed.room, exc_info=top)
             elif self._feeds.get(channel) is feed and not feed.is_up_to(top, before):
-                missed = missed or feed.live
+                if feed.live:
+                    missed.add(self._subscriber.wire_of(channel))
                 self._feeds.read_again(channel)
         return missed
 

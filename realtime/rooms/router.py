@@ -1,5 +1,7 @@
 """From Pub/Sub to this node's sessions: what was published, in one order."""
 
+from collections.abc import Collection
+
 from realtime.engineio.cork import Cork
 from realtime.redis.pubsub import Batch
 from realtime.rooms.catch_up import BACKLOG_JOBS
@@ -90,17 +92,17 @@ class Router:
             for channel, rest in together.items():
                 self.deliver(channel, rest)
 
-    def lost(self) -> None:
-        """Take note that publications may be missed from now on."""
-        self._feeds.lost()
-        self._personal.lost()
-        self._check.lost()
+    def lost(self, channels: Collection[str] | None = None) -> None:
+        """Take note that publications of channels, or all, may be missed from now on."""
+        self._feeds.lost(channels)
+        self._personal.lost(channels)
+        self._check.lost(channels)
 
-    def ready(self) -> None:
-        """Catch all rooms up: every channel is subscribed again."""
-        self._feeds.ready()
-        self._personal.ready()
-        self._check.ready()
+    def ready(self, channels: Collection[str] | None = None) -> None:
+        """Catch rooms up: their channels, or all, are subscribed again."""
+        self._feeds.ready(channels)
+        self._personal.ready(channels)
+        self._check.ready(channels)
 
     def deliver(self, channel: str, encoded: list[bytes]) -> None:
         """Write encoded event arrays to a room's sessions, without suspending.

@@ -1,6 +1,7 @@
 """Compares watched rooms with what passed, for what Pub/Sub does not tell."""
 
 import asyncio
+from collections.abc import Collection
 from itertools import islice
 from typing import Final
 
@@ -46,27 +47,44 @@ class WatchCheck:
         self._next = 0
         self._left_after_gap = 0
         self._is_heard = asyncio.Event()
+        # Channels of watched rooms that are not heard while others are, and those that
+        # are again and have not been looked at.
+        self._unheard: set[str] = set()
+        self._after_gap: set[str] = set()
 
-    def lost(self) -> None:
-        """Take note that publications may be missed from now on."""
-        self._is_heard.clear()
+    def lost(self, channels: Collection[str] | None = None) -> None:
+        """Take note that publications of channels, or all, may be missed from now on."""
+        if channels is None:
+            self._is_heard.clear()
+        else:
+            self._unheard.update(filter(self._watch.find, channels))
 
-    def ready(self) -> None:
-        """Compare all rooms, soon: publications are heard again."""
-        self._next, self._left_after_gap = 0, len(self._watch)
+    def ready(self, channels: Collection[str] | None = None) -> None:
+        """Compare these rooms, or all, soon: publications are heard again."""
+        if channels is None:
+            self._next, self._left_after_gap = 0, len(self._watch)
+        else:
+            self._unheard.difference_update(channels)
+            self._after_gap.update(filter(self._watch.find, channels))
         self._is_heard.set()
 
     @property
     def is_current(self) -> bool:
         """Whether what passes is heard, and no gap is left to look at."""
-        return self._is_heard.is_set() and not self._left_after_gap
+        left = self._left_after_gap or self._unheard or self._after_gap
+        return self._is_heard.is_set() and not left
 
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            after_gap = self._left_after_gap > 0
+            after_gap = self._left_after_gap > 0 or bool(self._after_gap)
             await asyncio.sleep(GAP_PAUSE_SECONDS if after_gap else CHECK_SECONDS)
             await self._is_heard.wait()
+            # Of rooms that nobody watches any more nothing is missed.
+            self._unheard = {*filter(self._watch.find, self._unheard)}
+            if self._after_gap:
+                await self._compare_gap()
+                continue
             rooms = self._next_rooms()
             if not rooms:
                 self._left_after_gap = 0
@@ -78,6 +96,17 @@ class WatchCheck:
                 self._next = max(0, self._next - CHECK_ROOMS)
                 continue
             self._left_after_gap = max(0, self._left_after_gap - len(rooms))
+
+    async def _compare_gap(self) -> None:
+        """Compare some of the rooms that were not heard while others were."""
+        channels = [*islice(self._after_gap, CHECK_ROOMS)]
+        rooms = [each for each in map(self._watch.find, channels) if each is not None]
+        try:
+            await self._compare(rooms, after_gap=True)
+        except ChatError:
+            await asyncio.sleep(CHECK_SECONDS)
+        else:
+            self._after_gap.difference_update(channels)
 
     async def _compare(self, rooms: list[WatchedRoom], *, after_gap: bool) -> None:
         by_id = {each.room: each for each in rooms}

@@ -13,7 +13,7 @@ from socketio import packet as socket_packet
 
 from realtime import json_codec
 from realtime.redis.client import RedisClient
-from realtime.redis.url import connection_factory
+from realtime.redis.site import RedisSite
 from realtime.socketio.fan_out import FanOut, Packet
 from realtime.socketio.remote import emission, emit_here
 from realtime.socketio.room_index import RoomIndex
@@ -55,7 +55,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
     Unlike the stock manager it raises when it cannot publish.
 
     Args:
-        url: Redis address, as :func:`realtime.redis.url.connection_factory` takes it.
+        url: Redis address, as :class:`realtime.redis.site.RedisSite` takes it.
         channel: The channel that all nodes share.
         write_only: Only emit, from a process without a server; use it as a context.
         redis: Commands' connection to share; without one the manager makes its own.
@@ -89,10 +89,8 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         self.json = json_codec
         self._own_redis: RedisClient | None = None
         if redis is None:
-            factory = connection_factory(url, timeout_seconds=timeout_seconds)
-            redis = self._own_redis = RedisClient(
-                factory, timeout_seconds=timeout_seconds, limit_calls=CALLS_LIMIT
-            )
+            site = RedisSite(url, timeout_seconds=timeout_seconds)
+            redis = self._own_redis = site.client(limit_calls=CALLS_LIMIT)
         self._redis = redis
         self._channels = channels
         self._namespace = namespace

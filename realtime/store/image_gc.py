@@ -95,16 +95,9 @@ async def delete_garbage(
 
 
 async def _showing(redis: RedisClient) -> AsyncIterator[_Shown]:
-    cursor = b"0"
-    while True:
-        cursor, rooms = await redis.call(
-            "SCAN", cursor, "MATCH", keys.messages("*"), "COUNT", SCANNED
-        )
-        for room in rooms:
-            async for each in _showing_of(redis, room):
-                yield each
-        if cursor == b"0":
-            return
+    async for room in redis.scan(keys.messages("*"), SCANNED):
+        async for each in _showing_of(redis, room):
+            yield each
 
 
 async def _showing_of(redis: RedisClient, messages: bytes) -> AsyncIterator[_Shown]:

@@ -39,6 +39,9 @@ REVOKED = "chatroom:revoked"
 # String: the secret that nodes without a configured one share.
 SHARED_SECRET = "chatroom:secret"  # noqa: S105 - the name of a key
 
+# String with a TTL: what the nodes publish with.
+PUBLISHING = "chatroom:publishing"
+
 # Hash: id of an endpoint of webhooks to what is known of it, JSON.
 HOOKS = "chatroom:hooks"
 

@@ -217,8 +217,9 @@ class Memberships:
             self._is_member(room, user),
         )
         if not all(agree):
-            claim, member = await gather_started(
-                self._list(room, user, is_paced=is_paced), self._is_member(room, user)
+            claim, member = await self._redis.in_turn(
+                lambda: self._list(room, user, is_paced=is_paced),
+                lambda: self._is_member(room, user),
             )
             if not (claim.listed and member):
                 if member:
@@ -283,9 +284,9 @@ class Memberships:
                 # Off the list for no moment: their settings would go with it.
                 await self._redis.call("SADD", keys.user_rooms(user), room)
                 return
-            _, back = await gather_started(
-                self._redis.call("SREM", keys.user_rooms(user), room),
-                self._is_member(room, user),
+            _, back = await self._redis.in_turn(
+                lambda: self._redis.call("SREM", keys.user_rooms(user), room),
+                lambda: self._is_member(room, user),
             )
             if back:
                 # Who becomes a member after this was looked up lists the room then.
