@@ -76,10 +76,15 @@ class FaultProxy:
 
     Args:
         connect: Opens a connection to the server, which may change its address.
+        admits: Tells, by the address of who connects, whether the line is there for
+            them; without it it is for everybody.
     """
 
-    def __init__(self, connect: Connect) -> None:
+    def __init__(
+        self, connect: Connect, *, admits: Callable[[str], bool] = bool
+    ) -> None:
         self._connect = connect
+        self._admits = admits
         self._line = Line()
         self._changed = asyncio.Event()
         self._pairs: set[_Pair] = set()
@@ -156,7 +161,10 @@ class FaultProxy:
         pair = _Pair(writer)
         self._pairs.add(pair)
         try:
-            await self._carry(reader, pair)
+            # Of a unix socket, which has no address, everybody is admitted.
+            host = (writer.get_extra_info("peername") or ("unix",))[0]
+            if self._admits(host):
+                await self._carry(reader, pair)
         except (OSError, TimeoutError):
             # The line is down; whoever connected sees it end.
             pass

@@ -46,8 +46,11 @@ class Valkey(ChildProcess):
 
     def start(self, *options: str) -> None:
         """Start on the data there is, with more options for this start only."""
-        command = valkey_command(self.folder, self.socket)
-        self.spawn([*command, *self._options, *options])
+        self.spawn([*self.command(), *options])
+
+    def command(self) -> list[str]:
+        """Return its command line, the program first."""
+        return [*valkey_command(self.folder, self.socket), *self._options]
 
     def is_serving(self) -> bool:
         """Tell whether it lives and its data is loaded."""
