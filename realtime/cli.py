@@ -358,7 +358,10 @@ def _verify(given: argparse.Namespace) -> None:
     # Here, because the other commands need none of it and answer sooner.
     from verify.cli import run
 
-    if not run(given, load_settings(os.environ), partial(print, flush=True)):
+    tell, progress = (
+        partial(print, file=file, flush=True) for file in (sys.stdout, sys.stderr)
+    )
+    if not run(given, load_settings(os.environ), tell, progress):
         raise SystemExit(BROKEN_EXIT)
 
 

@@ -22,20 +22,23 @@ from verify.runs import round_plans, stage
 DEFAULT_WEB_CLIENTS = 2
 
 
-def run(given: argparse.Namespace, settings: Settings, tell: Tell) -> bool:
+def run(
+    given: argparse.Namespace, settings: Settings, tell: Tell, progress: Tell
+) -> bool:
     """Carry out a run and tell of it; true if every promise was kept.
 
     Args:
         given: What :func:`verify.plan.add_arguments` defines.
         settings: Say how to sign tokens for ``--url``.
-        tell: Takes each line of progress, and the reports.
+        tell: Takes the reports.
+        progress: Takes each line of progress.
 
     Raises:
         StartError: The run could not begin.
     """
     plan = plan_of(given, settings)
     try:
-        return asyncio.run(_run(plan, tell))
+        return asyncio.run(_run(plan, tell, progress))
     except KeyboardInterrupt:
         proven = "what is in the report" if plan.rounds > 1 else "nothing"
         raise StartError(f"broken off; {proven} is proven") from None
@@ -49,10 +52,16 @@ def plan_of(given: argparse.Namespace, settings: Settings) -> Plan:
     """
     plan = given_plan(given)
     problems = {
-        "--sentinel and --durability are for nodes of the run's own.": plan.urls
-        and (plan.sentinel or plan.durability != "memory"),
-        "One Valkey has no replicas: replicas:N needs --sentinel.": not plan.sentinel
-        and plan.durability.startswith("replicas"),
+        "--sentinel, --cluster and --durability are for nodes of the run's own.": (
+            plan.urls and (plan.sentinel or plan.cluster or plan.durability != "memory")
+        ),
+        "It is either --sentinel or --cluster.": plan.sentinel and plan.cluster,
+        "One Valkey has no replicas: replicas:N needs --sentinel or --cluster.": (
+            not (plan.sentinel or plan.cluster)
+            and plan.durability.startswith("replicas")
+        ),
+        "A shard has one replica: --cluster goes with replicas:1 at most.": plan.cluster
+        and plan.durability == "replicas:2",
         "--redis and --ca are for nodes of your own: --url.": not plan.urls
         and (plan.redis_url or plan.ca),
         f"--ca: there is no file {plan.ca}.": plan.ca and not plan.ca.is_file(),
@@ -74,14 +83,14 @@ def plan_of(given: argparse.Namespace, settings: Settings) -> Plan:
     return plan
 
 
-async def _run(plan: Plan, tell: Tell) -> bool:
-    tell(f"seed {plan.seed}")
+async def _run(plan: Plan, tell: Tell, progress: Tell) -> bool:
+    progress(f"seed {plan.seed}")
     began = time.monotonic()
     reports: list[Report] = []
     plans = round_plans(plan)
 
     def tell_time(line: str) -> None:
-        tell(f"{time.monotonic() - began:6.1f} s  {line}")
+        progress(f"{time.monotonic() - began:6.1f} s  {line}")
 
     async with stage(plans[0], tell_time) as (_, run_round):
         for each in plans:

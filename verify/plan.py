@@ -132,6 +132,14 @@ class Plan:
         False,
         action="store_true",
     )
+    cluster: str | None = flag(
+        "start a Redis Cluster in place of one Valkey, three primaries with a replica"
+        " each, and strike its shards as well: of the bundled valkey, or of the"
+        " machine's redis (default, if the flag is given: valkey)",
+        nargs="?",
+        const="valkey",
+        choices=("valkey", "redis"),
+    )
     durability: str = flag(
         "memory, fsync or replicas:N of nodes started for the run",
         "memory",

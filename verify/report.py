@@ -6,10 +6,19 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+from verify.beside import Beside, beside
 from verify.checker import RULES
 from verify.faults.failovers import Failover
 from verify.faults.kinds import Ended
 from verify.history import Answered, Began, History, Outcome, Sent, Shown, Up, Violation
+
+# What a chat server is asked first, and the rules that answer it.
+ASKED_FIRST = {
+    "lost": ("acknowledged", "settled"),
+    "doubled": ("once",),
+    "out of order": ("contiguous", "sent order", "real time"),
+    "shown otherwise": ("shown",),
+}
 
 # Violations of one rule that the text tells of; the rest are in the JSON.
 SHOWN_VIOLATIONS = 3
@@ -62,6 +71,11 @@ class Report:
             "begun_anew": sum(bool(r.reload or r.refused_cursor) for r in anew),
         }
 
+    @cached_property
+    def beside(self) -> list[Beside]:
+        """How rooms of other shards fared while one was struck; of a cluster."""
+        return beside(self.histories, self.faults)
+
     def members(self) -> dict[str, Any]:
         """Return everything but the histories, to be encoded."""
         return {
@@ -74,25 +88,34 @@ class Report:
             "faults": Counter(fault.kind for fault in self.faults),
             "failovers": [asdict(each) for each in self.failovers],
             "violations": [asdict(each) for each in self.violations],
+            "beside": [asdict(each) for each in self.beside],
         }
 
     def to_text(self) -> str:
-        """Return what a person wants to know."""
+        """Return what a person wants to know, in the first line what was proven."""
         figures = self.figures
+        broken = Counter(each.rule for each in self.violations)
+        answers = {
+            what: sum(broken.pop(rule, 0) for rule in rules)
+            for what, rules in ASKED_FIRST.items()
+        }
+        told = ", ".join(f"{count} {what}" for what, count in answers.items())
         faults = Counter(fault.kind for fault in self.faults)
         struck = ", ".join(f"{count} {kind}" for kind, count in sorted(faults.items()))
         return "\n".join(
             [
+                f"{figures['messages']} messages acknowledged: {told},"
+                f" {broken.total()} other promises broken",
                 f"seed {self.seed}: {self.nodes} nodes, {len(self.histories)} clients,"
                 f" {self.seconds:g} s of faults",
-                f"{figures['messages']} messages acknowledged, {figures['others']}"
-                f" other operations; {figures['shown']} times shown,"
-                f" {figures['connects']} connects",
+                f"{figures['others']} other operations acknowledged; messages"
+                f" {figures['shown']} times shown; {figures['connects']} connects",
                 f"{figures['attempts']} attempts: {figures['refused']} refused,"
                 f" {figures['unanswered']} answers cut off, messages confirmed by"
                 " repeat",
                 f"{len(self.faults)} faults: {struck or 'none'};"
                 f" {len(self.failovers)} failovers",
+                *(each.to_text() for each in self.beside),
                 *self._verdict(),
             ]
         )

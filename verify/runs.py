@@ -69,6 +69,7 @@ async def stage(plan: Plan, tell: Tell) -> AsyncIterator[tuple[Site, RunRound]]:
                 nodes=plan.nodes,
                 command=plan.command,
                 sentinel=plan.sentinel,
+                cluster=plan.cluster,
                 durability=plan.durability,
             )
             site = await stack.enter_async_context(own)

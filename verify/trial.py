@@ -6,12 +6,14 @@ import time
 from dataclasses import asdict, dataclass, replace
 
 from realtime.errors import StartError
+from realtime.store import keys
 from verify.checker import by_gravity, check
 from verify.client.crowd import Crowd
 from verify.faults.failovers import lost_spans, with_unasked
 from verify.faults.kinds import REDIS_KILLED, TAIL_LOST, Ended, strike
 from verify.faults.schedule import draw_schedule
 from verify.final_logs import presence_error, read_history, read_log
+from verify.harness.cluster_view import SLOTS, slot_of
 from verify.harness.process import until
 from verify.harness.site import Site
 from verify.history import FinalLog, History, Page, Span, Violation, keep, place_of
@@ -48,8 +50,7 @@ class Trial:
     census: Census
 
     def __post_init__(self) -> None:
-        name = f"verify-{secrets.token_hex(4)}"
-        self._rooms = [f"{name}-{number}" for number in range(1, ROOMS + 1)]
+        self._rooms = _name_rooms()
         self._crowd = Crowd(self.plan, self.site, self._rooms, self.web_url)
         self._began = time.monotonic()
         self._ended: list[Ended] = []
@@ -74,7 +75,7 @@ class Trial:
             raise StartError("Not all clients get connected:\n" + "\n".join(absent))
         self.tell("All clients leave; looking what nodes still hold ...")
         self._violations += await self.census.check(self.plan.released_seconds)
-        group = self.site.group
+        group = self.site.group or self.site.cluster
         changes = [at for at in group.changes if at > self._began] if group else []
         struck = [each.failover for each in self._ended if each.failover is not None]
         report = Report(
@@ -115,7 +116,7 @@ class Trial:
         return unsettled
 
     async def _strike(self, fault: Fault, end: float) -> None:
-        if ended := await strike(self.site, fault, end):
+        if ended := await strike(self.site, fault, end, self._rooms):
             self._ended.append(ended)
             self.tell(f"{len(self._ended)} faults over: {fault.kind}")
 
@@ -193,3 +194,13 @@ class Trial:
     def _spans(self, kind: str) -> list[Span]:
         ended = [each for each in self._ended if each.kind == kind]
         return [(each.struck_at, each.ended_at) for each in ended]
+
+
+def _name_rooms() -> list[str]:
+    """Return names of rooms, each of another third of a cluster's slots."""
+    while True:
+        name = f"verify-{secrets.token_hex(4)}"
+        rooms = [f"{name}-{number}" for number in range(1, ROOMS + 1)]
+        slots = [slot_of(keys.channel(room)) for room in rooms]
+        if len({slot * ROOMS // SLOTS for slot in slots}) == ROOMS:
+            return rooms

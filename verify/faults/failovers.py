@@ -1,4 +1,7 @@
-"""Faults after which another server is the primary, and what they may cost."""
+"""Faults after which another server is the primary, and what they may cost.
+
+Those of a cluster's shards are in :mod:`.shards`.
+"""
 
 import asyncio
 import time
@@ -8,15 +11,26 @@ from dataclasses import dataclass
 from verify.harness.sentinel import SentinelGroup
 from verify.history import Span
 
-# The Sentinels replaced a primary that nothing was done to.
+# The Sentinels, or a cluster, replaced a primary that nothing was done to.
 UNASKED = "unasked failover"
 
 PRIMARY_KILLED = "primary SIGKILL"
 PRIMARY_TAIL_LOST = "primary tail lost"
 
-# Failovers whose promoted replica is the one that has the most: one confirmed copy is
-# enough. In the others a replica may confirm what the promoted one does not have.
-SURE_WITH_ONE_REPLICA = frozenset({PRIMARY_KILLED, PRIMARY_TAIL_LOST})
+CLUSTER_HANDED_OVER = "cluster failover"
+CLUSTER_KILLED = "cluster primary SIGKILL"
+CLUSTER_STOPPED = "cluster primary SIGSTOP"
+CLUSTER_CUT_OFF = "cluster primary cut off"
+
+# Failovers whose promoted replica is the one that has the most, or the only one: one
+# confirmed copy is enough. In the others a replica may confirm what the promoted one
+# does not have.
+SURE_WITH_ONE_REPLICA = frozenset(
+    {
+        *(PRIMARY_KILLED, PRIMARY_TAIL_LOST),
+        *(CLUSTER_HANDED_OVER, CLUSTER_KILLED, CLUSTER_STOPPED, CLUSTER_CUT_OFF),
+    }
+)
 
 # How old the newest write may be that a replica has: replication runs within
 # milliseconds of the primary, and a busy machine may stop either for a moment.
@@ -121,7 +135,7 @@ def with_unasked(
 
     Args:
         failovers: Those of faults.
-        changes: When the Sentinels named another primary.
+        changes: When another primary was seen.
     """
     found = list(failovers)
     own = [(each.struck_at, each.promoted_at + SEEN_SECONDS) for each in failovers]

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 
 from realtime.errors import StartError
 from verify.faults.failovers import FAILOVERS, Failover
+from verify.faults.shards import MOVED_AT_ONCE, SHARD_STRIKES
 from verify.harness.process import ChildProcess
 from verify.harness.proxy import BOTH, Direction, Line
+from verify.harness.redis_cluster import RedisCluster
+from verify.harness.sentinel import SentinelGroup
 from verify.harness.site import Site
 from verify.plan import Fault
 
@@ -27,12 +30,16 @@ TURN_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A fault that is over, and the failover that it led to; the histories' clock."""
+    """A fault that is over, and the failover that it led to; the histories' clock.
+
+    ``rooms`` are those of the shard that it struck.
+    """
 
     kind: str
     struck_at: float
     ended_at: float
     failover: Failover | None = None
+    rooms: frozenset[str] = frozenset()
 
 
 # Lets a fault strike, last and end.
@@ -91,8 +98,12 @@ async def _tail_lost(site: Site, fault: Fault) -> None:
 
 def _connections_killed(kind: str) -> Strike:
     async def struck(site: Site, _fault: Fault) -> None:
-        if (redis := site.redis()) is not None:
-            await redis.client_kill_filter(_type=kind, skipme=True)
+        command = ("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+        if site.cluster is not None:
+            for port in site.cluster.ports:
+                await site.cluster.ask(port, *command)
+        elif (redis := site.redis()) is not None:
+            await redis.execute_command(*command)
 
     return struck
 
@@ -183,16 +194,26 @@ REDIS_KINDS = tuple(kind for kind in KINDS if kind.startswith("Redis CLIENT "))
 SINGLE_KINDS = frozenset({REDIS_KILLED, "Redis SIGSTOP", "Redis CLIENT PAUSE"})
 
 GROUP_KINDS = (*FAILOVERS, *GROUP_STRIKES)
-SENTINEL_KINDS = (*GROUP_KINDS, *(each for each in KINDS if each not in SINGLE_KINDS))
+SEVERAL_KINDS = tuple(each for each in KINDS if each not in SINGLE_KINDS)
+SENTINEL_KINDS = (*GROUP_KINDS, *SEVERAL_KINDS)
+
+# Those of a cluster, by the kind of its servers.
+CLUSTER_KINDS = {
+    "valkey": (*SHARD_STRIKES, *SEVERAL_KINDS),
+    "redis": (*(set(SHARD_STRIKES) - {MOVED_AT_ONCE}), *SEVERAL_KINDS),
+}
 
 
-async def strike(site: Site, fault: Fault, until: float) -> Ended | None:
+async def strike(
+    site: Site, fault: Fault, until: float, rooms: Sequence[str] = ()
+) -> Ended | None:
     """Let a fault strike, last and end, once what it strikes is whole again.
 
     Args:
         site: Where.
         fault: What.
         until: The time after which it is too late: nothing strikes a group then.
+        rooms: Those of the run; what strikes a shard strikes that of one of them.
 
     Returns:
         When it was; None if it was too late.
@@ -201,7 +222,11 @@ async def strike(site: Site, fault: Fault, until: float) -> Ended | None:
         StartError: A group is not whole, or a process does not start, in time.
         TimeoutError: An earlier fault does not end.
     """
-    group = site.group if fault.kind in GROUP_KINDS else None
+    group: SentinelGroup | RedisCluster | None = None
+    if fault.kind in GROUP_KINDS:
+        group = site.group
+    elif fault.kind in SHARD_STRIKES or fault.kind.startswith("Redis "):
+        group = site.cluster
     async with AsyncExitStack() as stack:
         async with asyncio.timeout(TURN_SECONDS):
             if group is not None:
@@ -212,11 +237,16 @@ async def strike(site: Site, fault: Fault, until: float) -> Ended | None:
         struck_at = time.monotonic()
         if group is not None and struck_at > until:
             return None
-        failover = None
-        if group is not None and fault.kind in FAILOVERS:
+        failover, concerned = None, frozenset[str]()
+        if isinstance(group, SentinelGroup) and fault.kind in FAILOVERS:
             begin = FAILOVERS[fault.kind]
             failover = await begin(group, fault.kind, fault.seconds)
+        elif isinstance(group, RedisCluster) and fault.kind in SHARD_STRIKES:
+            aim = rooms[fault.node % len(rooms)]
+            shards = {room: await group.shard_of(room) for room in rooms}
+            concerned = frozenset(r for r in rooms if shards[r] == shards[aim])
+            failover = await SHARD_STRIKES[fault.kind](group, aim, fault)
         else:
             known = {**STRIKES, **GROUP_STRIKES, TAIL_LOST: _tail_lost}
             await known[fault.kind](site, fault)
-        return Ended(fault.kind, struck_at, time.monotonic(), failover)
+        return Ended(fault.kind, struck_at, time.monotonic(), failover, concerned)

@@ -6,15 +6,17 @@ from realtime.errors import StartError
 from verify.faults.failovers import FAILOVERS
 from verify.faults.kinds import (
     CLIENT_KINDS,
+    CLUSTER_KINDS,
     GROUP_KINDS,
     KINDS,
     REDIS_KINDS,
     SENTINEL_KINDS,
 )
+from verify.faults.shards import SHARD_STRIKES
 from verify.plan import Fault, Plan, Planned
 
-# Range of a failover's length: the Sentinels take some two to four seconds for it, and
-# what recovers then is to be seen before anything else strikes.
+# Range of a failover's length: the Sentinels, or a cluster, take some two to four
+# seconds for it, and what recovers then is to be seen before anything else strikes.
 FAILOVER_SECONDS = (5.0, 8.0)
 
 # Range of a fault's length: from a hiccup to over all of the server's deadlines.
@@ -40,6 +42,8 @@ def kinds_of(plan: Plan) -> list[str]:
         StartError: There are none of the name that was asked for.
     """
     known = SENTINEL_KINDS if plan.sentinel else KINDS
+    if plan.cluster:
+        known = CLUSTER_KINDS[plan.cluster]
     if plan.urls:
         known = (*CLIENT_KINDS, *(REDIS_KINDS if plan.redis_url else ()))
     kinds = [kind for kind in known if plan.faults in kind]
@@ -81,7 +85,8 @@ def draw_schedule(plan: Plan, nodes: int) -> list[Planned]:
 def _draw(rng: random.Random, kind: str, nodes: int, spared: frozenset[int]) -> Fault:
     """Choose a length and a node; those spared get no fault that ends a process."""
     momentary = any(part in kind for part in MOMENTARY)
-    lengths = FAILOVER_SECONDS if kind in FAILOVERS else SECONDS
+    is_failover = kind in FAILOVERS or kind in SHARD_STRIKES
+    lengths = FAILOVER_SECONDS if is_failover else SECONDS
     seconds = 0.0 if momentary else round(rng.uniform(*lengths), 2)
     node = rng.randrange(nodes)
     if kind in ENDINGS and node in spared:
@@ -92,6 +97,6 @@ def _draw(rng: random.Random, kind: str, nodes: int, spared: frozenset[int]) -> 
 def _thing(fault: Fault) -> str:
     """Return what a fault takes in hand: Redis, a node or a line."""
     part = fault.kind.partition(" ")[0]
-    if fault.kind in GROUP_KINDS or part == "Redis":
+    if fault.kind in GROUP_KINDS or part in ("Redis", "cluster"):
         return "Redis"
     return f"{part} {fault.node}"

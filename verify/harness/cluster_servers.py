@@ -5,8 +5,10 @@ import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import redis.asyncio as aioredis
+from redis.asyncio.cluster import ClusterNode as SeedNode
 from redis.exceptions import RedisError
 
 from realtime.errors import StartError
@@ -103,6 +105,24 @@ class ClusterServers:
     def url(self) -> str:
         """The address that nodes use."""
         return cluster_url(self.announced.values())
+
+    def client(self, **options: Any) -> aioredis.Redis:
+        """Return a client that finds the shard of each key; the caller closes it.
+
+        It offers what a client of one server does, for keys of one slot.
+        """
+        own = {announced: port for port, announced in self.announced.items()}
+        made: Any = aioredis.RedisCluster(
+            startup_nodes=[SeedNode(HOST, port) for port in self.ports],
+            dynamic_startup_nodes=False,
+            require_full_coverage=False,
+            # It does without the lines between servers.
+            address_remap=lambda place: (place[0], own.get(place[1], place[1])),
+            socket_timeout=ADMIN_SECONDS,
+            socket_connect_timeout=ADMIN_SECONDS,
+            **options,
+        )
+        return cast("aioredis.Redis", made)
 
     async def ask(
         self, port: int, *command: str | int | bytes, seconds: float = ADMIN_SECONDS

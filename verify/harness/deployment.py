@@ -1,6 +1,7 @@
 """A deployment made for a run: nodes on a Redis, a proxy in every line."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -9,8 +10,10 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from realtime.redis.valkey_process import SOCKET_NAME
+from verify.harness.cluster_servers import cluster_url
 from verify.harness.nodes import HOST, NODE_COMMAND, NodeProcess
 from verify.harness.proxy import FaultProxy, Streams
+from verify.harness.redis_cluster import RedisCluster
 from verify.harness.sentinel import SentinelGroup, async_client, sentinel_url
 from verify.harness.site import Place, Site
 from verify.harness.valkey import LAZY, Valkey
@@ -29,6 +32,11 @@ NODE_SETTINGS = {
 }
 
 
+# How servers of a cluster name a place: with an integer in ``CLUSTER SLOTS``, and at
+# the end of ``-MOVED 5 127.0.0.1:7000``.
+CLUSTER_PLACE = re.compile(rb"(127\.0\.0\.1(?:\r\n)?:)([0-9]+)(\r\n)")
+
+
 @asynccontextmanager
 async def deployment(
     folder: Path,
@@ -36,6 +44,7 @@ async def deployment(
     nodes: int,
     command: Sequence[str] = NODE_COMMAND,
     sentinel: bool = False,
+    cluster: str | None = None,
     durability: str = "memory",
 ) -> AsyncIterator[Site]:
     """Run a Redis and several nodes until the block ends.
@@ -47,17 +56,22 @@ async def deployment(
         command: What runs the ``chatroom`` command; another one for a node with a
             deliberate defect.
         sentinel: Whether the Redis is a primary with replicas under Sentinels.
+        cluster: The kind of servers where the Redis is a cluster of them.
         durability: ``CHATROOM_DURABILITY`` of the nodes.
 
     Raises:
         StartError: Something does not start.
     """
     # Acks that wait for the disk prove nothing on a server that always does.
-    is_lazy = durability == "fsync" and not sentinel
-    group, valkey = None, None
+    is_lazy = durability == "fsync" and not (sentinel or cluster)
+    group, valkey, shards = None, None, None
     async with AsyncExitStack() as stack:
         if sentinel:
             group = await stack.enter_async_context(SentinelGroup(folder))
+        elif cluster:
+            starting = RedisCluster.start(cluster, folder, apart=True)
+            shards = await stack.enter_async_context(starting)
+            client = await stack.enter_async_context(shards.client())
         else:
             valkey = Valkey(folder, *(LAZY if is_lazy else ()))
             stack.callback(valkey.close)
@@ -72,7 +86,8 @@ async def deployment(
         settings["CHATROOM_DATA_DIR"] = str(folder)
         places = []
         for number in range(1, nodes + 1):
-            redis_url, lines = await _redis_lines(folder / f"redis-{number}", group)
+            own = folder / f"redis-{number}"
+            redis_url, lines = await _redis_lines(own, group, shards)
             process = NodeProcess(
                 *("--redis-url", redis_url),
                 log=folder / f"node-{number}.log",
@@ -96,6 +111,7 @@ async def deployment(
             durability=durability,
             valkey=valkey,
             group=group,
+            cluster=shards,
             is_lazy=is_lazy,
         )
 
@@ -106,9 +122,11 @@ async def _connect(process: NodeProcess) -> Streams:
 
 
 async def _redis_lines(
-    own: Path, group: SentinelGroup | None
+    own: Path, group: SentinelGroup | None, cluster: RedisCluster | None
 ) -> tuple[str, list[FaultProxy]]:
     """Open a node's lines to its Redis; return the address that it uses, and them."""
+    if cluster is not None:
+        return await _lines_to_cluster(cluster)
     if group is not None:
         return await _lines_to_group(group)
     server = own.with_name(SOCKET_NAME)
@@ -142,6 +160,27 @@ async def _lines_to_group(group: SentinelGroup) -> tuple[str, list[FaultProxy]]:
     return url, lines + sentinels
 
 
+async def _lines_to_cluster(cluster: RedisCluster) -> tuple[str, list[FaultProxy]]:
+    """Open a line to each server; return the address that leads to them.
+
+    Where servers say that they, or the owners of slots, are is changed on the way.
+    """
+    own_ports: dict[bytes, bytes] = {}
+
+    def translate(answer: bytes) -> bytes:
+        return CLUSTER_PLACE.sub(
+            lambda found: found[1] + own_ports.get(found[2], found[2]) + found[3],
+            answer,
+        )
+
+    lines, ports = [], []
+    for port in cluster.ports:
+        lines.append(FaultProxy(partial(_ask, port, translate)))
+        ports.append(await lines[-1].listen_tcp())
+        own_ports[b"%d" % cluster.announced[port]] = b"%d" % ports[-1]
+    return cluster_url(ports), lines
+
+
 async def _ask(port: int, translate: Callable[[bytes], bytes]) -> Streams:
     loop = asyncio.get_running_loop()
     reader = _Translating(translate)
@@ -151,7 +190,7 @@ async def _ask(port: int, translate: Callable[[bytes], bytes]) -> Streams:
 
 
 class _Translating(asyncio.StreamReader):
-    """Changes what is read; an answer of a Sentinel comes in one piece."""
+    """Changes what is read; answers that name places come in one piece."""
 
     def __init__(self, translate: Callable[[bytes], bytes]) -> None:
         super().__init__()

@@ -116,19 +116,18 @@ class RedisCluster(ClusterServers):
             StartError: It does not end in time.
             RedisError, OSError: A server refuses, or does not answer.
         """
-        target, by_source = await self.primary(to), dict[int, list[int]]()
-        for slot in slots:
-            source = await self.primary(await self.shard_of_slot(slot))
-            by_source.setdefault(source, []).append(slot)
-        by_source.pop(target, None)
-        for source, own in by_source.items():
+        slots, target = [*slots], await self.primary(to)
+        moved: list[int] = []
+        for source in set(await self.primaries()) - {target}:
+            owner = await self.myself(source)
+            own = [slot for slot in slots if owner.owns(slot)]
+            moved += own
             if how == "legacy":
                 await self._move_by_keys(own, source, target, seconds)
                 continue
-            move = ("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE")
-            bounds = [bound for slot in own for bound in (slot, slot)]
-            await self.ask(source, *move, *bounds, "NODE", await self._id(target))
-        moved = [slot for own in by_source.values() for slot in own]
+            if bounds := [bound for slot in own for bound in (slot, slot)]:
+                move = ("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", *bounds)
+                await self.ask(source, *move, "NODE", await self._id(target))
 
         async def is_known() -> bool:
             views = [await self.view(port) for port in await self.primaries()]

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from verify.harness.nodes import NodeProcess
 from verify.harness.proxy import FaultProxy, Streams
+from verify.harness.redis_cluster import RedisCluster
 from verify.harness.sentinel import SentinelGroup
 from verify.harness.valkey import Valkey
 
@@ -47,6 +48,7 @@ class Site:
         durability: What their acks tell; None if that is not known.
         valkey: The one Valkey of nodes that were started for the run.
         group: What stands in its place where Sentinels watch over several.
+        cluster: What stands in its place where rooms are spread over shards.
         is_lazy: Whether a Redis that is killed may come back without its last seconds.
         connector: Makes what clients' connections go through; the usual one if None.
     """
@@ -56,6 +58,7 @@ class Site:
     durability: str | None = None
     valkey: Valkey | None = None
     group: SentinelGroup | None = None
+    cluster: RedisCluster | None = None
     is_lazy: bool = False
     connector: Callable[[], TCPConnector] | None = None
 
