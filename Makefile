@@ -11,16 +11,22 @@ DEV_LOCK := requirements-dev.lock
 NPM := $(shell command -v npm 2>/dev/null)
 # Names under which Debian, Ubuntu and others install it.
 BROWSER := $(shell command -v chromium chromium-browser google-chrome 2>/dev/null | head -n 1)
+# Tests that ask for what holds over any Redis; and those of them that say the most.
+ON_ANY_REDIS := $(addprefix tests/,api guide hostile images moderation presence rooms \
+	socketio store webhooks)
+ON_CLUSTER_SHORT := tests/guide tests/rooms/test_send_order.py tests/rooms/test_recovery.py
 # One flag of the project's own commands to pass on: make run ARGS="--port 6000"
 ARGS ?=
 
 .PHONY: help run nodes verify test test-pythons coverage check check-page types format lock install page browser diagrams bench bench-capacity bench-quick clean
+.PHONY: help run nodes verify test test-redis test-pythons coverage check check-page types format lock install page browser diagrams bench bench-quick clean
 
 help:
 	@echo "make run      start one node on http://localhost:5000"
 	@echo "make nodes    start two nodes, on ports 5000 and 5001, on one Valkey"
 	@echo "make verify   prove order and no loss under faults, on nodes started for it"
 	@echo "make test     install what the tests need and run them"
+	@echo "make test-redis  the same over Sentinels and over clusters of Redis and Valkey"
 	@echo "make test-pythons  the same on every Python of this machine, without the long runs"
 	@echo "make coverage run them and tell which lines and branches no test reaches"
 	@echo "make check    lint, types and who may import whom"
@@ -43,6 +49,16 @@ verify: install page
 
 test: $(VENV)/.dev page browser
 	$(BIN)/pytest -n auto $(ARGS)
+	TEST_REDIS=valkey-cluster $(BIN)/pytest -n 2 -q $(ON_CLUSTER_SHORT)
+
+# The same tests over one Redis under Sentinels and over clusters of both servers.
+test-redis: $(VENV)/.dev
+	@for kind in "" sentinel redis-cluster valkey-cluster; do \
+		echo "TEST_REDIS=$$kind"; \
+		TEST_REDIS=$$kind $(BIN)/pytest -n auto -q -m "not long" $(ON_ANY_REDIS) $(ARGS) \
+			|| exit 1; \
+	done
+	$(BIN)/pytest -q tests/verify/by_shard.py
 
 test-pythons: page
 	bash .ci/test-pythons

@@ -3,12 +3,14 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
 from tests.kit.redis_server import RedisServer
+from tests.kit.spread_redis import SpreadRedis
 from tests.kit.waiting import DEADLINE_SECONDS, MS_SCALE
 
 pytest_plugins = ("tests.kit.node_fixtures", "tests.kit.store_fixtures")
@@ -58,9 +60,12 @@ def pytest_collection_modifyitems(
 
 @pytest.fixture(scope="session")
 def _worker_redis() -> Iterator[RedisServer]:
-    """One server a test process: tests of one process never overlap."""
-    server = RedisServer("--enable-debug-command", "yes")
-    server.start()
+    """One server a test process, or what TEST_REDIS says: tests never overlap."""
+    if kind := os.environ.get("TEST_REDIS"):
+        server: Any = SpreadRedis(kind)
+    else:
+        server = RedisServer("--enable-debug-command", "yes")
+        server.start()
     yield server
     server.close()
 
@@ -68,6 +73,8 @@ def _worker_redis() -> Iterator[RedisServer]:
 @pytest.fixture
 def redis_server(_worker_redis: RedisServer) -> Iterator[RedisServer]:
     """A running, empty Valkey; the test may kill or pause it.
+
+    With TEST_REDIS it is what that names, and tests that do so are skipped.
 
     The test fails when it leaves keys that nothing would ever remove.
     """
@@ -88,9 +95,9 @@ def redis_url(redis_server: RedisServer) -> str:
 
 
 @pytest.fixture
-async def redis_client(redis_url: str) -> AsyncIterator[Redis]:
+async def redis_client(redis_server: RedisServer) -> AsyncIterator[Redis]:
     """A plain client with decoded answers: what ``redis-cli`` would see."""
-    async with Redis.from_url(redis_url, decode_responses=True) as client:
+    async with redis_server.client() as client:
         yield client
 
 

@@ -4,6 +4,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from redis.asyncio import Redis
+
 from verify.harness.valkey import Valkey
 
 
@@ -43,6 +45,10 @@ class RedisServer(Valkey):
         self.admin.flushall()
         self.admin.script_flush()
         self.admin.config_resetstat()
+
+    def client(self) -> Redis:
+        """Return a client with decoded answers: what ``redis-cli`` would see."""
+        return Redis.from_url(self.url, decode_responses=True)
 
     def keys_without_expiry(self) -> list[str]:
         """Return the keys that would stay for ever; none while it is not running."""

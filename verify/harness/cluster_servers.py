@@ -106,13 +106,19 @@ class ClusterServers:
         """The address that nodes use."""
         return cluster_url(self.announced.values())
 
-    def client(self, **options: Any) -> aioredis.Redis:
+    def client(
+        self, made_as: type[aioredis.RedisCluster] = aioredis.RedisCluster, **more: Any
+    ) -> aioredis.Redis:
         """Return a client that finds the shard of each key; the caller closes it.
 
         It offers what a client of one server does, for keys of one slot.
+
+        Args:
+            made_as: Its class.
+            more: Options of that.
         """
         own = {announced: port for port, announced in self.announced.items()}
-        made: Any = aioredis.RedisCluster(
+        made: Any = made_as(
             startup_nodes=[SeedNode(HOST, port) for port in self.ports],
             dynamic_startup_nodes=False,
             require_full_coverage=False,
@@ -120,7 +126,7 @@ class ClusterServers:
             address_remap=lambda place: (place[0], own.get(place[1], place[1])),
             socket_timeout=ADMIN_SECONDS,
             socket_connect_timeout=ADMIN_SECONDS,
-            **options,
+            **more,
         )
         return cast("aioredis.Redis", made)
 
