@@ -32,6 +32,9 @@ WHOLE_SECONDS = 30.0
 # Deadline of a question about the cluster: the server may be stopped.
 ASK_SECONDS = 0.5
 
+# Between two looks at all servers, each some twenty questions.
+LOOK_SECONDS = 0.05
+
 # Options of each server. A shard that is away must leave the others at work; a replica
 # stays with its shard and may always take its primary's place.
 CLUSTER_OPTIONS = {
@@ -240,7 +243,7 @@ class ClusterServers:
                 # One is on its way up, or down.
                 return False
 
-        if not await until(holds, seconds):
+        if not await until(holds, seconds, LOOK_SECONDS):
             raise StartError(f"The cluster: {why}.")
         return time.monotonic()
 
