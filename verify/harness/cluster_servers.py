@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -248,9 +248,19 @@ class ClusterServers:
         return time.monotonic()
 
 
-def cluster_url(ports: Iterable[int]) -> str:
-    """Return the address of a cluster with servers on these ports."""
-    return "redis+cluster://" + ",".join(f"{HOST}:{port}" for port in ports)
+def cluster_url(
+    ports: Iterable[int], instead_of: Mapping[int, int] | None = None
+) -> str:
+    """Return the address of a cluster with servers on these ports.
+
+    Args:
+        ports: Of the servers.
+        instead_of: Where a server is reached, by the port that it announces.
+    """
+    pairs = (instead_of or {}).items()
+    mapped = ",".join(f"{HOST}:{said}/{HOST}:{port}" for said, port in pairs)
+    hosts = ",".join(f"{HOST}:{port}" for port in ports)
+    return f"redis+cluster://{hosts}" + (f"?address_map={mapped}" if mapped else "")
 
 
 def server_binary(kind: str) -> str:

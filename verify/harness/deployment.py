@@ -1,7 +1,6 @@
 """A deployment made for a run: nodes on a Redis, a proxy in every line."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -30,11 +29,6 @@ NODE_SETTINGS = {
     "CHATROOM_LEASE_SECONDS": "4",
     "PYTHONUNBUFFERED": "1",
 }
-
-
-# How servers of a cluster name a place: with an integer in ``CLUSTER SLOTS``, and at
-# the end of ``-MOVED 5 127.0.0.1:7000``.
-CLUSTER_PLACE = re.compile(rb"(127\.0\.0\.1(?:\r\n)?:)([0-9]+)(\r\n)")
 
 
 @asynccontextmanager
@@ -161,24 +155,13 @@ async def _lines_to_group(group: SentinelGroup) -> tuple[str, list[FaultProxy]]:
 
 
 async def _lines_to_cluster(cluster: RedisCluster) -> tuple[str, list[FaultProxy]]:
-    """Open a line to each server; return the address that leads to them.
-
-    Where servers say that they, or the owners of slots, are is changed on the way.
-    """
-    own_ports: dict[bytes, bytes] = {}
-
-    def translate(answer: bytes) -> bytes:
-        return CLUSTER_PLACE.sub(
-            lambda found: found[1] + own_ports.get(found[2], found[2]) + found[3],
-            answer,
-        )
-
-    lines, ports = [], []
+    """Open a line to each server; return the address that leads to them alone."""
+    lines, ports = [], {}
     for port in cluster.ports:
-        lines.append(FaultProxy(partial(_ask, port, translate)))
-        ports.append(await lines[-1].listen_tcp())
-        own_ports[b"%d" % cluster.announced[port]] = b"%d" % ports[-1]
-    return cluster_url(ports), lines
+        line = FaultProxy(partial(asyncio.open_connection, HOST, port))
+        ports[cluster.announced[port]] = await line.listen_tcp()
+        lines.append(line)
+    return cluster_url(ports.values(), instead_of=ports), lines
 
 
 async def _ask(port: int, translate: Callable[[bytes], bytes]) -> Streams:
@@ -190,7 +173,7 @@ async def _ask(port: int, translate: Callable[[bytes], bytes]) -> Streams:
 
 
 class _Translating(asyncio.StreamReader):
-    """Changes what is read; answers that name places come in one piece."""
+    """Changes what is read; an answer of a Sentinel comes in one piece."""
 
     def __init__(self, translate: Callable[[bytes], bytes]) -> None:
         super().__init__()
