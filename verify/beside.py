@@ -1,4 +1,4 @@
-"""How late acks are in the rooms of other shards while one shard is struck."""
+"""How late acks are while one shard is struck: in its rooms, and in those beside it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,14 +17,16 @@ class Beside:
     Attributes:
         kind: Of the fault.
         count: How many acks of its time; none that another fault may have delayed.
-        p99_ms: Of these, from the attempt on.
+        p99_ms: Of these, from the first attempt on.
         calm_p99_ms: The same of all rooms while nothing was at fault.
+        struck_ms: The latest ack of the struck shard's own rooms.
     """
 
     kind: str
     count: int
     p99_ms: float
     calm_p99_ms: float
+    struck_ms: float
 
     @property
     def ratio(self) -> float:
@@ -36,7 +38,8 @@ class Beside:
         return (
             f"rooms of other shards in a {self.kind}: ack p99 {self.p99_ms:.0f} ms"
             f" ({self.count} messages), {self.ratio:.2f} x calm"
-            f" ({self.calm_p99_ms:.0f} ms)"
+            f" ({self.calm_p99_ms:.0f} ms); of the struck one: at most"
+            f" {self.struck_ms:.0f} ms"
         )
 
 
@@ -46,17 +49,16 @@ def beside(histories: Sequence[History], faults: Sequence[Ended]) -> list[Beside
     calm = [late for at, _, late in acks if not _at_work(faults, at)]
     found: list[Beside] = []
     for kind in sorted({each.kind for each in faults if each.rooms}):
-        struck = [each for each in faults if each.kind == kind]
-        own = [
-            late
-            for each in struck
-            for at, room, late in acks
-            if each.struck_at <= at < each.ended_at
-            and room not in each.rooms
-            and _at_work(faults, at) == 1
-        ]
-        if own and calm:
-            found.append(Beside(kind, len(own), _p99_ms(own), _p99_ms(calm)))
+        struck, others = [0.0], list[float]()
+        for fault in faults:
+            if fault.kind != kind:
+                continue
+            for at, room, late in acks:
+                if fault.struck_at <= at < fault.ended_at and _at_work(faults, at) == 1:
+                    (struck if room in fault.rooms else others).append(late)
+        if others and calm:
+            figures = (_p99_ms(others), _p99_ms(calm), max(struck) * 1000)
+            found.append(Beside(kind, len(others), *figures))
     return found
 
 

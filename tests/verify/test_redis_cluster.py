@@ -111,4 +111,5 @@ def test_rooms_beside_a_struck_shard_are_held_against_calm() -> None:
     fault = Ended("cluster failover", 9.0, 12.0, rooms=frozenset("a"))
     (found,) = beside([history], [fault])
     assert (found.count, round(found.p99_ms), round(found.calm_p99_ms)) == (1, 30, 10)
+    assert round(found.struck_ms) == 2_000
     assert "3.00 x calm" in found.to_text()
