@@ -18,8 +18,7 @@ ON_CLUSTER_SHORT := tests/guide tests/rooms/test_send_order.py tests/rooms/test_
 # One flag of the project's own commands to pass on: make run ARGS="--port 6000"
 ARGS ?=
 
-.PHONY: help run nodes verify test test-pythons coverage check check-page types format lock install page browser diagrams bench bench-capacity bench-quick clean
-.PHONY: help run nodes verify test test-redis test-pythons coverage check check-page types format lock install page browser diagrams bench bench-quick clean
+.PHONY: help run nodes verify test test-redis test-pythons coverage check check-page types format lock install page browser diagrams bench bench-capacity bench-quick clean
 
 help:
 	@echo "make run      start one node on http://localhost:5000"

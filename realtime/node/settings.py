@@ -81,8 +81,8 @@ class Settings:
     )
     redis_url: str | None = option(
         None,
-        "Redis 7.0 or newer, or Valkey: redis://, rediss://, unix:// or"
-        " redis+sentinel://. Unset: the embedded Valkey.",
+        "Redis 7.0 or newer, or Valkey: redis://, rediss://, unix://,"
+        " redis+sentinel:// or redis+cluster://. Unset: the embedded Valkey.",
         RedisUrl(),
         secret=True,
     )

@@ -59,8 +59,8 @@ class NodeLease:
         # Whether a life was begun, and whether Redis has said that it was.
         self._began = False
         self._known = False
-        # Of a cluster's shards, only of those whose connection is newer than that; None:
-        # nothing is due.
+        # Of a cluster's shards only those whose connection is newer than that; None: no
+        # relisting is due.
         self._relist_since: int | None = None
         self._sweeps_from = 0.0
         self._generation = 0

@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -21,6 +22,21 @@ _logger = logging.getLogger(__name__)
 
 # Sessions of a dead node that are removed in one round trip.
 SWEEP_BATCH = 500
+
+# Removals that are remembered in a cluster, and for how long: a room's shard may lose
+# its last writes to a failover, and the node's own list, on another one, does not name
+# the session any more.
+STRUCK_LIMIT = 10_000
+STRUCK_SECONDS = 30.0
+
+
+class _Struck(NamedTuple):
+    """A session that was taken off the lists, when, and of which life; empty: ours."""
+
+    at: float
+    room: str
+    sid: str
+    node: str
 
 
 class Presence:
@@ -58,6 +74,7 @@ class Presence:
         # In a cluster, what is on this node's list and on its way to the room's: to
         # leave ends that.
         self._entering: dict[tuple[str, str], asyncio.Task[PresenceChange]] = {}
+        self._struck: deque[_Struck] = deque(maxlen=STRUCK_LIMIT)
 
     @property
     def life(self) -> str:
@@ -195,6 +212,7 @@ class Presence:
                 gone = [pair for pair in gone if self._leaving.get(pair) is this]
                 entries = [f"{room} {sid}" for room, sid in gone]
                 if await self._strike(self.life, entries, generation):
+                    self._remember("", gone)
                     return
                 gone = [pair for pair in gone if self._leaving.get(pair) is this]
         finally:
@@ -215,6 +233,34 @@ class Presence:
         if entries:
             await self._redis.call("SREM", keys.node_sessions(node), *entries)
         return self._redis.generation == generation
+
+    def _remember(self, node: str, gone: Sequence[tuple[str, str]]) -> None:
+        if self._redis.is_cluster:
+            now = time.monotonic()
+            self._struck.extend(_Struck(now, room, sid, node) for room, sid in gone)
+
+    async def strike_again(
+        self, is_due: Callable[[str], bool], attends: Callable[[str, str], bool]
+    ) -> None:
+        """Remove once more what was removed lately from lists that may have gone back.
+
+        Args:
+            is_due: Tells of a room whether its list is among them.
+            attends: Tells of a room and a session id whether the session is there.
+
+        Raises:
+            UnavailableError, OutcomeUnknownError: Redis is away; ask again.
+        """
+        since = time.monotonic() - STRUCK_SECONDS
+        again = [each for each in self._struck if each.at > since and is_due(each.room)]
+        for start in range(0, len(again), SWEEP_BATCH):
+            await gather_started(
+                *[
+                    self._remove(each.room, each.sid, each.node)
+                    for each in again[start : start + SWEEP_BATCH]
+                    if not attends(each.room, each.sid)
+                ]
+            )
 
     def _remove(
         self,
@@ -292,6 +338,7 @@ class Presence:
                     *[self._remove(room, sid, node, broken) for room, _, sid in pairs]
                 )
                 is_done = await self._strike(node, found, generation)
+            self._remember(node, [(room, sid) for room, _, sid in pairs])
             swept += len(found)
         for room, error in broken.items():
             _logger.error(

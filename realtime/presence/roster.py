@@ -191,6 +191,7 @@ class Roster:
         self._turns = self._places(is_due)
         while await self._list_some():
             pass
+        await self._presence.strike_again(is_due, self._attends)
 
     async def _list_some(self) -> bool:
         """List those again whose turn it is; false if these were the last ones."""

@@ -131,7 +131,7 @@ class RedisClient:
         return asyncio.get_running_loop().time() - sent_at < SLOW_SECONDS
 
     def shards(self) -> dict[str, bool]:
-        """Return which shards of a cluster serve, by their address; none: it is none."""
+        """Return which shards of a cluster serve, by address; none: it is none."""
         return {}
 
     def generation_of(self, _key: str) -> int:

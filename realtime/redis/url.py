@@ -115,8 +115,8 @@ def parse_cluster_url(url: str, *, timeout_seconds: float) -> ClusterUrl:
     """Return what ``redis+cluster://[user:password@]host:port,host:port`` names.
 
     ``rediss+cluster://`` is the same with TLS. Behind a NAT,
-    ``?address_map=10.0.0.1:6379/redis.example:7001,...`` says how nodes are reached that
-    announce other addresses.
+    ``?address_map=10.0.0.1:6379/redis.example:7001,...`` says how nodes are reached
+    that announce other addresses.
 
     Args:
         url: The address.

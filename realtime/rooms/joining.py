@@ -225,34 +225,24 @@ class Joining:
         cluster the session is listed a round trip later, and the room is read then.
         """
         feed = entering.feed
-        admitted = self._memberships.admit(
-            *(feed.room, session.user), returning=cursor is not None, invite=invite
-        )
-        listed = self._roster.add(session, feed.room)
-        if self._roster.lists_later:
-            reading = self._read_after(listed, feed.room)
-        else:
-            reading = self._read_with(listed, self._snapshots.read(feed.room))
-        admission, state, past = await gather_started(
-            admitted,
-            reading,
+        room = feed.room
+        started = [
+            self._memberships.admit(
+                *(room, session.user), returning=cursor is not None, invite=invite
+            ),
+            self._roster.add(session, room),
             self._recovery.past(feed, entering.entry, cursor, asking),
-        )
+        ]
+        if self._roster.lists_later:
+            admission, _, past = await gather_started(*started)
+            state = await self._snapshots.read(room)
+        else:
+            admission, _, past, state = await gather_started(
+                *started, self._snapshots.read(room)
+            )
         if admission.new and not state.is_listed:
             self._member_counts.changed(feed.room)
         return Answers(admission, state, past)
-
-    async def _read_after(self, listed: Awaitable[None], room: str) -> RoomSnapshot:
-        await listed
-        return await self._snapshots.read(room)
-
-    @staticmethod
-    async def _read_with(
-        listed: Awaitable[None], reading: Awaitable[RoomSnapshot]
-    ) -> RoomSnapshot:
-        _, state = await gather_started(listed, reading)
-        found: RoomSnapshot = state
-        return found
 
     def _forget_if_out(self, session: AttendingSession, room: str) -> None:
         """Do not leave a session listed whose join failed and has no successor."""

@@ -264,7 +264,7 @@ class Personal:
             self.deliver(channel, [event])
 
     def lost(self, channels: Collection[str] | None = None) -> None:
-        """Take note that publications of channels, or all, may be missed from now on."""
+        """Take note that publications, of these channels or all, may be missed."""
         self._feeds.lost(channels)
 
     def ready(self, channels: Collection[str] | None = None) -> None:

@@ -93,7 +93,7 @@ class Router:
                 self.deliver(channel, rest)
 
     def lost(self, channels: Collection[str] | None = None) -> None:
-        """Take note that publications of channels, or all, may be missed from now on."""
+        """Take note that publications, of these channels or all, may be missed."""
         self._feeds.lost(channels)
         self._personal.lost(channels)
         self._check.lost(channels)

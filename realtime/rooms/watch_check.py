@@ -53,7 +53,7 @@ class WatchCheck:
         self._after_gap: set[str] = set()
 
     def lost(self, channels: Collection[str] | None = None) -> None:
-        """Take note that publications of channels, or all, may be missed from now on."""
+        """Take note that publications, of these channels or all, may be missed."""
         if channels is None:
             self._is_heard.clear()
         else:

@@ -1,7 +1,7 @@
-"""What the nodes publish with: all of them the same, or they would not hear each other.
+"""What the nodes publish with: all the same, or they would not hear each other.
 
-A node that reaches a cluster as such publishes on sharded channels; one that reaches the
-same data by the address of a single server, through a proxy, does not.
+A node that reaches a cluster as such publishes on sharded channels; one that reaches
+the same data by the address of a single server, through a proxy, does not.
 """
 
 import asyncio
@@ -42,9 +42,9 @@ class Publishing:
         if found not in (None, self._own):
             raise ConflictError(
                 f"The nodes of this Redis publish with {found.decode()}, and this one"
-                f" would with {self._own.decode()}: they would not hear each other. Give"
-                " all of them the same CHATROOM_REDIS_URL; a minute after the last of"
-                " the others has ended, this one can start."
+                f" would with {self._own.decode()}: they would not hear each other."
+                " Give all of them the same CHATROOM_REDIS_URL; a minute after the last"
+                " of the others has ended, this one can start."
             )
 
     async def run(self) -> None:

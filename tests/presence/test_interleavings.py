@@ -51,11 +51,16 @@ class Gate:
     generation = 1
     database = 0
     healthy = False
+    is_cluster = False
 
     def __init__(self, link: RedisClient) -> None:
         self._link = link
         self._waiting: list[tuple[asyncio.Future[Any], Callable[[], Any]]] = []
         self.is_cut = False
+
+    def generation_of(self, _key: str) -> int:
+        """Return the number of the connection."""
+        return self.generation
 
     def call(self, *command: Argument, resend: bool = True) -> Awaitable[Any]:
         """Carry out a command, in its turn."""
@@ -130,8 +135,8 @@ class Node:
                     await self.gate.step()
                 await asyncio.sleep(0)
 
-    async def _relist(self) -> None:
-        await self.roster.relist()
+    async def _relist(self, is_due: Callable[[str], bool]) -> None:
+        await self.roster.relist(is_due)
         self.listed += 1
 
     async def _look(self) -> None:

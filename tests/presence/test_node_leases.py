@@ -1,6 +1,6 @@
 """Leases: a node that stops renewing is cleared up after, whoever notices first."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -54,7 +54,7 @@ class Member:
         )
         self.renewed = 0
 
-    async def _relist(self) -> None:
+    async def _relist(self, _is_due: Callable[[str], bool]) -> None:
         self.relisted += 1
         if self.refusing:
             raise UnavailableError("This node has too many requests under way.")

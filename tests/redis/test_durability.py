@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from realtime.errors import OutcomeUnknownError
 from realtime.redis.client import RedisClient
 from realtime.redis.durability import Durability, parse_level
-from realtime.redis.url import connection_factory
+from realtime.redis.site import RedisSite
 from realtime.store import scripts
 from realtime.store.membership import Memberships
 from realtime.store.scripts import Appended
@@ -37,8 +37,8 @@ async def append(
     async def append(level: str, client_id: str = "c") -> Appended:
         durability = made.get(level)
         if durability is None:
-            durability = made[level] = Durability(
-                connection_factory(redis_server.url, timeout_seconds=5_000 * MS),
+            site = RedisSite(redis_server.url, timeout_seconds=5_000 * MS)
+            durability = made[level] = site.durability(
                 level=parse_level(level),
                 timeout_seconds=FSYNC_SECONDS if level == "fsync" else TIMEOUT_SECONDS,
                 scripts=scripts.ALL,

@@ -1,7 +1,7 @@
 """The Pub/Sub connection: batches, no gap that nobody is told of, never deaf."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
@@ -53,11 +53,11 @@ class Listener:
     def due(self) -> None:
         """Nothing is held back here."""
 
-    def lost(self) -> None:
+    def lost(self, _channels: Collection[str] | None = None) -> None:
         """Take note."""
         self.told.append("lost")
 
-    def ready(self) -> None:
+    def ready(self, _channels: Collection[str] | None = None) -> None:
         """Take note, and of what is confirmed by then."""
         self.told.append("ready")
         subscribe = self.subscriber.subscribe

@@ -1,6 +1,7 @@
 """Commands to a cluster: each goes to the shard of its slot, in the slot's order."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from itertools import count
 from typing import Any, Final
@@ -78,6 +79,8 @@ class ClusterClient(RedisClient):
         # a time.
         self._stalled: set[int] = set()
         self._timed: set[int] = set()
+        # How often in a row the calls of a slot were refused for a time.
+        self._tries: Counter[int] = Counter()
         self._numbers = count(1)
         self._running: asyncio.Task[None] | None = None
         self._closed = False
@@ -89,7 +92,9 @@ class ClusterClient(RedisClient):
     def links(self) -> list[ShardLink]:
         """The connections to the primaries."""
         return [
-            self._links[each] for each in self._topology.primaries if each in self._links
+            self._links[each]
+            for each in self._topology.primaries
+            if each in self._links
         ]
 
     @property
@@ -200,9 +205,7 @@ class ClusterClient(RedisClient):
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             now = asyncio.get_running_loop().time()
-            for slot in [*self._order.paused]:
-                for call in self._order.drop(slot, lambda each: each.deadline < now):
-                    call.give_up()
+            self._give_up_before(now)
             primaries = self._topology.primaries
             for address, link in [*self._links.items()]:
                 link.watch(now)
@@ -212,6 +215,11 @@ class ClusterClient(RedisClient):
                 if primaries and address not in primaries and not link.under_way:
                     del self._links[address]
                     self._tasks.pop(address).cancel()
+
+    def _give_up_before(self, now: float) -> None:
+        for slot in [*self._order.paused]:
+            for call in self._order.drop(slot, lambda each: each.deadline < now):
+                call.give_up()
 
     # Calls.
 
@@ -277,10 +285,8 @@ class ClusterClient(RedisClient):
         link = self._route[slot]
         if self._closed:
             call.refuse("This node is shutting down.")
-        elif (
-            self._order.waiting >= self._limit_calls
-            or link is not None
-            and link.under_way >= self._limit_calls
+        elif self._order.waiting >= self._limit_calls or (
+            link is not None and link.under_way >= self._limit_calls
         ):
             because = "This node has too many requests under way."
             call.refuse(because, limit="redis_calls")
@@ -316,8 +322,8 @@ class ClusterClient(RedisClient):
             return
         slot = call.slot
         if not isinstance(reply, ReplyError):
-            for late in self._order.overtaken(slot):
-                late.refuse("The room's data moved meanwhile.")
+            self._refuse_overtaken(slot)
+            self._tries.pop(slot, None)
             call.resolve(reply)
         elif reply.code in REFUSED:
             call.refuse(
@@ -329,6 +335,10 @@ class ClusterClient(RedisClient):
         if self._order.answered(slot) and slot not in self._timed:
             self._resume(slot)
 
+    def _refuse_overtaken(self, slot: int) -> None:
+        for late in self._order.overtaken(slot):
+            late.refuse("The room's data moved meanwhile.")
+
     def _is_sent_again(
         self, link: ShardLink, call: SlotCall, reply: ReplyError
     ) -> bool:
@@ -338,27 +348,18 @@ class ClusterClient(RedisClient):
         if code == "NOSCRIPT" and call.script is not None:
             call.use_source()
         elif code in _REDIRECT:
-            _, address = self._topology.parse_redirect(str(reply), link.address)
-            call.redirects += 1
-            is_late = call.redirects > REDIRECTS
-            if code == "MOVED":
-                self._topology.moved(slot, address)
-            else:
-                asked = self._link(address)
-                is_late = is_late or asked is None or not asked.is_up
+            asked = self._redirected(link, call, reply)
+            is_late = asked is None
         elif not is_late:
             return False
-        if is_late:
-            call.redirects = 0
-            asked = None
-            if code != "TRYAGAIN":
-                self._topology.refresh_soon()
+        if is_late and code != "TRYAGAIN":
+            self._topology.refresh_soon()
         call.written = False
         is_settled = self._order.refused(
             slot,
             call,
             alone=code not in ("MOVED", "NOSCRIPT"),
-            asked=asked,
+            asked=asked if code == "ASK" else None,
             strict=code != "NOSCRIPT",
         )
         if is_late:
@@ -367,11 +368,25 @@ class ClusterClient(RedisClient):
             self._resume(slot)
         return True
 
+    def _redirected(
+        self, link: ShardLink, call: SlotCall, reply: ReplyError
+    ) -> ShardLink | None:
+        """Return where a redirect leads; None if it is not followed now."""
+        _, address = self._topology.parse_redirect(str(reply), link.address)
+        if reply.code == "MOVED":
+            self._topology.moved(call.slot, address)
+        call.redirects += 1
+        found = self._link(address)
+        if call.redirects <= REDIRECTS and found is not None and found.is_up:
+            return found
+        call.redirects = 0
+        return None
+
     def _resume_later(self, slot: int) -> None:
         if slot not in self._timed:
             self._timed.add(slot)
-            tries = min(self._order.tries(slot), 8)
-            pause = min(RETRY_SECONDS * 2 ** (tries - 1), LONGEST_RETRY_SECONDS)
+            pause = min(RETRY_SECONDS * 2 ** self._tries[slot], LONGEST_RETRY_SECONDS)
+            self._tries[slot] = min(self._tries[slot] + 1, 8)
             asyncio.get_running_loop().call_later(pause, self._resume_timed, slot)
 
     def _resume_timed(self, slot: int) -> None:
@@ -382,6 +397,8 @@ class ClusterClient(RedisClient):
         """After a cut: what may be sent again waits for the shard, or its successor."""
         now = asyncio.get_running_loop().time()
         settled: set[int] = set()
+        for slot in {call.slot for call in calls}:
+            self._refuse_overtaken(slot)
         for call in calls:
             if call.resend and call.deadline > now and not self._closed:
                 call.doubtful = True
@@ -397,9 +414,7 @@ class ClusterClient(RedisClient):
 
     def _close(self) -> None:
         self._closed = True
-        for slot in [*self._order.paused]:
-            for call in self._order.drop(slot, lambda _: True):
-                call.give_up()
+        self._give_up_before(float("inf"))
         self._links.clear()
         self._tasks.clear()
         self._route = [None] * SLOTS

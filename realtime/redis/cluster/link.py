@@ -156,7 +156,7 @@ class ShardLink:
         await connection.serve(self._settle_all)
 
     def _loaded(self, reply: "asyncio.Future[Any]") -> None:
-        """Take note of an answer to what is sent first; one refused is sent when run."""
+        """Take note of an answer to what is sent first; it may be refused."""
         if not reply.cancelled():
             reply.exception()
         self._loading -= 1

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Hashable, Iterable
 from typing import Final
 
-from realtime.errors import UnavailableError
 from realtime.redis.cluster.slots import SLOTS, slot_of
 from realtime.redis.cluster.topology import Address, Topology
 from realtime.redis.cluster.wire import News, ShardWire
@@ -243,26 +242,34 @@ class ShardedSubscriber(Subscriber):
             wire.hear(news.dropped)
             self._topology.refresh_soon()
         for name, said in news.moved:
-            slot, address = self._topology.parse_redirect(said, wire.address)
-            self._redirects[name] += 1
-            if self._redirects[name] > REDIRECTS:
-                news.later.append(name)
-                continue
-            wire.channels.pop(name, None)
-            if self._homes.get(name) is wire:
-                self._homes[name] = None
-                # Moves it, unless the table has said so before.
-                self._topology.moved(slot, address)
-                if self._homes.get(name) is None:
-                    self._move([name])
+            self._redirected(wire, name, said)
         for name in news.later:
-            wire.channels.pop(name, None)
-            if self._homes.get(name) is wire:
-                self._homes[name] = None
-                self._later.add(name)
-                self._topology.refresh_soon()
+            self._put_off(wire, name)
         if news.heard:
             self._heard(wire, news.heard)
+
+    def _redirected(self, wire: ShardWire, name: bytes, said: str) -> None:
+        self._redirects[name] += 1
+        if self._redirects[name] > REDIRECTS:
+            self._put_off(wire, name)
+        elif self._let_go(wire, name):
+            # Moves it, unless the table has said so before.
+            self._topology.moved(*self._topology.parse_redirect(said, wire.address))
+            if self._homes.get(name) is None:
+                self._move([name])
+
+    def _put_off(self, wire: ShardWire, name: bytes) -> None:
+        if self._let_go(wire, name):
+            self._later.add(name)
+            self._topology.refresh_soon()
+
+    def _let_go(self, wire: ShardWire, name: bytes) -> bool:
+        """Take a channel from a wire; false: it is another one's by now."""
+        wire.channels.pop(name, None)
+        if self._homes.get(name) is not wire:
+            return False
+        self._homes[name] = None
+        return True
 
     def _heard(self, wire: ShardWire, names: list[bytes]) -> None:
         again: list[str] = []

@@ -57,10 +57,9 @@ class _Pause(Generic[_Call, _Shard]):
             elsewhere and each call may be refused for itself.
         asked: Where the first of the refused ones is to be asked for, once.
         strict: Whether what is overtaken is not to be carried out any more.
-        tries: How often in a row something was sent in vain.
     """
 
-    __slots__ = ("alone", "asked", "refused", "strict", "tries", "waiting")
+    __slots__ = ("alone", "asked", "refused", "strict", "waiting")
 
     def __init__(self) -> None:
         self.refused: list[_Call] = []
@@ -68,7 +67,6 @@ class _Pause(Generic[_Call, _Shard]):
         self.alone = False
         self.asked: _Shard | None = None
         self.strict = False
-        self.tries = 0
 
 
 class SlotOrder(Generic[_Call, _Shard]):
@@ -112,9 +110,10 @@ class SlotOrder(Generic[_Call, _Shard]):
         return not left and slot in self._paused
 
     def overtaken(self, slot: int) -> list[_Call]:
-        """Return what must not be carried out any more: a later call just was.
+        """Return what must not be carried out any more: a later call was, or may be.
 
-        To be asked before :meth:`answered`, for each call that was carried out.
+        To be asked before :meth:`answered`, for each call that was carried out, and
+        before what a cut left without an answer is taken back.
         """
         pause = self._paused.get(slot)
         if pause is None or not pause.strict:
@@ -147,18 +146,12 @@ class SlotOrder(Generic[_Call, _Shard]):
             pause = self._paused[slot] = _Pause()
         if not pause.refused:
             pause.asked, pause.alone = asked, alone
-            pause.tries += 1
         pause.alone = pause.alone or alone
         pause.strict = strict
         pause.refused.append(call)
         self.waiting += 1
         left = self._under_way[slot] = self._under_way[slot] - 1
         return not left
-
-    def tries(self, slot: int) -> int:
-        """Return how often in a row a paused slot was refused."""
-        pause = self._paused.get(slot)
-        return 0 if pause is None else pause.tries
 
     def resume(self, slot: int, shard: _Shard) -> list[Sent[_Call, _Shard]]:
         """Return what is to be sent now, in this order; the rest still waits.
@@ -173,8 +166,6 @@ class SlotOrder(Generic[_Call, _Shard]):
         if pause.refused:
             pause.waiting.extendleft(reversed(pause.refused))
             pause.refused.clear()
-        else:
-            pause.tries = 0
         if not pause.waiting:
             del self._paused[slot]
             return []
