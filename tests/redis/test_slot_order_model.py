@@ -1,8 +1,8 @@
 """A slot's calls keep their order in all interleavings of two shards and three clients.
 
 The real :class:`SlotOrder` is driven; shards, wires and time are a model, and all
-orders of what may happen next are tried. Nodes share nothing but the shards, so one is enough:
-its clients' calls are numbered as they were made.
+orders of what may happen next are tried. Nodes share nothing but the shards, so one is
+enough: its clients' calls are numbered as they were made.
 """
 
 import pickle

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -110,12 +110,12 @@ def resubscribe_without_catch_up() -> None:
         feed.restart(await catch_up._log.top(feed.room))
         feed.live = True
 
-    def ready(self: RoomFeeds) -> None:
+    def ready(self: RoomFeeds, _channels: Collection[str] | None = None) -> None:
         for channel, feed in self._feeds.items():
             if self._catch_up.opened(channel) is None:
                 self._catch_up._start(channel, feed, skip(self._catch_up, feed))
 
-    RoomFeeds.ready = ready  # type: ignore[method-assign]
+    RoomFeeds.ready = ready  # type: ignore[method-assign, assignment]
 
 
 def lost_tail_not_told() -> None:

@@ -43,7 +43,12 @@ async def check_cluster(
         )
     for address in table.replicas:
         await _check_node(topology, address, durability, url)
-    alone = sorted(str(each) for each, count in table.replicas.items() if not count)
+    # A server that was just told of a replica may not list it yet.
+    alone = sorted(
+        str(each)
+        for each in table.replicas
+        if not any(known.replicas.get(each) for known in tables)
+    )
     if not alone:
         return []
     return [
