@@ -52,6 +52,7 @@ test: $(VENV)/.dev page browser
 
 # The same tests over one Redis under Sentinels and over clusters of both servers.
 test-redis: $(VENV)/.dev
+	@command -v redis-server >/dev/null || { echo "It needs redis-server."; exit 1; }
 	@for kind in "" sentinel redis-cluster valkey-cluster; do \
 		echo "TEST_REDIS=$$kind"; \
 		TEST_REDIS=$$kind $(BIN)/pytest -n auto -q -m "not long" $(ON_ANY_REDIS) $(ARGS) \

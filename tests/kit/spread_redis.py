@@ -4,6 +4,7 @@ Chosen by ``TEST_REDIS``, for a whole run of pytest: the same tests, the same pr
 """
 
 import asyncio
+import os
 import shutil
 import tempfile
 import threading
@@ -14,7 +15,6 @@ from typing import Any, NoReturn, Self, TypeVar
 
 import pytest
 from redis.asyncio import Redis, RedisCluster
-from redis.asyncio.client import PubSub
 
 from verify.harness import redis_cluster
 from verify.harness.process import PATIENCE_SECONDS
@@ -25,6 +25,11 @@ T = TypeVar("T")
 # What TEST_REDIS may say, besides nothing; and the kind of a cluster's servers.
 SENTINEL = "sentinel"
 CLUSTERS = {"redis-cluster": "redis", "valkey-cluster": "valkey"}
+
+# Of a test that looks at what is so of one Valkey alone: its memory, its counts.
+ONE_VALKEY = pytest.mark.skipif(
+    bool(os.environ.get("TEST_REDIS")), reason="looks at one Valkey"
+)
 
 # Longest start of seven processes, one after the other.
 START_SECONDS = 3 * PATIENCE_SECONDS
@@ -126,13 +131,14 @@ class SpreadRedis:
                 kept = [key async for key in client.scan_iter(count=1000)]
                 async with client.pipeline(transaction=False) as asked:
                     for key in kept:
-                        asked.ttl(key)
+                        asked.execute_command("TTL", key)
                     ends: list[int] = await asked.execute()
                 found += [key for key, end in zip(kept, ends, strict=True) if end == -1]
         return found
 
     async def _primaries(self) -> list[Redis]:
         """Return clients of all primaries, whole and synced; the caller closes them."""
+        ports: list[int] = []
         if self._group is not None:
             await self._group.whole()
             ports = [self._group.primary]
@@ -162,15 +168,16 @@ class ClusterClient(RedisCluster):
             return [each for answer in answers for each in answer]
         return sum(answers) if args[0] == "CLIENT KILL" else answers[0]
 
-    async def publish(self, channel: str, message: Any) -> Any:
+    async def publish(self, channel: Any, message: Any, **_options: Any) -> Any:
         """Publish on the channel's shard."""
         return await self.execute_command("SPUBLISH", channel, message)
 
-    async def pubsub_channels(self) -> list[str]:
+    async def pubsub_channels(self, pattern: Any = "*", **_options: Any) -> Any:
         """Return the channels of shards that somebody listens to."""
+        del pattern
         return await self.execute_command("PUBSUB SHARDCHANNELS")
 
-    def pubsub(self, **_options: Any) -> "ShardPubSub":
+    def pubsub(self, *_node: Any, **_options: Any) -> Any:
         """Return what listens to channels of one shard."""
         return ShardPubSub(self)
 
@@ -181,7 +188,7 @@ class ShardPubSub:
     def __init__(self, client: ClusterClient) -> None:
         self._client = client
         self._stack = AsyncExitStack()
-        self._pubsub: PubSub | None = None
+        self._pubsub: Any = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -191,18 +198,16 @@ class ShardPubSub:
 
     async def subscribe(self, *channels: str) -> None:
         """Listen to channels, all of the shard of the first one."""
-        if self._pubsub is None:
-            await self._client.initialize()
-            port = self._client.get_node_from_key(channels[0]).port
-            redis = await self._stack.enter_async_context(client_of(port))
-            self._pubsub = await self._stack.enter_async_context(redis.pubsub())
+        client: Any = await self._client
+        redis: Any = client_of(client.get_node_from_key(channels[0]).port)
+        self._pubsub = redis.pubsub()
+        self._stack.push_async_callback(redis.aclose)
+        self._stack.push_async_callback(self._pubsub.aclose)
         for channel in channels:
             await self._pubsub.ssubscribe(channel)
 
     async def get_message(self, **options: Any) -> Any:
         """Return the next message, or the confirmation of a subscription."""
-        if self._pubsub is None:
-            raise ValueError("it listens to nothing")
         return await self._pubsub.get_message(**options)
 
 

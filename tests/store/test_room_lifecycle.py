@@ -13,6 +13,7 @@ from realtime.redis.client import RedisClient
 from realtime.store import keys
 from realtime.store.membership import QUITS_KEPT_SECONDS, Memberships
 from realtime.store.room_index import RoomIndex
+from tests.kit.spread_redis import ONE_VALKEY
 from tests.kit.store_fixtures import make_log, sender
 from tests.kit.waiting import wait_until
 
@@ -28,6 +29,7 @@ def memberships(link: RedisClient, rate: Rate | None = None) -> Memberships:
     )
 
 
+@ONE_VALKEY
 async def test_a_day_of_joins_sends_and_quits_leaves_nothing(
     link: RedisClient, counts: RoomCounts, redis_client: Redis
 ) -> None:

@@ -125,9 +125,10 @@ class RedisCluster(ClusterServers):
             if how == "legacy":
                 await self._move_by_keys(own, source, target, seconds)
                 continue
-            if bounds := [bound for slot in own for bound in (slot, slot)]:
-                move = ("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", *bounds)
-                await self.ask(source, *move, "NODE", await self._id(target))
+            if own:
+                bounds = [bound for slot in own for bound in (slot, slot)]
+                move = ("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE")
+                await self.ask(source, *move, *bounds, "NODE", await self._id(target))
 
         async def is_known() -> bool:
             views = [await self.view(port) for port in await self.primaries()]
@@ -151,11 +152,12 @@ class RedisCluster(ClusterServers):
         for tries_left in reversed(range(HANDOVER_TRIES)):
             await self.ask(replica, "CLUSTER", "FAILOVER")
             try:
-                at = await self.until(has_taken, "no handover", HANDOVER_SECONDS)
+                await self.until(has_taken, "no handover", HANDOVER_SECONDS)
                 break
             except StartError:
                 if not tries_left:
                     raise
+        at = time.monotonic()
         await self.demoted(former)
         return at
 
