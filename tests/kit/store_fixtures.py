@@ -1,7 +1,7 @@
 """Fixtures of the stores: one link to a real Valkey, and the stores on it."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -11,9 +11,7 @@ from redis.asyncio.client import PubSub
 
 from realtime.presence.room_counts import RoomCounts
 from realtime.redis.client import RedisClient
-from realtime.redis.connection import Argument
-from realtime.redis.script import Script
-from realtime.redis.url import connection_factory
+from realtime.redis.site import RedisSite
 from realtime.store import scripts
 from realtime.store.membership import Memberships
 from realtime.store.message_log import MessageLog
@@ -38,12 +36,8 @@ def make_link(redis_server: RedisServer) -> LinkMaker:
         limit_calls: int = 20_000,
         url: str = redis_server.url,
     ) -> AsyncIterator[RedisClient]:
-        link = RedisClient(
-            connection_factory(url, timeout_seconds=timeout_seconds),
-            timeout_seconds=timeout_seconds,
-            limit_calls=limit_calls,
-            scripts=scripts.ALL,
-        )
+        site = RedisSite(url, timeout_seconds=timeout_seconds)
+        link = site.client(limit_calls=limit_calls, scripts=scripts.ALL)
         link.start()
         try:
             yield link
@@ -53,20 +47,13 @@ def make_link(redis_server: RedisServer) -> LinkMaker:
     return make
 
 
-class UnheardClient(RedisClient):
-    """Publishes on sharded channels: other channels, that no node listens to."""
-
-    publish_command = "SPUBLISH"
-
-
 @asynccontextmanager
 async def unheard_log(url: str) -> AsyncIterator[MessageLog]:
     """Return a log whose messages are stored and whose publications nobody hears."""
-    redis = UnheardClient(
-        connection_factory(url, timeout_seconds=TIMEOUT_SECONDS),
-        timeout_seconds=TIMEOUT_SECONDS,
-        limit_calls=10,
-    )
+    site = RedisSite(url, timeout_seconds=TIMEOUT_SECONDS)
+    redis = site.client(limit_calls=10)
+    # Sharded channels are other ones than those that are not.
+    redis.publish_command = "PUBLISH" if redis.is_cluster else "SPUBLISH"
     redis.start()
     try:
         yield make_log(redis)
@@ -87,33 +74,20 @@ def states(link: RedisClient) -> RoomSnapshots:
     return RoomSnapshots(link, announce_members=3)
 
 
-class TwiceLink(RedisClient):
-    """Carries each script out twice, as when a cut swallows the first answer."""
-
-    def run_script(
-        self, script: Script, keys: Sequence[str], args: Sequence[Argument]
-    ) -> Coroutine[Any, Any, Any]:
-        """Run it, forget the answer, and run it again."""
-        once = super().run_script
-
-        async def twice() -> Any:
-            await once(script, keys, args)
-            return await once(script, keys, args)
-
-        return twice()
-
-
 @pytest.fixture
-async def twice_link(redis_server: RedisServer) -> AsyncIterator[RedisClient]:
-    """A link that repeats each script."""
-    made = TwiceLink(
-        connection_factory(redis_server.url, timeout_seconds=TIMEOUT_SECONDS),
-        timeout_seconds=TIMEOUT_SECONDS,
-        limit_calls=1000,
-    )
-    made.start()
-    yield made
-    await made.aclose()
+async def twice_link(
+    make_link: LinkMaker, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[RedisClient]:
+    """A link that repeats each script, as when a cut swallows the first answer."""
+    async with make_link() as made:
+        once = made.run_script
+
+        async def twice(*call: Any) -> Any:
+            await once(*call)
+            return await once(*call)
+
+        monkeypatch.setattr(made, "run_script", twice)
+        yield made
 
 
 @pytest.fixture
