@@ -1,7 +1,7 @@
 """``chatroom tail``: what is published in a room, as it happens, fit to be read."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 import orjson
@@ -53,12 +53,12 @@ class _Listener:
             else:
                 self._waiting.append(payload)
 
-    def lost(self) -> None:
+    def lost(self, channels: Collection[str] | None = None) -> None:
         """Say that something may be missing."""
         if not self.is_over:
             self._say(LOST)
 
-    def ready(self) -> None:
+    def ready(self, channels: Collection[str] | None = None) -> None:
         """What comes from now on is shown."""
 
 
