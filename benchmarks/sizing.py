@@ -149,13 +149,12 @@ def model(given: argparse.Namespace, kept: Kept) -> Fleet:
     workers = max(
         math.ceil(cpu / BUSY), math.ceil(given.sessions / SESSIONS_A_WORKER), 2
     )
-    stored = min(given.messages * given.days * 86_400, given.rooms * 10_000)
     return Fleet(
         workers,
         (workers * (WORKER_BYTES + RECENT_BYTES) + given.sessions * SESSION_BYTES)
         / GIB,
         given.messages * REDIS_US / 1e6 / BUSY,
-        (stored * kept.message + given.rooms * kept.room) / GIB,
+        given.rooms * (given.kept * kept.message + kept.room) / GIB,
         deliveries * EVENT_BYTES * 8 / 1e6,
         # All at once, after the worst: each core lets in so many a second.
         given.sessions * CONNECT_US / 1e6 / workers,
@@ -168,7 +167,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--messages", type=float, default=1_000, help="a second, all")
     parser.add_argument("--room", type=int, default=10, help="sessions of a room")
     parser.add_argument("--rooms", type=int, default=100_000)
-    parser.add_argument("--days", type=float, default=7, help="that messages are kept")
+    parser.add_argument(
+        "--kept",
+        type=float,
+        default=200,
+        help="messages that a room has, on average: at most CHATROOM_HISTORY_MESSAGES",
+    )
     parser.add_argument("--text", type=int, default=100, help="bytes of a text")
     parser.add_argument("--measured", type=int, default=10_000, help="messages")
     return parser.parse_args()
@@ -186,7 +190,7 @@ def main() -> None:
     print(
         f"{given.sessions:,} sessions, {given.messages:g} messages a second into rooms"
     )
-    print(f"of {given.room}, {given.rooms:,} rooms, {given.days:g} days:")
+    print(f"of {given.room}, {given.rooms:,} rooms with {given.kept:g} messages each:")
     print(f"  workers (cores)         {need.workers}")
     print(f"  memory of them all      {need.memory_gib:.1f} GiB")
     print(f"  Redis, cores            {need.redis_cores:.2f} (one primary has one)")

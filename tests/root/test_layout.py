@@ -22,7 +22,7 @@ REACH_INSIDE = {
 }
 
 PACKAGES = ("chat_client", "realtime", "handlers", "schemas", "verify")
-FOLDERS = (*PACKAGES, "tests", "clients", "benchmarks", "docs", r"\.ci")
+FOLDERS = (*PACKAGES, "tests", "clients", "benchmarks", "docs", "deploy", r"\.ci")
 PATH = re.compile(rf"(?<![\w/.-])(?:{'|'.join(FOLDERS)})/[\w./-]*\w")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 
