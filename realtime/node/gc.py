@@ -36,10 +36,8 @@ async def collect(
             of that Redis's messages.
     """
     _require_folder(settings)
-    async with opened_redis(settings, "what is kept cannot be looked at") as (
-        redis,
-        settings,
-    ):
+    failed = "what is kept cannot be looked at"
+    async with opened_redis(settings, failed) as (redis, _):
         _check_folder(settings.images_url)
         with closing(make_image_store(settings)) as store:
             await _collect(settings, redis, store, delete=delete, say=say)
@@ -124,7 +122,7 @@ def _tell(garbage: Garbage, say: Callable[[str], None]) -> None:
 @asynccontextmanager
 async def opened_redis(
     settings: Settings, failed: str
-) -> AsyncIterator[tuple[RedisClient, Settings]]:
+) -> AsyncIterator[tuple[RedisClient, RedisSite]]:
     """Connect to the Redis of the nodes, an embedded one that runs as well.
 
     Args:
@@ -132,7 +130,7 @@ async def opened_redis(
         failed: What an error says before its reason.
 
     Yields:
-        The client, and the settings with its address.
+        The client, and what makes others like it while it runs.
 
     Raises:
         StartError: There is none, it cannot be started, or what is done with it failed.
@@ -140,21 +138,15 @@ async def opened_redis(
     async with AsyncExitStack() as stack:
         try:
             settings = await _with_redis(settings, stack)
-            yield _connected(settings, stack), settings
+            site = RedisSite(
+                settings.redis_url or "", timeout_seconds=settings.redis_timeout_seconds
+            )
+            redis = site.client(limit_calls=settings.redis_calls, scripts=scripts.ALL)
+            redis.start()
+            stack.push_async_callback(redis.aclose)
+            yield redis, site
         except (ChatError, ValueError, OSError) as error:
             raise StartError(f"{failed}: {error}") from error
-
-
-def _connected(settings: Settings, stack: AsyncExitStack) -> RedisClient:
-    timeout_seconds = settings.redis_timeout_seconds
-    site = RedisSite(settings.redis_url or "", timeout_seconds=timeout_seconds)
-    redis = site.client(
-        limit_calls=settings.redis_calls,
-        scripts=scripts.ALL,
-    )
-    redis.start()
-    stack.push_async_callback(redis.aclose)
-    return redis
 
 
 async def _with_redis(settings: Settings, stack: AsyncExitStack) -> Settings:

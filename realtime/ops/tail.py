@@ -10,8 +10,7 @@ from chat_client.view import View, visible
 from realtime.errors import StartError
 from realtime.node.gc import opened_redis
 from realtime.node.settings import Settings
-from realtime.redis.pubsub import Batch, Subscriber
-from realtime.redis.url import connection_factory
+from realtime.redis.pubsub import Batch
 from realtime.store import events, keys
 from realtime.store.message_log import MessageLog
 from realtime.tasks import TaskStack
@@ -84,20 +83,15 @@ async def tail(
         say(text if raw else _line(view, payload, text))
 
     async with (
-        opened_redis(settings, "the room cannot be read") as (redis, opened),
+        opened_redis(settings, "the room cannot be read") as (redis, site),
         TaskStack() as tasks,
     ):
-        timeout_seconds = opened.redis_timeout_seconds
-        subscriber = Subscriber(
-            connection_factory(opened.redis_url or "", timeout_seconds=timeout_seconds),
-            connect_seconds=timeout_seconds,
-            silence_seconds=opened.redis_silence_seconds,
-        )
+        subscriber = site.subscriber(silence_seconds=settings.redis_silence_seconds)
         listener = _Listener(show, say)
         heard = subscriber.subscribe(keys.channel(room))
         tasks.start(subscriber.run(listener), "tail")
         try:
-            async with asyncio.timeout(timeout_seconds):
+            async with asyncio.timeout(settings.redis_timeout_seconds):
                 await heard
         except TimeoutError:
             raise StartError("Redis does not let this user hear the room.") from None
