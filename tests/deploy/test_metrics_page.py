@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from realtime.node.metrics import SHARD_GAUGES
 from tests.kit.metric_names import OF_WORKERS, asked_for, documented, families, unknown
 from tests.kit.nodes import run_nodes
 from tests.kit.waiting import wait_until
@@ -26,6 +27,8 @@ async def test_the_page_has_every_metric_and_no_other(redis_url: str) -> None:
         )
         told = families(node.running.metrics_text())
     told = {name: kind for name, kind in told.items() if name.startswith("chatroom_")}
+    # None of one server, and a label each of a cluster's.
+    told |= {f"chatroom_{name}": "gauge" for name in SHARD_GAUGES}
     workers = set(re.findall(r'"(chatroom_\w+)"', OF_WORKERS.read_text()))
     page = documented()
     assert {name: kind for name, kind in page.items() if name not in workers} == told
