@@ -1,31 +1,33 @@
 """Fan-out: the same packets to every session of a room, in order, in small steps.
 
-A room of a few hundred sessions is served at once. A larger one is served in chunks,
-and between two chunks the event loop runs: acks and other rooms do not wait behind it.
+A room of one block, in which nobody lags, is served at once. In a larger one a sweep
+goes round, in chunks, and between two chunks the event loop runs: acks and other rooms
+do not wait behind it. What comes meanwhile goes out in one write with what a session
+has not had yet. So the busier a room is, the fewer writes a message costs, and nobody
+waits for more to come.
 """
 
 import asyncio
 import logging
+import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from typing import Final
+
+from realtime.socketio.sweep import BLOCK_MEMBERS, Packet, Share, Sweep
 
 _logger = logging.getLogger(__name__)
 
-Packet = str | bytes
 Write = Callable[[Iterable[str], Sequence[Packet]], None]
 
-# Sessions served without a break: some 4 ms of system calls at 8 µs each.
-CHUNK_SESSIONS = 500
+# Time for which sweeps are served without a break.
+CHUNK_SECONDS: Final = 0.004
 
-
-class _Job:
-    """Packets, and the sessions that are still to get them."""
-
-    __slots__ = ("packets", "remaining")
-
-    def __init__(self, packets: Sequence[Packet], remaining: dict[str, str]) -> None:
-        self.packets = packets
-        self.remaining = remaining
+# Characters of packets that may be on their way round a room, and round all rooms of
+# a node. Both are reached by a server that does not get to writing; what is beyond is
+# read from the log later. One hand-over, such as a page of a log, may come on top.
+ROOM_BYTES: Final = 1024 * 1024
+ROOMS_BYTES: Final = 16 * ROOM_BYTES
 
 
 class FanOut:
@@ -36,16 +38,24 @@ class FanOut:
 
     Args:
         write: Writes packets to sessions without suspending.
+        block_members: Most sessions that are served without a look at the clock.
+
+    Attributes:
+        waiting_bytes: Characters of what is on its way round rooms.
     """
 
-    def __init__(self, write: Write) -> None:
+    def __init__(self, write: Write, block_members: int = BLOCK_MEMBERS) -> None:
         self._write = write
-        self._jobs: dict[str, deque[_Job]] = {}
+        self._block_members = block_members
+        # Rooms in which somebody lags.
+        self._sweeps: dict[Hashable, Sweep] = {}
+        self._turns: deque[Hashable] = deque()
         self._wake = asyncio.Event()
+        self.waiting_bytes = 0
 
     def send(
         self,
-        room: str,
+        room: Hashable,
         members: Mapping[str, str],
         packets: Sequence[Packet],
         skip: Collection[str] = (),
@@ -54,66 +64,96 @@ class FanOut:
 
         Args:
             room: Name by which packets are kept in order.
-            members: sid → eio_sid of the sessions, as they are now.
+            members: sid → eio_sid of the sessions, as they are now. Later changes are
+                told by the methods below, while the fan-out is not idle.
             packets: Encoded Socket.IO packets.
             skip: sids left out.
         """
-        waiting = self._jobs.get(room)
-        if waiting is None and len(members) <= CHUNK_SESSIONS:
-            self._hand_over(_addresses(members, skip), packets)
-            return
-        remaining = dict(members)
-        for sid in skip:
-            remaining.pop(sid, None)
-        if waiting is None:
-            waiting = self._jobs[room] = deque()
-        waiting.append(_Job(packets, remaining))
-        self._wake.set()
+        sweep = self._sweeps.get(room)
+        if sweep is None:
+            if len(members) <= self._block_members:
+                self._hand_over(_addresses(members, skip), packets)
+                return
+            sweep = self._sweeps[room] = Sweep(members, self._block_members)
+            self._turns.append(room)
+            self._wake.set()
+        before = sweep.size
+        sweep.publish(packets, skip)
+        self.waiting_bytes += sweep.size - before
 
-    def forget(self, room: str, sid: str) -> None:
-        """Leave a session out of what still waits for a room: it has left."""
-        for job in self._jobs.get(room, ()):
-            job.remaining.pop(sid, None)
+    def enter(self, room: Hashable, sid: str, address: str) -> None:
+        """Take note of a session that is new in a room."""
+        sweep = self._sweeps.get(room)
+        if sweep is not None:
+            sweep.enter(sid, address)
+
+    def leave(self, room: Hashable, sid: str, *, last: bool = False) -> None:
+        """Leave a session out of what is on its way round a room.
+
+        Args:
+            room: The room.
+            sid: The session.
+            last: Whether it is given what it still lacks, now.
+        """
+        sweep = self._sweeps.get(room)
+        if sweep is None:
+            return
+        before = sweep.size
+        shares = sweep.leave(sid)
+        self.waiting_bytes += sweep.size - before
+        if last:
+            self._give(shares)
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing waits for any room: most of the time."""
-        return not self._jobs
+        return not self._sweeps
 
-    def backlog(self, room: str) -> int:
-        """Return how many hand-overs of a room are still going out."""
-        return len(self._jobs.get(room, ()))
+    def backlog(self, room: Hashable) -> float:
+        """Return how full a room's sweep is, or that of all rooms: 1 is the bound."""
+        return max(
+            self.waiting_for(room) / ROOM_BYTES, self.waiting_bytes / ROOMS_BYTES
+        )
 
-    @property
-    def total_backlog(self) -> int:
-        """How many hand-overs of all rooms are still going out."""
-        return sum(len(jobs) for jobs in self._jobs.values())
+    def waiting_for(self, room: Hashable) -> int:
+        """Return the characters of what is on its way round a room."""
+        sweep = self._sweeps.get(room)
+        return 0 if sweep is None else sweep.size
 
     async def run(self) -> None:
         """Serve large rooms; cancelled, drop what waits: the sessions end too."""
         try:
             while True:
-                if not self._jobs:
+                if not self._sweeps:
                     self._wake.clear()
                     await self._wake.wait()
-                for room in list(self._jobs):
-                    self._serve_chunk(room)
-                    await asyncio.sleep(0)
+                self.serve(CHUNK_SECONDS)
+                await asyncio.sleep(0)
         finally:
-            self._jobs.clear()
+            self._sweeps.clear()
+            self._turns.clear()
+            self.waiting_bytes = 0
 
-    def _serve_chunk(self, room: str) -> None:
-        jobs = self._jobs.get(room)
-        if not jobs:
-            return
-        job = jobs[0]
-        size = min(CHUNK_SESSIONS, len(job.remaining))
-        chunk = [job.remaining.popitem()[1] for _ in range(size)]
-        self._hand_over(chunk, job.packets)
-        if not job.remaining:
-            jobs.popleft()
-            if not jobs:
-                del self._jobs[room]
+    def serve(self, seconds: float) -> None:
+        """Serve rooms in turn for so long, at least one block of a room."""
+        until = time.perf_counter() + seconds
+        while self._turns:
+            room = self._turns.popleft()
+            sweep = self._sweeps[room]
+            before = sweep.size
+            shares = sweep.take()
+            self.waiting_bytes += sweep.size - before
+            if sweep.is_done:
+                del self._sweeps[room]
+            else:
+                self._turns.append(room)
+            self._give(shares)
+            if time.perf_counter() >= until:
+                return
+
+    def _give(self, shares: Iterable[Share]) -> None:
+        for addresses, packets in shares:
+            self._hand_over(addresses, packets)
 
     def _hand_over(self, addresses: Iterable[str], packets: Sequence[Packet]) -> None:
         try:
