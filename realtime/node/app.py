@@ -84,7 +84,7 @@ class Node:
                 "redis_calls": lambda: parts.redis.under_way,
                 "redis_up": lambda: parts.redis.healthy,
                 "pubsub_up": lambda: parts.subscriber.ready,
-                "fan_out_backlog": lambda: parts.manager.total_backlog,
+                "fan_out_bytes": lambda: parts.manager.waiting_bytes,
             },
             errors=parts.namespace.errors,
             endings=parts.namespace.endings,

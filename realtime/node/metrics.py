@@ -32,7 +32,7 @@ GAUGES: Final[Mapping[str, str]] = {
     "redis_calls": "Redis calls under way.",
     "redis_up": "1 while Redis answers commands in time.",
     "pubsub_up": "1 while all channels are subscribed and Redis is heard.",
-    "fan_out_backlog": "Hand-overs of large rooms that are still going out.",
+    "fan_out_bytes": "Bytes of packets that are on their way round large rooms.",
 }
 
 # The same of each shard of a cluster, by the address of its primary.

@@ -60,22 +60,20 @@ class Attendance:
             What puts it back and tells it what has passed since, if the join fails;
             None if it was not there.
         """
-        channel = keys.channel(room)
         if not self.receives(session.sid, room):
             return None
-        # What still waits in the fan-out does not reach it any more.
-        is_whole = not self._manager.backlog(channel)
+        # It is given all that came before the entry began.
         self.suspend(session, room)
 
         def resume() -> None:
             if session.ended:
                 return
             self.enter(session, room)
-            if is_whole and not entry.broken:
+            if entry.broken:
+                self._manager.tell(session.sid, events.RELOAD, {"room": room})
+            else:
                 passed = [*entry.tail, *entry.notices]
                 self._manager.send_events(session.sid, passed)
-            else:
-                self._manager.tell(session.sid, events.RELOAD, {"room": room})
 
         return resume
 

@@ -24,9 +24,9 @@ CATCH_UP_EVENTS = 500
 # Pause after a failed read: Redis is away, and the client reconnects by itself.
 RETRY_SECONDS = 0.2
 
-# Hand-overs that may wait in a room's fan-out. Beyond it nothing more is taken from
-# Pub/Sub; the log is read when the fan-out has caught up. Memory stays bounded.
-BACKLOG_JOBS = 200
+# How full a room's fan-out may be for its log to be read; 1 is its bound. Beyond that
+# nothing more is taken from Pub/Sub.
+READ_BACKLOG = 0.5
 
 
 class Sink(Protocol):
@@ -36,8 +36,8 @@ class Sink(Protocol):
         """Hand encoded event arrays to the room's sessions, without suspending."""
         ...
 
-    def backlog(self, channel: str) -> int:
-        """Return how many hand-overs of the room are still going out."""
+    def backlog(self, channel: str) -> float:
+        """Return how full the room's fan-out is: 1 is the bound."""
         ...
 
     async def after_gap(self, channel: str) -> None:
@@ -126,7 +126,7 @@ class CatchUp:
         if opening := self._opening.pop(channel, None):
             opening.cancel()
 
-    def _backlog(self, channel: str) -> int:
+    def _backlog(self, channel: str) -> float:
         return 0 if self._sink is None else self._sink.backlog(channel)
 
     def _start(
@@ -190,7 +190,7 @@ class CatchUp:
 
     def _may_read(self, channel: str) -> bool:
         is_heard = self._subscriber.is_heard(channel)
-        return is_heard and self._backlog(channel) <= BACKLOG_JOBS // 2
+        return is_heard and self._backlog(channel) <= READ_BACKLOG
 
     def _slot(self, channel: str) -> AbstractAsyncContextManager[None]:
         """Return what holds the rooms back that nobody waits to enter."""

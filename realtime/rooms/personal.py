@@ -304,9 +304,9 @@ class Personal:
             self._watch.stale(watched)
             self._changed.wake()
 
-    def backlog(self, _channel: str) -> int:
+    def backlog(self, _channel: str) -> float:
         """Return 0: no user has so many sessions that they are told in parts."""
-        return 0
+        return 0.0
 
     async def after_gap(self, channel: str) -> None:
         """Do nothing: all that a personal channel brings is in the log."""

@@ -4,7 +4,6 @@ from collections.abc import Collection
 
 from realtime.engineio.cork import Cork
 from realtime.redis.pubsub import Batch
-from realtime.rooms.catch_up import BACKLOG_JOBS
 from realtime.rooms.feeds import RoomFeeds
 from realtime.rooms.personal import Personal
 from realtime.rooms.quitting import Quitting
@@ -79,9 +78,7 @@ class Router:
                 elif channel.startswith(keys.PERSONAL_PREFIX):
                     self._personal.receive(channel, payload)
                 elif self._feeds.receive(
-                    channel,
-                    payload,
-                    fits=self._manager.backlog(channel) < BACKLOG_JOBS,
+                    channel, payload, fits=self._manager.backlog(channel) < 1
                 ):
                     together.setdefault(channel, []).append(payload)
                 else:
@@ -124,8 +121,8 @@ class Router:
         for event in encoded:
             self._changed.passed(channel, event)
 
-    def backlog(self, channel: str) -> int:
-        """Return how many hand-overs of a room are still going out."""
+    def backlog(self, channel: str) -> float:
+        """Return how full a room's fan-out is: 1 is the bound."""
         return self._manager.backlog(channel)
 
     async def after_gap(self, channel: str) -> None:

@@ -38,15 +38,23 @@ class FanOut:
 
     Args:
         write: Writes packets to sessions without suspending.
-        block_members: Most sessions that are served without a look at the clock.
+        block_members: Sessions that are served without a look at the clock.
+        chunk_seconds: Time for which sweeps are served without a break.
 
     Attributes:
         waiting_bytes: Characters of what is on its way round rooms.
     """
 
-    def __init__(self, write: Write, block_members: int = BLOCK_MEMBERS) -> None:
+    def __init__(
+        self,
+        write: Write,
+        *,
+        block_members: int = BLOCK_MEMBERS,
+        chunk_seconds: float = CHUNK_SECONDS,
+    ) -> None:
         self._write = write
         self._block_members = block_members
+        self._chunk_seconds = chunk_seconds
         # Rooms in which somebody lags.
         self._sweeps: dict[Hashable, Sweep] = {}
         self._turns: deque[Hashable] = deque()
@@ -127,16 +135,16 @@ class FanOut:
                 if not self._sweeps:
                     self._wake.clear()
                     await self._wake.wait()
-                self.serve(CHUNK_SECONDS)
+                self.serve()
                 await asyncio.sleep(0)
         finally:
             self._sweeps.clear()
             self._turns.clear()
             self.waiting_bytes = 0
 
-    def serve(self, seconds: float) -> None:
-        """Serve rooms in turn for so long, at least one block of a room."""
-        until = time.perf_counter() + seconds
+    def serve(self) -> None:
+        """Serve a chunk: rooms in turn, a block each, at least one of them."""
+        until = time.perf_counter() + self._chunk_seconds
         while self._turns:
             room = self._turns.popleft()
             sweep = self._sweeps[room]

@@ -5,8 +5,8 @@ as well, so that all nodes see one order. A node is subscribed to a room's chann
 while it has a session in that room.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, Self
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Protocol, Self, TypeGuard
 
 import socketio
 from socketio import packet as socket_packet
@@ -14,9 +14,10 @@ from socketio import packet as socket_packet
 from realtime import json_codec
 from realtime.redis.client import RedisClient
 from realtime.redis.site import RedisSite
-from realtime.socketio.fan_out import FanOut, Packet
+from realtime.socketio.fan_out import FanOut
 from realtime.socketio.remote import emission, emit_here
 from realtime.socketio.room_index import RoomIndex
+from realtime.socketio.sweep import Packet
 from realtime.store import keys
 from realtime.store.events import position_of
 
@@ -123,20 +124,26 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         namespace: str,
         room: Any,
         packets: Sequence[Packet],
-        skip: Sequence[str] = (),
+        skip: Collection[str] = (),
     ) -> None:
         """Write encoded packets to this node's sessions in a room, in order.
 
         Args:
             namespace: Theirs.
-            room: A room or a session; None: all sessions of the namespace.
+            room: A room or a session; None: all sessions of the namespace. Of several
+                rooms each in its turn, without those who were told already.
             packets: Complete Socket.IO packets and attachments.
             skip: sids left out.
         """
+        if isinstance(room, (list, tuple)):
+            for each in room:
+                self.send(namespace, each, packets, skip)
+                skip = {*skip, *self.recipients(namespace, each)}
+            return
         members = self.recipients(namespace, room)
         if members:
             self.delivered += len(members) * len(packets)
-            self._fan_out.send(_order(namespace, room), members, packets, skip)
+            self._fan_out.send((namespace, room), members, packets, skip)
 
     def send_events(self, channel: str, events: Sequence[bytes]) -> None:
         """Write encoded event arrays to a chat room's sessions of this node."""
@@ -176,16 +183,16 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         self._write(addresses, [packet])
         return told
 
-    def backlog(self, channel: str) -> int:
-        """Return how many hand-overs of a chat room are still going out."""
+    def backlog(self, channel: str) -> float:
+        """Return how full a chat room's fan-out is: 1 is the bound."""
         if self._fan_out.is_idle:
-            return 0
-        return self._fan_out.backlog(_order(self._namespace, channel))
+            return 0.0
+        return self._fan_out.backlog((self._namespace, channel))
 
     @property
-    def total_backlog(self) -> int:
-        """Hand-overs of large rooms that are still going out."""
-        return self._fan_out.total_backlog
+    def waiting_bytes(self) -> int:
+        """Bytes of packets that are on their way round rooms."""
+        return self._fan_out.waiting_bytes
 
     def _write(self, eio_sids: Any, packets: Sequence[Packet]) -> None:
         self.server.eio.broadcast(eio_sids, packets)
@@ -294,21 +301,31 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         finally:
             self._channels.release(room)
 
-    def basic_enter_room(
-        self, sid: str, namespace: str, room: str, eio_sid: str | None = None
+    def basic_leave_room(self, sid: str, namespace: str, room: str) -> None:
+        """As the index does; a session that stays connected gets what is due first."""
+        if not self._fan_out.is_idle and self.is_connected(sid, namespace):
+            self._fan_out.leave((namespace, room), sid, last=True)
+        super().basic_leave_room(sid, namespace, room)
+
+    def _add_member(
+        self, namespace: str, room: str | None, sid: str, address: str
     ) -> None:
         """As the index does; the first session keeps the room's channel."""
         first = not self._members(namespace, room)
-        super().basic_enter_room(sid, namespace, room, eio_sid)
+        super()._add_member(namespace, room, sid, address)
+        if not self._fan_out.is_idle:
+            self._fan_out.enter((namespace, room), sid, address)
         if first and self._channels is not None and _is_channel(room):
             self._channels.keep(room)
 
     def _remove_member(self, namespace: str, room: str | None, sid: str) -> None:
         super()._remove_member(namespace, room, sid)
-        if room is not None and _is_channel(room):
-            self._fan_out.forget(_order(namespace, room), sid)
-            if self._channels is not None and not self._members(namespace, room):
-                self._channels.release(room)
+        if not self._fan_out.is_idle:
+            self._fan_out.leave((namespace, room), sid)
+        if self._channels is None or not _is_channel(room):
+            return
+        if not self._members(namespace, room):
+            self._channels.release(room)
 
     async def publish_control(self, message: Mapping[str, Any]) -> None:
         """Publish a control message to the nodes that it concerns."""
@@ -329,12 +346,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         await self._redis.publish(channel, payload)
 
 
-def _order(namespace: str, room: Any) -> str:
-    """Return the name by which a room's packets are kept in order."""
-    return f"{namespace},{room}"
-
-
-def _is_channel(room: Any) -> bool:
+def _is_channel(room: Any) -> TypeGuard[str]:
     return isinstance(room, str) and room.startswith(keys.CHANNEL_PREFIX)
 
 

@@ -55,7 +55,7 @@ class RoomIndex:
             return None
         sid: str = self.server.eio.generate_id()
         sids[eio_sid] = sid
-        self.rooms.setdefault(namespace, {}).setdefault(None, {})[sid] = eio_sid
+        self._add_member(namespace, None, sid, eio_sid)
         self.pending_connect.setdefault(namespace, set()).add(sid)
         return sid
 
@@ -141,10 +141,9 @@ class RoomIndex:
             return
         if self.is_sid_room(namespace, room):
             raise ValueError("cannot enter a sid room")
-        members = self.rooms[namespace].setdefault(room, {})
-        if sid in members:
+        if sid in self._members(namespace, room):
             return
-        members[sid] = address
+        self._add_member(namespace, room, sid, address)
         known = self._rooms_of.setdefault(namespace, {})
         known[sid] = (*known.get(sid, ()), room)
 
@@ -200,6 +199,11 @@ class RoomIndex:
 
     def _members(self, namespace: str, room: str | None) -> Mapping[str, str]:
         return self.rooms.get(namespace, {}).get(room, _NOBODY)
+
+    def _add_member(
+        self, namespace: str, room: str | None, sid: str, address: str
+    ) -> None:
+        self.rooms.setdefault(namespace, {}).setdefault(room, {})[sid] = address
 
     def _remove_member(self, namespace: str, room: str | None, sid: str) -> None:
         members = self.rooms[namespace][room]

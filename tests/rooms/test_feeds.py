@@ -10,7 +10,7 @@ from realtime.errors import UnavailableError
 from realtime.redis.client import RedisClient
 from realtime.redis.pubsub import Batch, Subscriber
 from realtime.redis.url import connection_factory
-from realtime.rooms.catch_up import BACKLOG_JOBS, CATCH_UP_ROOMS, CatchUp
+from realtime.rooms.catch_up import CATCH_UP_ROOMS, CatchUp
 from realtime.rooms.feeds import RoomFeeds
 from realtime.store import keys
 from realtime.store.message_log import MessageLog
@@ -29,7 +29,7 @@ class Nobody:
     def __init__(self, feeds: RoomFeeds) -> None:
         self.lost = feeds.lost
         self.ready = feeds.ready
-        self.waiting = 0
+        self.waiting = 0.0
 
     def due(self) -> None:
         """Nothing is held back."""
@@ -40,7 +40,7 @@ class Nobody:
     def deliver(self, channel: str, events: list[bytes]) -> None:
         """Nobody gets it."""
 
-    def backlog(self, channel: str) -> int:
+    def backlog(self, channel: str) -> float:
         """As the test says."""
         return self.waiting
 
@@ -95,10 +95,10 @@ async def test_a_room_that_is_slow_to_serve_takes_no_more(
         async with serving(link, redis_server) as (feeds, nobody):
             feed = await feeds.hold("chatroom-42")
             assert feeds.receive("chatroom-42", typing, fits=True)
-            nobody.waiting = BACKLOG_JOBS
+            nobody.waiting = 1.0
             assert not feeds.receive("chatroom-42", typing, fits=False)
             assert not feed.live
-            nobody.waiting = 0
+            nobody.waiting = 0.0
             await wait_until(lambda: feed.live, "the feed goes on")
             assert feeds.receive("chatroom-42", typing, fits=True)
 

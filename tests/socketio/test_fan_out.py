@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 
 import pytest
 
-from realtime.socketio.fan_out import CHUNK_SESSIONS, FanOut, Packet
+from realtime.socketio.fan_out import ROOM_BYTES, FanOut
+from realtime.socketio.sweep import BLOCK_MEMBERS, Packet
 from tests.kit.running import running
 from tests.kit.waiting import wait_until
 
-LARGE = CHUNK_SESSIONS * 3 + 10
+LARGE = BLOCK_MEMBERS * 3 + 10
 
 
 class Recorder:
@@ -38,8 +39,8 @@ def recorder() -> Recorder:
 
 @pytest.fixture
 async def fan_out(recorder: Recorder) -> AsyncIterator[FanOut]:
-    """A fan-out that ends with the test."""
-    made = FanOut(recorder.write)
+    """A fan-out that ends with the test, and serves a block in a turn of the loop."""
+    made = FanOut(recorder.write, chunk_seconds=0)
     async with running(made.run()):
         yield made
 
@@ -61,16 +62,28 @@ async def test_a_small_room_is_served_at_once(
 async def test_a_large_room_gets_everything_in_order(
     fan_out: FanOut, recorder: Recorder
 ) -> None:
-    """Later packets wait behind the earlier ones, also when they are for fewer."""
-    members = sessions(LARGE)
+    """Later packets wait behind the earlier ones, and leave in the same write."""
     for packet in "abc":
-        fan_out.send("room", members, [packet])
-    fan_out.send("room", {"s0": "a0"}, ["d"])
-    assert fan_out.backlog("room") == 4
-    await wait_until(lambda: not fan_out.backlog("room"), "all is written")
-    assert recorder.got.pop("a0") == ["a", "b", "c", "d"]
+        fan_out.send("room", sessions(LARGE), [packet])
+    assert fan_out.waiting_bytes == 3
+    await wait_until(lambda: fan_out.is_idle, "all is written")
     assert set(map(tuple, recorder.got.values())) == {("a", "b", "c")}
-    assert len(recorder.got) == LARGE - 1
+    assert len(recorder.got) == LARGE
+    assert recorder.writes == 4
+
+
+async def test_what_waits_is_measured_against_its_bounds(
+    fan_out: FanOut, recorder: Recorder
+) -> None:
+    """A room's own, and that of all rooms of the node, in bytes."""
+    fan_out.send("one", sessions(LARGE), ["x" * (ROOM_BYTES // 2)])
+    assert fan_out.backlog("one") == 1 / 2
+    assert fan_out.backlog("two") == 1 / 32
+    for number in range(31):
+        fan_out.send(number, sessions(LARGE), ["x" * (ROOM_BYTES // 2)])
+    assert fan_out.backlog("two") == 1
+    await wait_until(lambda: fan_out.is_idle, "all is written")
+    assert fan_out.backlog("one") == fan_out.backlog("two") == 0
 
 
 async def test_the_loop_runs_between_two_chunks(
@@ -83,7 +96,7 @@ async def test_the_loop_runs_between_two_chunks(
     assert 0 < len(recorder.got) < LARGE
     fan_out.send("small", {"t": "other"}, ["y"])
     assert recorder.got["other"] == ["y"]
-    await wait_until(lambda: not fan_out.backlog("large"), "all is written")
+    await wait_until(lambda: fan_out.is_idle, "all is written")
 
 
 async def test_two_large_rooms_take_turns(fan_out: FanOut, recorder: Recorder) -> None:
@@ -92,20 +105,20 @@ async def test_two_large_rooms_take_turns(fan_out: FanOut, recorder: Recorder) -
     fan_out.send("two", {f"{s}2": f"{a}-2" for s, a in sessions(LARGE).items()}, ["x"])
     await wait_until(lambda: recorder.writes >= 2, "two chunks are written")
     assert {address[-2:] for address in recorder.got} == {"-1", "-2"}
-    await wait_until(
-        lambda: not fan_out.backlog("one") and not fan_out.backlog("two"), "all is out"
-    )
+    await wait_until(lambda: fan_out.is_idle, "all is written")
 
 
-async def test_who_left_gets_nothing_of_what_waits(
-    fan_out: FanOut, recorder: Recorder
+@pytest.mark.parametrize("last", [True, False])
+async def test_who_leaves_gets_what_waits_at_once_or_never(
+    fan_out: FanOut, recorder: Recorder, last: bool
 ) -> None:
     """After ``leave`` no event of the room comes, however many were under way."""
     members = sessions(LARGE)
     fan_out.send("room", members, ["x"])
     fan_out.send("room", members, ["y"])
-    fan_out.forget("room", "s7")
-    await wait_until(lambda: not fan_out.backlog("room"), "all is written")
+    fan_out.leave("room", "s7", last=last)
+    assert recorder.got.pop("a7", []) == (["x", "y"] if last else [])
+    await wait_until(lambda: fan_out.is_idle, "all is written")
     assert "a7" not in recorder.got
     assert len(recorder.got) == LARGE - 1
 
@@ -116,10 +129,12 @@ async def test_who_enters_is_not_served_what_was_handed_over_before(
     """The ack of a join holds those events already: they must not come twice."""
     members = sessions(LARGE)
     fan_out.send("room", members, ["old"])
-    fan_out.forget("room", "s7")
+    fan_out.leave("room", "s7")
+    fan_out.enter("room", "s7", "a7")
     members["new"] = "a-new"
+    fan_out.enter("room", "new", "a-new")
     fan_out.send("room", members, ["live"])
-    await wait_until(lambda: not fan_out.backlog("room"), "all is written")
+    await wait_until(lambda: fan_out.is_idle, "all is written")
     assert recorder.got["a-new"] == ["live"]
     assert recorder.got["a7"] == ["live"]
     assert recorder.got["a8"] == ["old", "live"]
@@ -131,7 +146,7 @@ async def test_sessions_may_be_left_out(
 ) -> None:
     """``skip_sid`` of the stock API."""
     fan_out.send("room", sessions(count), ["x"], skip=["s1", "nobody"])
-    await wait_until(lambda: not fan_out.backlog("room"), "all is written")
+    await wait_until(lambda: fan_out.is_idle, "all is written")
     assert "a1" not in recorder.got
     assert len(recorder.got) == count - 1
 
@@ -142,9 +157,9 @@ async def test_a_defect_below_does_not_end_the_fan_out(
     """One chunk's failure is logged; the next large room is served all the same."""
     recorder.failing = True
     fan_out.send("room", sessions(LARGE), ["x"])
-    await wait_until(lambda: not fan_out.backlog("room"), "the job is over")
+    await wait_until(lambda: fan_out.is_idle, "the sweep is over")
     recorder.failing = False
     fan_out.send("room", sessions(LARGE), ["y"])
-    await wait_until(lambda: not fan_out.backlog("room"), "all is written")
+    await wait_until(lambda: fan_out.is_idle, "all is written")
     assert len(recorder.got) == LARGE
     assert "a defect below" in caplog.text

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import Any
 
 import pytest
@@ -10,8 +11,8 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from realtime.errors import OutcomeUnknownError, UnavailableError
-from realtime.socketio.fan_out import CHUNK_SESSIONS
 from realtime.socketio.manager import ChatroomManager
+from realtime.socketio.sweep import BLOCK_MEMBERS
 from tests.kit.redis_server import RedisServer
 from tests.kit.running import running
 from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
@@ -146,31 +147,102 @@ class Nowhere:
         """Do nothing."""
 
 
-class Deaf:
+class Takers:
     """Stands for a server whose sessions take everything."""
 
     packet_class: Any = None
 
     def __init__(self) -> None:
-        self.written = 0
+        self.got: dict[str, list[Any]] = {}
         self.eio = self
+        self._sids = map(str, count())
+
+    def generate_id(self) -> str:
+        """Return a new session id."""
+        return f"sid-{next(self._sids)}"
 
     def broadcast(self, eio_sids: Any, packets: Any) -> None:
-        """Count what would be written."""
-        self.written += len(list(eio_sids)) * len(packets)
+        """Take note of what would be written."""
+        for eio_sid in eio_sids:
+            self.got.setdefault(eio_sid, []).extend(packets)
 
 
-async def test_the_backlog_of_a_large_room_is_known() -> None:
-    """Else nothing bounds what waits in memory for a room that is slow to serve."""
+@pytest.fixture
+def takers() -> Takers:
+    """The sessions."""
+    return Takers()
+
+
+@pytest.fixture
+async def crowd(takers: Takers) -> tuple[ChatroomManager, list[str]]:
+    """A manager with a room 42 of more sessions than are served at once: e0, e1, …"""
     manager = ChatroomManager(channels=Nowhere())
-    server = Deaf()
-    manager.server = server
-    members = {f"s{n}": f"e{n}" for n in range(CHUNK_SESSIONS + 1)}
-    manager.rooms.setdefault("/chat", {})["chatroom-42"] = members
+    manager.server = takers
+    sids = []
+    for number in range(BLOCK_MEMBERS + 3):
+        sid = await manager.connect(f"e{number}", "/chat")
+        assert sid
+        manager.basic_enter_room(sid, "/chat", "chatroom-42")
+        sids.append(sid)
+    return manager, sids
+
+
+EVENT = b'["typing",{"room":"42"}]'
+PACKET = "2/chat," + EVENT.decode()
+
+
+async def test_what_waits_for_a_large_room_is_known(
+    crowd: tuple[ChatroomManager, list[str]], takers: Takers
+) -> None:
+    """Else nothing bounds what waits in memory for a room that is slow to serve."""
+    manager, sids = crowd
+    assert manager.backlog("chatroom-42") == 0
     for _ in range(3):
-        manager.send_events("chatroom-42", [b'["typing",{"room":"42"}]'])
-    assert manager.backlog("chatroom-42") == manager.total_backlog == 3
-    assert manager.backlog("chatroom-7") == 0
+        manager.send_events("chatroom-42", [EVENT])
+    assert manager.waiting_bytes == 3 * len(PACKET)
+    assert manager.backlog("chatroom-42") > manager.backlog("chatroom-7") > 0
     async with running(manager.run()):
-        await wait_until(lambda: not manager.total_backlog, "what waited went out")
-    assert server.written == 3 * len(members)
+        await wait_until(lambda: not manager.waiting_bytes, "what waited went out")
+    assert takers.got == {f"e{number}": [PACKET] * 3 for number in range(len(sids))}
+
+
+async def test_who_comes_and_goes_while_a_large_room_is_served(
+    crowd: tuple[ChatroomManager, list[str]], takers: Takers
+) -> None:
+    """Each gets what was sent while they were in: not before, not after."""
+    manager, sids = crowd
+    manager.send_events("chatroom-42", [EVENT])
+    manager.basic_leave_room(sids[0], "/chat", "chatroom-42")
+    assert takers.got == {"e0": [PACKET]}
+    manager.pre_disconnect(sids[1], "/chat")
+    manager.basic_disconnect(sids[1], "/chat")
+    late = await manager.connect("late", "/chat")
+    assert late
+    manager.basic_enter_room(late, "/chat", "chatroom-42")
+    manager.basic_enter_room(late, "/chat", "chatroom-42")
+    manager.send("/chat", "chatroom-42", ["second"])
+    async with running(manager.run()):
+        await wait_until(lambda: not manager.waiting_bytes, "what waited went out")
+    assert takers.got.pop("e0") == [PACKET]
+    assert takers.got.pop("late") == ["second"]
+    assert "e1" not in takers.got
+    assert list(takers.got.values()) == [[PACKET, "second"]] * (BLOCK_MEMBERS + 1)
+
+
+async def test_several_rooms_at_once(
+    crowd: tuple[ChatroomManager, list[str]], takers: Takers
+) -> None:
+    """Who is in more than one of them is told once, in each room's order."""
+    manager, sids = crowd
+    manager.basic_enter_room(sids[5], "/chat", "lobby")
+    other = await manager.connect("other", "/chat")
+    assert other
+    manager.basic_enter_room(other, "/chat", "lobby")
+    manager.send("/chat", "chatroom-42", ["first"])
+    manager.send("/chat", ["lobby", "chatroom-42"], ["to both"], [sids[6]])
+    async with running(manager.run()):
+        await wait_until(lambda: not manager.waiting_bytes, "what waited went out")
+    assert takers.got.pop("other") == ["to both"]
+    assert sorted(takers.got.pop("e5")) == ["first", "to both"]
+    assert takers.got.pop("e6") == ["first"]
+    assert list(takers.got.values()) == [["first", "to both"]] * (BLOCK_MEMBERS + 1)
