@@ -175,7 +175,7 @@ def takers() -> Takers:
 
 @pytest.fixture
 async def crowd(takers: Takers) -> tuple[ChatroomManager, list[str]]:
-    """A manager with a room 42 of more sessions than are served at once: e0, e1, …"""
+    """A manager with a room 42 of more sessions (e0, e1, …) than are served at once."""
     manager = ChatroomManager(channels=Nowhere())
     manager.server = takers
     sids = []

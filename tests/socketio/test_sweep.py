@@ -1,7 +1,7 @@
 """The sweep against the plain definition: from their number on, all, once, in order.
 
-Whatever happens in between (others' packets, entering, leaving, being left out, a server
-that stalls and goes on), a session gets what was sent to a room while it was in it.
+Whatever happens in between (entering, leaving, being left out, a server that stalls and
+goes on), a session gets what was sent to a room while it was in it.
 """
 
 from collections import Counter
