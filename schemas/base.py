@@ -75,10 +75,9 @@ class StrictSchema(Schema):
     def _load_fields(self, data: dict[str, Any]) -> dict[str, Any] | None:
         loaded: dict[str, Any] = {}
         known = 0
-        get = data.get
         for name, load, required, default in self._steps or self._plan():
-            value = get(name, missing)
-            if value is not missing:
+            if name in data:
+                value = data[name]
                 if value is None:
                     return None
                 loaded[name] = load(value, name, data)

@@ -74,7 +74,7 @@ class Dispatcher:
         handler = self.handlers.get("message")
         if handler is None:
             return
-        value = self._decoded(data)
+        value = data if self._json_loads is None else self._decoded(data)
         if handler is not self._known_handler:
             self._known_handler = handler
             self._is_coroutine = inspect.iscoroutinefunction(handler)

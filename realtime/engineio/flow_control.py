@@ -46,7 +46,8 @@ class FlowControl:
     def handler_started(self) -> None:
         """Count a handler that runs beside others; at the bound the client waits."""
         self._running += 1
-        self._update_paused()
+        if self._running >= self._max_running:
+            self._update_paused()
 
     def handler_finished(self) -> None:
         """Count a handler that has ended; each allows a slowed client one more."""
@@ -56,7 +57,8 @@ class FlowControl:
             and self._slow_down_timer is None
         ):
             self._max_running += 1
-        self._update_paused()
+        if self.paused:
+            self._update_paused()
 
     def slow_down(self, seconds: float) -> None:
         """Read nothing for so long, then one message at a time, then slowly more.

@@ -106,10 +106,15 @@ class FrameParser:
         """
         buffer, at = self._buffer, self._position
         partial = self._partial
-        if partial is None and len(buffer) - at >= 6 and buffer[at] == _TEXT_FRAME:
+        available = len(buffer) - at
+        if partial is None and available >= 6 and buffer[at] == _TEXT_FRAME:
             text = self._wholedecode_text(buffer, at)
             if text is not None:
                 return text
+        elif partial is None and not available:
+            # An idle connection must not hold what it received last.
+            self._buffer, self._position = b"", 0
+            return None
         if partial is not None and partial.payload is not None:
             if partial.missing:
                 return None
@@ -117,7 +122,7 @@ class FrameParser:
         else:
             frame = self._next_frame()
             if frame is None:
-                # An idle connection must not hold the last chunk it received.
+                # Nor what it has handled of it.
                 self._buffer = self._buffer[self._position :]
                 self._position = 0
                 return None

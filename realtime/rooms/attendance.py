@@ -34,7 +34,8 @@ class Attendance:
 
     def receives(self, sid: str, room: str) -> bool:
         """Tell whether a session of this node is in a room's fan-out now."""
-        return sid in self._manager.recipients(self._namespace, keys.channel(room))
+        channel = keys.channel(room)
+        return sid in self._manager.recipients_of_one(self._namespace, channel)
 
     def attends(self, sid: str, room: str) -> bool:
         """Tell whether a session attends a room; joining again does not interrupt."""

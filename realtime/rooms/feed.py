@@ -100,7 +100,8 @@ class RoomFeed:
 
     def judge(self, position: Position) -> Verdict:
         """Say what an event that arrived by publication means."""
-        self.highest_seen = max(self.highest_seen, position.offset)
+        if position.offset > self.highest_seen:
+            self.highest_seen = position.offset
         if not self.live:
             # The log is being read; what is published now will be read there.
             return Verdict.KNOWN

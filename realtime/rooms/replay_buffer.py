@@ -40,11 +40,13 @@ class RecentMemory:
         self.used_bytes = 0
         self.limited = new_counts() if limited is None else limited
 
-    def take(self, size: int) -> None:
-        """Add the bytes of an event."""
+    def take(self, size: int) -> bool:
+        """Add the bytes of an event; return whether it is more now than it may be."""
         self.used_bytes += size
-        if self.is_over:
-            self.limited["node_recent_bytes"] += 1
+        if self.used_bytes <= self.limit_bytes:
+            return False
+        self.limited["node_recent_bytes"] += 1
+        return True
 
     def give_back(self, size: int) -> None:
         """Take away the bytes of what is forgotten."""
@@ -90,10 +92,12 @@ class RecentEvents:
     def append(self, position: Position, event: bytes) -> None:
         """Keep the next event; the oldest ones make room."""
         self._events.append((position, event))
-        self.size += len(event)
-        self._memory.take(len(event))
+        size = len(event)
+        self.size += size
+        is_over = self._memory.take(size)
         while len(self._events) > RECENT_EVENTS or (
-            (self.size > RECENT_BYTES or self._memory.is_over) and len(self._events) > 1
+            (self.size > RECENT_BYTES or (is_over and self._memory.is_over))
+            and len(self._events) > 1
         ):
             self._since, oldest = self._events.popleft()
             self.size -= len(oldest)

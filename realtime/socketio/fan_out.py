@@ -80,7 +80,8 @@ class FanOut:
         sweep = self._sweeps.get(room)
         if sweep is None:
             if len(members) <= self._block_members:
-                self._hand_over(_addresses(members, skip), packets)
+                addresses = _without(members, skip) if skip else members.values()
+                self._hand_over(addresses, packets)
                 return
             sweep = self._sweeps[room] = Sweep(members, self._block_members)
             self._turns.append(room)
@@ -171,7 +172,5 @@ class FanOut:
             _logger.exception("Packets could not be written")
 
 
-def _addresses(members: Mapping[str, str], skip: Collection[str]) -> Iterable[str]:
-    if not skip:
-        return members.values()
+def _without(members: Mapping[str, str], skip: Collection[str]) -> Iterable[str]:
     return [address for sid, address in members.items() if sid not in skip]

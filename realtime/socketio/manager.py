@@ -140,7 +140,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
                 self.send(namespace, each, packets, skip)
                 skip = {*skip, *self.recipients(namespace, each)}
             return
-        members = self.recipients(namespace, room)
+        members = self.recipients_of_one(namespace, room)
         if members:
             self.delivered += len(members) * len(packets)
             self._fan_out.send((namespace, room), members, packets, skip)
@@ -185,7 +185,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
 
     def backlog(self, channel: str) -> float:
         """Return how full a chat room's fan-out is: 1 is the bound."""
-        if self._fan_out.is_idle:
+        if not self._fan_out.waiting_bytes:
             return 0.0
         return self._fan_out.backlog((self._namespace, channel))
 

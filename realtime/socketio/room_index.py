@@ -191,6 +191,10 @@ class RoomIndex:
             for each in room:
                 merged.update(self.recipients(namespace, each))
             return merged
+        return self.recipients_of_one(namespace, room)
+
+    def recipients_of_one(self, namespace: str, room: str | None) -> Mapping[str, str]:
+        """As :meth:`recipients`, for one room."""
         members = self._members(namespace, room)
         if members or room is None:
             return members

@@ -369,9 +369,9 @@ class ChatroomServer(NamespaceGate):
             answer = await self._trigger_event(data[0], namespace, sid, *data[1:])
         # Nothing may suspend from here to the write, nor a broadcast go ahead of an
         # answer that was decided here.
-        decided_now = isinstance(answer, DeferredAck)
+        decided_now = False
         if isinstance(answer, DeferredAck):
-            answer = answer.resolve()
+            answer, decided_now = answer.resolve(), True
         if id is None or answer is self.not_handled:
             return
         if answer is None:

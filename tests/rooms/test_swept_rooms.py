@@ -16,7 +16,7 @@ async def swept(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[list[Node]]:
     """Two nodes that serve one session of a room in each turn of the loop."""
-    defaults = FanOut.__init__.__kwdefaults__
+    defaults = FanOut.__init__.__kwdefaults__ or {}
     monkeypatch.setitem(defaults, "block_members", 1)
     monkeypatch.setitem(defaults, "chunk_seconds", 0.0)
     async with run_nodes(2, redis_url) as nodes:
