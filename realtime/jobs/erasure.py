@@ -15,6 +15,7 @@ from realtime.store.membership import Memberships
 from realtime.store.message_changes import MessageChanges
 from realtime.store.revocations import LOOK_SECONDS, Revocations
 from realtime.store.room_index import RoomIndex
+from realtime.store.scripts import OwnMessages, OwnReactions
 from realtime.store.user_traces import UserTraces
 from schemas.field_types import ERASED
 
@@ -79,9 +80,10 @@ class Erasure:
             await asyncio.sleep(SETTLE_SECONDS)
             await job.reached(room="", at_once=True)
         async for room in rooms_of_job(self._index, job):
-            await self._messages(job, room)
-            await self._reactions(job, room)
-            if await self._memberships.is_member(room, job.user):
+            look = await self._traces.look(room, job.user)
+            await self._messages(job, room, look.messages)
+            await self._reactions(job, room, look.reactions)
+            if look.is_member:
                 await self._memberships.quit(room, job.user)
                 self._member_counts.changed(room)
                 await self._memberships.unlist(room, job.user)
@@ -93,10 +95,8 @@ class Erasure:
         await self._traces.forget(job.user)
         await self._jobs.delete(job_id("export", job.user))
 
-    async def _messages(self, job: RunningJob, room: str) -> None:
-        start = 1
-        while start:
-            page = await self._traces.messages(room, job.user, start)
+    async def _messages(self, job: RunningJob, room: str, page: OwnMessages) -> None:
+        while True:
             for number in map(stored_number, page.messages):
                 try:
                     done = await self._changes.delete(
@@ -108,18 +108,18 @@ class Erasure:
                 job.counts["messages"] += not done.duplicate
                 await job.reached(room=room)
                 await asyncio.sleep(1 / DELETIONS_A_SECOND)
-            start = page.start
+            if not page.start:
+                return
             await asyncio.sleep(PAUSE_SECONDS)
+            page = await self._traces.messages(room, job.user, page.start)
 
-    async def _reactions(self, job: RunningJob, room: str) -> None:
-        after = ""
+    async def _reactions(self, job: RunningJob, room: str, page: OwnReactions) -> None:
         while True:
-            found = await self._traces.reactions(room, job.user, after)
-            for number, key in found.reactions:
+            for number, key in page.reactions:
                 if await self._traces.withdraw(room, job.user, number, key):
                     self._notices.changed(room, number)
                     job.counts["reactions"] += 1
-            after = found.after
-            if not after:
+            if not page.after:
                 return
             await asyncio.sleep(PAUSE_SECONDS)
+            page = await self._traces.reactions(room, job.user, page.after)

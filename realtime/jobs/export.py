@@ -12,6 +12,7 @@ from realtime.store.blocks import Blocks
 from realtime.store.personal_log import PersonalLog
 from realtime.store.profiles import Profiles
 from realtime.store.room_index import RoomIndex
+from realtime.store.scripts import OwnMessages, OwnReactions
 from realtime.store.user_traces import UserTraces
 
 # A place behind all messages of a room.
@@ -68,44 +69,41 @@ class Export:
             job.add({"block": {"user": other}})
 
     async def _room(self, job: RunningJob, room: str, start: int) -> None:
-        if start == 0:
+        look = await self._traces.look(room, job.user, max(start, 1))
+        if start == 0 and look.is_member:
             await self._membership(job, room)
-            start = 1
-        while start:
-            page = await self._traces.messages(room, job.user, start)
-            for message in page.messages:
-                job.add({"message": orjson.Fragment(message)})
-            job.counts["messages"] += len(page.messages)
-            start = page.start
-            if start:
-                await job.reached(room=room, start=start)
-                await asyncio.sleep(PAUSE_SECONDS)
-        await self._reactions(job, room)
-        await self._notes(job, room)
-        await job.reached(room=room, start=_DONE)
-
-    async def _reactions(self, job: RunningJob, room: str) -> None:
-        after = ""
-        while True:
-            found = await self._traces.reactions(room, job.user, after)
-            for number, key in found.reactions:
-                job.add({"reaction": {"room": room, "message": number, "key": key}})
-            job.counts["reactions"] += len(found.reactions)
-            after = found.after
-            if not after:
-                return
-            await asyncio.sleep(PAUSE_SECONDS)
-
-    async def _notes(self, job: RunningJob, room: str) -> None:
-        notes = await self._traces.notes(room, job.user)
-        for act in notes.acts:
+        await self._messages(job, room, look.messages)
+        await self._reactions(job, room, look.reactions)
+        for act in look.notes.acts:
             name, told = orjson.loads(act)
             job.add({"act": {"act": name, **told}})
-        for report in notes.reports:
+        for report in look.notes.reports:
             told = orjson.loads(report)
             if told["by"] == job.user:
                 # What others said of them is others'.
                 job.add({"report": {"room": room, **told}})
+        await job.reached(room=room, start=_DONE)
+
+    async def _messages(self, job: RunningJob, room: str, page: OwnMessages) -> None:
+        while True:
+            for message in page.messages:
+                job.add({"message": orjson.Fragment(message)})
+            job.counts["messages"] += len(page.messages)
+            if not page.start:
+                return
+            await job.reached(room=room, start=page.start)
+            await asyncio.sleep(PAUSE_SECONDS)
+            page = await self._traces.messages(room, job.user, page.start)
+
+    async def _reactions(self, job: RunningJob, room: str, page: OwnReactions) -> None:
+        while True:
+            for number, key in page.reactions:
+                job.add({"reaction": {"room": room, "message": number, "key": key}})
+            job.counts["reactions"] += len(page.reactions)
+            if not page.after:
+                return
+            await asyncio.sleep(PAUSE_SECONDS)
+            page = await self._traces.reactions(room, job.user, page.after)
 
     async def _membership(self, job: RunningJob, room: str) -> None:
         found = await self._traces.membership(room, job.user)

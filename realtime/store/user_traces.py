@@ -1,7 +1,7 @@
 """What there is of one user, in rooms where they are no member any more as well."""
 
+from collections.abc import Awaitable
 from typing import Any, Final, NamedTuple
-from urllib.parse import unquote
 
 import orjson
 
@@ -26,6 +26,15 @@ class OwnMembership(NamedTuple):
     last_read: int
 
 
+class OwnTraces(NamedTuple):
+    """The first of what a room has of a user."""
+
+    is_member: bool
+    messages: OwnMessages
+    reactions: OwnReactions
+    notes: OwnNotes
+
+
 class UserTraces:
     """Finds what there is of a user, and takes it away.
 
@@ -38,9 +47,19 @@ class UserTraces:
     def __init__(self, redis: RedisClient) -> None:
         self._redis = redis
 
-    async def messages(self, room: str, user: str, start: int) -> OwnMessages:
+    async def look(self, room: str, user: str, start: int = 1) -> OwnTraces:
+        """Return the first of what a room has of a user, in one round trip."""
+        found = await gather_started(
+            self._redis.call("HEXISTS", keys.members(room), user),
+            self.messages(room, user, start),
+            self.reactions(room, user, ""),
+            self.notes(room, user),
+        )
+        return OwnTraces(found[0] == 1, *found[1:])
+
+    def messages(self, room: str, user: str, start: int) -> Awaitable[OwnMessages]:
         """Return messages that a user wrote, of the next ones from a number on."""
-        return await scripts.user_messages_read(
+        return scripts.user_messages_read(
             self._redis,
             messages=keys.messages(room),
             meta=keys.meta(room),
@@ -50,17 +69,15 @@ class UserTraces:
             limit=LOOKED_AT,
         )
 
-    async def reactions(self, room: str, user: str, after: str) -> OwnReactions:
+    def reactions(self, room: str, user: str, after: str) -> Awaitable[OwnReactions]:
         """Return reactions of a user, message and key, of the next ones."""
-        found = await scripts.user_reactions_read(
+        return scripts.user_reactions_read(
             self._redis,
             reactors=keys.reactors(room),
             user=user,
             after=after,
             limit=LOOKED_AT,
         )
-        plain = [(number, unquote(key)) for number, key in found.reactions]
-        return OwnReactions(found.after, plain)
 
     async def withdraw(self, room: str, user: str, message: int, key: str) -> bool:
         """Take a reaction back, whether they are a member or not; no event tells it."""
@@ -73,7 +90,7 @@ class UserTraces:
             key_json=orjson.dumps(key),
         )
 
-    async def notes(self, room: str, user: str, *, erased: str = "") -> OwnNotes:
+    def notes(self, room: str, user: str, *, erased: str = "") -> Awaitable[OwnNotes]:
         """Return acts and reports that name a user.
 
         Args:
@@ -83,7 +100,7 @@ class UserTraces:
                 the acts, reports of and by them are gone, their invites and what
                 else the room has of them. Empty: nothing is changed.
         """
-        return await scripts.user_notes_read(
+        return scripts.user_notes_read(
             self._redis,
             audit=keys.audit(room),
             reports=keys.reports(room),

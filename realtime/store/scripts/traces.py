@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from realtime.redis.script import ScriptRunner
 from realtime.store.scripts.loading import Parsed, load
@@ -37,7 +38,7 @@ def user_messages_read(
 
 
 class OwnReactions(NamedTuple):
-    """Reactions of a user, message and quoted key; ``after`` is where to go on.
+    """Reactions of a user, message and key; ``after`` is where to go on.
 
     It is empty where all was looked at.
     """
@@ -49,9 +50,8 @@ class OwnReactions(NamedTuple):
 def _reactions(said: Any) -> OwnReactions:
     after, found = said
     pairs = zip(found[::2], found[1::2], strict=True)
-    return OwnReactions(
-        after.decode(), [(number, key.decode()) for number, key in pairs]
-    )
+    plain = [(number, unquote(key.decode())) for number, key in pairs]
+    return OwnReactions(after.decode(), plain)
 
 
 def user_reactions_read(
