@@ -413,7 +413,8 @@ class Parts:
     def start(self, tasks: TaskStack) -> None:
         """Run all parts but the server; those that others use end after them."""
         # Confirmed before the subscriber is ready, which is what readiness asks.
-        _confirmed = self.subscriber.subscribe(self.manager.channel)
+        for channel in self.manager.control_channels:
+            _confirmed = self.subscriber.subscribe(channel)
         for name, run in (
             ("redis", self.redis.run()),
             ("durability", self.durability.run()),
@@ -468,7 +469,7 @@ class Parts:
             "rooms_to_tell": len(self.rooms_changed),
             # Of the last lists that were asked for; bounded, and outdated soon.
             "room_orders": len(self.lists),
-            # One channel for what concerns all nodes.
+            # One channel for what concerns all nodes, and one of its own.
             **self.subscriber.held(),
             "control_messages": len(self.remote),
             # An entry outlives its session until it is due, or is one of too many.

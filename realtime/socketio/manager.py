@@ -15,6 +15,7 @@ from realtime import json_codec
 from realtime.redis.client import RedisClient
 from realtime.redis.site import RedisSite
 from realtime.socketio.fan_out import FanOut
+from realtime.socketio.node_sids import mark_of, mark_of_host, new_sid
 from realtime.socketio.remote import emission, emit_here
 from realtime.socketio.room_index import RoomIndex
 from realtime.socketio.sweep import Packet
@@ -26,6 +27,9 @@ CALLS_LIMIT = 20_000
 
 # Control messages that only nodes with a session in the room need.
 ROOM_METHODS = frozenset({"emit", "close_room"})
+
+# Control messages that only the session's own node needs.
+SESSION_METHODS = frozenset({"disconnect", "enter_room", "leave_room"})
 
 
 class Channels(Protocol):
@@ -51,7 +55,8 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
     it without extras (skip_sid, callback, binary) is published as the Socket.IO event
     array itself, readable with ``redis-cli SUBSCRIBE chatroom-<id>``. All else travels
     as a control message, an object that begins with ``{``: on the room's channel when
-    it is for a chat room, else on the channel that all nodes share.
+    it is for a chat room, on that of a session's node when it is for one session, else
+    on the channel that all nodes share.
 
     Unlike the stock manager it raises when it cannot publish.
 
@@ -87,6 +92,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
             channel=channel, write_only=write_only, logger=logger
         )
         self._start_index()
+        self._mark = mark_of_host(self.host_id)
         self.json = json_codec
         self._own_redis: RedisClient | None = None
         if redis is None:
@@ -116,6 +122,14 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
     async def __aexit__(self, *_error: object) -> None:
         if self._own_redis is not None:
             await self._own_redis.aclose()
+
+    def _new_sid(self) -> str:
+        return new_sid(self._mark)
+
+    @property
+    def control_channels(self) -> tuple[str, str]:
+        """The channel that all nodes hear, and that of this node."""
+        return self.channel, keys.node_channel(self._mark)
 
     # To this node's sessions.
 
@@ -331,11 +345,25 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         """Publish a control message to the nodes that it concerns."""
         # A node hears a room's channel only while it has a session in the room, so
         # what concerns a session's way in must go where every node listens.
-        own = message["method"] in ROOM_METHODS and _is_channel(message.get("room"))
-        channel = message["room"] if own else self.channel
+        room = message.get("room")
+        if message["method"] in ROOM_METHODS and _is_channel(room):
+            channel = room
+        else:
+            channel = self._channel_of_node(message)
         # The answer to a callback names the node that asked.
         encoded = json_codec.dumps({"host_id": self.host_id, **message})
         await self._publish_bytes(channel, encoded.encode())
+
+    def _channel_of_node(self, message: Mapping[str, Any]) -> str:
+        """Return the channel of the one node that is concerned, or that of all."""
+        mark = None
+        if message["method"] == "callback":
+            mark = mark_of_host(message["host_id"])
+        elif message["method"] in SESSION_METHODS:
+            mark = mark_of(message["sid"])
+        elif message["method"] == "emit":
+            mark = mark_of(message.get("room"))
+        return self.channel if mark is None else keys.node_channel(mark)
 
     # The name by which AsyncPubSubManager's own methods publish.
     _publish = publish_control

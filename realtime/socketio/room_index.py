@@ -53,10 +53,14 @@ class RoomIndex:
         sids = self._sids.setdefault(namespace, {})
         if eio_sid in sids:
             return None
-        sid: str = self.server.eio.generate_id()
+        sid = self._new_sid()
         sids[eio_sid] = sid
         self._add_member(namespace, None, sid, eio_sid)
         self.pending_connect.setdefault(namespace, set()).add(sid)
+        return sid
+
+    def _new_sid(self) -> str:
+        sid: str = self.server.eio.generate_id()
         return sid
 
     async def pre_connect(self, eio_sid: str, namespace: str) -> str | None:

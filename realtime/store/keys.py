@@ -21,6 +21,9 @@ PERSONAL_PREFIX = "user-"
 # Pub/Sub channel of what concerns all nodes.
 CONTROL_CHANNEL = "chatroom"
 
+# What the channel of one node begins with, for what concerns a session of it.
+NODE_PREFIX = "node-"
+
 # Rooms and users whose keys are remembered: some 10 MB.
 KEPT_APPEND_KEYS = 10_000
 
@@ -65,6 +68,11 @@ def wire_channel(room: str, database: int) -> str:
 def room_of_channel(name: str) -> str:
     """Return the room id that :func:`channel` was given."""
     return name.removeprefix(CHANNEL_PREFIX)
+
+
+def node_channel(mark: str) -> str:
+    """Return the Pub/Sub channel of the nodes with a mark: one, as a rule."""
+    return NODE_PREFIX + mark
 
 
 def _room_key(room: str, part: str) -> str:

@@ -12,7 +12,9 @@ from redis.asyncio.client import PubSub
 
 from realtime.errors import OutcomeUnknownError, UnavailableError
 from realtime.socketio.manager import ChatroomManager
+from realtime.socketio.node_sids import mark_of_host, new_sid
 from realtime.socketio.sweep import BLOCK_MEMBERS
+from realtime.store import keys
 from tests.kit.redis_server import RedisServer
 from tests.kit.running import running
 from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
@@ -87,6 +89,32 @@ async def test_what_is_no_plain_event_is_a_control_message(
         "note",
         ["x"],
     )
+
+
+async def test_what_concerns_one_session_goes_to_its_node_alone(
+    redis_url: str, redis_client: Redis
+) -> None:
+    """A thousand nodes do not each read what one of them can do.
+
+    A room of an application that looks like a session's id is none.
+    """
+    mark = mark_of_host("another node")
+    sid, own = new_sid(mark), keys.node_channel(mark)
+    async with (
+        heard(redis_client, "chatroom", own) as monitor,
+        writer(redis_url) as manager,
+    ):
+        await manager.emit("note", "x", namespace="/chat", room=sid)
+        await manager.enter_room(sid, "/chat", "lobby")
+        await manager.disconnect(sid, "/chat")
+        await manager.emit("note", "x", namespace="/chat", room="a" * len(sid))
+        told = [await next_of(monitor) for _ in range(4)]
+    assert [(where, message["method"]) for where, message in told] == [
+        (own, "emit"),
+        (own, "enter_room"),
+        (own, "disconnect"),
+        ("chatroom", "emit"),
+    ]
 
 
 async def test_an_event_that_imitates_the_log_is_no_event_of_the_log(
