@@ -1,0 +1,36 @@
+"""Nodes that would not hear each other do not run on one Redis."""
+
+import asyncio
+
+import pytest
+from redis.asyncio import Redis
+
+from realtime.errors import ConflictError
+from realtime.redis.client import RedisClient
+from realtime.redis.url import connection_factory
+from realtime.store import keys
+from realtime.store.publishing import HOLDS_SECONDS, Publishing
+from tests.kit.running import running
+from tests.kit.store_fixtures import TIMEOUT_SECONDS, UnheardClient
+from tests.kit.waiting import DEADLINE_SECONDS, MS
+
+
+async def test_nodes_that_publish_otherwise_do_not_start(
+    link: RedisClient, redis_client: Redis, redis_url: str
+) -> None:
+    """A cluster's nodes and those behind a proxy in front of it: one kind at a time."""
+    first = Publishing(link)
+    await first.begin()
+    async with running(first.run()), asyncio.timeout(DEADLINE_SECONDS):
+        while not await redis_client.exists(keys.PUBLISHING):
+            await asyncio.sleep(MS)
+    await Publishing(link).begin()
+    other = UnheardClient(
+        connection_factory(redis_url, timeout_seconds=TIMEOUT_SECONDS),
+        timeout_seconds=TIMEOUT_SECONDS,
+        limit_calls=10,
+    )
+    async with running(other.run()):
+        with pytest.raises(ConflictError, match="publish with PUBLISH, and this one"):
+            await Publishing(other).begin()
+    assert 0 < await redis_client.ttl(keys.PUBLISHING) <= HOLDS_SECONDS
