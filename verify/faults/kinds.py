@@ -4,7 +4,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
 from realtime.errors import StartError
@@ -24,7 +24,7 @@ START_TRIES = 20
 # Between two of them.
 START_PAUSE_SECONDS = 0.5
 
-# Deadline until a process or a group is whole again after an earlier fault.
+# Deadline until a process is whole again after an earlier fault.
 TURN_SECONDS = 60.0
 
 
@@ -228,25 +228,35 @@ async def strike(
     elif fault.kind in SHARD_STRIKES or fault.kind.startswith("Redis "):
         group = site.cluster
     async with AsyncExitStack() as stack:
-        async with asyncio.timeout(TURN_SECONDS):
-            if group is not None:
-                await stack.enter_async_context(group.turn)
+        if group is not None:
+            # Those before it may last, on a busy machine, until it is too late.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(until - time.monotonic()):
+                    await stack.enter_async_context(group.turn)
+            if time.monotonic() < until:
                 await group.whole()
-            elif fault.kind.startswith("node "):
+        elif fault.kind.startswith("node "):
+            async with asyncio.timeout(TURN_SECONDS):
                 await stack.enter_async_context(site.places[fault.node].turn)
         struck_at = time.monotonic()
         if group is not None and struck_at > until:
             return None
-        failover, concerned = None, frozenset[str]()
-        if isinstance(group, SentinelGroup) and fault.kind in FAILOVERS:
-            begin = FAILOVERS[fault.kind]
-            failover = await begin(group, fault.kind, fault.seconds)
-        elif isinstance(group, RedisCluster) and fault.kind in SHARD_STRIKES:
-            aim = rooms[fault.node % len(rooms)]
-            shards = {room: await group.shard_of(room) for room in rooms}
-            concerned = frozenset(r for r in rooms if shards[r] == shards[aim])
-            failover = await SHARD_STRIKES[fault.kind](group, aim, fault)
-        else:
-            known = {**STRIKES, **GROUP_STRIKES, TAIL_LOST: _tail_lost}
-            await known[fault.kind](site, fault)
-        return Ended(fault.kind, struck_at, time.monotonic(), failover, concerned)
+        failover, struck = await _carry_out(site, fault, rooms)
+        return Ended(fault.kind, struck_at, time.monotonic(), failover, struck)
+
+
+async def _carry_out(
+    site: Site, fault: Fault, rooms: Sequence[str]
+) -> tuple[Failover | None, frozenset[str]]:
+    """Return the failover that there was, and the rooms of the shard that was struck."""
+    if site.group is not None and fault.kind in FAILOVERS:
+        begin = FAILOVERS[fault.kind]
+        return await begin(site.group, fault.kind, fault.seconds), frozenset()
+    if site.cluster is not None and fault.kind in SHARD_STRIKES:
+        aim = rooms[fault.node % len(rooms)]
+        shards = {room: await site.cluster.shard_of(room) for room in rooms}
+        struck = frozenset(room for room in rooms if shards[room] == shards[aim])
+        return await SHARD_STRIKES[fault.kind](site.cluster, aim, fault), struck
+    known = {**STRIKES, **GROUP_STRIKES, TAIL_LOST: _tail_lost}
+    await known[fault.kind](site, fault)
+    return None, frozenset()
