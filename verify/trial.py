@@ -6,14 +6,14 @@ import time
 from dataclasses import asdict, dataclass, replace
 
 from realtime.errors import StartError
-from realtime.store import keys
+from realtime.redis.cluster.slots import SLOTS
 from verify.checker import by_gravity, check
 from verify.client.crowd import Crowd
 from verify.faults.failovers import lost_spans, with_unasked
 from verify.faults.kinds import REDIS_KILLED, TAIL_LOST, Ended, strike
 from verify.faults.schedule import draw_schedule
 from verify.final_logs import presence_error, read_history, read_log
-from verify.harness.cluster_view import SLOTS, slot_of
+from verify.harness.cluster_view import slot_of_room
 from verify.harness.process import until
 from verify.harness.site import Site
 from verify.history import FinalLog, History, Page, Span, Violation, keep, place_of
@@ -201,6 +201,6 @@ def _name_rooms() -> list[str]:
     while True:
         name = f"verify-{secrets.token_hex(4)}"
         rooms = [f"{name}-{number}" for number in range(1, ROOMS + 1)]
-        slots = [slot_of(keys.channel(room)) for room in rooms]
+        slots = [slot_of_room(room) for room in rooms]
         if len({slot * ROOMS // SLOTS for slot in slots}) == ROOMS:
             return rooms

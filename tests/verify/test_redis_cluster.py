@@ -10,14 +10,14 @@ from realtime.store import keys
 from verify.beside import beside
 from verify.faults.kinds import Ended
 from verify.harness.cluster_servers import SHARDS
-from verify.harness.cluster_view import parse_nodes, slot_of
+from verify.harness.cluster_view import parse_nodes, slot_of_room
 from verify.harness.redis_cluster import RedisCluster
 from verify.history import Answered, History, Outcome, Sent
 
 pytestmark = pytest.mark.timeout(60)
 
 ROOM = "42"
-SLOT = slot_of(keys.channel(ROOM))
+SLOT = slot_of_room(ROOM)
 KEYS = [keys.sent(ROOM, "ann", str(number)) for number in range(150)]
 
 
@@ -69,13 +69,6 @@ async def fill(redis: Redis) -> None:
 async def is_filled(redis: Redis) -> bool:
     """Tell whether the keys are there."""
     return int(await redis.exists(*KEYS)) == len(KEYS)
-
-
-def test_a_slot_is_that_of_the_server() -> None:
-    """As CLUSTER KEYSLOT says, with a tag and without."""
-    assert slot_of("{chatroom-42}:x") == slot_of("chatroom-42") == 593
-    assert slot_of("chatroom:nodes") == 15_911
-    assert slot_of("{}x") == slot_of("{}x") != slot_of("x")
 
 
 def test_slots_on_their_way_are_the_old_owner_s() -> None:

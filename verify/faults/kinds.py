@@ -248,7 +248,7 @@ async def strike(
 async def _carry_out(
     site: Site, fault: Fault, rooms: Sequence[str]
 ) -> tuple[Failover | None, frozenset[str]]:
-    """Return the failover that there was, and the rooms of the shard that was struck."""
+    """Return the failover that there was, and the rooms of a shard that was struck."""
     if site.group is not None and fault.kind in FAILOVERS:
         begin = FAILOVERS[fault.kind]
         return await begin(site.group, fault.kind, fault.seconds), frozenset()

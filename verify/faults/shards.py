@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from realtime.store import keys
+from realtime.redis.cluster.slots import SLOTS
 from verify.faults.failovers import (
     CLUSTER_CUT_OFF,
     CLUSTER_HANDED_OVER,
@@ -18,7 +18,7 @@ from verify.faults.failovers import (
     Failover,
 )
 from verify.harness.cluster_servers import NODE_TIMEOUT_MS, SHARDS
-from verify.harness.cluster_view import SLOTS, slot_of
+from verify.harness.cluster_view import slot_of_room
 from verify.harness.redis_cluster import RedisCluster
 from verify.plan import Fault
 
@@ -35,7 +35,7 @@ FENCE_SECONDS = NODE_TIMEOUT_MS / 1000 + 1.0
 
 async def _moved(cluster: RedisCluster, room: str, fault: Fault) -> None:
     """Move the room's slot to another shard, and back."""
-    slot, home = slot_of(keys.channel(room)), await cluster.shard_of(room)
+    slot, home = slot_of_room(room), await cluster.shard_of(room)
     if fault.kind == MOVED_BY_KEYS:
         how, slots = "legacy", range(slot, slot + 1)
     else:

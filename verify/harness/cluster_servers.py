@@ -13,8 +13,7 @@ from redis.exceptions import RedisError
 
 from realtime.errors import StartError
 from realtime.redis.valkey_process import valkey_binary
-from realtime.store import keys
-from verify.harness.cluster_view import ClusterNode, parse_nodes, slot_of
+from verify.harness.cluster_view import ClusterNode, parse_nodes, slot_of_room
 from verify.harness.process import until
 from verify.harness.sentinel import ADMIN_SECONDS, async_client
 from verify.harness.valkey import LAZY, Valkey, free_ports
@@ -184,7 +183,7 @@ class ClusterServers:
 
     async def shard_of(self, room: str) -> int:
         """Return which shard a room is on; raises as :meth:`shard_of_slot` does."""
-        return await self.shard_of_slot(slot_of(keys.channel(room)))
+        return await self.shard_of_slot(slot_of_room(room))
 
     def pair(self, shard: int) -> tuple[int, int]:
         """Return the ports of a shard's servers."""

@@ -1,11 +1,10 @@
 """What one server of a Redis Cluster holds to be so: the lines of ``CLUSTER NODES``."""
 
-from binascii import crc_hqx
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# As many hash slots as every Redis Cluster has.
-SLOTS = 16_384
+from realtime.redis.cluster.slots import slot_of
+from realtime.store import keys
 
 # Flags of a server that the one asked does not reach, or does not know yet.
 AMISS = frozenset({"fail", "fail?", "handshake", "noaddr"})
@@ -71,8 +70,6 @@ def _range(text: str) -> range:
     return range(int(first), int(last or first) + 1)
 
 
-def slot_of(key: str) -> int:
-    """Return the hash slot of a key or channel."""
-    _, brace, rest = key.partition("{")
-    tag, end, _ = rest.partition("}")
-    return crc_hqx((tag if brace and end and tag else key).encode(), 0) % SLOTS
+def slot_of_room(room: str) -> int:
+    """Return the slot of a room's keys and of its channel."""
+    return slot_of(keys.channel(room).encode())

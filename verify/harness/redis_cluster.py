@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from realtime.errors import StartError
+from realtime.redis.cluster.slots import SLOTS
 from realtime.tasks import end_task
 from verify.harness.cluster_servers import (
     HOST,
@@ -18,7 +19,6 @@ from verify.harness.cluster_servers import (
     Server,
     server_binary,
 )
-from verify.harness.cluster_view import SLOTS
 from verify.harness.proxy import FaultProxy
 
 # A planned failover that has not happened by then was given up by the replica, and has
