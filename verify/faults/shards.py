@@ -17,7 +17,7 @@ from verify.faults.failovers import (
     LEAVE_SECONDS,
     Failover,
 )
-from verify.harness.cluster_servers import NODE_TIMEOUT_MS, SHARDS
+from verify.harness.cluster_servers import SHARDS
 from verify.harness.cluster_view import slot_of_room
 from verify.harness.redis_cluster import RedisCluster
 from verify.plan import Fault
@@ -27,10 +27,6 @@ MOVED_BY_KEYS = "cluster reshard legacy"
 
 # Slots that move with that of the room, where they move at once.
 SLOTS_AT_ONCE = 64
-
-# Time after which a primary that sees no other one takes no more writes: what servers
-# are silent for until they count as down, and a second of a busy machine.
-FENCE_SECONDS = NODE_TIMEOUT_MS / 1000 + 1.0
 
 
 async def _moved(cluster: RedisCluster, room: str, fault: Fault) -> None:
@@ -83,10 +79,12 @@ async def _cut_off(cluster: RedisCluster, room: str, fault: Fault) -> Failover:
     """Only clients reach it until another one is promoted; then all do."""
     shard, struck_at = await cluster.shard_of(room), time.monotonic()
     former = await cluster.cut_off(shard)
-    promoted_at = await _replaced(cluster, former, fault.seconds)
+    fenced_at, promoted_at = await asyncio.gather(
+        cluster.fenced(former), _replaced(cluster, former, fault.seconds)
+    )
     cluster.rejoin(former)
     whole_at = await cluster.demoted(former)
-    lost = (struck_at - LAG_SECONDS, struck_at + FENCE_SECONDS)
+    lost = (struck_at - LAG_SECONDS, fenced_at)
     return Failover(fault.kind, struck_at, promoted_at, whole_at, (lost,))
 
 

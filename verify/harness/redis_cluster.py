@@ -184,6 +184,17 @@ class RedisCluster(ClusterServers):
             line.reset()
         return port
 
+    async def fenced(self, port: int) -> float:
+        """Wait until a server that is cut off takes no more; return when it was seen.
+
+        That is when it knows that it is alone: after the time of silence.
+        """
+
+        async def is_fenced() -> bool:
+            return b"cluster_state:fail" in await self.ask(port, "CLUSTER", "INFO")
+
+        return await self.until(is_fenced, "who is cut off does not know it")
+
     def rejoin(self, port: int) -> None:
         """Let a server that was cut off reach the others again."""
         self._cut.discard(port)
