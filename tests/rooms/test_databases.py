@@ -4,8 +4,10 @@ from redis.asyncio import Redis
 
 from tests.kit.members import all_see, member, text_of
 from tests.kit.nodes import run_nodes
+from tests.kit.spread_redis import ONE_VALKEY
 
 
+@ONE_VALKEY
 async def test_two_databases_of_one_redis_are_two_deployments(
     redis_url: str, redis_client: Redis
 ) -> None:
