@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from verify.client.python_client import CUT_OFF
 from verify.faults.kinds import Ended
 from verify.history import Answered, History, Outcome, Sent
 
@@ -69,13 +70,16 @@ def _at_work(faults: Sequence[Ended], at: float) -> int:
 
 def _acks(history: History) -> Iterator[tuple[float, str, float]]:
     """Yield of each message when it was tried, its room, and how late its ack was."""
-    tried: dict[tuple[str, str], float] = {}
+    tried: dict[tuple[str, str], float | None] = {}
     for record in history.records:
         if isinstance(record, Sent) and record.name == "send":
             tried.setdefault((record.room, record.client_id), record.at)
-        elif isinstance(record, Answered) and record.outcome is Outcome.ACKED:
-            at = tried.pop((record.room, record.client_id), None)
-            if at is not None:
+        elif isinstance(record, Answered):
+            at = tried.get((record.room, record.client_id))
+            if record.code == CUT_OFF:
+                # How long its client was away is no matter of the shards.
+                tried[record.room, record.client_id] = None
+            elif record.outcome is Outcome.ACKED and at is not None:
                 yield at, record.room, record.at - at
 
 

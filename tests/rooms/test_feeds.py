@@ -16,6 +16,7 @@ from realtime.store import keys
 from realtime.store.message_log import MessageLog
 from tests.kit.redis_server import RedisServer
 from tests.kit.running import running
+from tests.kit.spread_redis import ONE_VALKEY
 from tests.kit.store_fixtures import LinkMaker
 from tests.kit.waiting import MS, wait_until
 
@@ -65,6 +66,7 @@ async def serving(
         yield feeds, nobody
 
 
+@ONE_VALKEY
 async def test_a_gap_of_many_rooms_refuses_nobody(
     make_link: LinkMaker, redis_server: RedisServer
 ) -> None:
@@ -86,6 +88,7 @@ async def test_a_gap_of_many_rooms_refuses_nobody(
         )
 
 
+@ONE_VALKEY
 async def test_a_room_that_is_slow_to_serve_takes_no_more(
     make_link: LinkMaker, redis_server: RedisServer
 ) -> None:
@@ -103,6 +106,7 @@ async def test_a_room_that_is_slow_to_serve_takes_no_more(
             assert feeds.receive("chatroom-42", typing, fits=True)
 
 
+@ONE_VALKEY
 async def test_a_room_is_not_waited_for_while_redis_hangs(
     make_link: LinkMaker, redis_server: RedisServer
 ) -> None:

@@ -22,6 +22,9 @@ from verify.history import (
     text_of,
 )
 
+# Code of an attempt whose connection ended before the answer.
+CUT_OFF = "cut off"
+
 # Silence after which a request counts as unanswered: the server promises 5 s.
 ANSWER_SECONDS = 6.0
 
@@ -210,7 +213,7 @@ class PythonClient(Client):
             payload = self._payload(room, client_id)
             ack = await connection.request(name, payload, seconds=ANSWER_SECONDS)
         except LostError:
-            self._answered(room, client_id, Outcome.UNKNOWN, code="cut off")
+            self._answered(room, client_id, Outcome.UNKNOWN, code=CUT_OFF)
             return 0.0
         if ack.get("ok"):
             members = {each: ack[each] for each in PLACE if each in ack}
