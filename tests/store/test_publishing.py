@@ -7,11 +7,11 @@ from redis.asyncio import Redis
 
 from realtime.errors import ConflictError
 from realtime.redis.client import RedisClient
-from realtime.redis.url import connection_factory
+from realtime.redis.site import RedisSite
 from realtime.store import keys
 from realtime.store.publishing import HOLDS_SECONDS, Publishing
 from tests.kit.running import running
-from tests.kit.store_fixtures import TIMEOUT_SECONDS, UnheardClient
+from tests.kit.store_fixtures import TIMEOUT_SECONDS
 from tests.kit.waiting import DEADLINE_SECONDS, MS
 
 
@@ -25,12 +25,11 @@ async def test_nodes_that_publish_otherwise_do_not_start(
         while not await redis_client.exists(keys.PUBLISHING):
             await asyncio.sleep(MS)
     await Publishing(link).begin()
-    other = UnheardClient(
-        connection_factory(redis_url, timeout_seconds=TIMEOUT_SECONDS),
-        timeout_seconds=TIMEOUT_SECONDS,
-        limit_calls=10,
-    )
+    site = RedisSite(redis_url, timeout_seconds=TIMEOUT_SECONDS)
+    other = site.client(limit_calls=10)
+    other.publish_command = "PUBLISH" if other.is_cluster else "SPUBLISH"
     async with running(other.run()):
-        with pytest.raises(ConflictError, match="publish with PUBLISH, and this one"):
+        says = f"publish with {link.publish_command}, and this one"
+        with pytest.raises(ConflictError, match=says):
             await Publishing(other).begin()
     assert 0 < await redis_client.ttl(keys.PUBLISHING) <= HOLDS_SECONDS
