@@ -50,7 +50,8 @@ def make_link(redis_server: RedisServer) -> LinkMaker:
 @asynccontextmanager
 async def unheard_log(url: str) -> AsyncIterator[MessageLog]:
     """Return a log whose messages are stored and whose publications nobody hears."""
-    site = RedisSite(url, timeout_seconds=TIMEOUT_SECONDS)
+    # It begins with connecting, to all servers that there are.
+    site = RedisSite(url, timeout_seconds=5 * TIMEOUT_SECONDS)
     redis = site.client(limit_calls=10)
     # Sharded channels are other ones than those that are not.
     redis.publish_command = "PUBLISH" if redis.is_cluster else "SPUBLISH"
