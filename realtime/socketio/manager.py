@@ -347,7 +347,7 @@ class ChatroomManager(RoomIndex, socketio.AsyncRedisManager):
         # what concerns a session's way in must go where every node listens.
         room = message.get("room")
         if message["method"] in ROOM_METHODS and _is_channel(room):
-            channel = room
+            channel = str(room)
         else:
             channel = self._channel_of_node(message)
         # The answer to a callback names the node that asked.

@@ -193,18 +193,20 @@ class RoomIndex:
         """
         if await self._redis.call("ZSCORE", keys.ROOMS, _FILLED) is not None:
             return
-        cursor = b"0"
-        while True:
-            cursor, found = await self._redis.call(
-                *("SCAN", cursor, "MATCH", keys.room_keys("me*"), "COUNT", SCANNED)
-            )
-            rooms = {match[1] for each in found if (match := _ROOM.match(each))}
-            if rooms:
-                noted = [part for room in rooms for part in (0, room)]
-                await self._redis.call("ZADD", keys.ROOMS, *noted)
-            if cursor == b"0":
-                break
+        rooms: set[bytes] = set()
+        async for each in self._redis.scan(keys.room_keys("me*"), SCANNED):
+            if match := _ROOM.match(each):
+                rooms.add(match[1])
+            if len(rooms) >= TOGETHER:
+                await self._note(rooms)
+        await self._note(rooms)
         await self._redis.call("ZADD", keys.ROOMS, 0, _FILLED)
+
+    async def _note(self, rooms: set[bytes]) -> None:
+        if rooms:
+            noted = [part for room in rooms for part in (0, room)]
+            await self._redis.call("ZADD", keys.ROOMS, *noted)
+            rooms.clear()
 
     async def sweep(self, after: str = "") -> str:
         """Forget those of the next rooms that ended; return where to go on.

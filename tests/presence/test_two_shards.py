@@ -160,11 +160,11 @@ async def play_all(
 class Silent(PersonalLog):
     """Tells nobody."""
 
-    async def added(self, user: str, room: str) -> bool:  # type: ignore[override]
+    async def added(self, user: str, room: str) -> bool:
         """Do nothing."""
         return True
 
-    async def removed(self, user: str, room: str, reason: str) -> bool:  # type: ignore[override]
+    async def removed(self, user: str, room: str, reason: str) -> bool:
         """Do nothing."""
         return True
 
