@@ -4,16 +4,17 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from realtime.errors import ChatError, StartError
 from realtime.node.gc import opened_redis
 from realtime.node.settings import MIB, Settings
 from realtime.ops.findings import Findings
-from realtime.redis.client import RedisClient
+from realtime.redis.client import Server
 from realtime.redis.connection import ReplyError
 from realtime.redis.durability import MEMORY, parse_level
+from realtime.redis.site import check_site
 from realtime.redis.valkey_control import ping
 from realtime.redis.valkey_process import socket_path
 
@@ -40,6 +41,19 @@ OWN: Final = ("{chatroom-", "{user-", "{node-", "{hook-", "chatroom:", "{chatroo
 Info = Mapping[str, str]
 
 
+class _Asked(NamedTuple):
+    """A server, and how it is called in findings."""
+
+    server: Server
+    name: str
+    found: Findings
+
+    async def info(self, section: str) -> Info:
+        """Return what a server tells of itself."""
+        text = (await self.server.call("INFO", section)).decode()
+        return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+
+
 async def of_redis(
     settings: Settings, *, clock: Callable[[], float] = time.time
 ) -> Findings:
@@ -59,40 +73,38 @@ async def of_redis(
             return found
         settings = replace(settings, redis_url=f"unix://{quote(str(socket))}")
     try:
+        for warning in await check_site(
+            settings.redis_url or "",
+            timeout_seconds=settings.redis_timeout_seconds,
+            durability=settings.durability,
+        ):
+            found.warning(warning)
         async with opened_redis(settings, "Redis cannot be looked at") as (redis, _):
-            await _look(redis, settings, found, clock)
+            async for address, server in redis.servers():
+                name = f"Redis at {address}" if address else "Redis"
+                await _look(_Asked(server, name, found), settings, clock)
     except StartError as error:
         found.error(f"{error}")
     return found
 
 
-async def _look(
-    redis: RedisClient,
-    settings: Settings,
-    found: Findings,
-    clock: Callable[[], float],
-) -> None:
-    memory, persistence, replication = [
-        await _info(redis, each) for each in ("memory", "persistence", "replication")
-    ]
-    _look_at_role(replication, settings, found)
-    _look_at_memory(memory, found)
-    _look_at_files(persistence, found)
-    await _look_at_config(redis, settings, persistence, found)
-    await _look_at_clock(redis, clock, found)
-    await _look_at_keys(redis, found)
+async def _look(asked: _Asked, settings: Settings, clock: Callable[[], float]) -> None:
+    _look_at_role(asked, await asked.info("replication"), settings)
+    _look_at_memory(asked, await asked.info("memory"))
+    persistence = await asked.info("persistence")
+    _look_at_files(asked, persistence)
+    await _look_at_config(asked, settings, persistence)
+    await _look_at_clock(asked, clock)
+    await _look_at_keys(asked)
+    server = asked.server
     try:
-        await redis.call("SET", TRIED_KEY, "1", "PX", TRIED_MS)
+        await server.call("SET", server.key_here(TRIED_KEY), "1", "PX", TRIED_MS)
     except (ChatError, ReplyError) as error:
-        found.error(f"Redis takes no writes, so no messages: {error}")
+        asked.found.error(f"{asked.name} takes no writes, so no messages: {error}")
 
 
-async def _info(redis: RedisClient, section: str) -> Info:
-    text = (await redis.call("INFO", section)).decode()
-    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-
-
-def _look_at_role(replication: Info, settings: Settings, found: Findings) -> None:
+def _look_at_role(asked: _Asked, replication: Info, settings: Settings) -> None:
+    found, name = asked.found, asked.name
     if replication.get("role") == "slave":
         found.error(
             "CHATROOM_REDIS_URL leads to a replica, which takes no writes: name the"
@@ -102,100 +114,104 @@ def _look_at_role(replication: Info, settings: Settings, found: Findings) -> Non
     there = int(replication.get("connected_slaves", 0))
     if there < wanted:
         found.error(
-            f"CHATROOM_DURABILITY={settings.durability}, and Redis has {there}"
+            f"CHATROOM_DURABILITY={settings.durability}, and {name} has {there}"
             " replicas: every message would be `unknown`."
         )
 
 
-def _look_at_memory(memory: Info, found: Findings) -> None:
+def _look_at_memory(asked: _Asked, memory: Info) -> None:
+    found, name = asked.found, asked.name
     used, limit = int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0))
     whole = int(memory.get("total_system_memory", 0))
     if limit and used > FULL_SHARE * limit:
         found.warning(
-            f"Redis uses {used // MIB} of the {limit // MIB} MiB that maxmemory allows:"
-            " when it is full no message is taken; raise it."
+            f"{name} uses {used // MIB} of the {limit // MIB} MiB that maxmemory"
+            " allows: when it is full no message is taken; raise it."
         )
     elif whole and used > FULL_SHARE * whole:
         found.warning(
-            f"Redis uses {used // MIB} of its machine's {whole // MIB} MiB: the kernel"
+            f"{name} uses {used // MIB} of its machine's {whole // MIB} MiB: the kernel"
             " may end it."
         )
 
 
-def _look_at_files(persistence: Info, found: Findings) -> None:
+def _look_at_files(asked: _Asked, persistence: Info) -> None:
+    found, name = asked.found, asked.name
     if persistence.get("aof_enabled") != "1":
         found.warning(
-            "Redis has no append-only file: what came since its last snapshot is lost"
+            f"{name} has no append-only file: what came since its last snapshot is lost"
             " when it ends; set appendonly yes."
         )
-    for name, what in (
+    for status, what in (
         ("aof_last_write_status", "write to its append-only file"),
         ("aof_last_bgrewrite_status", "rewrite its append-only file"),
         ("rdb_last_bgsave_status", "write its snapshot"),
     ):
-        if persistence.get(name, "ok") != "ok":
+        if persistence.get(status, "ok") != "ok":
             found.error(
-                f"Redis could not {what}: look at its log, and at the space on its"
+                f"{name} could not {what}: look at its log, and at the space on its"
                 " disk."
             )
 
 
-async def _look_at_config(
-    redis: RedisClient, settings: Settings, persistence: Info, found: Findings
-) -> None:
+async def _look_at_config(asked: _Asked, settings: Settings, persistence: Info) -> None:
+    found, name = asked.found, asked.name
     try:
         sync, buffers = [
-            (await redis.call("CONFIG", "GET", name))[1].decode()
-            for name in ("appendfsync", "client-output-buffer-limit")
+            (await asked.server.call("CONFIG", "GET", each))[1].decode()
+            for each in ("appendfsync", "client-output-buffer-limit")
         ]
     except (ReplyError, IndexError):
-        found.note("Redis does not show its configuration to this user.")
+        found.note(f"{name} does not show its configuration to this user.")
         return
     is_memory = parse_level(settings.durability) == MEMORY
     if persistence.get("aof_enabled") == "1" and sync != "always" and is_memory:
         found.warning(
-            f"appendfsync is {sync}: a power cut loses up to two seconds of what was"
-            " acknowledged; set it to always, or CHATROOM_DURABILITY=fsync."
+            f"appendfsync of {name} is {sync}: a power cut loses up to two seconds of"
+            " what was acknowledged; set it to always, or CHATROOM_DURABILITY=fsync."
         )
     words = buffers.split()
     hard = int(words[words.index("pubsub") + 1])
     if 0 < hard < LEAST_BUFFER_BYTES:
         found.warning(
-            f"client-output-buffer-limit pubsub is {hard // MIB} MiB: Redis cuts off a"
-            " node that does not read for a moment; set it to pubsub 256mb 64mb 60."
+            f"client-output-buffer-limit pubsub of {name} is {hard // MIB} MiB: it cuts"
+            " off a node that does not read for a moment; set it to pubsub 256mb 64mb"
+            " 60."
         )
 
 
-async def _look_at_clock(
-    redis: RedisClient, clock: Callable[[], float], found: Findings
-) -> None:
+async def _look_at_clock(asked: _Asked, clock: Callable[[], float]) -> None:
+    found, name = asked.found, asked.name
     took = []
     ahead = 0.0
     for _ in range(QUESTIONS):
         begun, wall = time.perf_counter(), clock()
-        seconds, microseconds = await redis.call("TIME")
+        seconds, microseconds = await asked.server.call("TIME")
         took.append(time.perf_counter() - begun)
         told = int(seconds) + int(microseconds) / 1_000_000
         ahead = told - (wall + took[-1] / 2)
     if abs(ahead) > APART_SECONDS:
+        which = "ahead" if ahead > 0 else "behind"
         found.warning(
-            f"Redis's clock is {abs(ahead):.1f} s {'ahead' if ahead > 0 else 'behind'}"
-            " of this machine's: messages are dated by the one, tokens end by the"
-            " other; keep both by NTP."
+            f"The clock of {name} is {abs(ahead):.1f} s {which} of this machine's:"
+            " messages are dated by the one, tokens end by the other; keep both by NTP."
         )
     middle = statistics.median(took)
     if middle > SLOW_SECONDS:
         found.warning(
-            f"Redis takes {middle * 1000:.0f} ms to answer: each message waits for it"
+            f"{name} takes {middle * 1000:.0f} ms to answer: each message waits for it"
             " once; put it near the nodes."
         )
 
 
-async def _look_at_keys(redis: RedisClient, found: Findings) -> None:
+async def _look_at_keys(asked: _Asked) -> None:
+    found, name = asked.found, asked.name
     try:
-        drawn: list[Any] = [await redis.call("RANDOMKEY") for _ in range(QUESTIONS)]
+        drawn: list[Any] = [
+            await asked.server.call("RANDOMKEY") for _ in range(QUESTIONS)
+        ]
     except ReplyError:
-        found.note("Redis does not show this user what else is in it.")
+        found.note(f"{name} does not show this user what else is in it.")
         return
     others = {
         each.decode(errors="replace")
@@ -204,6 +220,6 @@ async def _look_at_keys(redis: RedisClient, found: Findings) -> None:
     }
     if others:
         found.warning(
-            f"Something else keeps data in this Redis, {sorted(others)[0]!a} for one:"
+            f"Something else keeps data in {name}, {sorted(others)[0]!a} for one:"
             " what it takes, the rooms lack; give it a Redis of its own."
         )

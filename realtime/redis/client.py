@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from realtime.redis.channels import database_of, wire_name
 from realtime.redis.command import PendingCommand
@@ -203,6 +203,13 @@ class RedisClient:
         """Return a key with this in its name at the server: the name."""
         return name
 
+    async def servers(self) -> AsyncIterator[tuple[str, "Server"]]:
+        """Yield all that keep data: of a cluster its primaries, with their addresses.
+
+        What is called at one of them is carried out there, whatever its keys.
+        """
+        yield "", self
+
     async def in_turn(self, *begin: Callable[[], Awaitable[Any]]) -> list[Any]:
         """Make calls of several keys, each carried out after the ones before it.
 
@@ -374,6 +381,16 @@ class RedisClient:
         self._unloaded.clear()
         self._in_flight.clear()
         self._waiting.clear()
+
+
+class Server(Protocol):
+    """One server, as it is asked about itself."""
+
+    def call(self, *command: Argument) -> Awaitable[Any]:
+        """Carry out a command at that server."""
+
+    def key_here(self, name: str) -> str:
+        """Return a key with this in its name that the server has."""
 
 
 class Refusals:

@@ -1,6 +1,8 @@
 """``chatroom check`` finds what is wrong, and says it in a sentence that helps."""
 
 import json
+import shutil
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -18,6 +20,7 @@ from realtime.ops.server_checks import of_server
 from realtime.ops.system_checks import System, of_system
 from tests.kit.nodes import HOST, run_nodes
 from tests.kit.redis_server import RedisServer
+from verify.harness.redis_cluster import RedisCluster
 
 SECRET = "a-secret-of-at-least-32-characters"
 # A machine with which nothing is wrong.
@@ -135,7 +138,7 @@ async def test_each_fault_of_redis_is_a_sentence(redis_server: RedisServer) -> N
     with configured(redis_server, maxmemory_policy="allkeys-lru"):
         only(await found(), "it would evict messages")
     with configured(redis_server, appendfsync="everysec"):
-        only(await found(), "appendfsync is everysec")
+        only(await found(), "appendfsync of Redis is everysec")
     with configured(redis_server, appendonly="no"):
         only(await found(), "has no append-only file")
     with configured(redis_server, min_replicas_to_write="1"):
@@ -143,13 +146,13 @@ async def test_each_fault_of_redis_is_a_sentence(redis_server: RedisServer) -> N
     with configured(
         redis_server, client_output_buffer_limit="pubsub 1048576 1048576 60"
     ):
-        only(await found(), "client-output-buffer-limit pubsub is 1 MiB")
+        only(await found(), "limit pubsub of Redis is 1 MiB")
     used = redis_server.admin.info("memory")["used_memory"]
     with configured(redis_server, maxmemory=str(round(used * 1.2))):
-        only(await found(), "that maxmemory allows")
+        only(await found(), "MiB that maxmemory allows")
     only(await found(CHATROOM_DURABILITY="replicas:2"), "Redis has 0 replicas")
     redis_server.admin.set("session:1", "of something else", ex=60)
-    only(await found(), "Something else keeps data in this Redis, 'session:1'")
+    only(await found(), "Something else keeps data in Redis, 'session:1'")
     redis_server.admin.delete("session:1")
     redis_server.admin.execute_command("REPLICAOF", HOST, "1")
     try:
@@ -162,7 +165,7 @@ async def test_a_clock_that_is_wrong_is_found(redis_url: str) -> None:
     """By how much, and in which direction."""
     settings = load_settings({"CHATROOM_REDIS_URL": redis_url})
     found = await of_redis(settings, clock=lambda: time.time() + 90)
-    assert "Redis's clock is 90.0 s behind" in only(told(iter(found)), "clock")
+    assert "The clock of Redis is 90.0 s behind" in only(told(iter(found)), "clock")
 
 
 @asynccontextmanager
@@ -248,3 +251,21 @@ def test_help_says_what_is_read_and_how_it_exits(
     output = capsys.readouterr().out
     assert "CHATROOM_…" in output
     assert "exit codes: 0 " in output
+
+
+@pytest.mark.timeout(60)
+async def test_each_shard_of_a_cluster_is_looked_at() -> None:
+    """What is wrong with one is told of that one."""
+    folder = Path(tempfile.mkdtemp(prefix="chatroom-test-"))
+    try:
+        async with RedisCluster.start("valkey", folder) as cluster:
+            settings = load_settings({"CHATROOM_REDIS_URL": cluster.url})
+            usual = told(iter(await of_redis(settings)))
+            port, *_others = await cluster.primaries()
+            await cluster.ask(port, "CONFIG", "SET", "min-replicas-to-write", "9")
+            found = told(iter(await of_redis(settings)))
+    finally:
+        shutil.rmtree(folder)
+    assert not [each for each in usual if each.startswith("error")]
+    sentence = only(found, "takes no writes")
+    assert f":{port} takes no writes" in sentence

@@ -12,6 +12,7 @@ from realtime.redis.client import (
     WATCH_SECONDS,
     RedisClient,
     Refusals,
+    Server,
 )
 from realtime.redis.cluster.calls import SlotCall
 from realtime.redis.cluster.link import ShardLink, slot_of_key
@@ -252,17 +253,21 @@ class ClusterClient(RedisClient):
         """As :meth:`RedisClient.in_turn`: one is answered before the next is sent."""
         return [await each() for each in begin]
 
-    async def scan(self, match: str, count: int) -> AsyncIterator[bytes]:
-        """As :meth:`RedisClient.scan`, over all shards; a slot that moves is missed."""
+    async def servers(self) -> AsyncIterator[tuple[str, Server]]:
+        """As :meth:`RedisClient.servers`."""
         # The table is known then, and all that is in it is reached.
         await self.call("PING")
         for address in [*self._topology.primaries]:
             slot = self._topology.first_slot(address)
             await self._begin(pack("PING"), True, slot).reply
-            link = self._links[address]
+            yield str(address), self._links[address]
+
+    async def scan(self, match: str, count: int) -> AsyncIterator[bytes]:
+        """As :meth:`RedisClient.scan`, over all shards; a slot that moves is missed."""
+        async for _address, server in self.servers():
             cursor = b"0"
             while True:
-                cursor, found = await link.call(
+                cursor, found = await server.call(
                     "SCAN", cursor, "MATCH", match, "COUNT", count
                 )
                 for key in found:
