@@ -7,9 +7,9 @@ from handlers.guard import Payload
 from handlers.requests import Requests
 from realtime.presence.sessions import ChatSession
 from realtime.rooms.allowance import Allowance
-from realtime.store.membership import RoomSummary
 from realtime.store.personal_log import Mine
 from realtime.store.room_lists import Standing
+from realtime.store.room_summaries import RoomSummary
 from schemas.events import LIST_PAGE
 
 # Rooms that are looked at for the order of a list and count as one more request of the

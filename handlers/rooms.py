@@ -75,7 +75,7 @@ class RoomRequests(ListAnswers):
         allowance = self._allowance(session)
         if payload.keys() & {"sort", "cursor", "filter"}:
             return await self._list(session, payload, allowance)
-        page = await self.services.memberships.of_user(
+        page = await self.services.summaries.of_user(
             session.user,
             after=payload.get("after"),
             limit=payload["limit"],

@@ -35,6 +35,7 @@ from realtime.store.revocations import Revocations
 from realtime.store.room_index import RoomIndex
 from realtime.store.room_lists import RoomLists
 from realtime.store.room_media import RoomMedia
+from realtime.store.room_summaries import RoomSummaries
 from realtime.store.uploads import Uploads
 from realtime.store.user_rates import UserRates
 from realtime.traffic import Traffic
@@ -62,6 +63,7 @@ class Services:
     member_counts: RoomCounts
     read_marks: ReadMarks
     memberships: Memberships
+    summaries: RoomSummaries
     people: People
     personal_log: PersonalLog
     lists: RoomLists

@@ -156,8 +156,7 @@ class ApiRequests:
         return await self._of_socket("rooms", theirs, payload)
 
     async def _user_presence(self, _caller: Caller, payload: Payload) -> Answer:
-        memberships = self._namespace.services.memberships
-        rooms = await memberships.attended(payload["user"])
+        rooms = await self._namespace.services.summaries.attended(payload["user"])
         return {"online": bool(rooms), "rooms": rooms}
 
     async def _user_revoke(self, _caller: Caller, payload: Payload) -> Answer:

@@ -78,6 +78,7 @@ from realtime.store.room_index import RoomIndex
 from realtime.store.room_lists import RoomLists
 from realtime.store.room_media import RoomMedia
 from realtime.store.room_snapshot import RoomSnapshots
+from realtime.store.room_summaries import RoomSummaries
 from realtime.store.shared_secret import SharedSecret
 from realtime.store.uploads import Uploads
 from realtime.store.user_rates import UserRates
@@ -149,7 +150,8 @@ class Parts:
             new_rooms=self.rates.get(NEW_ROOMS),
             opens=settings.opens_rooms,
         )
-        self.lists = RoomLists(self.redis, memberships, personal_log)
+        summaries = RoomSummaries(self.redis, memberships)
+        self.lists = RoomLists(self.redis, summaries, personal_log)
         self.rooms = RoomIndex(self.redis)
         snapshots = RoomSnapshots(self.redis, announce_members=announce)
         self.secret = SharedSecret(self.redis)
@@ -290,6 +292,7 @@ class Parts:
             member_counts=self.member_counts,
             read_marks=ReadMarks(self.redis, announce_members=announce),
             memberships=memberships,
+            summaries=summaries,
             people=People(
                 self.redis,
                 memberships,

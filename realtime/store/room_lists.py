@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple
 
 from realtime.redis.client import RedisClient
 from realtime.store import keys
-from realtime.store.membership import LISTED_TOGETHER, Memberships, RoomSummary
 from realtime.store.personal_log import Mine, PersonalLog
 from realtime.store.room_index import replies_of
+from realtime.store.room_summaries import LISTED_TOGETHER, RoomSummaries, RoomSummary
 from realtime.tasks import gather_started
 
 # How long the order of a list serves its further pages; what moves meanwhile is told by
@@ -73,7 +73,7 @@ class RoomLists:
 
     Args:
         redis: The client that carries commands out.
-        memberships: Which rooms a user has.
+        summaries: Reads the lines of rooms.
         personal: What users made of their rooms.
         clock: Monotonic seconds.
     """
@@ -81,13 +81,13 @@ class RoomLists:
     def __init__(
         self,
         redis: RedisClient,
-        memberships: Memberships,
+        summaries: RoomSummaries,
         personal: PersonalLog,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._redis = redis
-        self._memberships = memberships
+        self._summaries = summaries
         self._personal = personal
         self._clock = clock
         self._orders: OrderedDict[str, tuple[float, list[_Place]]] = OrderedDict()
@@ -202,7 +202,7 @@ class RoomLists:
         rooms = {room: -negative for negative, room in places}
         # In one round trip.
         lines, mine = await gather_started(
-            self._memberships.summaries(list(rooms), user),
+            self._summaries.of_rooms(list(rooms), user),
             self._personal.mine(user, rooms),
         )
         return [ListedRoom(each, mine[each.room], rooms[each.room]) for each in lines]

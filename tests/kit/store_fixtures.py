@@ -16,6 +16,7 @@ from realtime.store import scripts
 from realtime.store.membership import Memberships
 from realtime.store.message_log import MessageLog
 from realtime.store.room_snapshot import RoomSnapshots
+from realtime.store.room_summaries import RoomSummaries
 from tests.kit.redis_server import RedisServer
 from tests.kit.running import running
 from tests.kit.waiting import DEADLINE_SECONDS, MS
@@ -95,6 +96,12 @@ async def twice_link(
 def rooms(link: RedisClient) -> Memberships:
     """The membership of rooms."""
     return Memberships(link, user_rooms_limit=3, empty_room_seconds=3600)
+
+
+@pytest.fixture
+def summaries(link: RedisClient, rooms: Memberships) -> RoomSummaries:
+    """The lines of users' rooms."""
+    return RoomSummaries(link, rooms)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from realtime.store.message_changes import (
     MessageChanges,
 )
 from realtime.store.message_log import MessageLog
+from realtime.store.room_summaries import RoomSummaries
 from tests.kit.store_fixtures import Send, make_log, sender
 from tests.store.changing import (
     ODD_USER,
@@ -37,7 +38,11 @@ def changes(link: RedisClient, log: MessageLog) -> MessageChanges:
 
 
 async def test_a_deletion_is_unread_by_nobody(
-    changes: MessageChanges, send: Send, rooms: Memberships, redis_client: Redis
+    changes: MessageChanges,
+    send: Send,
+    rooms: Memberships,
+    summaries: RoomSummaries,
+    redis_client: Redis,
 ) -> None:
     """Once each, however often it is deleted; what is read counts no less."""
     for _ in range(5):
@@ -47,7 +52,7 @@ async def test_a_deletion_is_unread_by_nobody(
         await delete(changes, "ann", number)
     assert (await rooms.admit(ROOM, "bob")).unread == 2
     await rooms.claim(ROOM, "bob")
-    (listed,) = (await rooms.of_user("bob")).rooms
+    (listed,) = (await summaries.of_user("bob")).rooms
     assert listed.unread == 2
     await redis_client.hset(keys.members(ROOM), "bob", '{"role":"member","since":5}')
     assert (await rooms.admit(ROOM, "bob")).unread == 1

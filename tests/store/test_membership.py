@@ -18,6 +18,7 @@ from realtime.store.membership import (
     Memberships,
 )
 from realtime.store.read_marks import ReadMarks
+from realtime.store.room_summaries import RoomSummaries
 from realtime.store.scripts import Admission
 from tests.kit.store_fixtures import LinkMaker, Send, said
 
@@ -39,7 +40,9 @@ async def quit_room(rooms: Memberships, room: str, user: str) -> None:
     await rooms.unlist(room, user)
 
 
-async def test_a_user_s_list_is_bounded(rooms: Memberships) -> None:
+async def test_a_user_s_list_is_bounded(
+    rooms: Memberships, summaries: RoomSummaries
+) -> None:
     """A further room is refused; those on the list are not, and quitting makes room."""
     for room in ("1", "2", "3", "1"):
         await join(rooms, room, "ann")
@@ -47,18 +50,25 @@ async def test_a_user_s_list_is_bounded(rooms: Memberships) -> None:
         await rooms.claim("4", "ann")
     await quit_room(rooms, "2", "ann")
     await join(rooms, "4", "ann")
-    assert [each.room for each in (await rooms.of_user("ann")).rooms] == ["1", "3", "4"]
+    assert [each.room for each in (await summaries.of_user("ann")).rooms] == [
+        "1",
+        "3",
+        "4",
+    ]
 
 
 async def test_one_broken_room_hides_no_other(
-    rooms: Memberships, redis_client: Redis, caplog: pytest.LogCaptureFixture
+    rooms: Memberships,
+    summaries: RoomSummaries,
+    redis_client: Redis,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Somebody wrote over one of its keys: the user finds their other rooms."""
     for room in ("1", "2", "3"):
         await join(rooms, room, "ann")
     await redis_client.delete(keys.last_read("2"))
     await redis_client.set(keys.last_read("2"), "not a hash")
-    assert [each.room for each in (await rooms.of_user("ann")).rooms] == ["1", "3"]
+    assert [each.room for each in (await summaries.of_user("ann")).rooms] == ["1", "3"]
     assert "Room 2 cannot be listed" in caplog.text
 
 
@@ -88,14 +98,14 @@ async def test_joining_at_once_makes_one_member(
 
 
 async def test_quitting_ends_it_on_both_sides(
-    rooms: Memberships, redis_client: Redis
+    rooms: Memberships, summaries: RoomSummaries, redis_client: Redis
 ) -> None:
     """The room's members, the user's rooms, the mark; repeating it is fine."""
     await join(rooms, "42", "ann")
     await quit_room(rooms, "42", "ann")
     await quit_room(rooms, "42", "ann")
     assert not await rooms.is_member("42", "ann")
-    assert (await rooms.of_user("ann")).rooms == []
+    assert (await summaries.of_user("ann")).rooms == []
     told = {keys.personal_log("user-ann"), keys.personal_meta("user-ann")}
     # The list of rooms forgets it when somebody looks for what has ended.
     kept = {keys.quits("42"), keys.ROOMS, *told}
@@ -114,23 +124,26 @@ async def test_the_nodes_are_told_in_the_step_that_ends_a_membership(
     ]
 
 
-async def test_a_quit_between_claim_and_admission(rooms: Memberships) -> None:
+async def test_a_quit_between_claim_and_admission(
+    rooms: Memberships, summaries: RoomSummaries
+) -> None:
     """It took the room off the list; the member whom it meets finds it there."""
     await rooms.claim("42", "ann")
     await quit_room(rooms, "42", "ann")
     assert (await rooms.admit("42", "ann")).new
-    assert [each.room for each in (await rooms.of_user("ann")).rooms] == ["42"]
+    assert [each.room for each in (await summaries.of_user("ann")).rooms] == ["42"]
 
 
 async def test_who_joins_before_a_quit_is_through_stays_listed(
     rooms: Memberships,
+    summaries: RoomSummaries,
 ) -> None:
     """Between its two steps they have become a member again."""
     await join(rooms, "42", "ann")
     await rooms.quit("42", "ann")
     await join(rooms, "42", "ann")
     await rooms.unlist("42", "ann")
-    assert [each.room for each in (await rooms.of_user("ann")).rooms] == ["42"]
+    assert [each.room for each in (await summaries.of_user("ann")).rooms] == ["42"]
 
 
 async def test_a_list_that_was_filled_meanwhile(
@@ -209,7 +222,7 @@ async def test_who_quit_does_not_come_back_without_knowing(
 
 
 async def test_a_user_s_rooms(
-    rooms: Memberships, send: Send, link: RedisClient
+    rooms: Memberships, summaries: RoomSummaries, send: Send, link: RedisClient
 ) -> None:
     """By id, with the newest message and what is unread; empty rooms as well."""
     for room in ("b", "a", "empty"):
@@ -219,7 +232,7 @@ async def test_a_user_s_rooms(
         await send(f"a{number}", room="a")
     await send("b0", room="b", user="bob")
     await ReadMarks(link, announce_members=10).mark(room="a", user="bob", message=1)
-    found = {each.room: each for each in (await rooms.of_user("bob")).rooms}
+    found = {each.room: each for each in (await summaries.of_user("bob")).rooms}
     assert list(found) == ["a", "b", "empty"]
     assert (found["a"].last_message, found["a"].unread) == (3, 2)
     assert json.loads(found["a"].newest or b"")["text"] == "a2"
@@ -238,10 +251,10 @@ async def test_who_comes_back_starts_at_the_top(rooms: Memberships, send: Send) 
 
 
 async def test_a_half_made_membership_is_not_listed(
-    rooms: Memberships, redis_client: Redis
+    rooms: Memberships, summaries: RoomSummaries, redis_client: Redis
 ) -> None:
     """A node died between the two sides; the next join completes it."""
     await redis_client.sadd(keys.user_rooms("ann"), "42")
-    assert (await rooms.of_user("ann")).rooms == []
+    assert (await summaries.of_user("ann")).rooms == []
     await join(rooms, "42", "ann")
-    assert [each.room for each in (await rooms.of_user("ann")).rooms] == ["42"]
+    assert [each.room for each in (await summaries.of_user("ann")).rooms] == ["42"]
