@@ -1,17 +1,16 @@
 """The receiver of ``docs/webhooks.md``, and ``chatroom hook``, as they stand there."""
 
 import asyncio
-import io
 import re
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, redirect_stderr, redirect_stdout
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from realtime.cli import main
 from realtime.redis.valkey_process import die_with_parent
+from tests.kit.command import chatroom
 from tests.kit.hook_receiver import LOOPBACK, HookReceiver
 from tests.kit.members import member
 from tests.kit.nodes import run_nodes
@@ -19,21 +18,6 @@ from tests.kit.waiting import DEADLINE_SECONDS, wait_until
 from verify.harness.valkey import free_ports
 
 PAGE = Path(__file__).parents[2] / "docs" / "webhooks.md"
-
-
-async def chatroom(*arguments: str) -> tuple[int, str]:
-    """Run ``chatroom hook``; return its status and all that it said."""
-    said = io.StringIO()
-
-    def run() -> int:
-        with redirect_stdout(said), redirect_stderr(said):
-            try:
-                main(["hook", *arguments])
-            except SystemExit as error:
-                return int(error.code or 0)
-        return 0
-
-    return await asyncio.to_thread(run), said.getvalue()
 
 
 class Receiver:
@@ -80,11 +64,13 @@ async def test_the_page_from_its_top(
         member(node, "ann", "42") as ann,
     ):
         url = f"http://{LOOPBACK}:{port}/hooks"
-        status, made = await chatroom("create", url, "--types", "message.*", *at)
+        status, made = await chatroom(
+            "hook", "create", url, "--types", "message.*", *at
+        )
         assert status == 0, made
         hook_id, secret = made.split()
         async with receiver(tmp_path, secret, port) as told:
-            status, said = await chatroom("test", hook_id, *at)
+            status, said = await chatroom("hook", "test", hook_id, *at)
             assert (status, said[:4]) == (0, "msg_")
             assert (await told.next_line()).split() == ["hook.test", "{}"]
             await wait_until(lambda: node.parts.outbox.active, "the node knows")
@@ -92,11 +78,14 @@ async def test_the_page_from_its_top(
             line = await told.next_line()
             assert line.startswith("message.created {'offset': 1,")
             assert "'text': 'hello'" in line
-        _, listed = await chatroom("list", *at)
+        _, listed = await chatroom("hook", "list", *at)
         assert listed.startswith(f"{hook_id}  http://{LOOPBACK}:{port}  message.*  *")
         assert secret not in listed
-        assert await chatroom("delete", hook_id, *at) == (0, f"Deleted {hook_id}.\n")
-        assert await chatroom("list", *at) == (0, "")
+        assert await chatroom("hook", "delete", hook_id, *at) == (
+            0,
+            f"Deleted {hook_id}.\n",
+        )
+        assert await chatroom("hook", "list", *at) == (0, "")
 
 
 async def test_what_was_given_up_is_listed_and_replayed(
@@ -114,19 +103,19 @@ async def test_what_was_given_up_is_listed_and_replayed(
         await ann.send("hello")
         counts = node.parts.webhook_numbers.outcomes
         await wait_until(lambda: counts["given_up"], "it is given up")
-        _, dead = await chatroom("dead", "app", *at)
+        _, dead = await chatroom("hook", "dead", "app", *at)
         assert dead.split()[:4] == [
             app.tried[0].id,
             "message.created",
             "42",
             "failed",
         ]
-        _, listed = await chatroom("list", *at)
+        _, listed = await chatroom("hook", "list", *at)
         assert "failing since 20" in listed
         assert "(status 500)" in listed
         assert "0 waiting  1 given up" in listed
         app.decide = lambda _event: 204
-        assert await chatroom("replay", "app", *at) == (0, "Replayed 1.\n")
+        assert await chatroom("hook", "replay", "app", *at) == (0, "Replayed 1.\n")
         await wait_until(lambda: app.texts() == ["hello"], "it is told")
 
 
@@ -147,7 +136,7 @@ async def test_what_cannot_be_done_is_said_in_one_sentence(
     redis_url: str, arguments: tuple[str, ...], said: str
 ) -> None:
     """With an exit code, without a traceback."""
-    status, output = await chatroom(*arguments, "--redis-url", redis_url)
+    status, output = await chatroom("hook", *arguments, "--redis-url", redis_url)
     assert status != 0
     assert said in output
     assert "Traceback" not in output
