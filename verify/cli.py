@@ -52,8 +52,13 @@ def plan_of(given: argparse.Namespace, settings: Settings) -> Plan:
     """
     plan = given_plan(given)
     problems = {
-        "--sentinel, --cluster and --durability are for nodes of the run's own.": (
-            plan.urls and (plan.sentinel or plan.cluster or plan.durability != "memory")
+        "--sentinel, --cluster, --webhooks and --durability are for nodes of the run's"
+        " own.": plan.urls
+        and (
+            plan.sentinel
+            or plan.cluster
+            or plan.webhooks
+            or plan.durability != "memory"
         ),
         "It is either --sentinel or --cluster.": plan.sentinel and plan.cluster,
         "One Valkey has no replicas: replicas:N needs --sentinel or --cluster.": (

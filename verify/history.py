@@ -172,6 +172,16 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """An event of a room's log that the application took; ``message`` of a new one."""
+
+    room: str
+    offset: int
+    uid: str
+    message: int
+
+
+@dataclass(frozen=True, slots=True)
 class LogEntry:
     """One event of a room's log; see :func:`event_members`."""
 

@@ -145,6 +145,12 @@ class Plan:
         "memory",
         type=_durability,
     )
+    webhooks: bool = flag(
+        "have nodes started for the run tell an application what happens, which fails,"
+        " hangs and answers 500 as well",
+        False,
+        action="store_true",
+    )
     rate: float = flag("messages a second of each client", 2.0, type=_number(0.01, 1e3))
     faults: str = flag("only faults with this in their name, for example 'Redis'", "")
     report: Path | None = flag(

@@ -31,6 +31,9 @@ POOLS: Mapping[str, int] = {
     "request_buckets": 4_096,
     "user_buckets": 4_096,
     "session_ends": 1_024,
+    # Rooms that are noted for those who pass events on; all are dropped when there are
+    # as many (realtime/store/outbox.py).
+    "outbox_rooms": 10_000,
 }
 
 # Deadline of the first look: the machine may be busy with others.

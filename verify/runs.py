@@ -71,6 +71,7 @@ async def stage(plan: Plan, tell: Tell) -> AsyncIterator[tuple[Site, RunRound]]:
                 sentinel=plan.sentinel,
                 cluster=plan.cluster,
                 durability=plan.durability,
+                webhooks=plan.webhooks,
             )
             site = await stack.enter_async_context(own)
             line = site.switchboard(plan.seed)

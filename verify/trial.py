@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from realtime.errors import StartError
 from realtime.redis.cluster.slots import SLOTS
 from verify.checker import by_gravity, check
+from verify.checker.told import missing
 from verify.client.crowd import Crowd
 from verify.faults.failovers import lost_spans, with_unasked
 from verify.faults.kinds import REDIS_KILLED, TAIL_LOST, Ended, strike
@@ -26,6 +27,10 @@ READY_SECONDS = 20.0
 
 # Deadline until a killed node's sessions are off all lists, as it is promised.
 PRESENCE_SECONDS = 15.0
+
+# Deadline until the application was told of everything: a node that died is noticed,
+# what it had not passed on is, and what failed is tried again.
+TOLD_SECONDS = 60.0
 
 # Rooms of a round: enough that nodes are without sessions in some of them.
 ROOMS = 3
@@ -110,6 +115,7 @@ class Trial:
         self.tell("No more faults; waiting until everybody has everything ...")
         self._crowd.chatting.clear()
         unsettled = await self._unsettled(plan.settle_seconds)
+        await self._all_told()
         if not unsettled:
             for room in self._rooms:
                 await self._check_presence(room)
@@ -128,6 +134,19 @@ class Trial:
 
         await until(settled, seconds)
         return self._crowd.unsettled()
+
+    async def _all_told(self) -> None:
+        """Give the nodes the time to tell the application all that there is."""
+        redis, receiver = self.site.redis(), self.site.receiver
+        if redis is None or receiver is None:
+            return
+
+        async def told() -> bool:
+            logs = [await read_log(redis, room) for room in self._rooms]
+            return not any(missing(receiver.told, log) for log in logs)
+
+        await until(told, TOLD_SECONDS)
+        self._violations += [Violation("signed", "-", each) for each in receiver.wrong]
 
     async def _check_presence(self, room: str) -> None:
         """Give killed nodes' sessions the time to be swept, then look who is here.
@@ -149,8 +168,9 @@ class Trial:
 
     async def _compare(self, report: Report, *, complete: bool) -> None:
         """Hold what clients wrote down against what the server says at the end."""
+        site = self.site
         logs = [await self._read(room) for room in self._rooms]
-        for place in self.site.places:
+        for place in site.places:
             said = (
                 place.process.log.read_text(errors="replace") if place.process else ""
             )
@@ -160,12 +180,12 @@ class Trial:
         if self.plan.histories is not None:
             keep(self.plan.histories, report.histories, logs)
         self.tell("Comparing the histories with the log ...")
-        durability = self.site.durability
+        durability = site.durability
         lost = self._spans(TAIL_LOST)
         for each in report.failovers:
             lost += lost_spans(each, durability or "memory")
         replaced = [(each.struck_at, each.whole_at) for each in report.failovers]
-        replaced += self._spans(REDIS_KILLED) if self.site.is_lazy else []
+        replaced += self._spans(REDIS_KILLED) if site.is_lazy else []
         self._violations += check(
             [*report.histories, self._final],
             logs,
@@ -173,6 +193,7 @@ class Trial:
             replaced=replaced,
             durability=durability,
             complete=complete,
+            told=None if site.receiver is None else site.receiver.told,
         )
 
     async def _read(self, room: str) -> FinalLog:

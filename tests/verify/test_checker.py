@@ -17,6 +17,7 @@ from verify.history import (
     Record,
     Sent,
     Shown,
+    Told,
     Up,
     from_line,
     to_line,
@@ -329,6 +330,24 @@ def test_without_the_log_itself_messages_are_compared() -> None:
     edit = Shown(0.0, ROOM, 2, "u2", 0, "", "")
     assert rules(ann, viewer(shown(1), edit, seen), log=log) == []
     assert rules(ann, viewer(shown(1), edit), log=log) == ["shown"]
+
+
+def test_the_application_is_told_of_every_message_in_its_order() -> None:
+    """Again is fine, and what a lost tail had; a hole and a step back are not."""
+    log = log_of(entry(1), entry(2), entry(3))
+
+    def told(*offsets: int, uid: str = "") -> list[Told]:
+        return [Told(log.room, each, uid or entry(each).uid, each) for each in offsets]
+
+    history = sender(3)
+    for wrong, seen in (
+        ([], told(1, 2, 1, 2, 3, 2)),
+        ([], [*told(1), *told(2, uid="lost"), *told(2, 3)]),
+        (["told"], told(1, 3)),
+        (["told order"], told(1, 3, 2)),
+        (["told"], [*told(1, 2), *told(3, uid="lost")]),
+    ):
+        assert rules(history, log=log, told=seen) == wrong
 
 
 def test_histories_survive_being_written_down() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from verify.faults.kinds import KINDS
+from verify.faults.kinds import KINDS, RECEIVER_KINDS
 from verify.faults.schedule import MOMENTARY
 from verify.plan import Fault, Plan, Planned
 from verify.runs import run_trial
@@ -77,3 +77,26 @@ async def test_faults_of_one_node_take_turns() -> None:
     report = await run_trial(plan, told.append)
     assert report.good, "\n".join([*told, report.to_text()])
     assert len(report.faults) == len(kinds)
+
+
+@pytest.mark.timeout(90)
+async def test_the_application_is_told_of_everything() -> None:
+    """Over its own failures, the deaths of nodes and Redis's restarts, in order."""
+    kinds = (*RECEIVER_KINDS, "node SIGKILL", "Redis SIGKILL", "receiver fails")
+    schedule = one_after_the_other(kinds)
+    last, told = schedule[-1], list[str]()
+    report = await run_trial(
+        Plan(
+            seed=SEED,
+            seconds=last.at + last.fault.seconds + GAP_SECONDS,
+            clients=4,
+            web_clients=0,
+            nodes=NODES,
+            schedule=schedule,
+            rate=7.0,
+            webhooks=True,
+        ),
+        told.append,
+    )
+    assert report.good, "\n".join([*told, report.to_text()])
+    assert len(report.faults) == len(schedule)

@@ -8,7 +8,8 @@ from verify.checker.reads import check_reads
 from verify.checker.sends import check_sends
 from verify.checker.shown import check_shown
 from verify.checker.states import check_states
-from verify.history import FinalLog, History, Span, Violation
+from verify.checker.told import check_told
+from verify.history import FinalLog, History, Span, Told, Violation
 
 # The promises, by the names that violations carry.
 RULES = {
@@ -29,6 +30,9 @@ RULES = {
     "real time": "what was acknowledged before another was sent comes before it",
     "sent order": "what one connection sends in a row is stored in that order",
     "reads": "read marks never go back",
+    "told": "the application is told of every message",
+    "told order": "it is told what happens in a room in its order",
+    "signed": "what it is told is signed",
     "presence": "who is listed as here is here, soon after the last fault",
     "history": "`history` gives the messages of the log",
     "settled": "after the last fault everybody gets everything",
@@ -45,6 +49,7 @@ def check(
     replaced: Sequence[Span] = (),
     durability: str | None = None,
     complete: bool = True,
+    told: Sequence[Told] | None = None,
 ) -> list[Violation]:
     """Return every violation, those of one rule together, the gravest rule first.
 
@@ -58,6 +63,7 @@ def check(
             gone, and clients have to be told as well.
         durability: What acks have to tell; None if that is not known.
         complete: Whether all clients had the time to catch up before the end.
+        told: What the application was told, in its order; None: there is none.
     """
     found: list[Violation] = []
     anew = (*lost, *replaced)
@@ -66,6 +72,7 @@ def check(
         found += check_order(histories, log)
         found += check_shown(histories, log, anew=anew, complete=complete)
         found += check_reads(histories, log, anew)
+        found += [] if told is None else check_told(told, log)
         if not log.messages_only:
             found += check_states(histories, log, anew)
             found += check_people(histories, log, anew)

@@ -12,6 +12,7 @@ from verify.faults.failovers import FAILOVERS, Failover
 from verify.faults.shards import MOVED_AT_ONCE, SHARD_STRIKES
 from verify.harness.process import ChildProcess
 from verify.harness.proxy import BOTH, Direction, Line
+from verify.harness.receiver import Mood
 from verify.harness.redis_cluster import RedisCluster
 from verify.harness.sentinel import SentinelGroup
 from verify.harness.site import Site
@@ -96,6 +97,16 @@ async def _tail_lost(site: Site, fault: Fault) -> None:
         await _ended_by(signal.SIGKILL)(site, fault)
 
 
+def _received(mood: Mood) -> Strike:
+    async def struck(site: Site, fault: Fault) -> None:
+        if site.receiver is not None:
+            site.receiver.feel(mood)
+            await asyncio.sleep(fault.seconds)
+            site.receiver.feel(Mood.WELL)
+
+    return struck
+
+
 def _connections_killed(kind: str) -> Strike:
     async def struck(site: Site, _fault: Fault) -> None:
         command = ("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
@@ -163,6 +174,12 @@ GROUP_STRIKES: dict[str, Strike] = {
     "Sentinel SIGKILL": _ended_by(signal.SIGKILL),
     "Sentinel SIGSTOP": _stopped,
 }
+
+# Faults of the application that is told what happens.
+RECEIVER_STRIKES: dict[str, Strike] = {
+    f"receiver {mood.value}": _received(mood) for mood in Mood if mood is not Mood.WELL
+}
+RECEIVER_KINDS = tuple(RECEIVER_STRIKES)
 
 # Faults of nodes on one Redis, by the names that they have in reports.
 STRIKES: dict[str, Strike] = {
@@ -257,6 +274,6 @@ async def _carry_out(
         shards = {room: await site.cluster.shard_of(room) for room in rooms}
         struck = frozenset(room for room in rooms if shards[room] == shards[aim])
         return await SHARD_STRIKES[fault.kind](site.cluster, aim, fault), struck
-    known = {**STRIKES, **GROUP_STRIKES, TAIL_LOST: _tail_lost}
+    known = {**STRIKES, **GROUP_STRIKES, **RECEIVER_STRIKES, TAIL_LOST: _tail_lost}
     await known[fault.kind](site, fault)
     return None, frozenset()

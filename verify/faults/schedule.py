@@ -9,6 +9,7 @@ from verify.faults.kinds import (
     CLUSTER_KINDS,
     GROUP_KINDS,
     KINDS,
+    RECEIVER_KINDS,
     REDIS_KINDS,
     SENTINEL_KINDS,
 )
@@ -46,6 +47,8 @@ def kinds_of(plan: Plan) -> list[str]:
         known = CLUSTER_KINDS[plan.cluster]
     if plan.urls:
         known = (*CLIENT_KINDS, *(REDIS_KINDS if plan.redis_url else ()))
+    if plan.webhooks:
+        known = (*known, *RECEIVER_KINDS)
     kinds = [kind for kind in known if plan.faults in kind]
     if not kinds:
         there_are = f"There are: {', '.join(known)}"
@@ -99,4 +102,6 @@ def _thing(fault: Fault) -> str:
     part = fault.kind.partition(" ")[0]
     if fault.kind in GROUP_KINDS or part in ("Redis", "cluster"):
         return "Redis"
+    if fault.kind in RECEIVER_KINDS:
+        return part
     return f"{part} {fault.node}"

@@ -12,6 +12,7 @@ from realtime.redis.valkey_process import SOCKET_NAME
 from verify.harness.cluster_servers import cluster_url
 from verify.harness.nodes import HOST, NODE_COMMAND, NodeProcess
 from verify.harness.proxy import FaultProxy, Streams
+from verify.harness.receiver import HookReceiver, hook_receiver
 from verify.harness.redis_cluster import RedisCluster
 from verify.harness.sentinel import SentinelGroup, async_client, sentinel_url
 from verify.harness.site import Place, Site
@@ -40,6 +41,7 @@ async def deployment(
     sentinel: bool = False,
     cluster: str | None = None,
     durability: str = "memory",
+    webhooks: bool = False,
 ) -> AsyncIterator[Site]:
     """Run a Redis and several nodes until the block ends.
 
@@ -52,6 +54,7 @@ async def deployment(
         sentinel: Whether the Redis is a primary with replicas under Sentinels.
         cluster: The kind of servers where the Redis is a cluster of them.
         durability: ``CHATROOM_DURABILITY`` of the nodes.
+        webhooks: Whether they tell an application what happens.
 
     Raises:
         StartError: Something does not start.
@@ -78,6 +81,10 @@ async def deployment(
 
         settings = {**NODE_SETTINGS, "CHATROOM_DURABILITY": durability}
         settings["CHATROOM_DATA_DIR"] = str(folder)
+        receiver = (
+            await stack.enter_async_context(hook_receiver()) if webhooks else None
+        )
+        settings |= _told_to(receiver, folder / "hooks.toml")
         places = []
         for number in range(1, nodes + 1):
             own = folder / f"redis-{number}"
@@ -106,8 +113,17 @@ async def deployment(
             valkey=valkey,
             group=group,
             cluster=shards,
+            receiver=receiver,
             is_lazy=is_lazy,
         )
+
+
+def _told_to(receiver: HookReceiver | None, file: Path) -> dict[str, str]:
+    """Return settings by which nodes tell an application, if there is one."""
+    if receiver is None:
+        return {}
+    file.write_text(receiver.file())
+    return {"CHATROOM_HOOKS_FILE": str(file), "CHATROOM_HOOK_ALLOW": HOST}
 
 
 async def _connect(process: NodeProcess) -> Streams:

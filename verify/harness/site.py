@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from verify.harness.nodes import NodeProcess
 from verify.harness.proxy import FaultProxy, Streams
+from verify.harness.receiver import HookReceiver
 from verify.harness.redis_cluster import RedisCluster
 from verify.harness.sentinel import SentinelGroup
 from verify.harness.valkey import Valkey
@@ -49,6 +50,7 @@ class Site:
         valkey: The one Valkey of nodes that were started for the run.
         group: What stands in its place where Sentinels watch over several.
         cluster: What stands in its place where rooms are spread over shards.
+        receiver: The application that the nodes tell what happens, if there is one.
         is_lazy: Whether a Redis that is killed may come back without its last seconds.
         connector: Makes what clients' connections go through; the usual one if None.
     """
@@ -59,6 +61,7 @@ class Site:
     valkey: Valkey | None = None
     group: SentinelGroup | None = None
     cluster: RedisCluster | None = None
+    receiver: HookReceiver | None = None
     is_lazy: bool = False
     connector: Callable[[], TCPConnector] | None = None
 
