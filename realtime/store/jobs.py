@@ -147,7 +147,7 @@ class Jobs:
         fields: Mapping[str, object],
         *,
         chunk: bytes = b"",
-        lease_ms: int = LEASE_MS,
+        lease_ms: int | None = None,
     ) -> str:
         """Keep a job, and how far it is; return what it is saved by next.
 
@@ -156,7 +156,8 @@ class Jobs:
             score: What it was taken, or saved, by.
             fields: What is known of it now.
             chunk: What is added to its result, compressed.
-            lease_ms: Until others take it; 0: at once, -1: it has ended.
+            lease_ms: Until others take it; 0: at once, -1: it has ended, None: as long
+                as a lease is.
 
         Returns:
             Empty where it is another node's by now, or was deleted.
@@ -169,7 +170,7 @@ class Jobs:
             result=keys.job_result(job),
             job=job,
             score=score,
-            lease_ms=lease_ms,
+            lease_ms=LEASE_MS if lease_ms is None else lease_ms,
             keep_ms=KEPT_MS,
             fields=orjson.dumps({name: str(value) for name, value in fields.items()}),
             chunk=chunk,

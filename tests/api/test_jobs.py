@@ -16,7 +16,7 @@ from tests.kit.backend import SECRET, Backend, backend, user_token
 from tests.kit.members import member, text_of
 from tests.kit.nodes import Node, run_nodes
 from tests.kit.pictures import picture
-from tests.kit.waiting import MS, wait_until
+from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
 
 DATA = "users:data"
 
@@ -197,25 +197,31 @@ async def test_a_job_goes_on_where_its_node_left_it(
                 for number in range(5):
                     await ann.do("send", text_of(f"{room} {number}", room))
         crm = await backend(http, nodes[1], DATA)
-        first = nodes[0].parts.jobs
         reached = running.RunningJob.reached
-        stuck = asyncio.Event()
+        stopped, goes_on, refused = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        owners: list[running.RunningJob] = []
 
-        async def slow(job: Any, **place: Any) -> None:
-            await reached(job, **place)
-            if place.get("room") == "c" and not stuck.is_set():
-                # As a node that stops for longer than its lease.
-                stuck.set()
-                await asyncio.sleep(3_000 * MS)
+        async def watched(job: running.RunningJob, **place: Any) -> None:
+            """Stop the first node at a room until the second is past it, and waits."""
+            if job not in owners:
+                owners.append(job)
+            try:
+                await reached(job, **place)
+            except running.LostError:
+                refused.set()
+                raise
+            if job is owners[0] and place.get("room") == "c" and not stopped.is_set():
+                stopped.set()
+                await goes_on.wait()
+            elif job is not owners[0] and place.get("room") == "d":
+                goes_on.set()
+                async with asyncio.timeout(DEADLINE_SECONDS):
+                    await refused.wait()
 
-        monkeypatch.setattr(running.RunningJob, "reached", slow)
-        asked = await Backend(http, nodes[0], crm.headers["Authorization"][7:]).do(
-            "POST", "/users/ann/export"
-        )
-        await stuck.wait()
+        monkeypatch.setattr(running.RunningJob, "reached", watched)
+        asked = await crm.do("POST", "/users/ann/export")
         done = await ended(crm, asked["job"])
         assert done["status"] == "done"
-        await wait_until(lambda: not len(first), "the first one finds that it is late")
         found = await lines(http, crm, nodes[0], asked["job"])
         texts = [each["text"] for each in found["message"]]
         assert texts == [f"{room} {number}" for room in "abcdef" for number in range(5)]
