@@ -96,8 +96,11 @@ class HookSecret(PatternText):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
-            re.compile(r"whsec_[A-Za-z0-9+/]{32,86}={0,2}"),
-            "Must be whsec_ and 24 to 64 bytes in base64.",
+            re.compile(
+                r"whsec_[A-Za-z0-9+/]{32,86}={0,2}"
+                r"|whsk_(?:[A-Za-z0-9+/]{43}=|[A-Za-z0-9+/]{86}==)"
+            ),
+            "Must be whsec_ and 24 to 64 bytes in base64, or whsk_ and an ed25519 key.",
             **options,
         )
 
@@ -206,6 +209,9 @@ class HookEntry(StrictSchema):
     types = ListOf(Sentence(), longest=ANY_NUMBER)
     rooms = Sentence()
     secrets = WholeNumber(minimum=1)
+    publicKeys = ListOf(  # noqa: N815 - the wire's name
+        Sentence(), longest=SECRETS
+    )
     ofFile = Flag()  # noqa: N815 - the wire's name
     enabled = Flag()
     disabled = Sentence(allow_none=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 from handlers.guard import Payload
 from realtime.errors import InvalidError
+from realtime.outbound.signature import public_key
 from realtime.webhooks.administration import HookAdministration, HookStatus
 from schemas.hooks import REPLAYED
 
@@ -125,6 +126,7 @@ def _entry(status: HookStatus) -> Answer:
         "types": list(endpoint.types),
         "rooms": endpoint.rooms,
         "secrets": len(endpoint.secrets),
+        "publicKeys": [key for key in map(public_key, endpoint.secrets) if key],
         "ofFile": status.is_of_file,
         "enabled": "disabled" not in state,
         "disabled": state.get("disabled"),

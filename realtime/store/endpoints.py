@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 from yarl import URL
 
 from realtime.errors import UnavailableError
-from realtime.outbound.signature import parse_secret
+from realtime.outbound.signature import SigningKey, parse_signing_key
 from realtime.redis.client import RedisClient
 from realtime.store import keys, scripts
 from realtime.tasks import gather_started
@@ -47,9 +47,9 @@ class Endpoint:
     created_at: int = 0
 
     @property
-    def signing_keys(self) -> tuple[bytes, ...]:
+    def signing_keys(self) -> tuple[SigningKey, ...]:
         """What requests are signed with."""
-        return tuple(map(parse_secret, self.secrets))
+        return tuple(map(parse_signing_key, self.secrets))
 
     @property
     def place(self) -> str:
@@ -77,7 +77,7 @@ def parse_endpoint(given: Mapping[str, Any]) -> Endpoint:
     if not known["secrets"]:
         raise ValueError(f"{known['id']}: secrets: Must have one.")
     for secret in known["secrets"]:
-        parse_secret(secret)
+        parse_signing_key(secret)
     names = ("secrets", "types")
     return Endpoint(**{**known, **{name: tuple(known[name]) for name in names}})
 

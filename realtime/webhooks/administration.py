@@ -19,7 +19,7 @@ from realtime.errors import (
     TooLargeError,
 )
 from realtime.outbound.dialling import may_be_dialled
-from realtime.outbound.signature import SECRET_PREFIX, parse_secret
+from realtime.outbound.signature import SECRET_PREFIX, parse_signing_key
 from realtime.store.endpoints import (
     LIMIT_ENDPOINTS,
     Endpoint,
@@ -172,7 +172,7 @@ class HookAdministration:
         """
         added = secret or _new_secret()
         try:
-            parse_secret(added)
+            parse_signing_key(added)
         except ValueError as error:
             said = f"Must be one: {error}."
             raise InvalidError(f"secret: {said}", fields={"secret": [said]}) from None

@@ -283,3 +283,28 @@ async def test_what_is_too_large_fails(
     assert (done["status"], done["error"]) == ("failed", "too_large")
     status, *_ = await crm.ask("GET", f"/jobs/{asked['job']}/result")
     assert status == 409
+
+
+async def test_a_node_that_goes_gives_its_jobs_back(
+    redis_url: str,
+    http: ClientSession,
+    redis_client: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another one takes them at once, and not when the lease ends."""
+    monkeypatch.setattr(erasure, "SETTLE_SECONDS", 600.0)
+    async with run_nodes(1, redis_url, jwt_secret=SECRET) as nodes:
+        crm = await backend(http, nodes[0], DATA)
+        asked = await crm.do("POST", "/users/ann/erase")
+        runner = nodes[0].parts.jobs
+        await wait_until(lambda: len(runner) == 1, "it runs")
+
+        async def has_begun() -> bool:
+            found = await crm.do("GET", f"/jobs/{asked['job']}")
+            return bool(found["status"] == "running")
+
+        await wait_until(has_begun, "it has begun")
+    due = await redis_client.zscore(keys.JOBS_DUE, asked["job"])
+    seconds, _ = await redis_client.time()
+    assert due is not None
+    assert due <= (seconds + 1) * 1000

@@ -56,6 +56,7 @@ async def test_an_endpoint_from_its_making_to_its_end(
         "types": ["message.created"],
         "rooms": "*",
         "secrets": 1,
+        "publicKeys": [],
         "ofFile": False,
         "enabled": True,
         "disabled": None,
