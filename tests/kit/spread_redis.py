@@ -135,13 +135,11 @@ class SpreadRedis:
         return found
 
     async def _primaries(self) -> list[Redis]:
-        """Return clients of all primaries, whole and synced; the caller closes them."""
+        """Return clients of all primaries; the caller closes them."""
         ports: list[int] = []
         if self._group is not None:
-            await self._group.whole()
             ports = [self._group.primary]
         elif self._cluster is not None:
-            await self._cluster.whole()
             ports = await self._cluster.primaries()
         return [client_of(port) for port in ports]
 
@@ -174,8 +172,7 @@ class ClusterClient(RedisCluster):
 
     async def pubsub_channels(self, pattern: Any = "*", **_options: Any) -> Any:
         """Return the channels of shards that somebody listens to."""
-        del pattern
-        return await self.execute_command("PUBSUB SHARDCHANNELS")
+        return await self.execute_command("PUBSUB SHARDCHANNELS", pattern)
 
     def pubsub(self, *_node: Any, **_options: Any) -> Any:
         """Return what listens to channels of one shard."""

@@ -8,6 +8,7 @@ from redis.asyncio.client import PubSub
 
 from tests.kit.members import Member, all_see, member, members
 from tests.kit.nodes import Node
+from tests.kit.spread_redis import ONE_VALKEY
 from tests.kit.store_fixtures import said
 from tests.kit.waiting import wait_until
 
@@ -53,6 +54,7 @@ async def test_rooms_do_not_mix(nodes: list[Node]) -> None:
         assert set(ann.seen) == {"1", "2"}
 
 
+@ONE_VALKEY
 async def test_a_node_hears_only_the_rooms_it_has_sessions_in(
     three: list[Node], redis_client: Redis
 ) -> None:

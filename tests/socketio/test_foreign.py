@@ -6,12 +6,14 @@ from redis.asyncio import Redis
 from realtime.store import keys, scripts
 from tests.kit.members import all_see, member
 from tests.kit.nodes import run_nodes
+from tests.kit.spread_redis import ONE_VALKEY
 
 # Not UTF-8, and at the place of the room's next event.
 GARBAGE = b'["message",{"offset":1,"uid":"x","text":"\xff"}]'
 AMPLE = (3600, 10_000, 3_600_000, 10_000)
 
 
+@ONE_VALKEY
 @pytest.mark.parametrize("garbage", [GARBAGE, b'{"method":"emit","data":1}', b"\xff"])
 async def test_garbage_in_one_room_takes_nothing_from_another(
     redis_url: str, redis_client: Redis, garbage: bytes

@@ -17,6 +17,7 @@ from realtime.socketio.sweep import BLOCK_MEMBERS
 from realtime.store import keys
 from tests.kit.redis_server import RedisServer
 from tests.kit.running import running
+from tests.kit.spread_redis import ONE_VALKEY
 from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
 
 TIMEOUT_SECONDS = 500 * MS
@@ -91,6 +92,7 @@ async def test_what_is_no_plain_event_is_a_control_message(
     )
 
 
+@ONE_VALKEY
 async def test_what_concerns_one_session_goes_to_its_node_alone(
     redis_url: str, redis_client: Redis
 ) -> None:
