@@ -48,7 +48,7 @@ verify: install page
 
 test: $(VENV)/.dev page browser
 	$(BIN)/pytest -n auto $(ARGS)
-	TEST_REDIS=valkey-cluster $(BIN)/pytest -n 2 -q $(ON_CLUSTER_SHORT)
+	$(if $(ARGS),,TEST_REDIS=valkey-cluster $(BIN)/pytest -n 2 -q $(ON_CLUSTER_SHORT))
 
 # The same tests over one Redis under Sentinels and over clusters of both servers.
 test-redis: $(VENV)/.dev
