@@ -98,7 +98,7 @@ async def _look(asked: _Asked, settings: Settings, clock: Callable[[], float]) -
     await _look_at_keys(asked)
     server = asked.server
     try:
-        await server.call("SET", server.key_here(TRIED_KEY), "1", "PX", TRIED_MS)
+        await server.call("SET", server.keys_here(TRIED_KEY)[0], "1", "PX", TRIED_MS)
     except (ChatError, ReplyError) as error:
         asked.found.error(f"{asked.name} takes no writes, so no messages: {error}")
 

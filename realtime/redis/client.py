@@ -199,9 +199,9 @@ class RedisClient:
         """
         return await self.run_script(script, keys, args), self
 
-    def key_here(self, name: str) -> str:
-        """Return a key with this in its name at the server: the name."""
-        return name
+    def keys_here(self, name: str) -> list[str]:
+        """Return keys with this in their names at the server: the name."""
+        return [name]
 
     async def servers(self) -> AsyncIterator[tuple[str, "Server"]]:
         """Yield all that keep data: of a cluster its primaries, with their addresses.
@@ -389,8 +389,8 @@ class Server(Protocol):
     def call(self, *command: Argument) -> Awaitable[Any]:
         """Carry out a command at that server."""
 
-    def key_here(self, name: str) -> str:
-        """Return a key with this in its name that the server has."""
+    def keys_here(self, name: str) -> list[str]:
+        """Return keys with this in their names that the server has, most likely."""
 
 
 class Refusals:

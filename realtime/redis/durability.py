@@ -31,6 +31,9 @@ WRITE_SHARE: Final = 1.5
 # send is answered within 5 s.
 TOTAL_SHARE: Final = 2.0
 
+# Refusals of a mark whose slot moves to another shard: another mark is tried.
+MOVING: Final = frozenset({"MOVED", "ASK", "TRYAGAIN"})
+
 # How Redis before 7.2 answers WAITAOF.
 UNKNOWN_COMMAND: Final = "ERR unknown command"
 
@@ -67,8 +70,8 @@ class Carrier(Protocol):
     def call(self, *command: Argument, resend: bool = ...) -> Awaitable[Any]:
         """Carry out a command at that server."""
 
-    def key_here(self, name: str) -> str:
-        """Return a key with this in its name that the server has."""
+    def keys_here(self, name: str) -> list[str]:
+        """Return keys with this in their names that the server has, most likely."""
 
 
 class _Write(NamedTuple):
@@ -189,23 +192,30 @@ class Durability:
         """Return what stands in the way of durability, None when it is reached."""
         level = self.level
         timeout_ms = int(self._timeout_seconds * 1000)
-        marked = carrier.call("INCR", carrier.key_here(MARK), resend=False)
         if level.replicas:
-            waited = carrier.call("WAIT", level.replicas, timeout_ms, resend=False)
+            wait: tuple[Argument, ...] = ("WAIT", level.replicas, timeout_ms)
         else:
-            waited = carrier.call("WAITAOF", 1, 0, timeout_ms, resend=False)
-        try:
-            _, reached = await gather_started(marked, waited)
-        except ReplyError as error:
-            if level.replicas or not str(error).startswith(UNKNOWN_COMMAND):
-                return OutcomeUnknownError(f"Redis cannot confirm writes: {error}")
-            return await self._ask_old_redis(carrier)
-        except ChatError:
-            return OutcomeUnknownError("Redis did not confirm the write in time.")
-        count = reached if level.replicas else reached[0]
-        if count >= max(1, level.replicas):
-            return None
-        return OutcomeUnknownError(f"The write is not yet safe: {level.name}.")
+            wait = ("WAITAOF", 1, 0, timeout_ms)
+        refused: ReplyError | None = None
+        for mark in carrier.keys_here(MARK):
+            marked = carrier.call("INCR", mark, resend=False)
+            waited = carrier.call(*wait, resend=False)
+            try:
+                _, reached = await gather_started(marked, waited)
+            except ReplyError as error:
+                refused = error
+                if error.code in MOVING:
+                    continue
+                break
+            except ChatError:
+                return OutcomeUnknownError("Redis did not confirm the write in time.")
+            count = reached if level.replicas else reached[0]
+            if count >= max(1, level.replicas):
+                return None
+            return OutcomeUnknownError(f"The write is not yet safe: {level.name}.")
+        if level.replicas or not str(refused).startswith(UNKNOWN_COMMAND):
+            return OutcomeUnknownError(f"Redis cannot confirm writes: {refused}")
+        return await self._ask_old_redis(carrier)
 
     async def _ask_old_redis(self, carrier: Carrier) -> ChatError | None:
         """Without WAITAOF the only proof is that each write is synced at once."""

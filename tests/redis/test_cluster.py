@@ -185,7 +185,10 @@ async def test_a_replica_takes_over_and_the_rest_goes_on(cluster: RedisCluster) 
 async def test_writes_are_confirmed_by_the_shard_that_has_them(
     cluster: RedisCluster,
 ) -> None:
-    """``replicas:1`` waits at each shard, after a forgotten script as well."""
+    """``replicas:1`` waits at each shard, after a forgotten script as well.
+
+    And while other slots of the shard are on their way to another one.
+    """
     script = Script("write", "return redis.call('INCR', KEYS[1])")
     site = RedisSite(cluster.url, timeout_seconds=TIMEOUT_SECONDS)
     client = site.client(limit_calls=100)
@@ -204,6 +207,31 @@ async def test_writes_are_confirmed_by_the_shard_that_has_them(
             *(durability.run_script(script, [key], []) for key in keys)
         )
         assert counts == [1] * len(keys)
+        # What is there is served in a slot that moves, what is new is not.
+        await cluster.flush()
+        async with moving_ends(cluster):
+            counts = await asyncio.gather(
+                *(durability.run_script(script, [key], []) for key in keys)
+            )
+        assert counts == [1] * len(keys)
+
+
+@asynccontextmanager
+async def moving_ends(cluster: RedisCluster) -> AsyncIterator[None]:
+    """Have the lowest and the highest slot of each shard move until the block ends."""
+    views = [await cluster.myself(port) for port in await cluster.primaries()]
+    ends = [
+        (port, slot, other.id)
+        for port, own, other in zip(
+            await cluster.primaries(), views, [*views[1:], views[0]], strict=True
+        )
+        for slot in (own.slots[0][0], own.slots[-1][-1])
+    ]
+    for port, slot, other_id in ends:
+        await cluster.ask(port, "CLUSTER", "SETSLOT", slot, "MIGRATING", other_id)
+    yield
+    for port, slot, _ in ends:
+        await cluster.ask(port, "CLUSTER", "SETSLOT", slot, "STABLE")
 
 
 async def test_the_address_of_a_cluster_is_named(

@@ -180,7 +180,7 @@ class ClusterClient(RedisClient):
                 lost=self._lost_calls,
                 up=self._up,
                 number=self._next_number,
-                first_slot=self._topology.first_slot,
+                slots_at=self._topology.slots_at,
             )
             self._tasks[address] = self._group.create_task(
                 link.run(), name=f"redis-{address}"
@@ -258,7 +258,7 @@ class ClusterClient(RedisClient):
         # The table is known then, and all that is in it is reached.
         await self.call("PING")
         for address in [*self._topology.primaries]:
-            slot = self._topology.first_slot(address)
+            slot, *_ = self._topology.slots_at(address)
             await self._begin(pack("PING"), True, slot).reply
             yield str(address), self._links[address]
 

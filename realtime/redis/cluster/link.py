@@ -37,7 +37,7 @@ class ShardLink:
         lost: Given, in their order, the calls that a cut left without an answer.
         up: Told that the connection serves.
         number: Returns the next number of a connection of the client.
-        first_slot: Returns a slot of the primary.
+        slots_at: Returns some slots of the primary.
 
     Attributes:
         is_up: Whether there is a connection now, and it serves.
@@ -55,13 +55,13 @@ class ShardLink:
         lost: Callable[["ShardLink", Iterable[SlotCall]], None],
         up: Callable[["ShardLink"], None],
         number: Callable[[], int],
-        first_slot: Callable[[Address], int],
+        slots_at: Callable[[Address], tuple[int, ...]],
     ) -> None:
         self.address = address
         self._timeout_seconds = timeout_seconds
         self._scripts = tuple(scripts)
         self._take, self._give_back, self._up = take, lost, up
-        self._number, self._first_slot = number, first_slot
+        self._number, self._slots_at = number, slots_at
         self._connection: RedisConnection | None = None
         self._in_flight: deque[PendingCommand] = deque()
         self._batch: list[PendingCommand] = []
@@ -125,9 +125,10 @@ class ShardLink:
             call.give_up()
         return call.reply
 
-    def key_here(self, name: str) -> str:
-        """Return a key with this in its name, of a slot that the shard has."""
-        return f"{name}:{{{tag_of(self._first_slot(self.address))}}}"
+    def keys_here(self, name: str) -> list[str]:
+        """Return keys with this in their names, each of a slot that the shard has."""
+        slots = self._slots_at(self.address)
+        return [f"{name}:{{{tag_of(slot)}}}" for slot in slots]
 
     def watch(self, now: float) -> None:
         """Give the connection up if an answer is overdue."""

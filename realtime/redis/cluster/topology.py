@@ -91,6 +91,8 @@ class Topology:
         self._seeds = tuple(Address(*each) for each in url.seeds)
         self.owners: list[Address | None] = [None] * SLOTS
         self._counts: Counter[Address] = Counter()
+        # What :meth:`slots_at` found in this very table.
+        self._slots_at: dict[Address, tuple[int, ...]] = {}
         self._wanted = asyncio.Event()
         self._following = 0
         self._listeners: list[Callable[[int | None], None]] = []
@@ -101,9 +103,17 @@ class Topology:
         """The primaries, and how many slots each has."""
         return self._counts
 
-    def first_slot(self, address: Address) -> int:
-        """Return the lowest slot of a primary; 0 if it has none."""
-        return self.owners.index(address) if self._counts[address] else 0
+    def slots_at(self, address: Address) -> tuple[int, ...]:
+        """Return some slots of a primary, the likeliest to stay first.
+
+        Slots that move key by key do so one by one, from the lowest one on as a rule.
+        """
+        found = self._slots_at.get(address)
+        if found is None:
+            own = [slot for slot, each in enumerate(self.owners) if each == address]
+            some = (own[-1], own[len(own) // 2], own[0]) if own else (0,)
+            found = self._slots_at[address] = some
+        return found
 
     def tell(self, listener: Callable[[int | None], None]) -> None:
         """Call somebody, without suspending, after each change of the table.
@@ -182,6 +192,7 @@ class Topology:
             self._tell_all(None)
 
     def _tell_all(self, slot: int | None) -> None:
+        self._slots_at.clear()
         for listener in self._listeners:
             listener(slot)
 
