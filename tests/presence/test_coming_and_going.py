@@ -11,6 +11,7 @@ from tests.kit.members import Member, member
 from tests.kit.nodes import NAMESPACE, Node, NodeProcess, client, run_nodes, run_process
 from tests.kit.raw_chat import raw_chat
 from tests.kit.redis_server import RedisServer
+from tests.kit.spread_redis import ONE_VALKEY
 from tests.kit.waiting import MS, wait_until
 from verify.final_logs import presence_error
 
@@ -141,6 +142,7 @@ async def test_a_node_that_was_only_paused_lists_its_sessions_again(
         assert await redis_client.hget(keys.online("42"), "ann") == "1"
 
 
+@ONE_VALKEY
 async def test_who_is_here_is_right_again_after_a_lost_tail(
     redis_url: str, redis_server: RedisServer
 ) -> None:

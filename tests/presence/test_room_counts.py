@@ -15,6 +15,7 @@ from realtime.redis.url import connection_factory
 from realtime.store import keys, scripts
 from tests.kit.redis_server import RedisServer
 from tests.kit.running import running
+from tests.kit.spread_redis import ONE_VALKEY
 from tests.kit.store_fixtures import LinkMaker, said
 from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
 from verify.harness.proxy import Direction, FaultProxy, Line
@@ -67,6 +68,7 @@ async def test_a_count_that_could_not_be_told_is_told_later(
             assert await next_count(channel) == 1
 
 
+@ONE_VALKEY
 async def test_the_last_count_told_is_the_true_one(
     counts: RoomCounts,
     redis_server: RedisServer,

@@ -19,6 +19,7 @@ from realtime.redis.url import connection_factory
 from realtime.store import keys
 from tests.kit.redis_server import RedisServer
 from tests.kit.running import running
+from tests.kit.spread_redis import ONE_VALKEY
 from tests.kit.store_fixtures import LinkMaker
 from tests.kit.waiting import MS, wait_until
 
@@ -110,6 +111,7 @@ class CountingLink(RedisClient):
         return super().run_script(script, keys, args)
 
 
+@ONE_VALKEY
 async def test_a_crowd_is_taken_off_the_lists_in_a_few_round_trips(
     redis_url: str, redis_client: Redis
 ) -> None:

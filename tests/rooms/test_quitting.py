@@ -12,6 +12,7 @@ from realtime.store import keys
 from tests.kit.members import Member, all_see, member
 from tests.kit.nodes import Node, run_nodes
 from tests.kit.redis_server import RedisServer
+from tests.kit.spread_redis import ONE_VALKEY
 from tests.kit.waiting import MS, wait_until
 
 # Soon over, and longer than a busy disk keeps an answer back.
@@ -78,6 +79,7 @@ async def test_a_quit_that_redis_did_not_get_changes_nothing(
             await wait_until(is_listed, "ann is a member still")
 
 
+@ONE_VALKEY
 async def test_a_quit_that_was_carried_out_is_not_called_unavailable(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
