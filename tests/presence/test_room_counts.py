@@ -119,7 +119,7 @@ async def test_members_of_small_rooms_are_not_counted(
             await redis_client.hset(keys.members("42"), user, "{}")
             counts.changed("42")
             await wait_until(lambda: not len(counts), "it was asked for")
-            await link.call("PUBLISH", "chatroom-42", user)
+            await link.call(link.publish_command, "chatroom-42", user)
         told = [await _next(channel) for _ in range(4)]
     assert told == [
         *("ann", "bob"),
