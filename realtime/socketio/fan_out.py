@@ -119,10 +119,12 @@ class FanOut:
         return not self._sweeps
 
     def backlog(self, room: Hashable) -> float:
-        """Return how full a room's sweep is, or that of all rooms: 1 is the bound."""
-        return max(
-            self.waiting_for(room) / ROOM_BYTES, self.waiting_bytes / ROOMS_BYTES
-        )
+        """Return how full a room's sweep is, by either bound: 1 is full.
+
+        A room that nothing waits for is empty, however much waits for others.
+        """
+        size = self.waiting_for(room)
+        return max(size / ROOM_BYTES, self.waiting_bytes / ROOMS_BYTES) if size else 0.0
 
     def waiting_for(self, room: Hashable) -> int:
         """Return the characters of what is on its way round a room."""

@@ -230,7 +230,8 @@ async def test_what_waits_for_a_large_room_is_known(
     for _ in range(3):
         manager.send_events("chatroom-42", [EVENT])
     assert manager.waiting_bytes == 3 * len(PACKET)
-    assert manager.backlog("chatroom-42") > manager.backlog("chatroom-7") > 0
+    assert manager.backlog("chatroom-42") > 0
+    assert manager.backlog("chatroom-7") == 0
     async with running(manager.run()):
         await wait_until(lambda: not manager.waiting_bytes, "what waited went out")
     assert takers.got == {f"e{number}": [PACKET] * 3 for number in range(len(sids))}
