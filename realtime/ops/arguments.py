@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 # Exit codes, as the help of each command says them.
@@ -51,6 +52,18 @@ def add_commands(
             ("it was ended", "no node answers"),
             _top,
         ),
+        (
+            "backup",
+            "copy the data folder of nodes with the embedded Valkey, while they run",
+            ("it is copied", "it is not"),
+            _backup,
+        ),
+        (
+            "restore",
+            "make a data folder of such a copy, and see whether Valkey takes it",
+            ("it does", "it does not, or there is data already"),
+            _restore,
+        ),
     ):
         command = commands.add_parser(
             name,
@@ -61,13 +74,25 @@ def add_commands(
         )
         add_redis_flags(command)
         flags(command)
-        command.add_argument(
-            "--json", action="store_true", help="for programs: JSON instead of words"
-        )
         command.set_defaults(run=run, operation=name)
 
 
+def _add_json(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--json", action="store_true", help="for programs: JSON instead of words"
+    )
+
+
+def _backup(command: argparse.ArgumentParser) -> None:
+    command.add_argument("target", type=Path, help="a folder that is made for it")
+
+
+def _restore(command: argparse.ArgumentParser) -> None:
+    command.add_argument("source", type=Path, help="what `backup` made")
+
+
 def _check(command: argparse.ArgumentParser) -> None:
+    _add_json(command)
     command.add_argument(
         "--url",
         help="ask this server as well, from outside, as its clients do:"
@@ -79,6 +104,7 @@ def _check(command: argparse.ArgumentParser) -> None:
 
 
 def _trace(command: argparse.ArgumentParser) -> None:
+    _add_json(command)
     command.add_argument("client_id", help="the clientId that it was sent with")
     command.add_argument("--room", required=True, help="the room it was sent to")
     command.add_argument(
@@ -88,6 +114,7 @@ def _trace(command: argparse.ArgumentParser) -> None:
 
 
 def _tail(command: argparse.ArgumentParser) -> None:
+    _add_json(command)
     command.add_argument("room", help="the room")
     command.add_argument(
         "--last",
@@ -99,6 +126,7 @@ def _tail(command: argparse.ArgumentParser) -> None:
 
 
 def _top(command: argparse.ArgumentParser) -> None:
+    _add_json(command)
     command.add_argument(
         "--url",
         action="append",

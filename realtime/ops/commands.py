@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from realtime.node.settings import Settings
 from realtime.node.settings_io import load_settings
 from realtime.ops import check
+from realtime.ops.backup import backup, restore
 from realtime.ops.system_checks import System
 from realtime.ops.tail import tail
 from realtime.ops.top import top
@@ -33,6 +34,9 @@ def run(given: argparse.Namespace, flags: Mapping[str, str], say: Say) -> bool:
     if given.operation == "check":
         return _check(given, flags, say)
     settings = load_settings(os.environ, flags)
+    if given.operation == "backup":
+        backup(settings, given.target, say)
+        return True
     try:
         return asyncio.run(_run(given, settings, say))
     except KeyboardInterrupt:
@@ -48,6 +52,9 @@ def _check(given: argparse.Namespace, flags: Mapping[str, str], say: Say) -> boo
 
 
 async def _run(given: argparse.Namespace, settings: Settings, say: Say) -> bool:
+    if given.operation == "restore":
+        await restore(settings, given.source, say)
+        return True
     if given.operation == "tail":
         await tail(settings, room=given.room, last=given.last, raw=given.json, say=say)
         return True

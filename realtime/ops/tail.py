@@ -18,6 +18,7 @@ from realtime.tasks import TaskStack
 Say = Callable[[str], None]
 
 LOST: Final = "* The connection to Redis is lost; what is published now is not shown."
+AGAIN: Final = "* Redis is heard again."
 
 
 class _Listener:
@@ -31,6 +32,7 @@ class _Listener:
         self._show = show
         self._say = say
         self.is_over = False
+        self._hears = self._heard = False
         # What came before that.
         self._waiting: list[bytes] | None = []
 
@@ -54,11 +56,15 @@ class _Listener:
 
     def lost(self, channels: Collection[str] | None = None) -> None:
         """Say that something may be missing."""
-        if not self.is_over:
+        if self._hears and not self.is_over:
             self._say(LOST)
+        self._hears = False
 
     def ready(self, channels: Collection[str] | None = None) -> None:
         """What comes from now on is shown."""
+        if self._heard and not self._hears:
+            self._say(AGAIN)
+        self._hears = self._heard = True
 
 
 async def tail(

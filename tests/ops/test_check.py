@@ -242,7 +242,9 @@ def test_the_command_says_all_and_exits_by_the_worst(
     assert "error: redis: " in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["check", "trace", "tail", "top"])
+@pytest.mark.parametrize(
+    "command", ["check", "trace", "tail", "top", "backup", "restore"]
+)
 def test_help_says_what_is_read_and_how_it_exits(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
