@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import jwt
@@ -355,3 +356,25 @@ async def test_the_address_that_is_told_can_be_opened(
         assert shown in node.output
         status, _body = await _get(f"http://{reached}:{node.port}/healthz")
         assert status == 200
+
+
+async def test_systemd_is_told_that_it_is_ready_and_lives(
+    redis_url: str, tmp_path: Path
+) -> None:
+    """One process alone, too: a unit with a watchdog would end one that is silent."""
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(path)
+        systemd.setblocking(False)
+        said: list[str] = []
+
+        def heard(text: str, times: int) -> bool:
+            with suppress(BlockingIOError):
+                while True:
+                    said.append(systemd.recv(4096).decode())
+            return said.count(text) >= times
+
+        variables = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "200000"}
+        async with run_process("--redis-url", redis_url, **variables):
+            await wait_until(lambda: heard("READY=1", 1), "it is ready")
+            await wait_until(lambda: heard("WATCHDOG=1", 3), "signs of life")
