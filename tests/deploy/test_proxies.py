@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from realtime.ops.server_checks import of_server
 from tests.kit.fleet import Fleet, talker
 from tests.kit.metrics import scrape
 from tests.kit.proxies import free_port, haproxy, nginx
@@ -34,6 +35,8 @@ async def test_rolling_restarts_in_a_row(
         fleet = await stack.enter_async_context(Fleet(redis_url).running(2))
         ports = [node.port for node in fleet.nodes]
         url = await stack.enter_async_context(proxy(tmp_path, ports, free_port()))
+        # Polling over ever new connections, pages of this server, WebSockets.
+        assert not [*await of_server(url)]
         crowd = [
             await stack.enter_async_context(talker(url, f"u{number}"))
             for number in range(PEOPLE)
