@@ -74,7 +74,7 @@ async def _look_at_handshake(
         elif answer.status != 200 or not text.startswith(_OPEN):
             found.error(
                 f"{where} answers {answer.status} and no Socket.IO: the path, or the"
-                " proxy's way to the nodes, is wrong."
+                " proxy's way to the nodes, is wrong, or it does not pass on Host."
             )
         else:
             return text.partition('"sid":"')[2].partition('"')[0]
