@@ -1,10 +1,12 @@
 # Everything a person does with the project. `make run` needs python3 and, for the demo
-# page, npm; the rest is installed into .venv and clients/js-demo/node_modules.
+# page, npm; the rest is installed into .venv and clients/node_modules.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WEB := clients/js-demo
+CLIENT := clients/chat-client
+NODE_MODULES := clients/node_modules
 PEERS := benchmarks/peers
 LOCK := requirements.lock
 DEV_LOCK := requirements-dev.lock
@@ -76,12 +78,14 @@ check: $(VENV)/.dev $(if $(NPM),check-page)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check-page: $(WEB)/node_modules/.installed
+# The page is checked against the package as it is built.
+check-page: $(CLIENT)/dist/index.js
+	cd $(CLIENT) && npm run types
 	cd $(WEB) && npm run types
 
 # The protocol as TypeScript types; a test fails while they are stale.
 types: $(VENV)/.dev
-	$(BIN)/python -m schemas.typescript > $(WEB)/src/chatroom/protocol.d.ts
+	$(BIN)/python -m schemas.typescript > $(CLIENT)/src/wire.ts
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
@@ -127,12 +131,17 @@ else
 page: $(WEB)/dist/index.html
 endif
 
-$(WEB)/node_modules/.installed: $(WEB)/package.json $(WEB)/package-lock.json
-	@echo "Installing the demo page's packages ..."
-	@cd $(WEB) && npm ci --ignore-scripts
+$(NODE_MODULES)/.installed: clients/package-lock.json clients/package.json $(WEB)/package.json $(CLIENT)/package.json
+	@echo "Installing the packages of client and demo page ..."
+	@cd clients && npm ci --ignore-scripts
 	@touch $@
 
-$(WEB)/dist/index.html: $(WEB)/node_modules/.installed $(WEB)/build.mjs $(shell find $(WEB)/src -type f)
+$(CLIENT)/dist/index.js: $(NODE_MODULES)/.installed $(CLIENT)/tsconfig.json $(shell find $(CLIENT)/src -type f)
+	@echo "Building the client package ..."
+	@cd $(CLIENT) && npm run build
+	@touch $@
+
+$(WEB)/dist/index.html: $(CLIENT)/dist/index.js $(WEB)/build.mjs $(shell find $(WEB)/src -type f)
 	@echo "Building the demo page ..."
 	@cd $(WEB) && npm run build
 	@touch $@
@@ -162,4 +171,4 @@ diagrams:
 	dot -Tsvg docs/message-path.dot -o docs/message-path.svg
 
 clean:
-	rm -rf $(VENV) $(WEB)/node_modules $(PEERS)/node_modules $(WEB)/dist build *.egg-info
+	rm -rf $(VENV) $(NODE_MODULES) $(PEERS)/node_modules $(WEB)/dist $(CLIENT)/dist build *.egg-info

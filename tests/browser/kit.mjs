@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ChatroomClient } from "../../clients/js-demo/src/chatroom-client.js";
+import { ChatroomClient } from "../../clients/chat-client/dist/index.js";
 
 const require = createRequire(new URL("../../clients/js-demo/package.json", import.meta.url));
 const { chromium } = require("playwright-core");

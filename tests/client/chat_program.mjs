@@ -3,7 +3,7 @@
 // has left in the outbox.
 
 import { createInterface } from "node:readline";
-import { ChatroomClient, MemoryOutboxStorage } from "../../clients/js-demo/src/chatroom-client.js";
+import { ChatroomClient, MemoryOutboxStorage } from "../../clients/chat-client/dist/index.js";
 
 const { url, auth, hasHook, transports, left = [] } = JSON.parse(process.argv[2]);
 const say = (event, details = {}) => process.stdout.write(`${JSON.stringify({ event, ...details })}\n`);

@@ -10,7 +10,7 @@ from pathlib import Path
 from realtime.auth.tokens import make_token
 from realtime.redis.valkey_process import die_with_parent
 from tests.kit.backend import SECRET
-from tests.kit.javascript import ROOT, WEB, require_node
+from tests.kit.javascript import NODE_MODULES, ROOT, require_node
 from tests.kit.members import all_see, member
 from tests.kit.nodes import run_nodes
 from tests.kit.waiting import MS
@@ -81,7 +81,7 @@ async def test_the_javascript_client_reads_and_sends(
 ) -> None:
     """With a token that the page's own lines have made."""
     require_node()
-    (tmp_path / "node_modules").symlink_to(WEB / "node_modules")
+    (tmp_path / "node_modules").symlink_to(NODE_MODULES)
     (tmp_path / "mint.mjs").write_text(piece("mjs"))
     (tmp_path / "chat.mjs").write_text(piece("js"))
     (tmp_path / "main.mjs").write_text(

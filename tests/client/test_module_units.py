@@ -1,10 +1,10 @@
-"""The client module's own tests, which need no server."""
+"""The own tests of client package and page, which need no server."""
 
 import asyncio
 
 import pytest
 
-from tests.kit.javascript import WEB, require_node
+from tests.kit.javascript import CLIENT, NODE_MODULES, WEB, require_node
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -26,7 +26,8 @@ async def run(*command: str) -> str:
 async def test_outbox_rooms_marks_and_connection() -> None:
     """`node --test` passes: order, retries, cursors, holes, bounds, tokens."""
     require_node()
-    files = sorted(str(file) for file in (WEB / "test").glob("*.test.js"))
+    tests = (each.glob("test/*.test.js") for each in (CLIENT, WEB))
+    files = sorted(str(file) for folder in tests for file in folder)
     # Named: the usual reporter is another one since Node 23.
     told = ("--test", "--test-reporter=tap")
     printed = await run("node", "--no-warnings", *told, *files)
@@ -34,7 +35,8 @@ async def test_outbox_rooms_marks_and_connection() -> None:
 
 
 async def test_types_are_consistent() -> None:
-    """The JSDoc types of module and page agree with their use."""
+    """The types of package and page agree with their use."""
     require_node()
-    compiler = WEB / "node_modules" / "typescript" / "bin" / "tsc"
-    await run("node", str(compiler), "--noEmit")
+    compiler = NODE_MODULES / "typescript" / "bin" / "tsc"
+    for folder in (CLIENT, WEB):
+        await run("node", str(compiler), "--noEmit", "-p", str(folder))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from realtime.redis.valkey_process import die_with_parent
-from tests.kit.javascript import ROOT, WEB, require_node
+from tests.kit.javascript import NODE_MODULES, ROOT, require_node
 from tests.kit.nodes import run_process
 from tests.kit.waiting import DEADLINE_SECONDS, MS
 
@@ -26,7 +26,7 @@ async def said(folder: Path, wanted: str, *changes: tuple[str, str]) -> str:
     for old, new in changes:
         assert old in program
         program = program.replace(old, new)
-    (folder / "node_modules").symlink_to(WEB / "node_modules")
+    (folder / "node_modules").symlink_to(NODE_MODULES)
     (folder / "chat.mjs").write_text(program)
     process = await asyncio.create_subprocess_exec(
         *("node", str(folder / "chat.mjs")),

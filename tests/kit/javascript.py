@@ -17,7 +17,11 @@ from realtime.redis.valkey_process import die_with_parent
 from tests.kit.waiting import DEADLINE_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[2]
-WEB = ROOT / "clients" / "js-demo"
+CLIENTS = ROOT / "clients"
+WEB = CLIENTS / "js-demo"
+CLIENT = CLIENTS / "chat-client"
+# Of page and client package together.
+NODE_MODULES = CLIENTS / "node_modules"
 # The first with `crypto` in its global object, as browsers have it.
 OLDEST_NODE = 20
 # A program that fails prints a stack; more of it helps nobody.
@@ -34,13 +38,13 @@ def cannot_run(reason: str) -> None:
 
 
 def require_node() -> None:
-    """Skip (or fail) without Node or the web client's packages."""
+    """Skip (or fail) without Node or the client package as `make page` builds it."""
     if shutil.which("node") is None:
         cannot_run("node is not installed")
     if (version := _node_version()) < OLDEST_NODE:
         cannot_run(f"Node {OLDEST_NODE} or newer is needed; this is {version}")
-    if not (WEB / "node_modules" / "socket.io-client").is_dir():
-        cannot_run("the web client's packages are not installed: run `make page`")
+    if not (CLIENT / "dist" / "index.js").is_file():
+        cannot_run("the client package is not built: run `make page`")
 
 
 @functools.cache

@@ -8,7 +8,7 @@ from marshmallow import fields
 from schemas.base import StrictSchema
 from schemas.typescript import declarations
 
-FILE = Path(__file__).parents[2] / "clients/js-demo/src/chatroom/protocol.d.ts"
+FILE = Path(__file__).parents[2] / "clients/chat-client/src/wire.ts"
 
 
 def test_the_types_are_not_stale() -> None:

@@ -1,7 +1,7 @@
 // The web client as a client of a run: it writes the same history as the Python one.
 //
 // Argument: {module, url, user, auth, rooms} as JSON; `module` is the address of
-// chatroom-client.js. Commands come in as JSON lines, records go out as JSON lines, and
+// the client package. Commands come in as JSON lines, records go out as JSON lines, and
 // a record of kind "standing" tells where the client is whenever that changes.
 
 import { createInterface } from "node:readline";

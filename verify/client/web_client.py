@@ -15,18 +15,18 @@ from verify.history import from_line
 
 PROGRAM = Path(__file__).with_name("web_client.mjs")
 
-# In a checkout, with its packages installed; an installed server has no web client.
-WEB = Path(__file__).resolve().parents[2] / "clients" / "js-demo"
-MODULE = WEB / "src" / "chatroom-client.js"
+# In a checkout, once built by `make page`; an installed server has no client package.
+MODULE = (
+    Path(__file__).resolve().parents[2] / "clients" / "chat-client" / "dist" / "index.js"
+)
 
 # Longest line of the program; they are some KB.
 LINE_LIMIT_BYTES = 1024 * 1024
 
 
 def can_run() -> bool:
-    """Tell whether Node and the web client's packages are there."""
-    packages = WEB / "node_modules" / "socket.io-client"
-    return shutil.which("node") is not None and packages.is_dir() and MODULE.is_file()
+    """Tell whether Node and the built client package are there."""
+    return shutil.which("node") is not None and MODULE.is_file()
 
 
 @dataclass(eq=False, kw_only=True)

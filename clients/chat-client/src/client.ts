@@ -12,188 +12,165 @@
  * await chat.join("general");
  * chat.send("general", { text: "Hello" });
  * ```
- *
- * Events (`on` returns a function that ends it):
- * - `status` Status
- * - `message` {room, message, isLive}: a message is new here; in order, each once
- * - `changed` {room, name, payload}: an edit or another event of the room's log
- * - `replaced` {room}: the room's messages were made anew; show `room(id).messages`
- * - `reads` {room}, `presence` {room}, `typing` {room}: see `room(id)`, `typing(id)`
- * - `names` {}: somebody is called otherwise now; see `nameOf(user)`
- * - `outbox` {room, item}: see `outbox(id)`
- * - `refused` {room, error}: the room cannot be attended, or not any more
  */
 
-import { Attendance } from "./chatroom/attendance.js";
-import { Connection } from "./chatroom/connection.js";
-import { Emitter } from "./chatroom/emitter.js";
-import { ChatRequestError } from "./chatroom/errors.js";
-import { fetchMessage, fetchOlder } from "./chatroom/history.js";
-import { newClientId, readClaims } from "./chatroom/ids.js";
-import { Incoming } from "./chatroom/incoming.js";
-import { Memberships } from "./chatroom/memberships.js";
-import { Names } from "./chatroom/names.js";
-import { Outbox } from "./chatroom/outbox.js";
-import { defaultStorage } from "./chatroom/outbox-storage.js";
-import { ReadMarks } from "./chatroom/read-marks.js";
-import { ROOM_ID, Rooms } from "./chatroom/rooms.js";
-import { StatusView } from "./chatroom/status.js";
-import { TypingNotice, TypingUsers } from "./chatroom/typing.js";
-
-export { ChatRequestError, ROOM_ID };
-export { MESSAGE_BYTES, MESSAGE_IMAGES } from "./chatroom/outbox.js";
-export { MemoryOutboxStorage, WebOutboxStorage } from "./chatroom/outbox-storage.js";
+import { Attendance } from "./rooms/attendance.js";
+import { Connection } from "./connection/connection.js";
+import { Emitter } from "./emitter.js";
+import { fetchMessage, fetchOlder } from "./rooms/history.js";
+import { newClientId, readClaims } from "./connection/ids.js";
+import { Incoming } from "./rooms/incoming.js";
+import { Memberships } from "./rooms/memberships.js";
+import { Names } from "./rooms/names.js";
+import { Outbox, type Content, type OutboxItem } from "./outbox/outbox.js";
+import { defaultStorage } from "./outbox/storage.js";
+import { ReadMarks } from "./rooms/read-marks.js";
+import { Rooms } from "./rooms/rooms.js";
+import { StatusView } from "./connection/status.js";
+import { TypingNotice, TypingUsers } from "./rooms/typing.js";
+import type { RoomState } from "./rooms/room-state.js";
+import type { Message, RoomEntry } from "./wire.js";
+import type { Events, Options, Status } from "./types.js";
 
 /** Messages a page of history. */
 const PAGE_MESSAGES = 50;
 
-/**
- * @typedef {import("./chatroom/room-state.js").Message} Message
- * @typedef {import("./chatroom/room-state.js").RoomState} RoomState
- * @typedef {import("./chatroom/room-state.js").Picture} Picture
- * @typedef {import("./chatroom/outbox.js").Content} Content
- * @typedef {import("./chatroom/outbox.js").OutboxItem} OutboxItem
- * @typedef {import("./chatroom/types.js").Status} Status
- * @typedef {import("./chatroom/types.js").Options} Options
- */
-
 export class ChatroomClient {
-  #emitter = new Emitter();
+  #emitter = new Emitter<Events>();
   #rooms = new Rooms();
+  /** Whose client this is; null for a token without a subject. */
+  readonly user: string | null;
+  /** @internal */
+  readonly connection: Connection;
+  readonly #attendance: Attendance;
+  readonly #outbox: Outbox;
+  readonly #readMarks: ReadMarks;
+  readonly #typingNotice: TypingNotice;
+  readonly #typingUsers: TypingUsers;
+  readonly #names: Names;
+  readonly #status: StatusView;
+  readonly #memberships: Memberships;
+  readonly #incoming: Incoming;
 
-  /** @param {Options} options */
-  constructor(options) {
+  constructor(options: Options) {
     this.user =
       "user" in options.auth ? options.auth.user : (readClaims(options.auth.token).sub ?? null);
     this.connection = new Connection(options, {
       changed: () => this.#emitStatus(),
-      connected: () => this.attendance.connected(),
+      connected: () => this.#attendance.connected(),
       disconnected: () => this.#disconnected(),
       event: (name, payload) => {
         if (name === "service") this.#served(payload?.available !== false);
-        else if (name === "hello") this.names.seen(payload);
-        else this.incoming.event(name, payload);
+        else if (name === "hello") this.#names.seen(payload);
+        else this.#incoming.event(name, payload);
       },
     });
     const isOnline = () => this.connection.isOnline;
-    this.attendance = new Attendance({
+    this.#attendance = new Attendance({
       isOnline,
       request: (event, payload, options) => this.connection.request(event, payload, options),
-      onJoined: (state, ack) => this.incoming.joined(state, ack),
-      onRefused: (room, error) => this.memberships.refused(room, error),
-      onEvent: (state, name, payload) => this.incoming.applied(state, name, payload, true),
+      onJoined: (state, ack) => this.#incoming.joined(state, ack),
+      onRefused: (room, error) => this.#memberships.refused(room, error),
+      onEvent: (state, name, payload) => this.#incoming.applied(state, name, payload, true),
     });
     const owner = `${options.url ?? ""} ${this.user}`;
-    this.waiting = new Outbox({
+    this.#outbox = new Outbox({
       storage: options.storage ?? defaultStorage(owner),
       send: (payload, timeoutMs) => this.connection.request("send", payload, { timeoutMs }),
-      isReady: (room) => isOnline() && this.memberships.isOpen(room),
-      rejoin: (room) => this.memberships.lost(room),
+      isReady: (room) => isOnline() && this.#memberships.isOpen(room),
+      rejoin: (room) => this.#memberships.lost(room),
       isPast: (room, offset) => this.#rooms.isPast(room, offset),
       changed: (item) => this.#outboxChanged(item),
     });
-    this.readMarks = new ReadMarks({
-      isReady: (room) => isOnline() && this.attendance.attends(room),
+    this.#readMarks = new ReadMarks({
+      isReady: (room) => isOnline() && this.#attendance.attends(room),
       send: (room, message) => this.connection.request("mark_read", { room, message }),
     });
-    this.typingNotice = new TypingNotice((room, on) =>
+    this.#typingNotice = new TypingNotice((room, on) =>
       this.connection.tell("typing", { room, on }),
     );
-    this.typingUsers = new TypingUsers((room) => this.#emitter.emit("typing", { room }));
-    this.names = new Names({
+    this.#typingUsers = new TypingUsers((room) => this.#emitter.emit("typing", { room }));
+    this.#names = new Names({
       ask: (room, users) => this.connection.request("users", { room, users }),
       changed: () => this.#emitter.emit("names", {}),
     });
-    const { connection, attendance, waiting: outbox, user } = this;
-    this.statusView = new StatusView({ connection, attendance, outbox });
+    const { connection, user } = this;
+    const attendance = this.#attendance;
+    const outbox = this.#outbox;
+    this.#status = new StatusView({ connection, attendance, outbox });
     const parts = {
-      ...{ user, attendance, outbox, readMarks: this.readMarks, rooms: this.#rooms },
+      ...{ user, attendance, outbox, readMarks: this.#readMarks, rooms: this.#rooms },
       statusChanged: () => this.#emitStatus(),
     };
-    /** @type {Memberships} */
-    this.memberships = new Memberships({
+    this.#memberships = new Memberships({
       ...parts,
       connection,
       keepMessages: options.keepMessages,
       refused: (room, error) => this.#emitter.emit("refused", { room, error }),
     });
-    this.incoming = new Incoming({
+    this.#incoming = new Incoming({
       ...parts,
-      typingUsers: this.typingUsers,
-      names: this.names,
+      typingUsers: this.#typingUsers,
+      names: this.#names,
       emit: (name, payload) => this.#emitter.emit(name, payload),
-      ended: (room) => this.memberships.ended(room),
+      ended: (room) => this.#memberships.ended(room),
     });
   }
 
   /**
-   * @param {string} name
-   * @param {(payload: any) => void} listener
-   * @returns {() => void} Ends it.
+   * Listen to what the client tells.
+   *
+   * @returns Ends it.
    */
-  on(name, listener) {
+  on<Name extends keyof Events>(name: Name, listener: (payload: Events[Name]) => void): () => void {
     return this.#emitter.on(name, listener);
   }
 
   /** Take up what an earlier page left unsent, and connect. */
-  async connect() {
+  async connect(): Promise<void> {
     this.connection.prepare();
-    await this.waiting.load();
+    await this.#outbox.load();
     // What waits can be sent in rooms that are attended only.
-    for (const room of this.waiting.rooms) void this.join(room).catch(() => undefined);
+    for (const room of this.#outbox.rooms) void this.join(room).catch(() => undefined);
     this.connection.connect();
   }
 
-  /** @returns {Status} */
-  get status() {
-    return this.statusView.now;
+  get status(): Status {
+    return this.#status.now;
   }
 
   /**
    * Attend a room, now and after every reconnect, until `leave` or `quit`.
    *
-   * @param {string} room
-   * @returns {Promise<RoomState>} Resolved once the room is there; it waits for a
-   *   connection as long as that takes.
+   * @returns Resolved once the room is there; it waits for a connection as long as that takes.
    * @throws {ChatRequestError} The server (or the form of the id) does not allow it.
    */
-  join(room) {
-    return this.memberships.join(room);
+  join(room: string): Promise<RoomState> {
+    return this.#memberships.join(room);
   }
 
-  /**
-   * @param {string} room
-   * @returns {RoomState | undefined}
-   */
-  room(room) {
+  /** @returns The room as it is known; none if it was not joined. */
+  room(room: string): RoomState | undefined {
     return this.#rooms.get(room);
   }
 
-  /** @returns {string[]} The rooms that are attended, or will be. */
-  get roomIds() {
+  /** @returns The rooms that are attended, or will be. */
+  get roomIds(): string[] {
     return this.#rooms.ids;
   }
 
-  /**
-   * Stop attending a room; the membership stays.
-   *
-   * @param {string} room
-   */
-  async leave(room) {
-    await this.memberships.leave(room);
+  /** Stop attending a room; the membership stays. */
+  async leave(room: string): Promise<void> {
+    await this.#memberships.leave(room);
   }
 
-  /**
-   * Give up the membership of a room. What waits to be sent there becomes `failed`.
-   *
-   * @param {string} room
-   */
-  async quit(room) {
-    await this.memberships.quit(room);
+  /** Give up the membership of a room. What waits to be sent there becomes `failed`. */
+  async quit(room: string): Promise<void> {
+    await this.#memberships.quit(room);
   }
 
-  /** @returns {Promise<any[]>} The user's rooms, attended or not. */
-  async rooms() {
+  /** @returns The user's rooms, attended or not. */
+  async rooms(): Promise<RoomEntry[]> {
     const found = [];
     for (let page = await this.connection.request("rooms", {}); ; ) {
       found.push(...page.rooms);
@@ -205,162 +182,141 @@ export class ChatroomClient {
   /**
    * Send a message. It waits in the outbox until the server has it.
    *
-   * @param {string} room
-   * @param {Content} content With up to `MESSAGE_IMAGES` images, of `MESSAGE_BYTES` together.
-   * @returns {OutboxItem}
+   * @param content With up to `MESSAGE_IMAGES` images, of `MESSAGE_BYTES` together.
    */
-  send(room, content) {
-    this.typingNotice.set(room, false);
-    return this.waiting.add(room, content);
+  send(room: string, content: Content): OutboxItem {
+    this.#typingNotice.set(room, false);
+    return this.#outbox.add(room, content);
   }
 
-  /**
-   * Give an own message new words. All that changes a message is not kept for later.
-   *
-   * @param {string} room
-   * @param {number} message
-   * @param {{text: string, mentions?: string[]}} words
-   */
-  async edit(room, message, words) {
+  /** Give an own message new words. All that changes a message is not kept for later. */
+  async edit(
+    room: string,
+    message: number,
+    words: { text: string; mentions?: string[] },
+  ): Promise<void> {
     await this.connection.request("edit", { room, message, clientId: newClientId(), ...words });
   }
 
-  /**
-   * @param {string} room
-   * @param {number} message
-   * @param {string} [reason]
-   */
-  async delete(room, message, reason) {
+  /** Delete a message, for all; `reason` is shown. */
+  async delete(room: string, message: number, reason?: string): Promise<void> {
     await this.connection.request("delete", { room, message, ...(reason ? { reason } : {}) });
   }
 
   /**
-   * @param {string} room
-   * @param {number} message
-   * @param {string} key What to react with.
-   * @param {boolean} on Set it, or take it back.
+   * @param key What to react with.
+   * @param on Set it, or take it back.
    */
-  async react(room, message, key, on) {
+  async react(room: string, message: number, key: string, on: boolean): Promise<void> {
     await this.connection.request("react", { room, message, key, on });
   }
 
-  /** @param {string} room */
-  outbox(room) {
-    return this.waiting.in(room);
+  /** @returns Unsettled messages of a room in the order they were written. */
+  outbox(room: string): OutboxItem[] {
+    return this.#outbox.in(room);
   }
 
-  /** @param {string} clientId */
-  retry(clientId) {
-    this.waiting.retry(clientId);
+  /** Try a failed message again. */
+  retry(clientId: string): void {
+    this.#outbox.retry(clientId);
   }
 
-  /** @param {string} clientId */
-  discard(clientId) {
-    return this.waiting.discard(clientId);
+  /**
+   * Give a message up. One whose outcome is not known may have been sent.
+   *
+   * @returns It, to be edited and sent anew; null if it is being sent just now.
+   */
+  discard(clientId: string): OutboxItem | null {
+    return this.#outbox.discard(clientId);
   }
 
   /**
    * Fetch a page of messages older than those held.
    *
-   * @param {string} room
-   * @returns {Promise<{added: number, more: boolean, full: boolean}>} `full`: no more
-   *   are held, to bound the memory.
+   * @returns `full`: no more are held, to bound the memory.
    * @throws {ChatRequestError}
    */
-  async history(room, limit = PAGE_MESSAGES) {
+  async history(
+    room: string,
+    limit = PAGE_MESSAGES,
+  ): Promise<{ added: number; more: boolean; full: boolean }> {
     return fetchOlder(this.connection, this.#rooms.mustGet(room), limit);
   }
 
   /**
    * A page of the room's messages that show images, the newest first. They are not held.
    *
-   * @param {string} room
-   * @param {{before?: number, limit?: number}} [page]
-   * @returns {Promise<{messages: Message[], more: boolean}>} With `more` there may be older
-   *   ones, also where there are none here: ask again.
+   * @returns With `more` there may be older ones, also where there are none here: ask again.
    * @throws {ChatRequestError}
    */
-  async media(room, page = {}) {
+  async media(
+    room: string,
+    page: { before?: number; limit?: number } = {},
+  ): Promise<{ messages: Message[]; more: boolean }> {
     return this.connection.request("media", { room, ...page });
   }
 
-  /**
-   * One message as it is now; its images get addresses that are valid again.
-   *
-   * @param {string} room
-   * @param {number} message
-   * @returns {Promise<Message | undefined>}
-   */
-  async message(room, message) {
+  /** One message as it is now; its images get addresses that are valid again. */
+  async message(room: string, message: number): Promise<Message | undefined> {
     return fetchMessage(this.connection, room, message);
   }
 
-  /**
-   * Everything up to `message` was read. Never goes back.
-   *
-   * @param {string} room
-   * @param {number} message
-   */
-  markRead(room, message) {
+  /** Everything up to `message` was read. Never goes back. */
+  markRead(room: string, message: number): void {
     const state = this.#rooms.get(room);
     const upTo = Math.min(message, state?.lastMessage ?? 0);
-    if (!state?.applyRead(/** @type {string} */ (this.user), upTo)) return;
-    this.readMarks.want(room, state.lastReadMessage);
+    if (!state?.applyRead(this.user as string, upTo)) return;
+    this.#readMarks.want(room, state.lastReadMessage);
     this.#emitter.emit("reads", { room });
   }
 
-  /** @param {string} room @param {boolean} on */
-  setTyping(room, on) {
-    this.typingNotice.set(room, on);
+  /** Somebody writes here, or does no longer; call it with every key. */
+  setTyping(room: string, on: boolean): void {
+    this.#typingNotice.set(room, on);
   }
 
-  /** @param {string} room */
-  typing(room) {
-    return this.typingUsers.in(room).filter((user) => user !== this.user);
+  /** @returns The others who are typing. */
+  typing(room: string): string[] {
+    return this.#typingUsers.in(room).filter((user) => user !== this.user);
   }
 
-  /**
-   * @param {string} user
-   * @returns {string} What they are called; their id if nothing else is known.
-   */
-  nameOf(user) {
-    return this.names.of(user);
+  /** @returns What they are called; their id if nothing else is known. */
+  nameOf(user: string): string {
+    return this.#names.of(user);
   }
 
-  /** @param {string} token For this session and those that follow. */
-  setToken(token) {
+  /** @param token For this session and those that follow. */
+  setToken(token: string): Promise<void> {
     return this.connection.setToken(token);
   }
 
   /** End it all. What is unsent stays in the storage. */
-  close() {
-    this.attendance.close();
-    this.waiting.close();
-    this.readMarks.close();
-    this.typingNotice.close();
-    this.typingUsers.clear();
+  close(): void {
+    this.#attendance.close();
+    this.#outbox.close();
+    this.#readMarks.close();
+    this.#typingNotice.close();
+    this.#typingUsers.clear();
     this.connection.close();
-    this.memberships.close();
+    this.#memberships.close();
   }
 
   #disconnected() {
-    this.attendance.disconnected();
-    this.names.disconnected();
-    this.typingUsers.clear();
-    this.statusView.served(true);
+    this.#attendance.disconnected();
+    this.#names.disconnected();
+    this.#typingUsers.clear();
+    this.#status.served(true);
     this.#emitStatus();
   }
 
-  /** @param {boolean} isServed */
-  #served(isServed) {
-    this.statusView.served(isServed);
-    if (isServed) for (const room of this.roomIds) this.waiting.resume(room);
+  #served(isServed: boolean) {
+    this.#status.served(isServed);
+    if (isServed) for (const room of this.roomIds) this.#outbox.resume(room);
     this.#emitStatus();
   }
 
-  /** @param {OutboxItem} item */
-  #outboxChanged(item) {
-    this.statusView.outboxChanged(item);
+  #outboxChanged(item: OutboxItem) {
+    this.#status.outboxChanged(item);
     this.#emitter.emit("outbox", { room: item.room, item });
     this.#emitStatus();
   }

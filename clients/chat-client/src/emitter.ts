@@ -1,17 +1,14 @@
 /** The smallest event emitter that does the job: `on` returns its own undo. */
 
-export class Emitter {
-  /** @type {Map<string, Set<(payload: any) => void>>} */
-  #listeners = new Map();
+export class Emitter<Events = Record<string, any>> {
+  #listeners = new Map<keyof Events, Set<(payload: any) => void>>();
 
   /**
    * Call `listener` with every `name` event from now on.
    *
-   * @param {string} name
-   * @param {(payload: any) => void} listener
-   * @returns {() => void} Ends it.
+   * @returns Ends it.
    */
-  on(name, listener) {
+  on<Name extends keyof Events>(name: Name, listener: (payload: Events[Name]) => void): () => void {
     let listeners = this.#listeners.get(name);
     if (!listeners) this.#listeners.set(name, (listeners = new Set()));
     listeners.add(listener);
@@ -22,11 +19,8 @@ export class Emitter {
    * Call the listeners of `name` in the order in which they were added. One that
    * throws keeps neither the others nor the caller from their work: its error is
    * reported on its own.
-   *
-   * @param {string} name
-   * @param {any} [payload]
    */
-  emit(name, payload) {
+  emit<Name extends keyof Events>(name: Name, payload: Events[Name]): void {
     for (const listener of [...(this.#listeners.get(name) ?? [])]) {
       try {
         listener(payload);

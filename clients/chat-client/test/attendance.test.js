@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Attendance } from "../src/chatroom/attendance.js";
-import { ChatRequestError } from "../src/chatroom/errors.js";
-import { RoomState } from "../src/chatroom/room-state.js";
+import { Attendance } from "../dist/rooms/attendance.js";
+import { ChatRequestError } from "../dist/connection/errors.js";
+import { RoomState } from "../dist/rooms/room-state.js";
 import { joinAck, message, settled } from "./kit.js";
 
 /** Attendance wired to a server that answers when the test says so. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ChatroomClient, MemoryOutboxStorage } from "../src/chatroom-client.js";
+import { ChatroomClient, MemoryOutboxStorage } from "../dist/index.js";
 import { deferred, joinAck, message, settled } from "./kit.js";
 
 /** Nobody listens there. */

@@ -1,7 +1,7 @@
 /** A connection whose socket does what the test says; the real one is used in tests/client. */
 
-import { Connection } from "../src/chatroom/connection.js";
-import { Emitter } from "../src/chatroom/emitter.js";
+import { Connection } from "../dist/connection/connection.js";
+import { Emitter } from "../dist/emitter.js";
 
 export function fakeEngine(/** @type {any} */ settings = {}) {
   const emitter = new Emitter();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { newClientId, readClaims } from "../src/chatroom/ids.js";
+import { newClientId, readClaims } from "../dist/connection/ids.js";
 
 test("a clientId is one that the server takes, also without a secure context", (t) => {
   t.mock.method(crypto, "randomUUID", undefined);

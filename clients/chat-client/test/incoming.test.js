@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Incoming } from "../src/chatroom/incoming.js";
-import { RoomState } from "../src/chatroom/room-state.js";
-import { Rooms } from "../src/chatroom/rooms.js";
+import { Incoming } from "../dist/rooms/incoming.js";
+import { RoomState } from "../dist/rooms/room-state.js";
+import { Rooms } from "../dist/rooms/rooms.js";
 import { joinAck, message } from "./kit.js";
 
 test("between a reload and the ack, marks of the new past are not mixed with those of the old", () => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ChatRequestError } from "../src/chatroom/errors.js";
-import { ReadMarks } from "../src/chatroom/read-marks.js";
-import { TypingNotice, TypingUsers } from "../src/chatroom/typing.js";
+import { ChatRequestError } from "../dist/connection/errors.js";
+import { ReadMarks } from "../dist/rooms/read-marks.js";
+import { TypingNotice, TypingUsers } from "../dist/rooms/typing.js";
 import { settled } from "./kit.js";
 
 function marks(/** @type {any} */ t) {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ChatRequestError } from "../src/chatroom/errors.js";
-import { Memberships } from "../src/chatroom/memberships.js";
-import { Rooms } from "../src/chatroom/rooms.js";
+import { ChatRequestError } from "../dist/connection/errors.js";
+import { Memberships } from "../dist/rooms/memberships.js";
+import { Rooms } from "../dist/rooms/rooms.js";
 import { deferred, settled } from "./kit.js";
 
 /** Memberships among parts that note what they are told. */

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Names } from "../src/chatroom/names.js";
+import { Names } from "../dist/rooms/names.js";
 
 /** @param {Record<string, string>} known Names that the server has. */
 function made(known = {}) {

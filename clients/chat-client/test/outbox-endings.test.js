@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ChatRequestError } from "../src/chatroom/errors.js";
-import { Outbox } from "../src/chatroom/outbox.js";
-import { MemoryOutboxStorage } from "../src/chatroom/outbox-storage.js";
-import { StatusView } from "../src/chatroom/status.js";
+import { ChatRequestError } from "../dist/connection/errors.js";
+import { Outbox } from "../dist/outbox/outbox.js";
+import { MemoryOutboxStorage } from "../dist/outbox/storage.js";
+import { StatusView } from "../dist/connection/status.js";
 import { deferred, settled } from "./kit.js";
 
 /** An outbox whose sends are answered when the test says so. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { WebOutboxStorage, defaultStorage } from "../src/chatroom/outbox-storage.js";
+import { WebOutboxStorage, defaultStorage } from "../dist/outbox/storage.js";
 import { deferred } from "./kit.js";
 
 /** localStorage, as far as it is used. */

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { ChatRequestError } from "../src/chatroom/errors.js";
-import { MAX_BYTES, MAX_ITEMS, MESSAGE_BYTES, MESSAGE_IMAGES, Outbox } from "../src/chatroom/outbox.js";
-import { MemoryOutboxStorage } from "../src/chatroom/outbox-storage.js";
+import { ChatRequestError } from "../dist/connection/errors.js";
+import { MAX_BYTES, MAX_ITEMS, MESSAGE_BYTES, MESSAGE_IMAGES, Outbox } from "../dist/outbox/outbox.js";
+import { MemoryOutboxStorage } from "../dist/outbox/storage.js";
 import { deferred, settled } from "./kit.js";
 
 /** @type {{payload: any, resolve: (ack?: any) => void, reject: (error: any) => void}[]} */

@@ -1,6 +1,6 @@
 // Compiled, never run: what the types of the protocol allow, and what they refuse.
 
-import type { Broadcasts, Message, Requests } from "../src/chatroom/protocol.js";
+import type { Broadcasts, Message, Requests } from "../src/wire.js";
 
 declare function request<Name extends keyof Requests>(
   name: Name,

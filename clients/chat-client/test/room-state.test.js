@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatCursor, parseCursor } from "../src/chatroom/cursor.js";
-import { RoomState } from "../src/chatroom/room-state.js";
+import { formatCursor, parseCursor } from "../dist/rooms/cursor.js";
+import { RoomState } from "../dist/rooms/room-state.js";
 import { joinAck, message } from "./kit.js";
 
 function joined(count = 3, keep = 100) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Emitter } from "../src/chatroom/emitter.js";
-import { Silence } from "../src/chatroom/silence.js";
+import { Emitter } from "../dist/emitter.js";
+import { Silence } from "../dist/connection/silence.js";
 import { fakeEngine } from "./fake-socket.js";
 
 test("the server's own word, on any attempt, says how long it may be silent", async (t) => {

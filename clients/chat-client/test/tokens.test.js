@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ChatRequestError } from "../src/chatroom/errors.js";
-import { TokenRenewal } from "../src/chatroom/token-renewal.js";
+import { ChatRequestError } from "../dist/connection/errors.js";
+import { TokenRenewal } from "../dist/connection/token-renewal.js";
 import { kit } from "./fake-socket.js";
 import { settled } from "./kit.js";
 

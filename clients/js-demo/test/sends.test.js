@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MESSAGE_BYTES, MESSAGE_IMAGES } from "../src/chatroom-client.js";
+import { MESSAGE_BYTES, MESSAGE_IMAGES } from "chatroom-client";
 import { groupsOf } from "../src/page/sends.js";
 
 /** @param {number[]} sizes */

@@ -1,5 +1,7 @@
 /** Attempts to reach the server: how long each may take, and the waits between them. */
 
+import type { Socket } from "socket.io-client";
+
 /** Ordinary waits. */
 export const RECONNECT_MS = { first: 500, longest: 5_000 };
 /**
@@ -13,17 +15,18 @@ export class Attempts {
   /** In a row that ran out of time. */
   #overdue = 0;
   #isAnnounced = false;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #handshake;
+  #handshake: ReturnType<typeof setTimeout> | undefined;
+  manager;
 
   /**
-   * @param {import("socket.io-client").Socket} socket The manager makes the attempts.
-   * @param {() => void} overdue One ran out of time in the handshake.
+   * @param socket The manager makes the attempts.
+   * @param overdue One ran out of time in the handshake.
    */
-  constructor(socket, overdue) {
-    this.socket = socket;
+  constructor(
+    readonly socket: Socket,
+    readonly overdue: () => void,
+  ) {
     this.manager = socket.io;
-    this.overdue = overdue;
     this.#listen();
   }
 
@@ -63,27 +66,18 @@ export class Attempts {
     this.#overdue = 0;
   }
 
-  /**
-   * The server says when to come back; its word counts for the next attempt.
-   *
-   * @param {number} delayMs
-   */
-  announce(delayMs) {
+  /** The server says when to come back; its word counts for the next attempt. */
+  announce(delayMs: number) {
     this.#isAnnounced = true;
     this.#wait(Math.max(delayMs, 1), Math.max(delayMs, 1), 0);
   }
 
-  /** @returns {boolean} The next one comes when the server said. */
-  get isAnnounced() {
+  /** @returns The next one comes when the server said. */
+  get isAnnounced(): boolean {
     return this.#isAnnounced;
   }
 
-  /**
-   * @param {number} firstMs
-   * @param {number} longestMs
-   * @param {number} jitter
-   */
-  #wait(firstMs, longestMs, jitter) {
+  #wait(firstMs: number, longestMs: number, jitter: number) {
     this.manager.randomizationFactor(jitter);
     this.manager.reconnectionDelayMax(longestMs);
     this.manager.reconnectionDelay(firstMs);

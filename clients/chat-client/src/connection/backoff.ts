@@ -6,16 +6,20 @@ const BASE_MS = 400;
 const MAX_MS = 15_000;
 
 /**
- * @param {number} attempt 1 for the first failure, then 2, 3 …
- * @param {{retryAfter?: number, random?: () => number, baseMs?: number, maxMs?: number}} [options]
- *   `retryAfter` (ms) is the server's word and a lower bound.
- * @returns {number} Milliseconds: doubled each time, spread over 75–125 % so that
+ * @param attempt 1 for the first failure, then 2, 3 …
+ * @param options `retryAfter` (ms) is the server's word and a lower bound.
+ * @returns Milliseconds: doubled each time, spread over 75–125 % so that
  *   clients which failed together do not come back together.
  */
 export function backoffMs(
-  attempt,
-  { retryAfter = 0, random = Math.random, baseMs = BASE_MS, maxMs = MAX_MS } = {},
-) {
+  attempt: number,
+  {
+    retryAfter = 0,
+    random = Math.random,
+    baseMs = BASE_MS,
+    maxMs = MAX_MS,
+  }: { retryAfter?: number; random?: () => number; baseMs?: number; maxMs?: number } = {},
+): number {
   const doubled = Math.min(maxMs, baseMs * 2 ** Math.min(attempt - 1, 16));
   return Math.max(retryAfter, doubled * (0.75 + random() / 2));
 }

@@ -3,52 +3,72 @@
 import { io } from "socket.io-client";
 import { Attempts, DEADLINE_MS, RECONNECT_MS } from "./attempts.js";
 import { backoffMs } from "./backoff.js";
-import { isOffline, listenToDevice } from "./device.js";
+import { isOffline, listenToDevice } from "../web/device.js";
 import { ChatRequestError } from "./errors.js";
 import { request } from "./requests.js";
 import { Silence } from "./silence.js";
-import { TokenRenewal } from "./token-renewal.js";
+import type { Answer, RequestOptions } from "../types.js";
+import type { Requests } from "../wire.js";
+import { TokenRenewal, type GetToken } from "./token-renewal.js";
 
 const NAMESPACE = "/chat";
 
-/**
- * @typedef {"connecting" | "online" | "reconnecting" | "offline" | "unauthorized" | "kicked" | "closed"} ConnectionState
- *   `offline`: the device itself has no network, or `connect` was not called.
- * @typedef {{user: string, name?: string} | {token: string}} Auth
- * @typedef {object} ConnectionOptions
- * @property {string} [url] The server's address; the page's own by default.
- * @property {Auth} auth
- * @property {import("./token-renewal.js").GetToken} [getToken] Fetches a fresh token from
- *   the application; null if there is none. A rejection means: ask again.
- * @property {object} [socketOptions] More options of socket.io-client, as `transports`.
- */
+/** `offline`: the device itself has no network, or `connect` was not called. */
+export type ConnectionState =
+  | "connecting"
+  | "online"
+  | "reconnecting"
+  | "offline"
+  | "unauthorized"
+  | "kicked"
+  | "closed";
+
+export type Auth = { user: string; name?: string } | { token: string };
+
+export interface ConnectionOptions {
+  /** The server's address; the page's own by default. */
+  url?: string;
+  auth: Auth;
+  /** Fetches a fresh token from the application; null if there is none. A rejection means: ask again. */
+  getToken?: GetToken;
+  /** More options of socket.io-client, as `transports`. */
+  socketOptions?: object;
+}
+
+export interface ConnectionWiring {
+  /** The state is another one. */
+  changed: () => void;
+  connected: () => void;
+  disconnected: () => void;
+  event: (name: string, payload: any) => void;
+}
 
 export class Connection {
-  /** @type {ConnectionState} */
-  state = "offline";
-  /** @type {ChatRequestError | null} Why the state is what it is. */
-  error = null;
-  /** @type {string | null} The server got it last: the live session's, if there is one. */
-  #presented = null;
+  state: ConnectionState = "offline";
+  /** Why the state is what it is. */
+  error: ChatRequestError | null = null;
+  /** The server got it last: the live session's, if there is one. */
+  #presented: string | null = null;
   /** Temporary refusals in a row. */
   #refusals = 0;
   /** A new token came before the server had ended the expired session. */
   #hasFreshToken = false;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #retrying;
+  #retrying: ReturnType<typeof setTimeout> | undefined;
+  auth;
+  renewal;
+  socket;
+  attempts;
+  silence;
+  undo;
 
-  /**
-   * @param {ConnectionOptions} options
-   * @param {object} wiring
-   * @param {() => void} wiring.changed The state is another one.
-   * @param {() => void} wiring.connected
-   * @param {() => void} wiring.disconnected
-   * @param {(name: string, payload: any) => void} wiring.event
-   * @param {typeof io} [connect] For tests.
-   */
-  constructor(options, wiring, connect = io) {
+  /** @param connect For tests. */
+  /** @param connect For tests. */
+  constructor(
+    options: ConnectionOptions,
+    readonly wiring: ConnectionWiring,
+    connect: typeof io = io,
+  ) {
     this.auth = options.auth;
-    this.wiring = wiring;
     this.renewal = new TokenRenewal(options.getToken, (token) => {
       // A server that cannot be reached now gets it with the next connection.
       void this.setToken(token).catch(() => undefined);
@@ -65,7 +85,7 @@ export class Connection {
       autoConnect: false,
       // Clients in one page may be different users.
       forceNew: true,
-      auth: (/** @type {(auth: object) => void} */ give) => {
+      auth: (give: (auth: object) => void) => {
         this.#presented = this.#token;
         give(this.auth);
       },
@@ -84,8 +104,8 @@ export class Connection {
     return this.socket.connected;
   }
 
-  /** @returns {string | null} The token to use, if it is one. */
-  get #token() {
+  /** @returns The token to use, if it is one. */
+  get #token(): string | null {
     return "token" in this.auth ? this.auth.token : null;
   }
 
@@ -100,8 +120,8 @@ export class Connection {
     this.#dial("connecting");
   }
 
-  /** @param {ConnectionState} state Told meanwhile. */
-  #dial(state) {
+  /** @param state Told meanwhile. */
+  #dial(state: ConnectionState) {
     this.#become(state);
     this.#open();
   }
@@ -114,35 +134,27 @@ export class Connection {
     this.silence.watch();
   }
 
-  /**
-   * @param {string} event
-   * @param {object} payload
-   * @param {{timeoutMs?: number, onOk?: (ack: any) => void}} [options]
-   */
-  request(event, payload, options) {
+  request<Name extends keyof Requests>(
+    event: Name,
+    payload: Requests[Name]["payload"],
+    options?: RequestOptions<Answer<Name>>,
+  ): Promise<Answer<Name>> {
     if (this.state === "closed") {
       return Promise.reject(new ChatRequestError("closed", "The client was closed."));
     }
     return request(this.socket, event, payload, options);
   }
 
-  /**
-   * Tell the server something whose loss does not matter.
-   *
-   * @param {string} event
-   * @param {object} payload
-   */
-  tell(event, payload) {
+  /** Tell the server something whose loss does not matter. */
+  tell(event: string, payload: object) {
     if (this.socket.connected) this.socket.volatile.emit(event, payload);
   }
 
   /**
    * Go on with another token: at once for a live session, else from the next
    * connection on. A state of `unauthorized` ends.
-   *
-   * @param {string} token
    */
-  async setToken(token) {
+  async setToken(token: string) {
     this.auth = { token };
     this.renewal.plan(token);
     if (this.state === "unauthorized") this.#comeBack();
@@ -151,6 +163,7 @@ export class Connection {
 
   async #refresh() {
     const token = this.#token;
+    if (token === null) return;
     await this.request("refresh", { token });
     this.#presented = token;
   }
@@ -195,8 +208,7 @@ export class Connection {
     socket.onAny((name, payload) => wiring.event(name, payload));
   }
 
-  /** @param {string} reason */
-  #disconnected(reason) {
+  #disconnected(reason: string) {
     if (this.#hasFreshToken) {
       this.#hasFreshToken = false;
       this.#dial("connecting");
@@ -211,8 +223,7 @@ export class Connection {
     }
   }
 
-  /** @param {number} delayMs */
-  #retry(delayMs) {
+  #retry(delayMs: number) {
     this.#retrying = setTimeout(() => this.#open(), delayMs);
   }
 
@@ -236,13 +247,11 @@ export class Connection {
     this.#dial("reconnecting");
   }
 
-  /** @returns {ConnectionState} */
-  #away() {
+  #away(): ConnectionState {
     return isOffline() ? "offline" : "reconnecting";
   }
 
-  /** @param {Error & {data?: any}} error */
-  #refused(error) {
+  #refused(error: Error & { data?: any }) {
     if (this.socket.active) {
       // The server was not reached; the manager goes on trying.
       this.#become(this.#away());
@@ -262,11 +271,7 @@ export class Connection {
     }
   }
 
-  /**
-   * @param {ConnectionState} state
-   * @param {ChatRequestError | null} [error]
-   */
-  #become(state, error = null) {
+  #become(state: ConnectionState, error: ChatRequestError | null = null) {
     if (this.state === "closed" || (this.state === state && this.error === error)) return;
     this.state = state;
     this.error = error;

@@ -1,5 +1,21 @@
 /** What can go wrong with a request, in one class with stable codes. */
 
+/** What is known of an error besides its code and its sentence. */
+export interface ErrorDetails {
+  temporary?: boolean;
+  fields?: Record<string, string[]>;
+  retryAfter?: number;
+  reason?: string;
+}
+
+/** An error as it is kept with an unsent message. */
+export interface ErrorRecord {
+  code: string;
+  message: string;
+  temporary: boolean;
+  fields?: Record<string, string[]>;
+}
+
 /**
  * Codes that the module makes itself; all others come from the server.
  *
@@ -15,30 +31,31 @@
  * - `image_lost`: the images' bytes did not survive the reload
  */
 export class ChatRequestError extends Error {
-  /**
-   * @param {string} code
-   * @param {string} message
-   * @param {{temporary?: boolean, fields?: Record<string, string[]>, retryAfter?: number, reason?: string}} [more]
-   */
-  constructor(code, message, { temporary = false, fields, retryAfter, reason } = {}) {
+  override readonly name = "ChatRequestError";
+  /** The same request may succeed later. */
+  readonly temporary: boolean;
+  /** What is wrong with which field of the request. */
+  readonly fields?: Record<string, string[]>;
+  /** Milliseconds before which a retry makes no sense. */
+  readonly retryAfter?: number;
+  /** With `unauthorized`: what is wrong with the token. */
+  readonly reason?: string;
+
+  constructor(
+    readonly code: string,
+    message: string,
+    { temporary = false, fields, retryAfter, reason }: ErrorDetails = {},
+  ) {
     super(message);
-    this.name = "ChatRequestError";
-    this.code = code;
-    /** The same request may succeed later. */
     this.temporary = temporary;
     this.fields = fields;
-    /** Milliseconds before which a retry makes no sense. */
     this.retryAfter = retryAfter;
-    /** With `unauthorized`: what is wrong with the token. */
     this.reason = reason;
   }
 
-  /**
-   * @param {unknown} wire The `error` object of an ack, or a `connect_error`'s data.
-   * @returns {ChatRequestError}
-   */
-  static fromWire(wire) {
-    const said = /** @type {Record<string, any>} */ (wire ?? {});
+  /** @param wire The `error` object of an ack, or a `connect_error`'s data. */
+  static fromWire(wire: unknown): ChatRequestError {
+    const said = (wire ?? {}) as Record<string, any>;
     return new ChatRequestError(
       typeof said.code === "string" ? said.code : "internal",
       typeof said.message === "string" ? said.message : "The server refused.",
@@ -47,15 +64,13 @@ export class ChatRequestError extends Error {
         fields: said.fields,
         reason: said.reason,
         retryAfter:
-          typeof said.retryAfter === "number" && said.retryAfter >= 0
-            ? said.retryAfter
-            : undefined,
+          typeof said.retryAfter === "number" && said.retryAfter >= 0 ? said.retryAfter : undefined,
       },
     );
   }
 
   /** What is kept in the outbox's storage. */
-  toJSON() {
+  toJSON(): ErrorRecord {
     const { code, message, temporary, fields } = this;
     return { code, message, temporary, ...(fields ? { fields } : {}) };
   }

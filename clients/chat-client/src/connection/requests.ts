@@ -1,9 +1,14 @@
 /** Requests and their acks: every one ends, with an answer or with an error. */
 
 import { ChatRequestError } from "./errors.js";
+import type { Socket } from "socket.io-client";
+import type { Answer, RequestOptions } from "../types.js";
+import type { Requests } from "../wire.js";
 
-/** An ack that takes longer is not expected any more. The server's own deadlines are
- * at 5 s, so what comes later was lost on the way. */
+/**
+ * An ack that takes longer is not expected any more. The server's own deadlines are
+ * at 5 s, so what comes later was lost on the way.
+ */
 export const ACK_TIMEOUT_MS = 10_000;
 
 /**
@@ -12,15 +17,15 @@ export const ACK_TIMEOUT_MS = 10_000;
  * Nothing is buffered: without a connection the request fails at once, for the parts
  * of this module repeat what must not be lost by themselves.
  *
- * @param {import("socket.io-client").Socket} socket
- * @param {string} event
- * @param {object} payload
- * @param {{timeoutMs?: number, onOk?: (ack: any) => void}} [options] `onOk` is called
- *   in the very step in which the ack arrives, before any event that follows it.
- * @returns {Promise<any>} The ack of a request that was carried out.
+ * @returns The ack of a request that was carried out.
  * @throws {ChatRequestError}
  */
-export function request(socket, event, payload, { timeoutMs, onOk } = {}) {
+export function request<Name extends keyof Requests>(
+  socket: Socket,
+  event: Name,
+  payload: Requests[Name]["payload"],
+  { timeoutMs, onOk }: RequestOptions<Answer<Name>> = {},
+): Promise<Answer<Name>> {
   return new Promise((resolve, reject) => {
     if (!socket.connected) {
       reject(new ChatRequestError("offline", "Not connected.", { temporary: true }));
@@ -28,7 +33,7 @@ export function request(socket, event, payload, { timeoutMs, onOk } = {}) {
     }
     socket
       .timeout(timeoutMs ?? ACK_TIMEOUT_MS)
-      .emit(event, payload, (/** @type {Error | null} */ lost, /** @type {any} */ ack) => {
+      .emit(event, payload, (lost: Error | null, ack: any) => {
         if (lost) {
           // Also called when the connection ends: no trouble of the server's.
           const code = socket.connected ? "timeout" : "interrupted";

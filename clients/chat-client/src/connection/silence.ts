@@ -2,14 +2,14 @@
  * Notices a line that is dead without a word. After a sleep timers go on where they stood,
  * so the engine's own would take most of a minute; the clock knows better.
  */
+
+import type { Manager } from "socket.io-client";
 export class Silence {
   #heardAt = 0;
   /** Between two pings of the server, at most; its own word. */
   #longestMs = Infinity;
 
-  /** @param {import("socket.io-client").Manager} manager */
-  constructor(manager) {
-    this.manager = manager;
+  constructor(readonly manager: Manager) {
     manager.on("ping", () => (this.#heardAt = Date.now()));
     // The attempt's engine is made right after this event.
     manager.on("reconnect_attempt", () => queueMicrotask(() => this.watch()));
@@ -23,8 +23,8 @@ export class Silence {
     });
   }
 
-  /** @returns {boolean} A living server would have been heard. */
-  get isTooLong() {
+  /** @returns A living server would have been heard. */
+  get isTooLong(): boolean {
     return Date.now() - this.#heardAt > this.#longestMs;
   }
 }

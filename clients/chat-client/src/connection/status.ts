@@ -1,35 +1,30 @@
 /** How the client stands: the connection, what is unsent, and what is in the way. */
 
 import { ChatRequestError } from "./errors.js";
-import { WOKEN_BY_CONNECTION } from "./outbox.js";
+import { WOKEN_BY_CONNECTION, type OutboxItem, type Outbox } from "../outbox/outbox.js";
+import type { Status } from "../types.js";
+import type { Connection } from "./connection.js";
+import type { Attendance } from "../rooms/attendance.js";
 
 const SERVICE_AWAY = new ChatRequestError("unavailable", "The server cannot serve now.", {
   temporary: true,
 });
 
-/**
- * @typedef {import("./types.js").Status} Status
- * @typedef {import("./outbox.js").OutboxItem} OutboxItem
- */
-
 export class StatusView {
-  /** @type {OutboxItem["error"]} The latest word of the server on sending. */
-  #trouble;
+  /** The latest word of the server on sending. */
+  #trouble: OutboxItem["error"];
   /** Whether the node has what it needs to serve. */
   #isServed = true;
 
-  /**
-   * @param {object} parts
-   * @param {import("./connection.js").Connection} parts.connection
-   * @param {import("./attendance.js").Attendance} parts.attendance
-   * @param {import("./outbox.js").Outbox} parts.outbox
-   */
-  constructor(parts) {
-    this.parts = parts;
-  }
+  constructor(
+    readonly parts: {
+      connection: Connection;
+      attendance: Attendance;
+      outbox: Outbox;
+    },
+  ) {}
 
-  /** @returns {Status} */
-  get now() {
+  get now(): Status {
     const { connection, attendance, outbox } = this.parts;
     const { state, error } = connection;
     const isCatchingUp = state === "online" && !attendance.isComplete;
@@ -39,16 +34,15 @@ export class StatusView {
     return { state, isCatchingUp, sending, failed, trouble };
   }
 
-  /** @param {boolean} isServed The node's word. Of another node nothing is known yet. */
-  served(isServed) {
+  /** @param isServed The node's word. Of another node nothing is known yet. */
+  served(isServed: boolean) {
     this.#isServed = isServed;
   }
 
   /**
-   * @param {OutboxItem} item It has taken a step. Trouble is shown until one is sent, or
-   *   none is to be.
+   * @param item It has taken a step. Trouble is shown until one is sent, or none is to be.
    */
-  outboxChanged({ step, error }) {
+  outboxChanged({ step, error }: OutboxItem) {
     if (step === "sent" || this.parts.outbox.counts.sending === 0) this.#trouble = undefined;
     else if (step === "waiting" && error && !WOKEN_BY_CONNECTION.has(error.code)) {
       this.#trouble = error;

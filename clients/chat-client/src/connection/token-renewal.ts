@@ -2,27 +2,30 @@
 
 import { backoffMs } from "./backoff.js";
 import { readClaims } from "./ids.js";
+import type { ChatRequestError } from "./errors.js";
 
 /** A token is renewed this long before it expires, for the application takes its time. */
 const AHEAD_MS = 60_000;
-/** A token that is due sooner than this came too late, or the device's clock is wrong: the
- * application is asked with pauses that grow, for the next one will be no better. */
+/**
+ * A token that is due sooner than this came too late, or the device's clock is wrong: the
+ * application is asked with pauses that grow, for the next one will be no better.
+ */
 const SHORT_MS = 5_000;
 const SHORT_PAUSES = { baseMs: 1_000, maxMs: 600_000 };
-/** A token fetched for one that was refused, and refused itself within this time, is not
- * followed by a third. A slow line takes 20 s to present it. */
+/**
+ * A token fetched for one that was refused, and refused itself within this time, is not
+ * followed by a third. A slow line takes 20 s to present it.
+ */
 const NEW_MS = 30_000;
 /** Browsers' timers overflow beyond this. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/**
- * @typedef {"expiring" | "expired" | "refused"} Reason
- * @typedef {(reason: Reason) => Promise<string | null>} GetToken
- */
+export type Reason = "expiring" | "expired" | "refused";
+
+export type GetToken = (reason: Reason) => Promise<string | null>;
 
 export class TokenRenewal {
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #timer;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   /** Rises with each asking: only the latest is listened to. */
   #asking = 0;
   /** Askings in a row that broke. */
@@ -31,25 +34,19 @@ export class TokenRenewal {
   #short = 0;
   /** Tokens refused since one was taken. */
   #refusals = 0;
-  /** @type {{token: string, at: number} | null} Fetched for one that was refused. */
-  #replacement = null;
+  /** Fetched for one that was refused. */
+  #replacement: { token: string; at: number } | null = null;
 
-  /**
-   * @param {GetToken | undefined} getToken
-   * @param {(token: string) => void} use
-   */
-  constructor(getToken, use) {
-    this.getToken = getToken;
-    this.use = use;
-  }
+  constructor(
+    private getToken: GetToken | undefined,
+    private readonly use: (token: string) => void,
+  ) {}
 
   /**
    * This token is the one to use now: ask for the next before it expires. What was asked
    * for before is not wanted any more.
-   *
-   * @param {string | null} token
    */
-  plan(token) {
+  plan(token: string | null) {
     this.#cancel();
     const exp = token === null ? undefined : readClaims(token).exp;
     if (!this.getToken || typeof exp !== "number") return;
@@ -66,23 +63,16 @@ export class TokenRenewal {
     this.#replacement = null;
   }
 
-  /**
-   * The session has ended with its token.
-   *
-   * @param {string | null} token
-   */
-  expired(token) {
+  /** The session has ended with its token. */
+  expired(token: string | null) {
     void this.#ask("expired", token);
   }
 
   /**
    * The server does not let this token in. One that grew old on the way (in a tunnel,
    * over a sleep) is replaced again, one that was no good from the start is not.
-   *
-   * @param {string | null} token
-   * @param {import("./errors.js").ChatRequestError} error
    */
-  refused(token, { reason }) {
+  refused(token: string | null, { reason }: ChatRequestError) {
     const { token: replacement, at } = this.#replacement ?? { at: 0 };
     const isNew = token === replacement && Date.now() - at < NEW_MS;
     if (isNew && reason !== "token_expired") return;
@@ -91,27 +81,20 @@ export class TokenRenewal {
     else this.#later(backoffMs(this.#refusals), "refused", token);
   }
 
-  /**
-   * @param {number} delayMs
-   * @param {Reason} reason
-   * @param {string | null} old
-   */
-  #later(delayMs, reason, old) {
+  #later(delayMs: number, reason: Reason, old: string | null) {
     const ask = () => void this.#ask(reason, old);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(ask, Math.min(delayMs, LONGEST_TIMER_MS));
   }
 
   /**
-   * @param {Reason} reason
-   * @param {string | null} old What does no more, or not for long. The same one again
+   * @param old What does no more, or not for long. The same one again
    *   means that there is no other.
    */
-  async #ask(reason, old) {
+  async #ask(reason: Reason, old: string | null) {
     this.#cancel();
     const asking = this.#asking;
-    /** @type {string | null | undefined} */
-    let fresh;
+    let fresh: string | null | undefined;
     try {
       fresh = await this.getToken?.(reason);
     } catch {

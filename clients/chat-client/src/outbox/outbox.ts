@@ -1,9 +1,11 @@
 /** Messages on their way: each is sent until its outcome is known, in order, once. */
 
-import { ChatRequestError } from "./errors.js";
-import { newClientId } from "./ids.js";
+import { ChatRequestError, type ErrorRecord } from "../connection/errors.js";
+import { newClientId } from "../connection/ids.js";
 import { Pauses } from "./pauses.js";
-import { ACK_TIMEOUT_MS } from "./requests.js";
+import { ACK_TIMEOUT_MS } from "../connection/requests.js";
+import type { OutboxStorage } from "./storage.js";
+import type { SendAck, SendPayload } from "../wire.js";
 
 /** Messages that may wait. Somebody who writes more than this offline is a program. */
 export const MAX_ITEMS = 200;
@@ -11,63 +13,79 @@ export const MAX_ITEMS = 200;
 export const MAX_BYTES = 40 * 2 ** 20;
 /** Images of one message. */
 export const MESSAGE_IMAGES = 10;
-/** Bytes of a message's images together: what passes over every transport. A server ends
- * the connection over more than its `payloadBytes`, and the next one over the same again. */
+/**
+ * Bytes of a message's images together: what passes over every transport. A server ends
+ * the connection over more than its `payloadBytes`, and the next one over the same again.
+ */
 export const MESSAGE_BYTES = 8 * 2 ** 20;
-/** The server remembers a `clientId` for 24 h after the first try; with a margin for
- * clocks, what was tried longer ago is not sent again without asking. */
+/**
+ * The server remembers a `clientId` for 24 h after the first try; with a margin for
+ * clocks, what was tried longer ago is not sent again without asking.
+ */
 const SAFE_REPEAT_MS = 23 * 3_600_000;
 /** Errors after which the next connection is what is waited for. */
 export const WOKEN_BY_CONNECTION = new Set(["offline", "interrupted"]);
 /** Images take their time on a slow line: 8 MiB at 1 Mbit/s. */
 const IMAGE_TIMEOUT_MS = 75_000;
 
-/**
- * @typedef {object} Content What is written; `image`: one of the images, `images`: all.
- * @property {string} [text]
- * @property {Uint8Array} [image]
- * @property {Uint8Array[]} [images]
- * @property {number} [replyTo]
- * @property {string[]} [mentions]
- *
- * @typedef {object} OutboxItem
- * @property {string} clientId The same for every attempt.
- * @property {string} room
- * @property {number} at When it was written, Unix ms; never before the one above it.
- * @property {number} order Among messages written in the same millisecond.
- * @property {"text" | "image"} type
- * @property {string} [text]
- * @property {Uint8Array[]} [images] The files' bytes.
- * @property {number} [replyTo]
- * @property {string[]} [mentions]
- * @property {"waiting" | "sending" | "failed" | "sent"} step `sent`: acknowledged, its
- *   broadcast not yet seen.
- * @property {number} attempts
- * @property {number} [triedAt] First attempt, Unix ms.
- * @property {{code: string, message: string, temporary: boolean,
- *   fields?: Record<string, string[]>}} [error] Of the last attempt.
- * @property {number} [message] Its number, once acknowledged.
- * @property {boolean} [isKept] It survives a reload.
- */
+/** What is written; `image`: one of the images, `images`: all. */
+export interface Content {
+  text?: string;
+  image?: Uint8Array;
+  images?: Uint8Array[];
+  replyTo?: number;
+  mentions?: string[];
+}
+
+/** A message that the server has not taken, or not told us of, yet. */
+export interface OutboxItem {
+  /** The same for every attempt. */
+  clientId: string;
+  room: string;
+  /** When it was written, Unix ms; never before the one above it. */
+  at: number;
+  /** Among messages written in the same millisecond. */
+  order: number;
+  type: "text" | "image";
+  text?: string;
+  /** The files' bytes. */
+  images?: Uint8Array[];
+  replyTo?: number;
+  mentions?: string[];
+  /** `sent`: acknowledged, its broadcast not yet seen. */
+  step: "waiting" | "sending" | "failed" | "sent";
+  attempts: number;
+  /** First attempt, Unix ms. */
+  triedAt?: number;
+  /** Of the last attempt. */
+  error?: ErrorRecord;
+  /** Its number, once acknowledged. */
+  message?: number;
+  /** It survives a reload. */
+  isKept?: boolean;
+}
+
+export interface OutboxWiring {
+  storage: OutboxStorage;
+  send: (payload: SendPayload, timeoutMs: number) => Promise<SendAck>;
+  /** The room is attended. */
+  isReady: (room: string) => boolean;
+  /** The server says it is not. */
+  rejoin: (room: string) => void;
+  /** No event of this offset is to come any more. */
+  isPast: (room: string, offset: number) => boolean;
+  changed: (item: OutboxItem) => void;
+  now?: () => number;
+}
 
 export class Outbox {
-  /** @type {OutboxItem[]} In the order in which they were written. */
-  #items = [];
+  /** In the order in which they were written. */
+  #items: OutboxItem[] = [];
   #pauses = new Pauses((room) => this.pump(room));
+  readonly storage: OutboxStorage;
+  readonly now: () => number;
 
-  /**
-   * @param {object} wiring
-   * @param {import("./outbox-storage.js").OutboxStorage} wiring.storage
-   * @param {(payload: object, timeoutMs: number) => Promise<any>} wiring.send
-   * @param {(room: string) => boolean} wiring.isReady The room is attended.
-   * @param {(room: string) => void} wiring.rejoin The server says it is not.
-   * @param {(room: string, offset: number) => boolean} wiring.isPast No event of this
-   *   offset is to come any more.
-   * @param {(item: OutboxItem) => void} wiring.changed
-   * @param {() => number} [wiring.now]
-   */
-  constructor(wiring) {
-    this.wiring = wiring;
+  constructor(readonly wiring: OutboxWiring) {
     this.storage = wiring.storage;
     this.now = wiring.now ?? Date.now;
   }
@@ -89,34 +107,25 @@ export class Outbox {
     for (const item of found) this.wiring.changed(item);
   }
 
-  /** @returns {string[]} Rooms in which something waits to be sent. */
-  get rooms() {
+  /** @returns Rooms in which something waits to be sent. */
+  get rooms(): string[] {
     const waiting = this.#items.filter(({ step }) => step !== "failed");
     return [...new Set(waiting.map(({ room }) => room))];
   }
 
-  /**
-   * @param {string} room
-   * @returns {OutboxItem[]} Unsettled messages in the order they were written.
-   */
-  in(room) {
+  /** @returns Unsettled messages in the order they were written. */
+  in(room: string): OutboxItem[] {
     return this.#items.filter((item) => item.room === room);
   }
 
-  /** @returns {{sending: number, failed: number}} */
-  get counts() {
-    const count = (/** @type {string[]} */ ...steps) =>
+  get counts(): { sending: number; failed: number } {
+    const count = (...steps: string[]) =>
       this.#items.filter(({ step }) => steps.includes(step)).length;
     return { sending: count("waiting", "sending"), failed: count("failed") };
   }
 
-  /**
-   * @param {string} room
-   * @param {Content} written
-   * @returns {OutboxItem}
-   * @throws {ChatRequestError} `outbox_full`, `too_large`
-   */
-  add(room, { image, ...written }) {
+  /** @throws {ChatRequestError} `outbox_full`, `too_large` */
+  add(room: string, { image, ...written }: Content): OutboxItem {
     const content = image ? { ...written, images: [image] } : written;
     const { images = [] } = content;
     if (images.length > MESSAGE_IMAGES || (images.length > 1 && bytesOf(images) > MESSAGE_BYTES)) {
@@ -128,8 +137,7 @@ export class Outbox {
     }
     // After a reload these two are all that tells the order, and clocks are put back.
     const last = this.in(room).at(-1);
-    /** @type {OutboxItem} */
-    const item = {
+    const item: OutboxItem = {
       clientId: newClientId(),
       room,
       at: Math.max(this.now(), last?.at ?? 0),
@@ -146,8 +154,7 @@ export class Outbox {
     return item;
   }
 
-  /** @param {OutboxItem} item */
-  async #keep(item) {
+  async #keep(item: OutboxItem) {
     const { triedAt } = item;
     try {
       await this.storage.put(item);
@@ -167,29 +174,20 @@ export class Outbox {
     this.wiring.changed(item);
   }
 
-  /**
-   * Send the room's next message, unless one is being sent or none can be.
-   *
-   * @param {string} room
-   */
-  pump(room) {
+  /** Send the room's next message, unless one is being sent or none can be. */
+  pump(room: string) {
     if (this.#pauses.has(room) || !this.wiring.isReady(room)) return;
     const waiting = this.in(room).filter(({ step }) => step !== "failed" && step !== "sent");
     if (waiting.length > 0 && waiting[0].step === "waiting") void this.#attempt(waiting[0]);
   }
 
-  /**
-   * The room is attended (again): no pause holds any longer.
-   *
-   * @param {string} room
-   */
-  resume(room) {
+  /** The room is attended (again): no pause holds any longer. */
+  resume(room: string) {
     this.#pauses.end(room);
     this.pump(room);
   }
 
-  /** @param {OutboxItem} item */
-  async #attempt(item) {
+  async #attempt(item: OutboxItem) {
     if (item.isKept && !this.storage.has(item.clientId)) return this.#drop(item);
     if (this.now() - (item.triedAt ?? this.now()) > SAFE_REPEAT_MS) {
       const error = new ChatRequestError("too_old", "It may have been sent long ago.");
@@ -210,15 +208,11 @@ export class Outbox {
       // Settled by its own broadcast, given up, or tried again: the lost ack means nothing.
       const isCurrent = item.step === "sending" && item.attempts === attempts;
       if (!isCurrent || !this.#items.includes(item)) return;
-      this.#notAcknowledged(item, /** @type {ChatRequestError} */ (error));
+      this.#notAcknowledged(item, error as ChatRequestError);
     }
   }
 
-  /**
-   * @param {OutboxItem} item
-   * @param {any} ack
-   */
-  #acknowledged(item, ack) {
+  #acknowledged(item: OutboxItem, ack: SendAck) {
     if (!this.#items.includes(item)) return;
     item.step = "sent";
     item.message = ack.message;
@@ -231,11 +225,7 @@ export class Outbox {
     this.pump(item.room);
   }
 
-  /**
-   * @param {OutboxItem} item
-   * @param {ChatRequestError} error
-   */
-  #notAcknowledged(item, error) {
+  #notAcknowledged(item: OutboxItem, error: ChatRequestError) {
     if (error.code === "closed") return;
     if (!error.temporary && error.code !== "not_attending" && error.code !== "unauthorized") {
       this.#fail(item, error);
@@ -249,22 +239,14 @@ export class Outbox {
     this.wiring.changed(item);
   }
 
-  /**
-   * @param {OutboxItem} item
-   * @param {ChatRequestError} error
-   */
-  #fail(item, error) {
+  #fail(item: OutboxItem, error: ChatRequestError) {
     this.#refuse(item, error);
     if (item.isKept) void this.#keep(item);
     this.wiring.changed(item);
     this.pump(item.room);
   }
 
-  /**
-   * @param {OutboxItem} item
-   * @param {ChatRequestError} error
-   */
-  #refuse(item, error) {
+  #refuse(item: OutboxItem, error: ChatRequestError) {
     item.step = "failed";
     item.error = error.toJSON();
   }
@@ -272,10 +254,9 @@ export class Outbox {
   /**
    * The message was seen in the room: it is sent, whatever its ack said or says.
    *
-   * @param {string} clientId
-   * @param {number} message Its number.
+   * @param message Its number.
    */
-  seen(clientId, message) {
+  seen(clientId: string, message: number) {
     const item = this.#items.find((one) => one.clientId === clientId);
     if (!item) return;
     if (item.step !== "sent") void this.#forget(item);
@@ -285,35 +266,24 @@ export class Outbox {
     this.#drop(item);
   }
 
-  /**
-   * No broadcast is to be expected any more for what was acknowledged.
-   *
-   * @param {string} room
-   */
-  forgetSent(room) {
+  /** No broadcast is to be expected any more for what was acknowledged. */
+  forgetSent(room: string) {
     for (const item of this.in(room)) if (item.step === "sent") this.#drop(item);
   }
 
   /**
    * The user is no member of a room any more, and sending would make them one again:
    * what waits is theirs to decide.
-   *
-   * @param {string} room
-   * @param {ChatRequestError} error
    */
-  giveUp(room, error) {
+  giveUp(room: string, error: ChatRequestError) {
     this.#pauses.end(room);
     for (const item of this.in(room)) {
       if (item.step === "waiting" || item.step === "sending") this.#fail(item, error);
     }
   }
 
-  /**
-   * Try a failed message again.
-   *
-   * @param {string} clientId
-   */
-  retry(clientId) {
+  /** Try a failed message again. */
+  retry(clientId: string) {
     const item = this.#items.find((one) => one.clientId === clientId);
     if (!item || item.step !== "failed" || item.error?.code === "image_lost") return;
     item.step = "waiting";
@@ -327,26 +297,23 @@ export class Outbox {
   /**
    * Give a message up. One whose outcome is not known may have been sent.
    *
-   * @param {string} clientId
-   * @returns {OutboxItem | null} It, to be edited and sent anew.
+   * @returns It, to be edited and sent anew.
    */
-  discard(clientId) {
+  discard(clientId: string): OutboxItem | null {
     const item = this.#items.find((one) => one.clientId === clientId);
     if (!item || item.step === "sending" || item.step === "sent") return null;
     this.#drop(item);
     return item;
   }
 
-  /** @param {OutboxItem} item */
-  #drop(item) {
+  #drop(item: OutboxItem) {
     this.#items = this.#items.filter((one) => one !== item);
     if (item.step !== "sent") void this.#forget(item);
     this.wiring.changed(item);
     this.pump(item.room);
   }
 
-  /** @param {OutboxItem} item */
-  async #forget(item) {
+  async #forget(item: OutboxItem) {
     if (!item.isKept) return;
     // Whatever keeps the entry alive: sent again, it is known as a duplicate.
     await this.storage.remove(item.clientId).catch(() => undefined);
@@ -357,19 +324,26 @@ export class Outbox {
   }
 }
 
-/** @param {Uint8Array[]} images */
-function bytesOf(images) {
+function bytesOf(images: Uint8Array[]) {
   return images.reduce((sum, { byteLength }) => sum + byteLength, 0);
 }
 
-/** @param {{text?: string, images?: Uint8Array[]}} content */
-function sizeOf({ text, images = [] }) {
+function sizeOf({ text, images = [] }: { text?: string; images?: Uint8Array[] }) {
   return (text?.length ?? 0) * 2 + bytesOf(images);
 }
 
-/** @param {OutboxItem} item */
-function payloadOf({ clientId, room, type, text, images, replyTo, mentions }) {
+function payloadOf({
+  clientId,
+  room,
+  type,
+  text,
+  images,
+  replyTo,
+  mentions,
+}: OutboxItem): SendPayload {
   const shown = images?.length === 1 ? { image: images[0] } : { images };
-  const all = { room, clientId, type, text, ...shown, replyTo, mentions };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+  const all: SendPayload = { room, clientId, type, text, ...shown, replyTo, mentions };
+  return Object.fromEntries(
+    Object.entries(all).filter(([, value]) => value !== undefined),
+  ) as unknown as SendPayload;
 }

@@ -1,28 +1,20 @@
 /** Rooms that wait after a temporary error, longer each time. */
 
-import { backoffMs } from "./backoff.js";
+import { backoffMs } from "../connection/backoff.js";
 
 export class Pauses {
-  /** @type {Map<string, ReturnType<typeof setTimeout>>} */
-  #timers = new Map();
-  /** @type {Map<string, number>} Temporary errors in a row. */
-  #failures = new Map();
+  #timers: Map<string, ReturnType<typeof setTimeout>> = new Map();
+  /** Temporary errors in a row. */
+  #failures: Map<string, number> = new Map();
 
-  /** @param {(room: string) => void} over */
-  constructor(over) {
-    this.over = over;
-  }
+  constructor(readonly over: (room: string) => void) {}
 
-  /** @param {string} room */
-  has(room) {
+  has(room: string) {
     return this.#timers.has(room);
   }
 
-  /**
-   * @param {string} room
-   * @param {number} [retryAfter] The server's word, in ms.
-   */
-  begin(room, retryAfter) {
+  /** @param retryAfter The server's word, in ms. */
+  begin(room: string, retryAfter?: number) {
     const failures = (this.#failures.get(room) ?? 0) + 1;
     this.#failures.set(room, failures);
     const end = () => {
@@ -32,17 +24,12 @@ export class Pauses {
     this.#timers.set(room, setTimeout(end, backoffMs(failures, { retryAfter })));
   }
 
-  /**
-   * The next pause is a first one.
-   *
-   * @param {string} room
-   */
-  succeeded(room) {
+  /** The next pause is a first one. */
+  succeeded(room: string) {
     this.#failures.delete(room);
   }
 
-  /** @param {string} room */
-  end(room) {
+  end(room: string) {
     clearTimeout(this.#timers.get(room));
     this.#timers.delete(room);
     this.#failures.delete(room);

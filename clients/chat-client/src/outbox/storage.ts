@@ -1,46 +1,42 @@
 /** Where unsent messages wait out a reload. Any object with these four methods does. */
 
-import { ImageStore } from "./image-store.js";
+import { ImageStore } from "../web/image-store.js";
+import type { OutboxItem } from "./outbox.js";
 
-/**
- * @typedef {import("./outbox.js").OutboxItem} OutboxItem
- * @typedef {object} OutboxStorage
- * @property {() => Promise<OutboxItem[]>} load Everything that waits, in any order.
- * @property {(item: OutboxItem) => Promise<void>} put Writes or replaces; rejects if it
- *   cannot be kept.
- * @property {(clientId: string) => Promise<void>} remove
- * @property {(clientId: string) => boolean} has False once another tab has settled it.
- */
+export interface OutboxStorage {
+  /** Everything that waits, in any order. */
+  load: () => Promise<OutboxItem[]>;
+  /** Writes or replaces; rejects if it cannot be kept. */
+  put: (item: OutboxItem) => Promise<void>;
+  remove: (clientId: string) => Promise<void>;
+  /** False once another tab has settled it. */
+  has: (clientId: string) => boolean;
+}
 
 /** Keeps what it was given as long as the object is there: for servers and tests. */
 export class MemoryOutboxStorage {
-  /** @type {Map<string, OutboxItem>} */
-  #items = new Map();
+  #items: Map<string, OutboxItem> = new Map();
 
   async load() {
     return [...this.#items.values()].map((item) => ({ ...item }));
   }
 
-  /** @param {OutboxItem} item */
-  async put(item) {
+  async put(item: OutboxItem) {
     this.#items.set(item.clientId, { ...item });
   }
 
-  /** @param {string} clientId */
-  async remove(clientId) {
+  async remove(clientId: string) {
     this.#items.delete(clientId);
   }
 
-  /** @param {string} clientId */
-  has(clientId) {
+  has(clientId: string) {
     return this.#items.has(clientId);
   }
 }
 
 /** Where nothing outlives the page; each message says so. */
 class NoOutboxStorage {
-  /** @returns {Promise<OutboxItem[]>} */
-  async load() {
+  async load(): Promise<OutboxItem[]> {
     return [];
   }
 
@@ -60,11 +56,14 @@ class NoOutboxStorage {
  * called and tabs of one user do not overwrite each other's; image bytes in IndexedDB.
  */
 export class WebOutboxStorage {
-  /**
-   * @param {string} owner Whose outbox: server address and user id.
-   * @param {{web?: Storage, images?: ImageStore}} [parts]
-   */
-  constructor(owner, { web = localStorage, images = new ImageStore() } = {}) {
+  prefix;
+  web;
+  images;
+  /** @param owner Whose outbox: server address and user id. */
+  constructor(
+    owner: string,
+    { web = localStorage, images = new ImageStore() }: { web?: Storage; images?: ImageStore } = {},
+  ) {
     this.prefix = `chatroom.outbox ${owner} `;
     this.web = web;
     this.images = images;
@@ -84,19 +83,13 @@ export class WebOutboxStorage {
     return items;
   }
 
-  /**
-   * @param {string} key
-   * @returns {boolean} Not so for "Ann" if it is of "Ann Lee": a `clientId` has no space.
-   */
-  #isOwn(key) {
+  /** @returns Not so for "Ann" if it is of "Ann Lee": a `clientId` has no space. */
+  #isOwn(key: string): boolean {
     return key.slice(0, key.lastIndexOf(" ") + 1) === this.prefix;
   }
 
-  /**
-   * @param {string} key
-   * @returns {OutboxItem | null} Null, and the entry is gone, if it is no message.
-   */
-  #parse(key) {
+  /** @returns Null, and the entry is gone, if it is no message. */
+  #parse(key: string): OutboxItem | null {
     try {
       const item = JSON.parse(this.web.getItem(key) ?? "");
       if (typeof item.clientId === "string" && typeof item.room === "string") return item;
@@ -107,8 +100,7 @@ export class WebOutboxStorage {
     return null;
   }
 
-  /** @param {OutboxItem} item */
-  async put({ images, ...item }) {
+  async put({ images, ...item }: OutboxItem) {
     // The bytes never change: once is enough. They come first, for another tab may read
     // the entry as soon as it is there.
     const isNew = images && item.attempts === 0;
@@ -121,25 +113,20 @@ export class WebOutboxStorage {
     }
   }
 
-  /** @param {string} clientId */
-  async remove(clientId) {
+  async remove(clientId: string) {
     const key = this.prefix + clientId;
     const hadImage = this.web.getItem(key)?.includes('"type":"image"');
     this.web.removeItem(key);
     if (hadImage) await this.images.remove(clientId);
   }
 
-  /** @param {string} clientId */
-  has(clientId) {
+  has(clientId: string) {
     return this.web.getItem(this.prefix + clientId) !== null;
   }
 }
 
-/**
- * @param {string} owner
- * @returns {OutboxStorage} What this environment offers.
- */
-export function defaultStorage(owner) {
+/** @returns What this environment offers. */
+export function defaultStorage(owner: string): OutboxStorage {
   try {
     // In an Android WebView it is null, unless the app wants it.
     if (localStorage !== null) return new WebOutboxStorage(owner);

@@ -1,68 +1,66 @@
 /** Brings the wanted rooms up to date on this connection, and keeps them so. */
 
-import { backoffMs } from "./backoff.js";
-import { ChatRequestError } from "./errors.js";
-import { ACK_TIMEOUT_MS } from "./requests.js";
+import { backoffMs } from "../connection/backoff.js";
+import { ChatRequestError } from "../connection/errors.js";
+import { ACK_TIMEOUT_MS } from "../connection/requests.js";
+import type { RoomState } from "./room-state.js";
+import type { Request } from "../types.js";
+import type { JoinAck, SyncAck } from "../wire.js";
 
 /** Rooms asked for in one `sync`, so that one ack stays of a size to be read at once. */
 const ROOMS_A_SYNC = 50;
-/** After a long absence the ack is large, and a slow line takes its time: what did not
+/**
+ * After a long absence the ack is large, and a slow line takes its time: what did not
  * come in time is asked for again with twice the time, and for half as many rooms at
- * once. Behind one that takes longer than this the line would be taken for dead. */
+ * once. Behind one that takes longer than this the line would be taken for dead.
+ */
 const LONGEST_SYNC_MS = 40_000;
 
-/**
- * @typedef {object} Wiring
- * @property {(event: string, payload: object, options: {timeoutMs: number, onOk: (ack: any) => void}) => Promise<any>} request
- * @property {() => boolean} isOnline
- * @property {(state: import("./room-state.js").RoomState, ack: any) => void} onJoined
- *   The ack of a room is there, to be applied now.
- * @property {(room: string, error: ChatRequestError) => void} onRefused
- * @property {(state: import("./room-state.js").RoomState, name: string, payload: any) => void} onEvent
- */
+/** What attending needs of the others. */
+export interface Wiring {
+  request: Request;
+  isOnline: () => boolean;
+  /** The ack of a room is there, to be applied now. */
+  onJoined: (state: RoomState, ack: JoinAck) => void;
+  onRefused: (room: string, error: ChatRequestError) => void;
+  onEvent: (state: RoomState, name: string, payload: any) => void;
+}
 
-/**
- * @typedef {object} Seat
- * @property {import("./room-state.js").RoomState} state
- * @property {"wanted" | "asked" | "attended"} step
- * @property {boolean} again Ask once more, for something was found missing meanwhile.
- */
+/** A wanted room, and how far it is. */
+interface Seat {
+  state: RoomState;
+  step: "wanted" | "asked" | "attended";
+  /** Ask once more, for something was found missing meanwhile. */
+  again: boolean;
+}
 
 export class Attendance {
-  /** @type {Map<string, Seat>} */
-  #seats = new Map();
+  #seats: Map<string, Seat> = new Map();
   #syncing = false;
   #failures = 0;
   /** Acks in a row that did not come in time, also over connections. */
   #overdue = 0;
   /** Rises with each connection: answers of an earlier one are not believed. */
   #connection = 0;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #timer;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param {Wiring} wiring */
-  constructor(wiring) {
-    this.wiring = wiring;
-  }
+  constructor(readonly wiring: Wiring) {}
 
-  /** @param {import("./room-state.js").RoomState} state */
-  add(state) {
+  add(state: RoomState) {
     this.#seats.set(state.room, { state, step: "wanted", again: false });
     this.#plan(0);
   }
 
-  /** @param {string} room */
-  remove(room) {
+  remove(room: string) {
     this.#seats.delete(room);
   }
 
-  /** @param {string} room */
-  attends(room) {
+  attends(room: string) {
     return this.#seats.get(room)?.step === "attended";
   }
 
-  /** @returns {boolean} Every wanted room is up to date. */
-  get isComplete() {
+  /** @returns Every wanted room is up to date. */
+  get isComplete(): boolean {
     return [...this.#seats.values()].every(({ step }) => step === "attended");
   }
 
@@ -83,12 +81,8 @@ export class Attendance {
     for (const seat of this.#seats.values()) seat.step = "wanted";
   }
 
-  /**
-   * A room is not (or not surely) up to date: ask for what is missing.
-   *
-   * @param {string} room
-   */
-  need(room) {
+  /** A room is not (or not surely) up to date: ask for what is missing. */
+  need(room: string) {
     const seat = this.#seats.get(room);
     if (!seat) return;
     if (seat.step === "asked") seat.again = true;
@@ -100,11 +94,8 @@ export class Attendance {
    * An event of a room's log came over the connection. While the room is not up to date
    * it is left alone: the ack reaches up to whatever was sent before it. After a loss of
    * the server's newest data it may also be of a past that the ack does not continue.
-   *
-   * @param {string} name
-   * @param {any} payload
    */
-  event(name, payload) {
+  event(name: string, payload: any) {
     const seat = this.#seats.get(payload.room);
     if (seat?.step !== "attended") return;
     const outcome = seat.state.applyEvent(name, payload);
@@ -112,8 +103,7 @@ export class Attendance {
     else if (outcome === "hole") this.need(payload.room);
   }
 
-  /** @param {number} delayMs */
-  #plan(delayMs) {
+  #plan(delayMs: number) {
     if (this.#syncing || !this.wiring.isOnline()) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#sync(), delayMs);
@@ -135,39 +125,38 @@ export class Attendance {
       });
     } catch (error) {
       if (connection !== this.#connection) return;
-      retry = this.#fail(seats, /** @type {ChatRequestError} */ (error));
+      retry = this.#fail(seats, error as ChatRequestError);
     }
     if (connection !== this.#connection) return;
     this.#syncing = false;
     this.#plan(retry);
   }
 
-  /**
-   * @param {Seat[]} seats
-   * @param {(answers: any[]) => void} onAnswers
-   */
-  #ask(seats, onAnswers) {
+  #ask(seats: Seat[], onAnswers: (answers: SyncAck["rooms"]) => void) {
     const rooms = seats.map(({ state }) => {
       const cursor = state.cursorText;
       return cursor === undefined ? { room: state.room } : { room: state.room, cursor };
     });
     const timeoutMs = Math.min(ACK_TIMEOUT_MS * 2 ** this.#overdue, LONGEST_SYNC_MS);
-    return this.wiring.request("sync", { rooms }, { timeoutMs, onOk: (ack) => onAnswers(ack.rooms) });
+    return this.wiring.request(
+      "sync",
+      { rooms },
+      { timeoutMs, onOk: (ack) => onAnswers(ack.rooms) },
+    );
   }
 
   /**
-   * @param {Seat[]} seats
-   * @param {any[]} answers One for each room asked for.
-   * @returns {number} Milliseconds until the next attempt.
+   * @param answers One for each room asked for.
+   * @returns Milliseconds until the next attempt.
    */
-  #take(seats, answers) {
+  #take(seats: Seat[], answers: SyncAck["rooms"]): number {
     const byRoom = new Map(answers.map((answer) => [answer.room, answer]));
     let retry = 0;
     let failed = false;
     for (const seat of seats) {
       const answer = byRoom.get(seat.state.room);
       if (this.#seats.get(seat.state.room) !== seat) continue;
-      if (answer && !answer.error) this.#seatTaken(seat, answer);
+      if (answer?.ok) this.#seatTaken(seat, answer);
       else {
         failed = true;
         const error = ChatRequestError.fromWire(answer?.error);
@@ -180,22 +169,14 @@ export class Attendance {
     return failed ? backoffMs(this.#failures, { retryAfter: retry }) : 0;
   }
 
-  /**
-   * @param {Seat} seat
-   * @param {any} answer
-   */
-  #seatTaken(seat, answer) {
+  #seatTaken(seat: Seat, answer: JoinAck) {
     this.wiring.onJoined(seat.state, answer);
     // With `more` the answer holds a part of what was missed: ask again from its end.
     seat.step = seat.again || answer.more ? "wanted" : "attended";
     seat.again = false;
   }
 
-  /**
-   * @param {Seat} seat
-   * @param {ChatRequestError} error
-   */
-  #refuse(seat, error) {
+  #refuse(seat: Seat, error: ChatRequestError) {
     seat.step = "wanted";
     if (error.temporary) return;
     this.#seats.delete(seat.state.room);
@@ -203,11 +184,10 @@ export class Attendance {
   }
 
   /**
-   * @param {Seat[]} seats
-   * @param {ChatRequestError} error The whole request failed.
-   * @returns {number} Milliseconds until the next attempt.
+   * @param error The whole request failed.
+   * @returns Milliseconds until the next attempt.
    */
-  #fail(seats, error) {
+  #fail(seats: Seat[], error: ChatRequestError): number {
     for (const seat of seats) seat.step = "wanted";
     if (error.code === "closed") return 0;
     if (error.code === "timeout") this.#overdue += 1;

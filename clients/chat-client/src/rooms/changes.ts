@@ -1,19 +1,13 @@
 /** What the log's events other than `message` do to a room's state. */
 
-/**
- * @typedef {import("./room-state.js").RoomState} RoomState
- * @typedef {import("./room-state.js").Message} Message
- */
+import type { RoomState } from "./room-state.js";
+import type { Message } from "../wire.js";
 
 /**
  * Apply one event. A name this client does not know changes nothing, but its offset
  * has been counted, so an older client lives with a newer server.
- *
- * @param {RoomState} state
- * @param {string} name
- * @param {any} payload
  */
-export function applyChange(state, name, payload) {
+export function applyChange(state: RoomState, name: string, payload: any) {
   if (name === "member") applyMember(state, payload);
   else if (name in CHANGES) change(state, payload, CHANGES[name]);
   if (name === "pin" || name === "message_deleted") {
@@ -22,8 +16,7 @@ export function applyChange(state, name, payload) {
   }
 }
 
-/** @type {Record<string, (message: Message, payload: any) => Message>} */
-const CHANGES = {
+const CHANGES: Record<string, (message: Message, payload: any) => Message> = {
   message_edited: (message, { text, mentions, editedAt, edits }) => ({
     ...message,
     ...{ text, mentions, editedAt, edits },
@@ -39,14 +32,10 @@ const CHANGES = {
   }),
 };
 
-/** @param {Record<string, number>} counts */
-const counted = (counts) => Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));
+const counted = (counts: Record<string, number>) =>
+  Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));
 
-/**
- * @param {RoomState} state
- * @param {any} payload
- */
-function applyMember(state, { user, joined, lastReadMessage, memberCount }) {
+function applyMember(state: RoomState, { user, joined, lastReadMessage, memberCount }: any) {
   if (state.reads) {
     // A new member starts at the room's last message, so nothing is unread by them.
     if (joined === false) state.reads.delete(user);
@@ -61,12 +50,8 @@ function applyMember(state, { user, joined, lastReadMessage, memberCount }) {
 /**
  * Replace a held message by its new version: what was handed out stays as it was. An
  * event that the version held knows already, by its `rev`, changes nothing.
- *
- * @param {RoomState} state
- * @param {any} payload
- * @param {(message: Message, payload: any) => Message} make
  */
-function change(state, payload, make) {
+function change(state: RoomState, payload: any, make: (message: Message, payload: any) => Message) {
   const at = state.messages.findIndex((held) => held.message === payload.message);
   const held = state.messages[at];
   if (!held) {
@@ -78,13 +63,11 @@ function change(state, payload, make) {
   state.messages[at] = { ...make(held, payload), rev: payload.offset };
 }
 
-/**
- * Take how a large room's message is reacted to: told at times, not as events of the log.
- *
- * @param {RoomState} state
- * @param {{message: number, counts: Record<string, number>}} payload
- */
-export function applyReactions(state, { message, counts }) {
+/** Take how a large room's message is reacted to: told at times, not as events of the log. */
+export function applyReactions(
+  state: RoomState,
+  { message, counts }: { message: number; counts: Record<string, number> },
+) {
   const at = state.messages.findIndex((held) => held.message === message);
   if (at >= 0 && state.messages[at].type !== "deleted") {
     state.messages[at] = { ...state.messages[at], reactions: counts };

@@ -3,18 +3,14 @@
  * server see whether this client's past is its log's past. An empty room's is `0:`.
  */
 
-/** @typedef {{offset: number, uid: string}} Cursor */
+export type Cursor = { offset: number; uid: string };
 
-/**
- * @param {unknown} text
- * @returns {Cursor | null} Null for anything that is not a cursor.
- */
-export function parseCursor(text) {
+/** @returns Null for anything that is not a cursor. */
+export function parseCursor(text: unknown): Cursor | null {
   const match = typeof text === "string" && /^(\d{1,16}):(.*)$/.exec(text);
   return match ? { offset: Number(match[1]), uid: match[2] } : null;
 }
 
-/** @param {Cursor} cursor */
-export function formatCursor({ offset, uid }) {
+export function formatCursor({ offset, uid }: Cursor) {
   return `${offset}:${uid}`;
 }

@@ -1,15 +1,20 @@
 /** Messages older than those held. */
 
-/** @typedef {import("./room-state.js").Message} Message */
+import type { RoomState } from "./room-state.js";
+import type { Message } from "../wire.js";
+import type { Connection } from "../connection/connection.js";
 
 /**
- * @param {import("./connection.js").Connection} connection
- * @param {import("./room-state.js").RoomState} state Gets the page.
- * @param {number} limit Messages a page, at most 100.
- * @returns {Promise<{added: number, more: boolean, full: boolean}>} `full`: no more are
+ * @param state Gets the page.
+ * @param limit Messages a page, at most 100.
+ * @returns `full`: no more are
  *   held, to bound the memory.
  */
-export async function fetchOlder(connection, state, limit) {
+export async function fetchOlder(
+  connection: Connection,
+  state: RoomState,
+  limit: number,
+): Promise<{ added: number; more: boolean; full: boolean }> {
   const first = state.messages[0]?.message;
   if (state.isFull) return { added: 0, more: state.hasOlder, full: true };
   const before = first === undefined ? {} : { before: first };
@@ -19,14 +24,13 @@ export async function fetchOlder(connection, state, limit) {
   return { added, more: state.hasOlder, full: state.isFull };
 }
 
-/**
- * @param {import("./connection.js").Connection} connection
- * @param {string} room
- * @param {number} message
- * @returns {Promise<Message | undefined>} The message as it is now.
- */
-export async function fetchMessage(connection, room, message) {
+/** @returns The message as it is now. */
+export async function fetchMessage(
+  connection: Connection,
+  room: string,
+  message: number,
+): Promise<Message | undefined> {
   const page = { room, before: message + 1, limit: 1 };
   const { messages } = await connection.request("history", page);
-  return messages.find((/** @type {Message} */ one) => one.message === message);
+  return messages.find((one: Message) => one.message === message);
 }

@@ -1,37 +1,37 @@
 /** What the server says of rooms: taken into their state, and told to listeners. */
 
 import { applyReactions } from "./changes.js";
+import type { Change, Events } from "../types.js";
+import type { RoomState } from "./room-state.js";
+import type { Message } from "../wire.js";
+import type { Rooms } from "./rooms.js";
+import type { Attendance } from "./attendance.js";
+import type { Outbox } from "../outbox/outbox.js";
+import type { ReadMarks } from "./read-marks.js";
+import type { TypingUsers } from "./typing.js";
+import type { Names } from "./names.js";
 
-/**
- * @typedef {import("./room-state.js").RoomState} RoomState
- * @typedef {import("./room-state.js").Message} Message
- *
- * @typedef {object} Parts
- * @property {string | null} user Whose client this is.
- * @property {import("./rooms.js").Rooms} rooms
- * @property {import("./attendance.js").Attendance} attendance
- * @property {import("./outbox.js").Outbox} outbox
- * @property {import("./read-marks.js").ReadMarks} readMarks
- * @property {import("./typing.js").TypingUsers} typingUsers
- * @property {import("./names.js").Names} names
- * @property {(name: string, payload: object) => void} emit Tells the listeners.
- * @property {(room: string) => void} ended The user is no member of a room any more.
- * @property {() => void} statusChanged
- */
+export interface Parts {
+  /** Whose client this is. */
+  user: string | null;
+  rooms: Rooms;
+  attendance: Attendance;
+  outbox: Outbox;
+  readMarks: ReadMarks;
+  typingUsers: TypingUsers;
+  names: Names;
+  /** Tells the listeners. */
+  emit: <Name extends keyof Events>(name: Name, payload: Events[Name]) => void;
+  /** The user is no member of a room any more. */
+  ended: (room: string) => void;
+  statusChanged: () => void;
+}
 
 export class Incoming {
-  /** @param {Parts} parts */
-  constructor(parts) {
-    this.parts = parts;
-  }
+  constructor(readonly parts: Parts) {}
 
-  /**
-   * An event came over the connection; one of a room that is not wanted is left alone.
-   *
-   * @param {string} name
-   * @param {any} payload
-   */
-  event(name, payload) {
+  /** An event came over the connection; one of a room that is not wanted is left alone. */
+  event(name: string, payload: any) {
     const { rooms, attendance, typingUsers, statusChanged } = this.parts;
     const room = payload?.room;
     const state = rooms.get(room);
@@ -48,7 +48,7 @@ export class Incoming {
     else if (name === "typing") typingUsers.set(room, payload.user, payload.on);
     else if (name === "reactions") {
       applyReactions(state, payload);
-      this.parts.emit("changed", { room, name, payload });
+      this.parts.emit("changed", { room, name, payload } as Change);
     } else if (name === "presence") {
       const { reads } = state;
       state.applyPresence(payload);
@@ -63,23 +63,14 @@ export class Incoming {
     } else if (name === "read") this.#read(state, payload);
   }
 
-  /**
-   * @param {RoomState} state
-   * @param {{user: string, lastReadMessage: number}} mark
-   */
-  #read(state, { user, lastReadMessage }) {
+  #read(state: RoomState, { user, lastReadMessage }: { user: string; lastReadMessage: number }) {
     if (!state.applyRead(user, lastReadMessage)) return;
     if (user === this.parts.user) this.parts.readMarks.known(state.room, lastReadMessage);
     this.#tell(state.room, "reads");
   }
 
-  /**
-   * The answer to a room's `sync`.
-   *
-   * @param {RoomState} state
-   * @param {any} ack
-   */
-  joined(state, ack) {
+  /** The answer to a room's `sync`. */
+  joined(state: RoomState, ack: any) {
     const { room } = state;
     const mark = state.lastReadMessage;
     const { replaced, applied } = state.applyJoin(ack);
@@ -92,8 +83,7 @@ export class Incoming {
     queueMicrotask(() => this.#settle(room));
   }
 
-  /** @param {RoomState} state */
-  #replaced({ room, messages }) {
+  #replaced({ room, messages }: RoomState) {
     for (const message of messages) this.#seen(message);
     // What was acknowledged must be among them; if it is not, the server lost it, and
     // showing it on would be a lie.
@@ -103,8 +93,7 @@ export class Incoming {
     this.#tell(room, "replaced");
   }
 
-  /** @param {string} room */
-  #settle(room) {
+  #settle(room: string) {
     const { rooms, attendance, outbox, readMarks, statusChanged } = this.parts;
     const state = rooms.get(room);
     if (!state || !attendance.attends(room)) return;
@@ -114,18 +103,11 @@ export class Incoming {
     statusChanged();
   }
 
-  /**
-   * An event of a room's log was taken into its state.
-   *
-   * @param {RoomState} state
-   * @param {string} name
-   * @param {any} payload
-   * @param {boolean} isLive
-   */
-  applied({ room }, name, payload, isLive) {
+  /** An event of a room's log was taken into its state. */
+  applied({ room }: RoomState, name: string, payload: any, isLive: boolean) {
     const { emit, typingUsers } = this.parts;
     if (name !== "message") {
-      emit("changed", { room, name, payload });
+      emit("changed", { room, name, payload } as Change);
       return;
     }
     this.#seen(payload);
@@ -133,17 +115,13 @@ export class Incoming {
     emit("message", { room, message: payload, isLive });
   }
 
-  /** @param {Message} message */
-  #seen({ user, name, clientId, message }) {
+  #seen({ user, name, clientId, message }: Message) {
     this.parts.names.seen({ user, name });
     if (user === this.parts.user && clientId) this.parts.outbox.seen(clientId, message);
   }
 
-  /**
-   * @param {string} room
-   * @param {...string} names Events that carry nothing but the room.
-   */
-  #tell(room, ...names) {
+  /** @param names Events that carry nothing but the room. */
+  #tell(room: string, ...names: ("reads" | "presence" | "replaced")[]) {
     for (const name of names) this.parts.emit(name, { room });
   }
 }

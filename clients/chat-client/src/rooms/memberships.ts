@@ -1,36 +1,34 @@
 /** Which rooms this client attends, from the wish on, and what goes with a room's end. */
 
-import { ChatRequestError } from "./errors.js";
+import { ChatRequestError } from "../connection/errors.js";
 import { RoomState } from "./room-state.js";
-import { ROOM_ID } from "./rooms.js";
+import { ROOM_ID, type Rooms } from "./rooms.js";
+import type { Connection } from "../connection/connection.js";
+import type { Attendance } from "./attendance.js";
+import type { Outbox } from "../outbox/outbox.js";
+import type { ReadMarks } from "./read-marks.js";
 
-/**
- * @typedef {object} Parts
- * @property {string | null} user Whose client this is.
- * @property {number} [keepMessages]
- * @property {import("./connection.js").Connection} connection
- * @property {import("./rooms.js").Rooms} rooms
- * @property {import("./attendance.js").Attendance} attendance
- * @property {import("./outbox.js").Outbox} outbox
- * @property {import("./read-marks.js").ReadMarks} readMarks
- * @property {(room: string, error: ChatRequestError) => void} refused Told to listeners.
- * @property {() => void} statusChanged
- */
+export interface Parts {
+  /** Whose client this is. */
+  user: string | null;
+  keepMessages?: number;
+  connection: Connection;
+  rooms: Rooms;
+  attendance: Attendance;
+  outbox: Outbox;
+  readMarks: ReadMarks;
+  /** Told to listeners. */
+  refused: (room: string, error: ChatRequestError) => void;
+  statusChanged: () => void;
+}
 
 export class Memberships {
-  /** @type {Set<string>} Rooms whose `quit` is under way. */
-  #quitting = new Set();
+  /** Rooms whose `quit` is under way. */
+  #quitting: Set<string> = new Set();
 
-  /** @param {Parts} parts */
-  constructor(parts) {
-    this.parts = parts;
-  }
+  constructor(readonly parts: Parts) {}
 
-  /**
-   * @param {string} room
-   * @returns {Promise<RoomState>}
-   */
-  join(room) {
+  join(room: string): Promise<RoomState> {
     const { connection, rooms, attendance, user, keepMessages } = this.parts;
     if (!ROOM_ID.test(room)) {
       return Promise.reject(new ChatRequestError("invalid", "This is no room id."));
@@ -47,16 +45,14 @@ export class Memberships {
     return joined;
   }
 
-  /** @param {string} room */
-  async leave(room) {
+  async leave(room: string) {
     const { connection } = this.parts;
     this.#forget(room, new ChatRequestError("closed", "The room was left."));
     // Without a connection there is nothing to leave: a new one attends nothing.
     if (connection.isOnline) await connection.request("leave", { room });
   }
 
-  /** @param {string} room */
-  async quit(room) {
+  async quit(room: string) {
     const { connection, outbox } = this.parts;
     this.#quitting.add(room);
     try {
@@ -69,53 +65,36 @@ export class Memberships {
   }
 
   /**
-   * @param {string} room
-   * @returns {boolean} Messages can be sent there. While it is being quit none may: the
+   * @returns Messages can be sent there. While it is being quit none may: the
    *   rejoin that the refusal of one asks for would make the user a member again.
    */
-  isOpen(room) {
+  isOpen(room: string): boolean {
     return this.parts.attendance.attends(room) && !this.#quitting.has(room);
   }
 
-  /**
-   * The server says that a room that should be is not attended.
-   *
-   * @param {string} room
-   */
-  lost(room) {
+  /** The server says that a room that should be is not attended. */
+  lost(room: string) {
     if (!this.#quitting.has(room)) this.parts.attendance.need(room);
   }
 
-  /**
-   * The room cannot be attended, or not any more.
-   *
-   * @param {string} room
-   * @param {ChatRequestError} error
-   */
-  refused(room, error) {
+  /** The room cannot be attended, or not any more. */
+  refused(room: string, error: ChatRequestError) {
     this.#end(room, error);
     this.parts.refused(room, error);
   }
 
-  /** @param {string} room The user has quit it elsewhere. */
-  ended(room) {
+  /** @param room The user has quit it elsewhere. */
+  ended(room: string) {
     this.refused(room, new ChatRequestError("ended", "You left it on another device."));
   }
 
-  /**
-   * @param {string} room
-   * @param {ChatRequestError} error
-   */
-  #end(room, error) {
+  #end(room: string, error: ChatRequestError) {
     this.#forget(room, error);
     this.parts.outbox.giveUp(room, error);
   }
 
-  /**
-   * @param {string} room
-   * @param {ChatRequestError} error For those who wait for it.
-   */
-  #forget(room, error) {
+  /** @param error For those who wait for it. */
+  #forget(room: string, error: ChatRequestError) {
     const { attendance, readMarks, rooms, outbox, statusChanged } = this.parts;
     attendance.remove(room);
     readMarks.forget(room);

@@ -1,52 +1,47 @@
 /** What users are called: as events said, or as the server says when it is asked. */
 
+import type { Profile } from "../wire.js";
+
 /** Users of one request, as the server allows. */
 const ASKED_TOGETHER = 100;
 /** Names kept; the first known are forgotten first. */
 const MOST = 10_000;
 
 export class Names {
-  /** @type {Map<string, string>} */
-  #names = new Map();
-  /** @type {Set<string>} Users that were asked for over this connection. */
-  #asked = new Set();
+  #names: Map<string, string> = new Map();
+  /** Users that were asked for over this connection. */
+  #asked: Set<string> = new Set();
 
-  /**
-   * @param {object} parts
-   * @param {(room: string, users: string[]) => Promise<{users: {user: string, name?: string}[]}>} parts.ask
-   * @param {() => void} parts.changed Somebody is called otherwise now.
-   */
-  constructor({ ask, changed }) {
-    this.ask = ask;
-    this.changed = changed;
-  }
+  constructor(
+    readonly wiring: {
+      ask: (room: string, users: string[]) => Promise<{ users: Profile[] }>;
+      /** Somebody is called otherwise now. */
+      changed: () => void;
+    },
+  ) {}
 
-  /**
-   * @param {string} user
-   * @returns {string} Their name, or the id of who has none.
-   */
-  of(user) {
+  /** @returns Their name, or the id of who has none. */
+  of(user: string): string {
     return this.#names.get(user) ?? user;
   }
 
-  /** @param {{user?: string, name?: string}} event Anything with a user, and perhaps a name. */
-  seen({ user, name }) {
+  /** @param event Anything with a user, and perhaps a name. */
+  seen({ user, name }: { user?: string; name?: string }) {
     if (user && name) this.#set([{ user, name }]);
   }
 
   /**
    * Learn what people are called who have not said anything yet.
    *
-   * @param {string} room Whose members they are.
-   * @param {Iterable<string>} users
+   * @param room Whose members they are.
    */
-  async want(room, users) {
+  async want(room: string, users: Iterable<string>) {
     const unknown = [...users].filter((user) => !this.#names.has(user) && !this.#asked.has(user));
     const some = unknown.slice(0, ASKED_TOGETHER);
     if (some.length === 0) return;
     for (const user of some) this.#asked.add(user);
     try {
-      this.#set((await this.ask(room, some)).users);
+      this.#set((await this.wiring.ask(room, some)).users);
     } catch {
       // They are shown by id, and asked for when the room is joined again.
       for (const user of some) this.#asked.delete(user);
@@ -58,8 +53,7 @@ export class Names {
     this.#asked.clear();
   }
 
-  /** @param {{user: string, name?: string}[]} found */
-  #set(found) {
+  #set(found: Profile[]) {
     let isNew = false;
     for (const { user, name } of found) {
       if (!name || this.#names.get(user) === name) continue;
@@ -71,6 +65,6 @@ export class Names {
       if (this.#names.size <= MOST) break;
       this.#names.delete(oldest);
     }
-    if (isNew) this.changed();
+    if (isNew) this.wiring.changed();
   }
 }

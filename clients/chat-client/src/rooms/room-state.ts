@@ -1,68 +1,45 @@
 /** One room as this client knows it. Pure: no socket, no timer, no DOM. */
 
-import { formatCursor, parseCursor } from "./cursor.js";
+import { formatCursor, parseCursor, type Cursor } from "./cursor.js";
 import { applyChange } from "./changes.js";
+import type { HistoryAck, JoinAck, Message, Presence, RoomState as WireState } from "../wire.js";
 
-/**
- * @typedef {{url: string, mime: string, size: number, width: number, height: number, thumbhash?: string,
- *   thumbnails?: {url: string, width: number, height: number}[], animated?: boolean}} Picture
- *
- * @typedef {object} Message
- * @property {number} message Its number within the room: 1, 2, 3 …
- * @property {number} offset Its position in the room's log.
- * @property {string} uid
- * @property {string} room
- * @property {string} user
- * @property {string} [name] What the sender was called then.
- * @property {"text" | "image" | "deleted"} type
- * @property {string} [text]
- * @property {Picture} [image] The first one.
- * @property {Picture[]} [images] All of them, where there are several.
- * @property {number} [replyTo]
- * @property {string[]} [mentions]
- * @property {string} [clientId] Not of a deleted one.
- * @property {number} at Unix ms.
- * @property {number} [editedAt]
- * @property {number} [edits] How often it was edited.
- * @property {Record<string, number>} [reactions] How many have reacted, by what with.
- * @property {{by?: string, reason?: string, at: number}} [deleted]
- * @property {number} [rev] The offset of its last change.
- */
+type Page = Pick<HistoryAck, "messages" | "more"> & Partial<HistoryAck>;
+type Standing = Pick<WireState, "reads" | "online"> & Partial<WireState>;
 
 /** Messages kept a room. Older ones come back through `history`. */
 export const KEEP_MESSAGES = 1_000;
 
 export class RoomState {
+  cursor: Cursor | null = null;
+  /** Ascending by number. */
+  messages: Message[] = [];
+  /** Older messages than the first held exist on the server. */
+  hasOlder = false;
+  /** Why no older ones can be shown: they were trimmed away by the server. */
+  olderAreGone = false;
+  /** Numbers of the pinned messages, in the order of their pins. */
+  pins: number[] = [];
+  lastMessage = 0;
+  lastReadMessage = 0;
+  /** Messages above the mark that are not held and count for nothing: deleted ones. */
+  goneUnheld = 0;
+  /** How far each member has read; null in a room too large for it. */
+  reads: Map<string, number> | null = null;
+  /** Who is here now; null in a room too large for it. */
+  online: Set<string> | null = null;
+  onlineCount = 0;
+  memberCount = 0;
+
   /**
-   * @param {string} room
-   * @param {string | null} user This client's own user id.
-   * @param {number} [keep] Messages kept at most.
+   * @param user This client's own user id.
+   * @param keep Messages kept at most.
    */
-  constructor(room, user, keep = KEEP_MESSAGES) {
-    this.room = room;
-    this.user = user;
-    this.keep = keep;
-    /** @type {import("./cursor.js").Cursor | null} */
-    this.cursor = null;
-    /** @type {Message[]} Ascending by number. */
-    this.messages = [];
-    /** Older messages than the first held exist on the server. */
-    this.hasOlder = false;
-    /** Why no older ones can be shown: they were trimmed away by the server. */
-    this.olderAreGone = false;
-    /** @type {number[]} Numbers of the pinned messages, in the order of their pins. */
-    this.pins = [];
-    this.lastMessage = 0;
-    this.lastReadMessage = 0;
-    /** Messages above the mark that are not held and count for nothing: deleted ones. */
-    this.goneUnheld = 0;
-    /** @type {Map<string, number> | null} Null in a room too large for it. */
-    this.reads = null;
-    /** @type {Set<string> | null} Who is here now; null in a room too large for it. */
-    this.online = null;
-    this.onlineCount = 0;
-    this.memberCount = 0;
-  }
+  constructor(
+    readonly room: string,
+    readonly user: string | null,
+    readonly keep: number = KEEP_MESSAGES,
+  ) {}
 
   /** Messages above the own mark that are not deleted. */
   get unread() {
@@ -80,13 +57,13 @@ export class RoomState {
     return { above, unheld: Math.max(0, all - above.length) };
   }
 
-  /** @param {number} message One that is not held was deleted. */
-  deletedUnheld(message) {
+  /** @param message One that is not held was deleted. */
+  deletedUnheld(message: number) {
     if (message > this.lastReadMessage) this.goneUnheld += 1;
   }
 
-  /** @returns {string | undefined} What to resume from. */
-  get cursorText() {
+  /** @returns What to resume from. */
+  get cursorText(): string | undefined {
     return this.cursor ? formatCursor(this.cursor) : undefined;
   }
 
@@ -98,19 +75,17 @@ export class RoomState {
   /**
    * Take the ack of `join`, or a room's part of the ack of `sync`.
    *
-   * @param {any} ack
-   * @returns {{replaced: boolean, applied: [string, any][]}} `replaced`: what was held
+   * @returns `replaced`: what was held
    *   is not the room's past any more and `messages` was made anew.
    */
-  applyJoin(ack) {
-    /** @type {[string, any][]} */
-    const applied = [];
+  applyJoin(ack: JoinAck): { replaced: boolean; applied: [string, any][] } {
+    const applied: [string, any][] = [];
     if (ack.recovered) {
       for (const [name, payload] of ack.events) {
         if (this.applyEvent(name, payload) === "applied") applied.push([name, payload]);
       }
     } else {
-      this.messages = ack.events.map((/** @type {any} */ event) => event[1]);
+      this.messages = ack.events.map((event) => event[1] as Message);
       this.cursor = parseCursor(ack.cursor);
       this.hasOlder = this.messages.length > 0 && this.messages[0].message > 1;
       this.olderAreGone = false;
@@ -123,8 +98,15 @@ export class RoomState {
     return { replaced: !ack.recovered, applied };
   }
 
-  /** @param {{lastMessage: number, lastReadMessage: number, unread: number}} ack */
-  #countGone({ lastMessage, lastReadMessage, unread }) {
+  #countGone({
+    lastMessage,
+    lastReadMessage,
+    unread,
+  }: {
+    lastMessage: number;
+    lastReadMessage: number;
+    unread: number;
+  }) {
     const { above } = this.#aboveMark();
     const held = above.filter(({ type }) => type === "deleted").length;
     this.goneUnheld = Math.max(0, lastMessage - lastReadMessage - unread - held);
@@ -133,11 +115,8 @@ export class RoomState {
   /**
    * Take who is here and how far each has read: from an ack, or after a gap in what
    * the server itself heard.
-   *
-   * @param {{reads: Record<string, number> | null, online: string[] | null,
-   *   onlineCount?: number, memberCount?: number}} standing
    */
-  applyStanding({ reads, online, onlineCount, memberCount }) {
+  applyStanding({ reads, online, onlineCount, memberCount }: Standing) {
     this.reads = reads ? new Map(Object.entries(reads)) : null;
     this.online = online ? new Set(online) : null;
     this.onlineCount = onlineCount ?? this.online?.size ?? 0;
@@ -149,12 +128,10 @@ export class RoomState {
   /**
    * Take one event of the room's log.
    *
-   * @param {string} name
-   * @param {any} payload
-   * @returns {"applied" | "known" | "hole"} `known`: handled before. `hole`: events
+   * @returns `known`: handled before. `hole`: events
    *   between the cursor and this one are missing, and nothing was changed.
    */
-  applyEvent(name, payload) {
+  applyEvent(name: string, payload: any): "applied" | "known" | "hole" {
     const top = this.cursor?.offset ?? 0;
     if (payload.offset <= top) return "known";
     if (!this.cursor || payload.offset !== top + 1) return "hole";
@@ -164,8 +141,7 @@ export class RoomState {
     return "applied";
   }
 
-  /** @param {Message} message */
-  #append(message) {
+  #append(message: Message) {
     this.messages.push(message);
     if (this.messages.length > this.keep) {
       this.messages.splice(0, this.messages.length - this.keep);
@@ -179,49 +155,42 @@ export class RoomState {
   /**
    * Put a page of older messages before those held.
    *
-   * @param {{messages: Message[], more: boolean, firstAvailable?: number}} page
-   * @returns {number} How many were new.
+   * @returns How many were new.
    */
-  applyHistory({ messages, more, firstAvailable = 1 }) {
+  applyHistory({ messages, more, firstAvailable = 1 }: Page): number {
     const first = this.messages[0]?.message ?? Infinity;
     const older = messages.filter(({ message }) => message < first);
     this.messages.unshift(...older);
-    const gone = older.filter((one) => one.type === "deleted" && one.message > this.lastReadMessage);
+    const gone = older.filter(
+      (one) => one.type === "deleted" && one.message > this.lastReadMessage,
+    );
     this.goneUnheld = Math.max(0, this.goneUnheld - gone.length);
     this.hasOlder = more && older.length > 0;
     this.olderAreGone = !this.hasOlder && firstAvailable > 1;
     return older.length;
   }
 
-  /** @returns {boolean} No more older messages can be held. */
-  get isFull() {
+  /** @returns No more older messages can be held. */
+  get isFull(): boolean {
     return this.messages.length >= this.keep;
   }
 
-  /**
-   * @param {string} user
-   * @param {number} message
-   * @returns {boolean} The mark rose; one that would go back is ignored.
-   */
-  applyRead(user, message) {
+  /** @returns The mark rose; one that would go back is ignored. */
+  applyRead(user: string, message: number): boolean {
     const rose = user === this.user && this.raiseLastRead(message);
     if (!this.reads || message <= (this.reads.get(user) ?? -1)) return rose;
     this.reads.set(user, message);
     return true;
   }
 
-  /**
-   * @param {number} message
-   * @returns {boolean} It rose.
-   */
-  raiseLastRead(message) {
+  /** @returns It rose. */
+  raiseLastRead(message: number): boolean {
     if (!(message > this.lastReadMessage)) return false;
     this.lastReadMessage = message;
     return true;
   }
 
-  /** @param {{user?: string, online?: boolean, onlineCount?: number}} payload */
-  applyPresence({ user, online, onlineCount }) {
+  applyPresence({ user, online, onlineCount }: Omit<Presence, "room">) {
     if (user === undefined) this.#applyCount(onlineCount ?? this.onlineCount);
     else if (this.online) {
       if (online) this.online.add(user);
@@ -237,12 +206,8 @@ export class RoomState {
     }
   }
 
-  /**
-   * The room is large, by now at least: who comes, goes or reads is told no more.
-   *
-   * @param {number} onlineCount
-   */
-  #applyCount(onlineCount) {
+  /** The room is large, by now at least: who comes, goes or reads is told no more. */
+  #applyCount(onlineCount: number) {
     this.online = null;
     this.reads = null;
     this.onlineCount = onlineCount;
@@ -252,10 +217,9 @@ export class RoomState {
   /**
    * How many members have not read a message yet.
    *
-   * @param {number} message
-   * @returns {number | null} Null where the room is too large to know.
+   * @returns Null where the room is too large to know.
    */
-  unreadBy(message) {
+  unreadBy(message: number): number | null {
     if (!this.reads) return null;
     let count = 0;
     for (const read of this.reads.values()) if (read < message) count += 1;

@@ -11,19 +11,11 @@ const EXPIRY_MS = 2 * REPEAT_MS;
 export class TypingNotice {
   #room = "";
   #sentAt = -Infinity;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #idle;
+  #idle: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param {(room: string, on: boolean) => void} send */
-  constructor(send) {
-    this.send = send;
-  }
+  constructor(readonly send: (room: string, on: boolean) => void) {}
 
-  /**
-   * @param {string} room
-   * @param {boolean} on
-   */
-  set(room, on) {
+  set(room: string, on: boolean) {
     if (room !== this.#room) this.#stop();
     if (!on) return this.#stop();
     clearTimeout(this.#idle);
@@ -49,35 +41,23 @@ export class TypingNotice {
 
 /** Who else is typing, by room. */
 export class TypingUsers {
-  /** @type {Map<string, Map<string, ReturnType<typeof setTimeout>>>} */
-  #rooms = new Map();
+  #rooms: Map<string, Map<string, ReturnType<typeof setTimeout>>> = new Map();
 
-  /** @param {(room: string) => void} changed */
-  constructor(changed) {
-    this.changed = changed;
-  }
+  constructor(readonly changed: (room: string) => void) {}
 
-  /**
-   * @param {string} room
-   * @param {string} user
-   * @param {boolean} on
-   */
-  set(room, user, on) {
+  set(room: string, user: string, on: boolean) {
     let users = this.#rooms.get(room);
     if (!users) this.#rooms.set(room, (users = new Map()));
     const was = users.get(user);
     if (was === undefined && !on) return;
     clearTimeout(was);
-    if (on) users.set(user, setTimeout(() => this.set(room, user, false), EXPIRY_MS));
+    const expire = () => this.set(room, user, false);
+    if (on) users.set(user, setTimeout(expire, EXPIRY_MS));
     else users.delete(user);
     if ((was !== undefined) !== on) this.changed(room);
   }
 
-  /**
-   * @param {string} room
-   * @returns {string[]}
-   */
-  in(room) {
+  in(room: string): string[] {
     return [...(this.#rooms.get(room)?.keys() ?? [])];
   }
 

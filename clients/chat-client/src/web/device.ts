@@ -1,13 +1,17 @@
 /**
  * Listen to what a page learns of its device; elsewhere nothing is to be learnt.
  *
- * @param {object} listeners
- * @param {() => void} listeners.online Its network is there again.
- * @param {() => void} listeners.offline Its network is gone.
- * @param {() => void} listeners.shown The page is looked at (again), maybe after a sleep.
- * @returns {() => void} Ends it.
+ * @returns Ends it.
  */
-export function listenToDevice({ online, offline, shown }) {
+export function listenToDevice({
+  online,
+  offline,
+  shown,
+}: {
+  /** Its network is there again. */ online: () => void;
+  /** Its network is gone. */ offline: () => void;
+  /** The page is looked at (again), maybe after a sleep. */ shown: () => void;
+}): () => void {
   if (typeof addEventListener !== "function") return () => {};
   const ending = new AbortController();
   const { signal } = ending;
@@ -21,7 +25,7 @@ export function listenToDevice({ online, offline, shown }) {
   return () => ending.abort();
 }
 
-/** @returns {boolean} The device says that it has no network. */
-export function isOffline() {
+/** @returns The device says that it has no network. */
+export function isOffline(): boolean {
   return typeof navigator === "object" && navigator.onLine === false;
 }

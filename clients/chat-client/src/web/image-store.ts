@@ -2,21 +2,20 @@
 
 const DATABASE = "chatroom-outbox";
 const STORE = "images";
-/** A browser may hold an open request for ever (another tab upgrades, a broken
- * profile); the outbox then goes on without. */
+/**
+ * A browser may hold an open request for ever (another tab upgrades, a broken
+ * profile); the outbox then goes on without.
+ */
 const DEADLINE_MS = 5_000;
 
 class Timeout extends Error {}
 
-/**
- * @template T
- * @param {(done: (value: T) => void, failed: (reason: unknown) => void) => void} start
- * @returns {Promise<T>}
- */
-function withDeadline(start) {
+function withDeadline<T>(
+  start: (done: (value: T) => void, failed: (reason: unknown) => void) => void,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Timeout("IndexedDB: timeout")), DEADLINE_MS);
-    const end = (/** @type {(value: any) => void} */ then) => (/** @type {any} */ value) => {
+    const end = (then: (value: any) => void) => (value: any) => {
       clearTimeout(timer);
       then(value);
     };
@@ -25,11 +24,9 @@ function withDeadline(start) {
 }
 
 export class ImageStore {
-  /** @type {Promise<IDBDatabase> | null} */
-  #database = null;
+  #database: Promise<IDBDatabase> | null = null;
 
-  /** @returns {Promise<IDBDatabase>} */
-  #open() {
+  #open(): Promise<IDBDatabase> {
     this.#database ??= withDeadline((done, failed) => {
       const opening = indexedDB.open(DATABASE, 1);
       opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
@@ -40,12 +37,8 @@ export class ImageStore {
     return this.#database;
   }
 
-  /**
-   * @param {IDBTransactionMode} mode
-   * @param {(store: IDBObjectStore) => IDBRequest} ask
-   * @returns {Promise<any>} Resolved when the transaction is complete.
-   */
-  async #run(mode, ask) {
+  /** @returns Resolved when the transaction is complete. */
+  async #run(mode: IDBTransactionMode, ask: (store: IDBObjectStore) => IDBRequest): Promise<any> {
     const database = this.#open();
     try {
       return await runIn(await database, mode, ask);
@@ -58,35 +51,26 @@ export class ImageStore {
     }
   }
 
-  /**
-   * @param {string} key
-   * @param {Uint8Array[]} images Of one message.
-   */
-  async put(key, images) {
+  /** @param images Of one message. */
+  async put(key: string, images: Uint8Array[]) {
     await this.#run("readwrite", (store) => store.put(images, key));
   }
 
-  /**
-   * @param {string} key
-   * @returns {Promise<Uint8Array[] | Uint8Array | undefined>} A page of before kept one alone.
-   */
-  get(key) {
+  /** @returns A page of before kept one alone. */
+  get(key: string): Promise<Uint8Array[] | Uint8Array | undefined> {
     return this.#run("readonly", (store) => store.get(key));
   }
 
-  /** @param {string} key */
-  async remove(key) {
+  async remove(key: string) {
     await this.#run("readwrite", (store) => store.delete(key));
   }
 }
 
-/**
- * @param {IDBDatabase} database
- * @param {IDBTransactionMode} mode
- * @param {(store: IDBObjectStore) => IDBRequest} ask
- * @returns {Promise<any>}
- */
-function runIn(database, mode, ask) {
+function runIn(
+  database: IDBDatabase,
+  mode: IDBTransactionMode,
+  ask: (store: IDBObjectStore) => IDBRequest,
+): Promise<any> {
   return withDeadline((done, failed) => {
     const transaction = database.transaction(STORE, mode);
     const asked = ask(transaction.objectStore(STORE));

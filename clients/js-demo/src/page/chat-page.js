@@ -1,6 +1,6 @@
 /** The chat itself: what the client tells goes to the views, and the other way round. */
 
-import { ChatroomClient } from "../chatroom-client.js";
+import { ChatroomClient } from "chatroom-client";
 import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
 import { acceptDrops } from "./drops.js";
@@ -49,7 +49,7 @@ export class ChatPage {
     this.status = new StatusView(() => this.client.status);
     this.route = new Route((room, before) => this.#moved(room, before));
     this.rooms = new RoomsView(user, (room) => this.route.go(room));
-    const freshImage = async (/** @type {import("../chatroom-client.js").Message} */ { room, message }, /** @type {number} */ at) => {
+    const freshImage = async (/** @type {import("chatroom-client").Message} */ { room, message }, /** @type {number} */ at) => {
       const found = await this.client.message(room, message);
       return found && picturesOf(found)[at];
     };
@@ -128,7 +128,7 @@ export class ChatPage {
       this.renderRooms();
     });
     client.on("changed", ({ room, name, payload }) => {
-      if (room === this.#room && payload.message) this.messages.redraw(payload.message);
+      if (room === this.#room && "message" in payload) this.messages.redraw(payload.message);
       // The words that were said last may be those that are gone now.
       if (name === "message_deleted") this.announcer.say();
       this.renderRooms();
@@ -241,7 +241,7 @@ export class ChatPage {
     this.people.render(this.#state, this.#isLive);
   }
 
-  /** @param {{room: string, message: import("../chatroom-client.js").Message, isLive: boolean}} event */
+  /** @param {{room: string, message: import("chatroom-client").Message, isLive: boolean}} event */
   #messageCame({ room, message, isLive }) {
     if (room === this.#room) {
       this.renderMessages();

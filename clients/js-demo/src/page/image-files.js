@@ -1,6 +1,6 @@
 /** Images on their way in: chosen, pasted or dropped. */
 
-import { MESSAGE_IMAGES } from "../chatroom-client.js";
+import { MESSAGE_IMAGES } from "chatroom-client";
 
 /** What the server accepts; said here so that nobody waits for a refusal. */
 const TYPES = ["image/png", "image/jpeg", "image/webp", "image/gif", "image/avif", "image/heic", "image/heif"];

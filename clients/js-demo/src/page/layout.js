@@ -93,7 +93,7 @@ export class Layout {
 
   /**
    * @param {string | null} room
-   * @param {import("../chatroom/room-state.js").RoomState | undefined} state
+   * @param {import("chatroom-client").RoomState | undefined} state
    * @param {number} unread
    * @param {boolean} isLive
    */

@@ -6,8 +6,8 @@ import { linkified } from "./linkify.js";
 import { grid, sentImages } from "./message-images.js";
 
 /**
- * @typedef {import("../chatroom-client.js").Message} Message
- * @typedef {import("../chatroom-client.js").Picture} Picture
+ * @typedef {import("chatroom-client").Message} Message
+ * @typedef {import("chatroom-client").Image} Picture
  * @typedef {object} Actions
  * @property {(message: Message, at: number, image: HTMLImageElement) => void} openImage `at`: which.
  * @property {(message: Message, at: number) => Promise<Picture | undefined>} freshImage With valid addresses.
@@ -20,7 +20,7 @@ import { grid, sentImages } from "./message-images.js";
  * @property {(count: number | null) => void} setUnreadBy
  * @property {() => void} retryImages Try again to get those that could not be had.
  *
- * @typedef {import("../chatroom-client.js").OutboxItem} OutboxItem
+ * @typedef {import("chatroom-client").OutboxItem} OutboxItem
  * @typedef {Pick<OutboxItem, "clientId" | "type" | "text" | "at">} PendingContent
  * @typedef {{step: "reading", images?: File[], error?: undefined, isKept?: undefined}} BeingRead
  *   Not in the outbox yet, for its images' files are being read.

@@ -26,7 +26,7 @@ export function picturesOf({ image, images }) {
 }
 
 /**
- * @param {import("../chatroom-client.js").OutboxItem} item One that was refused.
+ * @param {import("chatroom-client").OutboxItem} item One that was refused.
  * @returns {File[]} Its images but for those that the server named as the reason; none if
  *   it named none.
  */

@@ -10,7 +10,7 @@ const BOTTOM_PX = 60;
 /** Older messages are asked for this far before the top is reached. */
 const TOP_PX = 300;
 
-/** @typedef {import("../chatroom/room-state.js").RoomState} RoomState */
+/** @typedef {import("chatroom-client").RoomState} RoomState */
 
 export class MessagesView {
   /** @type {RoomState | null} */

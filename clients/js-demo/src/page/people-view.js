@@ -19,7 +19,7 @@ export class PeopleView {
   }
 
   /**
-   * @param {import("../chatroom/room-state.js").RoomState | undefined} state
+   * @param {import("chatroom-client").RoomState | undefined} state
    * @param {boolean} isLive Else it is what was known when the connection was lost.
    */
   render(state, isLive) {

@@ -2,7 +2,7 @@
 
 import { badge, hueOf, initials, plural, previewOf, whenOf } from "./format.js";
 import { apart, el, icon } from "./dom.js";
-import { ROOM_ID } from "../chatroom-client.js";
+import { ROOM_ID } from "chatroom-client";
 import { hashOf } from "./whereabouts.js";
 
 /**
@@ -10,7 +10,7 @@ import { hashOf } from "./whereabouts.js";
  * @property {string} room
  * @property {string | null} [name]
  * @property {number} unread
- * @property {import("../chatroom-client.js").Message} [newest]
+ * @property {import("chatroom-client").Message | null} [newest]
  */
 
 export class RoomsView {

@@ -4,7 +4,7 @@
  * same room waits behind it.
  */
 
-import { MESSAGE_BYTES, MESSAGE_IMAGES } from "../chatroom-client.js";
+import { MESSAGE_BYTES, MESSAGE_IMAGES } from "chatroom-client";
 import { sendable } from "./scale-down.js";
 
 /**

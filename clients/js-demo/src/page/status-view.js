@@ -7,7 +7,7 @@ import { plural } from "./format.js";
 const SENDING_AFTER_MS = 400;
 
 /**
- * @param {import("../chatroom-client.js").Status} status
+ * @param {import("chatroom-client").Status} status
  * @returns {{tone: "good" | "busy" | "bad", text: string, detail?: string}}
  */
 export function describe({ state, isCatchingUp, sending, trouble }) {
@@ -39,7 +39,7 @@ export class StatusView {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
-  /** @param {() => import("../chatroom-client.js").Status} current */
+  /** @param {() => import("chatroom-client").Status} current */
   constructor(current) {
     this.current = current;
     this.text = el("span", {});
@@ -68,7 +68,7 @@ export class StatusView {
     }
   }
 
-  /** @param {import("../chatroom-client.js").Status} status */
+  /** @param {import("chatroom-client").Status} status */
   #show(status) {
     const { tone, text, detail } = describe(status);
     this.element.dataset.tone = tone;

@@ -4,11 +4,11 @@
  * tabs can be two users and a link gives nothing away.
  */
 
-import { ROOM_ID } from "../chatroom-client.js";
+import { ROOM_ID } from "chatroom-client";
 
 const KEY = "chatroom.auth";
 
-/** @typedef {import("../chatroom/connection.js").Auth} Auth */
+/** @typedef {import("chatroom-client").Auth} Auth */
 
 /** @type {Auth | null} As long as the page: all there is where site data is blocked. */
 let current = null;

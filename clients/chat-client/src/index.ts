@@ -1,0 +1,12 @@
+/** What the package offers to everybody; `./web`, `./react-native` and `./react` add to it. */
+
+export { ChatroomClient } from "./client.js";
+export { ChatRequestError, type ErrorDetails, type ErrorRecord } from "./connection/errors.js";
+export type { Auth, ConnectionOptions, ConnectionState } from "./connection/connection.js";
+export type { GetToken } from "./connection/token-renewal.js";
+export { MESSAGE_BYTES, MESSAGE_IMAGES, type Content, type OutboxItem } from "./outbox/outbox.js";
+export { MemoryOutboxStorage, WebOutboxStorage, type OutboxStorage } from "./outbox/storage.js";
+export type { RoomState } from "./rooms/room-state.js";
+export { ROOM_ID } from "./rooms/rooms.js";
+export type { Answer, Change, Events, Options, Status } from "./types.js";
+export type { Broadcasts, Image, Message, Requests, RoomEntry, Thumbnail } from "./wire.js";
