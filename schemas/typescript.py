@@ -1,7 +1,7 @@
 """The wire protocol as TypeScript types, made from the catalogue.
 
-``python -m schemas.typescript`` prints them; ``make types`` writes them where the client
-package has them.
+``python -m schemas.typescript`` prints them; ``make types`` writes them where the
+client package has them.
 """
 
 import sys

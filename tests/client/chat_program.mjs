@@ -3,7 +3,8 @@
 // has left in the outbox.
 
 import { createInterface } from "node:readline";
-import { ChatroomClient, MemoryOutboxStorage } from "../../clients/chat-client/dist/index.js";
+import { ChatroomClient, MemoryTexts, plainPlatform } from "../../clients/chat-client/dist/index.js";
+import { KeptOutbox } from "../../clients/chat-client/dist/outbox/storage.js";
 
 const { url, auth, hasHook, transports, left = [] } = JSON.parse(process.argv[2]);
 const say = (event, details = {}) => process.stdout.write(`${JSON.stringify({ event, ...details })}\n`);
@@ -15,14 +16,15 @@ const getToken = (reason) => {
   return new Promise((resolve, reject) => wanted.push({ resolve, reject }));
 };
 
-const storage = new MemoryOutboxStorage();
+const texts = new MemoryTexts();
+const storage = new KeptOutbox(`${url} ${auth.user}`, texts, null);
 for (const item of left) await storage.put(item);
 
 const chat = new ChatroomClient({
   url,
   auth,
   getToken: hasHook ? getToken : undefined,
-  storage,
+  platform: { ...plainPlatform(), texts },
   socketOptions: transports ? { transports } : {},
 });
 

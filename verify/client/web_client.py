@@ -17,7 +17,11 @@ PROGRAM = Path(__file__).with_name("web_client.mjs")
 
 # In a checkout, once built by `make page`; an installed server has no client package.
 MODULE = (
-    Path(__file__).resolve().parents[2] / "clients" / "chat-client" / "dist" / "index.js"
+    Path(__file__).resolve().parents[2]
+    / "clients"
+    / "chat-client"
+    / "dist"
+    / "index.js"
 )
 
 # Longest line of the program; they are some KB.

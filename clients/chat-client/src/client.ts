@@ -23,7 +23,8 @@ import { Incoming } from "./rooms/incoming.js";
 import { Memberships } from "./rooms/memberships.js";
 import { Names } from "./rooms/names.js";
 import { Outbox, type Content, type OutboxItem } from "./outbox/outbox.js";
-import { defaultStorage } from "./outbox/storage.js";
+import { outboxStorage } from "./outbox/storage.js";
+import { plainPlatform } from "./platform.js";
 import { ReadMarks } from "./rooms/read-marks.js";
 import { Rooms } from "./rooms/rooms.js";
 import { StatusView } from "./connection/status.js";
@@ -42,6 +43,7 @@ export class ChatroomClient {
   readonly user: string | null;
   /** @internal */
   readonly connection: Connection;
+  readonly #newId: () => string;
   readonly #attendance: Attendance;
   readonly #outbox: Outbox;
   readonly #readMarks: ReadMarks;
@@ -53,18 +55,24 @@ export class ChatroomClient {
   readonly #incoming: Incoming;
 
   constructor(options: Options) {
+    const platform = options.platform ?? plainPlatform();
+    this.#newId = () => newClientId(platform.randomBytes);
     this.user =
       "user" in options.auth ? options.auth.user : (readClaims(options.auth.token).sub ?? null);
-    this.connection = new Connection(options, {
-      changed: () => this.#emitStatus(),
-      connected: () => this.#attendance.connected(),
-      disconnected: () => this.#disconnected(),
-      event: (name, payload) => {
-        if (name === "service") this.#served(payload?.available !== false);
-        else if (name === "hello") this.#names.seen(payload);
-        else this.#incoming.event(name, payload);
+    this.connection = new Connection(
+      options,
+      {
+        changed: () => this.#emitStatus(),
+        connected: () => this.#attendance.connected(),
+        disconnected: () => this.#disconnected(),
+        event: (name, payload) => {
+          if (name === "service") this.#served(payload?.available !== false);
+          else if (name === "hello") this.#names.seen(payload);
+          else this.#incoming.event(name, payload);
+        },
       },
-    });
+      platform,
+    );
     const isOnline = () => this.connection.isOnline;
     this.#attendance = new Attendance({
       isOnline,
@@ -75,7 +83,9 @@ export class ChatroomClient {
     });
     const owner = `${options.url ?? ""} ${this.user}`;
     this.#outbox = new Outbox({
-      storage: options.storage ?? defaultStorage(owner),
+      storage: outboxStorage(owner, platform),
+      newId: this.#newId,
+      now: platform.now,
       send: (payload, timeoutMs) => this.connection.request("send", payload, { timeoutMs }),
       isReady: (room) => isOnline() && this.#memberships.isOpen(room),
       rejoin: (room) => this.#memberships.lost(room),
@@ -86,8 +96,9 @@ export class ChatroomClient {
       isReady: (room) => isOnline() && this.#attendance.attends(room),
       send: (room, message) => this.connection.request("mark_read", { room, message }),
     });
-    this.#typingNotice = new TypingNotice((room, on) =>
-      this.connection.tell("typing", { room, on }),
+    this.#typingNotice = new TypingNotice(
+      (room, on) => this.connection.tell("typing", { room, on }),
+      platform.now,
     );
     this.#typingUsers = new TypingUsers((room) => this.#emitter.emit("typing", { room }));
     this.#names = new Names({
@@ -195,7 +206,7 @@ export class ChatroomClient {
     message: number,
     words: { text: string; mentions?: string[] },
   ): Promise<void> {
-    await this.connection.request("edit", { room, message, clientId: newClientId(), ...words });
+    await this.connection.request("edit", { room, message, clientId: this.#newId(), ...words });
   }
 
   /** Delete a message, for all; `reason` is shown. */

@@ -5,8 +5,9 @@ export { ChatRequestError, type ErrorDetails, type ErrorRecord } from "./connect
 export type { Auth, ConnectionOptions, ConnectionState } from "./connection/connection.js";
 export type { GetToken } from "./connection/token-renewal.js";
 export { MESSAGE_BYTES, MESSAGE_IMAGES, type Content, type OutboxItem } from "./outbox/outbox.js";
-export { MemoryOutboxStorage, WebOutboxStorage, type OutboxStorage } from "./outbox/storage.js";
+export { MemoryTexts, plainPlatform } from "./platform.js";
+export type { ByteStorage, DeviceListeners, Platform, TextStorage } from "./platform.js";
 export type { RoomState } from "./rooms/room-state.js";
 export { ROOM_ID } from "./rooms/rooms.js";
 export type { Answer, Change, Events, Options, Status } from "./types.js";
-export type { Broadcasts, Image, Message, Requests, RoomEntry, Thumbnail } from "./wire.js";
+export type * from "./wire.js";

@@ -3,7 +3,7 @@
 import type { ConnectionOptions, ConnectionState } from "./connection/connection.js";
 import type { ChatRequestError } from "./connection/errors.js";
 import type { OutboxItem } from "./outbox/outbox.js";
-import type { OutboxStorage } from "./outbox/storage.js";
+import type { Platform } from "./platform.js";
 import type { Broadcasts, ErrorAck, Message, Requests } from "./wire.js";
 
 /** How the client stands, in words that an application can show. */
@@ -20,8 +20,8 @@ export interface Status {
 }
 
 export interface ClientOptions {
-  /** Where unsent messages are kept; the browser's own by default. */
-  storage?: OutboxStorage;
+  /** Where it runs: `webPlatform()` in pages. By default nothing outlives the program. */
+  platform?: Platform;
   /** Messages held a room, at most. */
   keepMessages?: number;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ChatroomClient, MemoryOutboxStorage } from "../dist/index.js";
+import { ChatroomClient, MemoryTexts, plainPlatform } from "chatroom-client";
 import { deferred, joinAck, message, settled } from "./kit.js";
 
 /** Nobody listens there. */
@@ -16,10 +16,10 @@ test("a join that waits when the client is closed is refused, and so is a later 
 });
 
 test("the state is told while the storage is being read, and closing then is final", async () => {
-  const storage = new MemoryOutboxStorage();
+  const texts = new MemoryTexts();
   const { promise, resolve } = deferred();
-  storage.load = () => promise;
-  const chat = new ChatroomClient({ ...nowhere, storage });
+  texts.keys = () => promise;
+  const chat = new ChatroomClient({ ...nowhere, platform: { ...plainPlatform(), texts } });
   const connecting = chat.connect();
   assert.equal(chat.status.state, "connecting");
   chat.close();

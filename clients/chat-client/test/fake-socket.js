@@ -2,6 +2,8 @@
 
 import { Connection } from "../dist/connection/connection.js";
 import { Emitter } from "../dist/emitter.js";
+import { plainPlatform } from "../dist/platform.js";
+import { webPlatform } from "chatroom-client/web";
 
 export function fakeEngine(/** @type {any} */ settings = {}) {
   const emitter = new Emitter();
@@ -84,8 +86,10 @@ export function kit(/** @type {any} */ t, /** @type {object} */ options = {}) {
   const states = [];
   const wiring = { changed: () => states.push(connection.state), connected() {}, disconnected() {}, event() {} };
   const connect = (/** @type {any} */ _url, /** @type {any} */ given) => (socket = fakeSocket(given));
+  // As in a page, where the test has made one.
+  const platform = "addEventListener" in globalThis ? webPlatform() : plainPlatform();
   /** @type {Connection} */
-  const connection = new Connection({ auth: { token: "old" }, ...options }, wiring, /** @type {any} */ (connect));
+  const connection = new Connection({ auth: { token: "old" }, ...options }, wiring, platform, /** @type {any} */ (connect));
   t.after(() => connection.close());
   return { connection, socket, states };
 }

@@ -51,3 +51,25 @@ export function deferred() {
   });
   return { promise, resolve, reject };
 }
+
+/** Keeps unsent messages as long as the object is there, as another start would find them. */
+export class MemoryOutboxStorage {
+  /** @type {Map<string, any>} */
+  #items = new Map();
+
+  async load() {
+    return [...this.#items.values()].map((item) => ({ ...item }));
+  }
+
+  async put(/** @type {any} */ item) {
+    this.#items.set(item.clientId, { ...item });
+  }
+
+  async remove(/** @type {string} */ clientId) {
+    this.#items.delete(clientId);
+  }
+
+  async has(/** @type {string} */ clientId) {
+    return this.#items.has(clientId);
+  }
+}

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import { ChatRequestError } from "../dist/connection/errors.js";
 import { Outbox } from "../dist/outbox/outbox.js";
-import { MemoryOutboxStorage } from "../dist/outbox/storage.js";
 import { StatusView } from "../dist/connection/status.js";
-import { deferred, settled } from "./kit.js";
+import { MemoryOutboxStorage, deferred, settled } from "./kit.js";
 
 /** An outbox whose sends are answered when the test says so. */
 function kit({ storage = new MemoryOutboxStorage(), cursor = 0 } = {}) {
@@ -12,6 +12,7 @@ function kit({ storage = new MemoryOutboxStorage(), cursor = 0 } = {}) {
   const sent = [];
   const world = { isReady: true, now: 1_000_000, cursor };
   const box = new Outbox({
+    newId: randomUUID,
     storage,
     send: (payload) => {
       const { promise, resolve, reject } = deferred();

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { WebOutboxStorage, defaultStorage } from "../dist/outbox/storage.js";
-import { deferred } from "./kit.js";
+import { KeptOutbox, outboxStorage } from "../dist/outbox/storage.js";
+import { webPlatform, webTexts } from "chatroom-client/web";
+import { ImageStore } from "../dist/web/images.js";
+import { deferred, settled } from "./kit.js";
 
 /** localStorage, as far as it is used. */
 function webStorage() {
@@ -17,7 +19,7 @@ function imageStore() {
   const held = new Map();
   return {
     held,
-    put: async (/** @type {string} */ key, /** @type {any} */ bytes) => void held.set(key, bytes),
+    set: async (/** @type {string} */ key, /** @type {any} */ bytes) => void held.set(key, bytes),
     get: async (/** @type {string} */ key) => held.get(key),
     remove: async (/** @type {string} */ key) => void held.delete(key),
   };
@@ -30,31 +32,31 @@ const item = (/** @type {object} */ more) => ({
 
 test("a text is kept the moment put is called", async () => {
   const web = webStorage();
-  void new WebOutboxStorage("ann", { web }).put(item({ text: "hi" }));
-  assert.deepEqual(await new WebOutboxStorage("ann", { web }).load(), [item({ text: "hi" })]);
+  void new KeptOutbox("ann", webTexts(web), null).put(item({ text: "hi" }));
+  assert.deepEqual(await new KeptOutbox("ann", webTexts(web), null).load(), [item({ text: "hi" })]);
 });
 
 test("users do not see each other's outbox", async () => {
   const web = webStorage();
-  await new WebOutboxStorage("ann", { web }).put(item({ text: "hi" }));
-  assert.deepEqual(await new WebOutboxStorage("ben", { web }).load(), []);
+  await new KeptOutbox("ann", webTexts(web), null).put(item({ text: "hi" }));
+  assert.deepEqual(await new KeptOutbox("ben", webTexts(web), null).load(), []);
 });
 
 test("an image's bytes come back, and go with it", async () => {
   const web = webStorage();
   const images = imageStore();
-  const storage = new WebOutboxStorage("ann", { web, images: /** @type {any} */ (images) });
+  const storage = new KeptOutbox("ann", webTexts(web), images);
   const all = [new Uint8Array([1, 2, 3]), new Uint8Array([4])];
   await storage.put(item({ type: "image", images: all }));
   assert.deepEqual((await storage.load())[0].images, all);
   await storage.remove("c1");
-  assert.equal(storage.has("c1"), false);
+  assert.equal(await storage.has("c1"), false);
   assert.equal(images.held.size, 0);
 });
 
 test("an entry that is no message is removed instead of breaking the page", async () => {
   const web = webStorage();
-  const storage = new WebOutboxStorage("ann", { web });
+  const storage = new KeptOutbox("ann", webTexts(web), null);
   web.setItem(`${storage.prefix}x`, "{broken");
   web.setItem(`${storage.prefix}y`, '"text"');
   assert.deepEqual(await storage.load(), []);
@@ -71,7 +73,7 @@ for (const [what, given] of /** @type {const} */ ([["no", undefined], ["null for
       delete all.localStorage;
       if (before) Object.defineProperty(all, "localStorage", before);
     });
-    const storage = defaultStorage("ann");
+    const storage = outboxStorage("ann", webPlatform());
     assert.deepEqual(await storage.load(), []);
     await assert.rejects(storage.put(item({ text: "hi" })));
     await storage.remove("c1");
@@ -80,49 +82,39 @@ for (const [what, given] of /** @type {const} */ ([["no", undefined], ["null for
 
 test("a user whose name begins another's does not see the other's outbox", async () => {
   const web = webStorage();
-  const lee = new WebOutboxStorage("https://chat.example Ann Lee", { web });
+  const lee = new KeptOutbox("https://chat.example Ann Lee", webTexts(web), null);
   await lee.put(item({ text: "for one room only" }));
   web.setItem(`${lee.prefix}broken`, "{");
-  const ann = new WebOutboxStorage("https://chat.example Ann", { web });
+  const ann = new KeptOutbox("https://chat.example Ann", webTexts(web), null);
   assert.deepEqual(await ann.load(), []);
   assert.equal(Object.keys(web).length, 2);
   assert.deepEqual(await lee.load(), [item({ text: "for one room only" })]);
-});
-
-test("the bytes that an older page kept of an image are those of one", async () => {
-  const web = webStorage();
-  const images = imageStore();
-  const storage = new WebOutboxStorage("ann", { web, images: /** @type {any} */ (images) });
-  await storage.put(item({ type: "image", images: [new Uint8Array([1])] }));
-  images.held.set("c1", new Uint8Array([1, 2, 3]));
-  assert.deepEqual((await storage.load())[0].images, [new Uint8Array([1, 2, 3])]);
 });
 
 test("an image's entry is there for other tabs only once its bytes are", async () => {
   const web = webStorage();
   const images = imageStore();
   const { promise, resolve } = deferred();
-  const put = images.put;
-  images.put = (key, bytes) => promise.then(() => put(key, bytes));
-  const parts = { web, images: /** @type {any} */ (images) };
+  const { set } = images;
+  images.set = (key, bytes) => promise.then(() => set(key, bytes));
   const all = [new Uint8Array([1, 2, 3])];
-  const writing = new WebOutboxStorage("ann", parts).put(item({ type: "image", images: all }));
-  assert.deepEqual(await new WebOutboxStorage("ann", parts).load(), []);
+  const writing = new KeptOutbox("ann", webTexts(web), images).put(item({ type: "image", images: all }));
+  assert.deepEqual(await new KeptOutbox("ann", webTexts(web), images).load(), []);
   resolve(undefined);
   await writing;
-  assert.deepEqual((await new WebOutboxStorage("ann", parts).load())[0].images, all);
+  assert.deepEqual((await new KeptOutbox("ann", webTexts(web), images).load())[0].images, all);
 });
 
 test("of an image that cannot be kept nothing is", async () => {
   const web = webStorage();
   const images = imageStore();
-  const storage = new WebOutboxStorage("ann", { web, images: /** @type {any} */ (images) });
+  const storage = new KeptOutbox("ann", webTexts(web), images);
   const one = item({ type: "image", images: [new Uint8Array([1])] });
-  const { put } = images;
-  images.put = () => Promise.reject(new Error("quota"));
+  const { set } = images;
+  images.set = () => Promise.reject(new Error("quota"));
   await assert.rejects(storage.put(one));
   assert.deepEqual(Object.keys(web), []);
-  images.put = put;
+  images.set = set;
   Object.getPrototypeOf(web).setItem = () => {
     throw new Error("quota");
   };
@@ -133,7 +125,7 @@ test("of an image that cannot be kept nothing is", async () => {
 test("a database that hangs is waited for once, not once an image", async () => {
   const web = webStorage();
   const images = imageStore();
-  const storage = new WebOutboxStorage("ann", { web, images: /** @type {any} */ (images) });
+  const storage = new KeptOutbox("ann", webTexts(web), images);
   for (const clientId of ["a", "b", "c"]) {
     await storage.put(item({ clientId, type: "image", images: [new Uint8Array([1])] }));
   }
@@ -141,7 +133,28 @@ test("a database that hangs is waited for once, not once an image", async () => 
   let asked = 0;
   images.get = () => ((asked += 1), promise);
   const loading = storage.load();
+  await settled();
   assert.equal(asked, 3);
   reject(new Error("timeout"));
   assert.deepEqual((await loading).map((one) => one.images), [undefined, undefined, undefined]);
+});
+
+test("the bytes that an older page kept of an image are those of one", async (t) => {
+  const kept = new Uint8Array([1, 2, 3]);
+  /** A database that answers once it was asked, as browsers do. */
+  const later = (/** @type {any} */ request, /** @type {string} */ event, /** @type {any} */ result) => {
+    queueMicrotask(() => {
+      request.result = result;
+      request[event]();
+    });
+    return request;
+  };
+  const transaction = () => {
+    const running = /** @type {any} */ ({ objectStore: () => ({ get: () => ({ result: kept }) }) });
+    return later(running, "oncomplete", undefined);
+  };
+  const all = /** @type {any} */ (globalThis);
+  all.indexedDB = { open: () => later({}, "onsuccess", { transaction }) };
+  t.after(() => delete all.indexedDB);
+  assert.deepEqual(await new ImageStore().get("c1"), [kept]);
 });

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { beforeEach, test } from "node:test";
 import { ChatRequestError } from "../dist/connection/errors.js";
 import { MAX_BYTES, MAX_ITEMS, MESSAGE_BYTES, MESSAGE_IMAGES, Outbox } from "../dist/outbox/outbox.js";
-import { MemoryOutboxStorage } from "../dist/outbox/storage.js";
-import { deferred, settled } from "./kit.js";
+import { MemoryOutboxStorage, deferred, settled } from "./kit.js";
 
 /** @type {{payload: any, resolve: (ack?: any) => void, reject: (error: any) => void}[]} */
 let sent;
@@ -26,6 +26,7 @@ beforeEach(() => {
 
 function outbox() {
   return new Outbox({
+    newId: randomUUID,
     storage,
     send: (payload) => {
       const { promise, resolve, reject } = deferred();

@@ -3,7 +3,7 @@
 import { io } from "socket.io-client";
 import { Attempts, DEADLINE_MS, RECONNECT_MS } from "./attempts.js";
 import { backoffMs } from "./backoff.js";
-import { isOffline, listenToDevice } from "../web/device.js";
+import type { Platform } from "../platform.js";
 import { ChatRequestError } from "./errors.js";
 import { request } from "./requests.js";
 import { Silence } from "./silence.js";
@@ -66,13 +66,18 @@ export class Connection {
   constructor(
     options: ConnectionOptions,
     readonly wiring: ConnectionWiring,
+    readonly platform: Platform,
     connect: typeof io = io,
   ) {
     this.auth = options.auth;
-    this.renewal = new TokenRenewal(options.getToken, (token) => {
-      // A server that cannot be reached now gets it with the next connection.
-      void this.setToken(token).catch(() => undefined);
-    });
+    this.renewal = new TokenRenewal(
+      options.getToken,
+      (token) => {
+        // A server that cannot be reached now gets it with the next connection.
+        void this.setToken(token).catch(() => undefined);
+      },
+      platform.now,
+    );
     this.socket = connect((options.url ?? "") + NAMESPACE, {
       reconnectionDelay: RECONNECT_MS.first,
       reconnectionDelayMax: RECONNECT_MS.longest,
@@ -91,9 +96,9 @@ export class Connection {
       },
     });
     this.attempts = new Attempts(this.socket, () => this.#become(this.#away()));
-    this.silence = new Silence(this.socket.io);
+    this.silence = new Silence(this.socket.io, platform.now);
     this.#listen();
-    this.undo = listenToDevice({
+    this.undo = platform.listen({
       online: () => this.#networkCame(),
       offline: () => this.#networkWent(),
       shown: () => this.#leaveDeadLine(),
@@ -248,7 +253,7 @@ export class Connection {
   }
 
   #away(): ConnectionState {
-    return isOffline() ? "offline" : "reconnecting";
+    return this.platform.isOffline() ? "offline" : "reconnecting";
   }
 
   #refused(error: Error & { data?: any }) {

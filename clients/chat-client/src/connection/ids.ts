@@ -1,15 +1,13 @@
 /** Identifiers and what a token says about itself. */
 
-/**
- * A random UUID for a message's `clientId`. `crypto.randomUUID` exists in secure
- * contexts only; a page opened over plain HTTP in a local network has to do without.
- */
-export function newClientId() {
-  if (typeof crypto.randomUUID === "function") return crypto.randomUUID();
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
+import { fromBase64 } from "../base64.js";
+
+/** A UUID (version 4) for a message's `clientId`. */
+export function newClientId(randomBytes: (count: number) => Uint8Array): string {
+  const bytes = randomBytes(16);
   bytes[6] = (bytes[6] & 0x0f) | 0x40;
   bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const hex = hexOf(bytes).join("");
   return [8, 12, 16, 20].reduceRight((text, at) => `${text.slice(0, at)}-${text.slice(at)}`, hex);
 }
 
@@ -21,11 +19,14 @@ export function newClientId() {
  */
 export function readClaims(token: string): { sub?: string; name?: string; exp?: number } {
   try {
-    const part = token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/");
-    const bytes = Uint8Array.from(atob(part), (char) => char.charCodeAt(0));
-    const claims = JSON.parse(new TextDecoder().decode(bytes));
+    const utf8 = hexOf(fromBase64(token.split(".")[1])).map((hex) => `%${hex}`);
+    const claims = JSON.parse(decodeURIComponent(utf8.join("")));
     return typeof claims === "object" && claims !== null ? claims : {};
   } catch {
     return {};
   }
+}
+
+function hexOf(bytes: Uint8Array): string[] {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0"));
 }

@@ -3,6 +3,7 @@
 import { backoffMs } from "./backoff.js";
 import { readClaims } from "./ids.js";
 import type { ChatRequestError } from "./errors.js";
+import { systemClock } from "../platform.js";
 
 /** A token is renewed this long before it expires, for the application takes its time. */
 const AHEAD_MS = 60_000;
@@ -40,6 +41,7 @@ export class TokenRenewal {
   constructor(
     private getToken: GetToken | undefined,
     private readonly use: (token: string) => void,
+    private readonly now: () => number = systemClock,
   ) {}
 
   /**
@@ -50,7 +52,7 @@ export class TokenRenewal {
     this.#cancel();
     const exp = token === null ? undefined : readClaims(token).exp;
     if (!this.getToken || typeof exp !== "number") return;
-    const leftMs = exp * 1000 - Date.now();
+    const leftMs = exp * 1000 - this.now();
     const dueMs = Math.max(leftMs - AHEAD_MS, leftMs / 2);
     this.#short = dueMs < SHORT_MS ? this.#short + 1 : 0;
     const delayMs = this.#short > 0 ? backoffMs(this.#short, SHORT_PAUSES) : dueMs;
@@ -74,7 +76,7 @@ export class TokenRenewal {
    */
   refused(token: string | null, { reason }: ChatRequestError) {
     const { token: replacement, at } = this.#replacement ?? { at: 0 };
-    const isNew = token === replacement && Date.now() - at < NEW_MS;
+    const isNew = token === replacement && this.now() - at < NEW_MS;
     if (isNew && reason !== "token_expired") return;
     this.#refusals += 1;
     if (this.#refusals === 1) void this.#ask("refused", token);
@@ -108,7 +110,7 @@ export class TokenRenewal {
     this.#failures = 0;
     if (!fresh) return;
     if (fresh !== old) {
-      if (reason === "refused") this.#replacement = { token: fresh, at: Date.now() };
+      if (reason === "refused") this.#replacement = { token: fresh, at: this.now() };
       this.use(fresh);
     } else if (reason === "expiring") {
       // Applications keep a token while it is good.

@@ -1,7 +1,6 @@
 /** Messages on their way: each is sent until its outcome is known, in order, once. */
 
 import { ChatRequestError, type ErrorRecord } from "../connection/errors.js";
-import { newClientId } from "../connection/ids.js";
 import { Pauses } from "./pauses.js";
 import { ACK_TIMEOUT_MS } from "../connection/requests.js";
 import type { OutboxStorage } from "./storage.js";
@@ -75,7 +74,8 @@ export interface OutboxWiring {
   /** No event of this offset is to come any more. */
   isPast: (room: string, offset: number) => boolean;
   changed: (item: OutboxItem) => void;
-  now?: () => number;
+  newId: () => string;
+  now: () => number;
 }
 
 export class Outbox {
@@ -87,7 +87,7 @@ export class Outbox {
 
   constructor(readonly wiring: OutboxWiring) {
     this.storage = wiring.storage;
-    this.now = wiring.now ?? Date.now;
+    this.now = wiring.now;
   }
 
   /** Take in what an earlier page left behind. */
@@ -138,7 +138,7 @@ export class Outbox {
     // After a reload these two are all that tells the order, and clocks are put back.
     const last = this.in(room).at(-1);
     const item: OutboxItem = {
-      clientId: newClientId(),
+      clientId: this.wiring.newId(),
       room,
       at: Math.max(this.now(), last?.at ?? 0),
       order: (last?.order ?? 0) + 1,
@@ -188,13 +188,14 @@ export class Outbox {
   }
 
   async #attempt(item: OutboxItem) {
-    if (item.isKept && !this.storage.has(item.clientId)) return this.#drop(item);
+    // Its turn, from now on: another attempt would be one too many.
+    item.step = "sending";
+    item.attempts += 1;
+    if (item.isKept && !(await this.#isStillKept(item))) return;
     if (this.now() - (item.triedAt ?? this.now()) > SAFE_REPEAT_MS) {
       const error = new ChatRequestError("too_old", "It may have been sent long ago.");
       return this.#fail(item, error);
     }
-    item.step = "sending";
-    item.attempts += 1;
     if (item.triedAt === undefined) {
       item.triedAt = this.now();
       if (item.isKept) void this.#keep(item);
@@ -210,6 +211,22 @@ export class Outbox {
       if (!isCurrent || !this.#items.includes(item)) return;
       this.#notAcknowledged(item, error as ChatRequestError);
     }
+  }
+
+  /**
+   * @returns This attempt goes on. Not so if the message was settled meanwhile, or by another
+   *   tab, or if the room cannot be sent to any more: its return wakes what waits.
+   */
+  async #isStillKept(item: OutboxItem): Promise<boolean> {
+    const { attempts } = item;
+    // A storage that fails is no reason not to send: a repeat is known as one.
+    const isKept = await this.storage.has(item.clientId).catch(() => true);
+    if (item.step !== "sending" || item.attempts !== attempts) return false;
+    if (!this.#items.includes(item)) return false;
+    if (isKept && this.wiring.isReady(item.room)) return true;
+    item.step = "waiting";
+    if (!isKept) this.#drop(item);
+    return false;
   }
 
   #acknowledged(item: OutboxItem, ack: SendAck) {

@@ -1,5 +1,7 @@
 /** Who is typing: told seldom, believed briefly. */
 
+import { systemClock } from "../platform.js";
+
 /** While somebody types, the others are told this often. */
 const REPEAT_MS = 3_000;
 /** Without a key pressed for this long, nobody is typing any more. */
@@ -13,16 +15,19 @@ export class TypingNotice {
   #sentAt = -Infinity;
   #idle: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(readonly send: (room: string, on: boolean) => void) {}
+  constructor(
+    readonly send: (room: string, on: boolean) => void,
+    readonly now: () => number = systemClock,
+  ) {}
 
   set(room: string, on: boolean) {
     if (room !== this.#room) this.#stop();
     if (!on) return this.#stop();
     clearTimeout(this.#idle);
     this.#idle = setTimeout(() => this.#stop(), IDLE_MS);
-    if (Date.now() - this.#sentAt < REPEAT_MS) return;
+    if (this.now() - this.#sentAt < REPEAT_MS) return;
     this.#room = room;
-    this.#sentAt = Date.now();
+    this.#sentAt = this.now();
     this.send(room, true);
   }
 

@@ -1,6 +1,7 @@
 /** The chat itself: what the client tells goes to the views, and the other way round. */
 
 import { ChatroomClient } from "chatroom-client";
+import { webPlatform } from "chatroom-client/web";
 import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
 import { acceptDrops } from "./drops.js";
@@ -41,7 +42,7 @@ export class ChatPage {
   constructor(auth, signedOut) {
     // Under the page's own path: a proxy may show the server below one of a site.
     const path = new URL("socket.io/", document.baseURI).pathname;
-    this.client = new ChatroomClient({ auth, socketOptions: { path } });
+    this.client = new ChatroomClient({ auth, platform: webPlatform(), socketOptions: { path } });
     this.hasToken = "token" in auth;
     this.signedOut = signedOut;
     const { user } = this.client;

@@ -1,5 +1,7 @@
 /** Bytes of unsent images, kept over a reload in IndexedDB. */
 
+import type { ByteStorage } from "../platform.js";
+
 const DATABASE = "chatroom-outbox";
 const STORE = "images";
 /**
@@ -23,7 +25,7 @@ function withDeadline<T>(
   });
 }
 
-export class ImageStore {
+export class ImageStore implements ByteStorage {
   #database: Promise<IDBDatabase> | null = null;
 
   #open(): Promise<IDBDatabase> {
@@ -52,16 +54,19 @@ export class ImageStore {
   }
 
   /** @param images Of one message. */
-  async put(key: string, images: Uint8Array[]) {
+  async set(key: string, images: Uint8Array[]): Promise<void> {
     await this.#run("readwrite", (store) => store.put(images, key));
   }
 
-  /** @returns A page of before kept one alone. */
-  get(key: string): Promise<Uint8Array[] | Uint8Array | undefined> {
-    return this.#run("readonly", (store) => store.get(key));
+  async get(key: string): Promise<Uint8Array[] | undefined> {
+    const found: Uint8Array[] | Uint8Array | undefined = await this.#run("readonly", (store) =>
+      store.get(key),
+    );
+    // A page of before kept one alone.
+    return found && (Array.isArray(found) ? found : [found]);
   }
 
-  async remove(key: string) {
+  async remove(key: string): Promise<void> {
     await this.#run("readwrite", (store) => store.delete(key));
   }
 }
