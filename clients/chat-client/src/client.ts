@@ -16,12 +16,15 @@
 
 import { Attendance } from "./rooms/attendance.js";
 import { Connection } from "./connection/connection.js";
+import { Drafts } from "./drafts.js";
 import { Emitter } from "./emitter.js";
 import { fetchMessage, fetchOlder } from "./rooms/history.js";
 import { newClientId, readClaims } from "./connection/ids.js";
 import { Incoming } from "./rooms/incoming.js";
 import { Memberships } from "./rooms/memberships.js";
 import { Names } from "./rooms/names.js";
+import { OwnChanges, deleted, edited, reacted } from "./rooms/own-changes.js";
+import { Timeline } from "./rooms/timeline.js";
 import { Outbox, type Content, type OutboxItem } from "./outbox/outbox.js";
 import { outboxStorage } from "./outbox/storage.js";
 import { plainPlatform } from "./platform.js";
@@ -43,7 +46,12 @@ export class ChatroomClient {
   readonly user: string | null;
   /** @internal */
   readonly connection: Connection;
+  /** What was written and not sent yet. */
+  readonly drafts: Drafts;
+  readonly #timelines = new Map<string, Timeline>();
+  readonly #ownChanges = new OwnChanges((room) => this.#touch(room));
   readonly #newId: () => string;
+  readonly #now: () => number;
   readonly #attendance: Attendance;
   readonly #outbox: Outbox;
   readonly #readMarks: ReadMarks;
@@ -56,6 +64,7 @@ export class ChatroomClient {
 
   constructor(options: Options) {
     const platform = options.platform ?? plainPlatform();
+    this.#now = platform.now;
     this.#newId = () => newClientId(platform.randomBytes);
     this.user =
       "user" in options.auth ? options.auth.user : (readClaims(options.auth.token).sub ?? null);
@@ -65,6 +74,7 @@ export class ChatroomClient {
         changed: () => this.#emitStatus(),
         connected: () => this.#attendance.connected(),
         disconnected: () => this.#disconnected(),
+        hidden: () => void this.drafts.flush(),
         event: (name, payload) => {
           if (name === "service") this.#served(payload?.available !== false);
           else if (name === "hello") this.#names.seen(payload);
@@ -82,6 +92,9 @@ export class ChatroomClient {
       onEvent: (state, name, payload) => this.#incoming.applied(state, name, payload, true),
     });
     const owner = `${options.url ?? ""} ${this.user}`;
+    this.drafts = new Drafts(owner, platform.texts, (room) =>
+      this.#emitter.emit("drafts", { room }),
+    );
     this.#outbox = new Outbox({
       storage: outboxStorage(owner, platform),
       newId: this.#newId,
@@ -126,6 +139,7 @@ export class ChatroomClient {
       emit: (name, payload) => this.#emitter.emit(name, payload),
       ended: (room) => this.#memberships.ended(room),
     });
+    this.#keepTimelines();
   }
 
   /**
@@ -140,7 +154,7 @@ export class ChatroomClient {
   /** Take up what an earlier page left unsent, and connect. */
   async connect(): Promise<void> {
     this.connection.prepare();
-    await this.#outbox.load();
+    await Promise.all([this.#outbox.load(), this.drafts.load()]);
     // What waits can be sent in rooms that are attended only.
     for (const room of this.#outbox.rooms) void this.join(room).catch(() => undefined);
     this.connection.connect();
@@ -172,12 +186,12 @@ export class ChatroomClient {
 
   /** Stop attending a room; the membership stays. */
   async leave(room: string): Promise<void> {
-    await this.#memberships.leave(room);
+    await this.#memberships.leave(room).finally(() => this.#left(room));
   }
 
   /** Give up the membership of a room. What waits to be sent there becomes `failed`. */
   async quit(room: string): Promise<void> {
-    await this.#memberships.quit(room);
+    await this.#memberships.quit(room).finally(() => this.#left(room));
   }
 
   /** @returns The user's rooms, attended or not. */
@@ -200,18 +214,30 @@ export class ChatroomClient {
     return this.#outbox.add(room, content);
   }
 
-  /** Give an own message new words. All that changes a message is not kept for later. */
+  /**
+   * Give an own message new words. All that changes a message is shown in the timeline at
+   * once, and no more if it is refused; it is not kept for later.
+   */
   async edit(
     room: string,
     message: number,
     words: { text: string; mentions?: string[] },
   ): Promise<void> {
-    await this.connection.request("edit", { room, message, clientId: this.#newId(), ...words });
+    const edit = { room, message, clientId: this.#newId(), ...words };
+    const make = edited(words, this.#now());
+    await this.#change(room, message, make, this.connection.request("edit", edit));
   }
 
   /** Delete a message, for all; `reason` is shown. */
   async delete(room: string, message: number, reason?: string): Promise<void> {
-    await this.connection.request("delete", { room, message, ...(reason ? { reason } : {}) });
+    const make = deleted(this.user ?? undefined, this.#now());
+    const why = reason ? { reason } : {};
+    await this.#change(
+      room,
+      message,
+      make,
+      this.connection.request("delete", { room, message, ...why }),
+    );
   }
 
   /**
@@ -219,7 +245,28 @@ export class ChatroomClient {
    * @param on Set it, or take it back.
    */
   async react(room: string, message: number, key: string, on: boolean): Promise<void> {
-    await this.connection.request("react", { room, message, key, on });
+    const make = reacted(key, on);
+    const ask = this.connection.request("react", { room, message, key, on });
+    await this.#change(room, message, make, ask);
+  }
+
+  /**
+   * @returns A room as it is to be shown, with the gaps between its messages; the same one
+   *   each time, empty until the room is joined.
+   */
+  timeline(room: string): Timeline {
+    let timeline = this.#timelines.get(room);
+    if (!timeline) {
+      timeline = new Timeline(room, {
+        state: () => this.#rooms.get(room),
+        outbox: () => this.#outbox.in(room),
+        history: (query) => this.connection.request("history", { room, ...query }),
+        shown: (message) => this.#ownChanges.shown(message),
+        changed: () => this.#emitter.emit("timeline", { room }),
+      });
+      this.#timelines.set(room, timeline);
+    }
+    return timeline;
   }
 
   /** @returns Unsettled messages of a room in the order they were written. */
@@ -305,11 +352,44 @@ export class ChatroomClient {
   close(): void {
     this.#attendance.close();
     this.#outbox.close();
+    void this.drafts.flush();
     this.#readMarks.close();
     this.#typingNotice.close();
     this.#typingUsers.clear();
     this.connection.close();
     this.#memberships.close();
+  }
+
+  #change(
+    room: string,
+    message: number,
+    make: (message: Message) => Message,
+    ask: Promise<{ duplicate: boolean; offset?: number }>,
+  ): Promise<void> {
+    const isPast = (offset: number) => this.#rooms.isPast(room, offset);
+    return this.#ownChanges.during(room, message, make, ask, isPast);
+  }
+
+  #keepTimelines() {
+    this.on("message", ({ room }) => this.#touch(room));
+    this.on("outbox", ({ room }) => this.#touch(room));
+    this.on("changed", ({ room, payload }) => {
+      const { message, offset } = payload as { message?: number; offset?: number };
+      if (message !== undefined) this.#ownChanges.event(room, message, offset);
+      this.#touch(room);
+    });
+    this.on("replaced", ({ room }) => this.#left(room));
+    this.on("refused", ({ room }) => this.#left(room));
+  }
+
+  /** What was shown of a room is not, or not as it was, any more. */
+  #left(room: string) {
+    this.#ownChanges.forget(room);
+    this.#touch(room);
+  }
+
+  #touch(room: string) {
+    this.#timelines.get(room)?.touch();
   }
 
   #disconnected() {

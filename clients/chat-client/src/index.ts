@@ -8,6 +8,8 @@ export { MESSAGE_BYTES, MESSAGE_IMAGES, type Content, type OutboxItem } from "./
 export { MemoryTexts, plainPlatform } from "./platform.js";
 export type { ByteStorage, DeviceListeners, Platform, TextStorage } from "./platform.js";
 export type { RoomState } from "./rooms/room-state.js";
+export type { Drafts } from "./drafts.js";
+export type { Gap, Timeline, TimelineEntry } from "./rooms/timeline.js";
 export { ROOM_ID } from "./rooms/rooms.js";
 export type { Answer, Change, Events, Options, Status } from "./types.js";
 export type * from "./wire.js";

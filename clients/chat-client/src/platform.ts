@@ -24,6 +24,8 @@ export interface DeviceListeners {
   offline: () => void;
   /** The application is looked at (again), maybe after a sleep. */
   shown: () => void;
+  /** It is looked at no more, and may be ended at any time. */
+  hidden: () => void;
 }
 
 /** See `webPlatform` of `./web` and `reactNativePlatform` of `./react-native`. */

@@ -79,11 +79,12 @@ function imagesIn(storage: ReactNativeModules["AsyncStorage"]): ByteStorage {
 
 function listen(
   { AppState, NetInfo }: ReactNativeModules,
-  { shown }: DeviceListeners,
+  { shown, hidden }: DeviceListeners,
   connected: (isConnected: boolean) => void,
 ): () => void {
   const states = AppState.addEventListener("change", (state) => {
     if (state === "active") shown();
+    else hidden();
   });
   // Null: not known yet.
   const end = NetInfo?.addEventListener(({ isConnected }) => connected(isConnected !== false));

@@ -79,6 +79,10 @@ export interface Events {
   typing: { room: string };
   /** Somebody is called otherwise now; see `nameOf(user)`. */
   names: object;
+  /** What `timeline(id).entries` gives is different. */
+  timeline: { room: string };
+  /** See `drafts.get(id)`. */
+  drafts: { room: string };
   /** A message on its way has taken a step; see `outbox(id)`. */
   outbox: { room: string; item: OutboxItem };
   /** The room cannot be attended, or not any more. */

@@ -36,14 +36,15 @@ function localStorageHere(): Storage | null {
   }
 }
 
-function listen({ online, offline, shown }: DeviceListeners): () => void {
+function listen({ online, offline, shown, hidden }: DeviceListeners): () => void {
   const ending = new AbortController();
   const { signal } = ending;
   addEventListener("online", online, { signal });
   addEventListener("offline", offline, { signal });
   addEventListener("pageshow", shown, { signal });
+  addEventListener("pagehide", hidden, { signal });
   if (typeof document === "object") {
-    const changed = () => document.hidden || shown();
+    const changed = () => (document.hidden ? hidden() : shown());
     document.addEventListener("visibilitychange", changed, { signal });
   }
   return () => ending.abort();

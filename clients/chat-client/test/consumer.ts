@@ -1,7 +1,8 @@
 // Compiled, never run: what the types allow an application, and what they refuse.
 
 import { ChatRequestError, ChatroomClient, MemoryTexts, plainPlatform } from "chatroom-client";
-import type { Broadcasts, Message, Platform, Requests } from "chatroom-client";
+import type { Broadcasts, Gap, Message, Platform, Requests, TimelineEntry } from "chatroom-client";
+import { useConnection, useDraft, useMembers, useRoom, useRooms, useTimeline, useTyping } from "chatroom-client/react";
 import { reactNativePlatform, type ReactNativeModules } from "chatroom-client/react-native";
 import { webPlatform } from "chatroom-client/web";
 
@@ -52,4 +53,20 @@ export async function application(modules: ReactNativeModules, token: string) {
   await chat.react("42", 7, "👍", true);
   end();
   return { step, isKept, unread: room.unread, own: chat.outbox("42").length };
+}
+
+export function Conversation({ room }: { room: string }) {
+  const { entries, jumpTo, fill, loadOlder, hasOlder } = useTimeline(room);
+  const lines = entries.map((entry: TimelineEntry) => {
+    if (entry.kind === "gap") return fill(entry satisfies Gap, "older");
+    // @ts-expect-error: what is unsent has no number yet.
+    if (entry.kind === "unsent") return entry.message;
+    return show(entry.message.user, entry.message.text ?? "", entry.message.message);
+  });
+  const [text, setText] = useDraft(room);
+  const [names, typing] = useTyping(room);
+  typing(text !== "" && names.length === 0);
+  setText("");
+  const known = [useRooms().rooms?.[0].newest, useRoom(room).view?.unread, useMembers(room)[0]?.name, useConnection().sending];
+  return { lines, known, jump: () => jumpTo(new Date(0)), more: hasOlder ? loadOlder : null };
 }

@@ -232,6 +232,40 @@ test("a message tried longer ago than the server remembers is left to the user",
   assert.equal(after.in("42")[0].error?.code, "too_old");
 });
 
+test("a room that is lost while the storage is asked gets the message once it is back", async () => {
+  isReady = false;
+  const box = outbox();
+  const { clientId } = box.add("42", { text: "a" });
+  await settled();
+  const { promise, resolve } = deferred();
+  const has = storage.has.bind(storage);
+  storage.has = () => promise;
+  isReady = true;
+  box.resume("42");
+  box.resume("42");
+  isReady = false;
+  resolve(true);
+  await settled();
+  assert.equal(sent.length, 0);
+  storage.has = has;
+  isReady = true;
+  box.resume("42");
+  await settled();
+  assert.deepEqual(sent.map(({ payload }) => payload.clientId), [clientId]);
+});
+
+test("a storage that cannot be asked keeps nothing from being sent", async () => {
+  isReady = false;
+  const box = outbox();
+  box.add("42", { text: "a" });
+  await settled();
+  storage.has = () => Promise.reject(new Error("locked"));
+  isReady = true;
+  box.resume("42");
+  await settled();
+  assert.deepEqual(texts(), ["a"]);
+});
+
 test("what another tab has settled is not sent by this one", async () => {
   isReady = false;
   const box = outbox();

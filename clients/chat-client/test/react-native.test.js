@@ -52,16 +52,19 @@ function phone(/** @type {any} */ t) {
 }
 
 /** Nobody listens there. */
-const start = (/** @type {any} */ modules) =>
-  new ChatroomClient({
+function start(/** @type {any} */ t, /** @type {any} */ modules) {
+  const chat = new ChatroomClient({
     url: "http://127.0.0.1:1",
     auth: { token: `h.${Buffer.from(JSON.stringify({ sub: "지민" })).toString("base64url")}.s` },
     platform: reactNativePlatform(modules),
   });
+  t.after(() => chat.close());
+  return chat;
+}
 
 test("what was written before the app was killed is there when it starts again, in order", async (t) => {
   const { modules, held, nets, apps } = phone(t);
-  const first = start(modules);
+  const first = start(t, modules);
   assert.equal(first.user, "지민");
   await first.connect();
   first.send("42", { text: "one" });
@@ -72,7 +75,7 @@ test("what was written before the app was killed is there when it starts again, 
   first.close();
   assert.equal(nets.size + apps.size, 0);
 
-  const second = start(modules);
+  const second = start(t, modules);
   await second.connect();
   const [one, two, ...others] = second.outbox("42");
   assert.deepEqual([one.text, two.text, others], ["one", "two", []]);
@@ -86,13 +89,23 @@ test("what was written before the app was killed is there when it starts again, 
 
 test("the state is offline as soon as the phone says that it has no network", async (t) => {
   const { modules, network } = phone(t);
-  const chat = start(modules);
+  const chat = start(t, modules);
   await chat.connect();
   network(false);
   assert.equal(chat.status.state, "offline");
   network(true);
   assert.equal(chat.status.state, "reconnecting");
-  chat.close();
+});
+
+test("what is being written is kept as soon as the app is looked at no more", async (t) => {
+  const { modules, held, apps } = phone(t);
+  const chat = start(t, modules);
+  await chat.connect();
+  chat.drafts.set("42", "half a sen");
+  assert.equal(held.size, 0);
+  apps.forEach((told) => told("background"));
+  await settled();
+  assert.deepEqual([...held.values()], ["half a sen"]);
 });
 
 test("bytes of any length pass through base64", () => {

@@ -41,6 +41,8 @@ export interface ConnectionWiring {
   connected: () => void;
   disconnected: () => void;
   event: (name: string, payload: any) => void;
+  /** The application is looked at no more. */
+  hidden: () => void;
 }
 
 export class Connection {
@@ -102,6 +104,7 @@ export class Connection {
       online: () => this.#networkCame(),
       offline: () => this.#networkWent(),
       shown: () => this.#leaveDeadLine(),
+      hidden: () => wiring.hidden(),
     });
   }
 

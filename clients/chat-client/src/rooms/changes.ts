@@ -16,7 +16,9 @@ export function applyChange(state: RoomState, name: string, payload: any) {
   }
 }
 
-const CHANGES: Record<string, (message: Message, payload: any) => Message> = {
+type Make = (message: Message, payload: any) => Message;
+
+const CHANGES: Record<string, Make> = {
   message_edited: (message, { text, mentions, editedAt, edits }) => ({
     ...message,
     ...{ text, mentions, editedAt, edits },
@@ -47,29 +49,39 @@ function applyMember(state: RoomState, { user, joined, lastReadMessage, memberCo
   if (typeof memberCount === "number") state.memberCount = memberCount;
 }
 
+/** Change a message where it is held. */
+function change(state: RoomState, payload: any, make: Make) {
+  const isHeld = replace(state.messages, payload.message, (held) => changed(held, payload, make));
+  if (!isHeld && make === CHANGES.message_deleted) state.deletedUnheld(payload.message);
+  replace(state.older, payload.message, (held) => changed(held, payload, make));
+}
+
+/** An event that the version held knows already, by its `rev`, changes nothing. */
+function changed(held: Message, payload: any, make: Make): Message {
+  if (payload.offset <= (held.rev ?? 0)) return held;
+  if (held.type === "deleted" && make !== CHANGES.message_deleted) return held;
+  return { ...make(held, payload), rev: payload.offset };
+}
+
 /**
- * Replace a held message by its new version: what was handed out stays as it was. An
- * event that the version held knows already, by its `rev`, changes nothing.
+ * Replace a held message by its new version: what was handed out stays as it was.
+ *
+ * @returns It is held.
  */
-function change(state: RoomState, payload: any, make: (message: Message, payload: any) => Message) {
-  const at = state.messages.findIndex((held) => held.message === payload.message);
-  const held = state.messages[at];
-  if (!held) {
-    if (make === CHANGES.message_deleted) state.deletedUnheld(payload.message);
-    return;
-  }
-  if (payload.offset <= (held.rev ?? 0)) return;
-  if (held.type === "deleted" && make !== CHANGES.message_deleted) return;
-  state.messages[at] = { ...make(held, payload), rev: payload.offset };
+function replace(messages: Message[], number: number, make: (held: Message) => Message): boolean {
+  const at = messages.findIndex((held) => held.message === number);
+  if (at >= 0) messages[at] = make(messages[at]);
+  return at >= 0;
 }
 
 /** Take how a large room's message is reacted to: told at times, not as events of the log. */
 export function applyReactions(
   state: RoomState,
   { message, counts }: { message: number; counts: Record<string, number> },
-) {
-  const at = state.messages.findIndex((held) => held.message === message);
-  if (at >= 0 && state.messages[at].type !== "deleted") {
-    state.messages[at] = { ...state.messages[at], reactions: counts };
+): void {
+  for (const messages of [state.messages, state.older]) {
+    replace(messages, message, (held) =>
+      held.type === "deleted" ? held : { ...held, reactions: counts },
+    );
   }
 }

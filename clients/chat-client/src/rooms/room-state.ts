@@ -14,6 +14,13 @@ export class RoomState {
   cursor: Cursor | null = null;
   /** Ascending by number. */
   messages: Message[] = [];
+  /**
+   * Messages below those that a timeline has asked for; ascending, with holes. Replaced,
+   * not emptied, when the room is made anew.
+   */
+  older: Message[] = [];
+  /** Events that have changed messages so far. */
+  changes = 0;
   /** Older messages than the first held exist on the server. */
   hasOlder = false;
   /** Why no older ones can be shown: they were trimmed away by the server. */
@@ -86,6 +93,7 @@ export class RoomState {
       }
     } else {
       this.messages = ack.events.map((event) => event[1] as Message);
+      this.older = [];
       this.cursor = parseCursor(ack.cursor);
       this.hasOlder = this.messages.length > 0 && this.messages[0].message > 1;
       this.olderAreGone = false;
@@ -137,7 +145,10 @@ export class RoomState {
     if (!this.cursor || payload.offset !== top + 1) return "hole";
     this.cursor = { offset: payload.offset, uid: payload.uid };
     if (name === "message") this.#append(payload);
-    else applyChange(this, name, payload);
+    else {
+      this.changes += 1;
+      applyChange(this, name, payload);
+    }
     return "applied";
   }
 
@@ -168,6 +179,34 @@ export class RoomState {
     this.hasOlder = more && older.length > 0;
     this.olderAreGone = !this.hasOlder && firstAvailable > 1;
     return older.length;
+  }
+
+  /**
+   * Hold messages below those that are held anyway: as many again, those next to these.
+   *
+   * @returns How many were new.
+   */
+  hold(page: Message[]): number {
+    const first = this.messages[0]?.message ?? Infinity;
+    const known = new Map(this.older.map((one) => [one.message, one]));
+    let added = 0;
+    for (const one of page) {
+      const held = known.get(one.message);
+      if (!held && one.message < first) added += 1;
+      // What the page did not know yet has come as events meanwhile.
+      if (!held || (held.rev ?? 0) < (one.rev ?? 0)) known.set(one.message, one);
+    }
+    const all = [...known.values()]
+      .filter(({ message }) => message < first)
+      .sort((a, b) => a.message - b.message);
+    const centre = page[page.length >> 1]?.message ?? 0;
+    const distance = (one?: Message) => Math.abs((one?.message ?? centre) - centre);
+    while (all.length > this.keep) {
+      if (distance(all[0]) > distance(all.at(-1))) all.shift();
+      else all.pop();
+    }
+    this.older.splice(0, this.older.length, ...all);
+    return added;
   }
 
   /** @returns No more older messages can be held. */
