@@ -374,7 +374,8 @@ async def test_systemd_is_told_that_it_is_ready_and_lives(
                     said.append(systemd.recv(4096).decode())
             return said.count(text) >= times
 
-        variables = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "200000"}
-        async with run_process("--redis-url", redis_url, **variables):
+        async with run_process(
+            "--redis-url", redis_url, NOTIFY_SOCKET=path, WATCHDOG_USEC="200000"
+        ):
             await wait_until(lambda: heard("READY=1", 1), "it is ready")
             await wait_until(lambda: heard("WATCHDOG=1", 3), "signs of life")
