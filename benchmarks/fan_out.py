@@ -116,7 +116,8 @@ def main() -> None:
         cpu, writes, took = map(statistics.median, zip(*found, strict=True))
         least = min(each[0] for each in found)
         print(
-            f"{size:6} {under_way:3}: {cpu:5.2f} ({least:.2f})  {writes:.2f}  {took:.2f}"
+            f"{size:6} {under_way:3}: {cpu:5.2f} ({least:.2f})"
+            f"  {writes:.2f}  {took:.2f}"
         )
 
 
