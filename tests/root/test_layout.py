@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "tests").rglob("*.py"))
 # An append-only file of versions, and decisions that name what there was.
@@ -76,6 +78,7 @@ def faults_of(path: Path) -> Iterator[str]:
         yield from private_reaches(tree)
 
 
+@pytest.mark.timeout(120)
 def test_a_test_stands_alone() -> None:
     """It can be read, moved and deleted without a look at the other ones.
 
