@@ -34,6 +34,12 @@ JOB_KEYS = (":due", ":known")
 IMAGE_KEYS = (":uses", ":due", ":bytes")
 SWEPT_KEYS = (":sessions", ":online", ":nodes", ":secret", ":durable")
 
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return the workers of ``-n auto``: a third of what tests do is to wait."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
+
+
 # Alike in every run and everywhere, and without a clock: a busy machine is no defect.
 settings.register_profile(
     "suite",
