@@ -14,6 +14,7 @@ from realtime.redis.durability import parse_level
 from realtime.redis.pubsub import Batch, Subscriber
 from realtime.redis.script import Script
 from realtime.redis.site import RedisSite, check_site
+from tests.kit.proxies import program
 from tests.kit.running import running
 from tests.kit.waiting import DEADLINE_SECONDS, MS, wait_until
 from verify.harness.cluster_servers import SHARDS
@@ -36,6 +37,8 @@ def cluster(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RedisCluster]:
     """Three shards of each kind of server; the tests leave it whole."""
+    if request.param == "redis":
+        program("redis-server", "redis-server")
     folder = tmp_path_factory.mktemp("c")
     starting = RedisCluster.start(request.param, folder)
     with asyncio.Runner() as runner:
