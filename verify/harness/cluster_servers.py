@@ -44,6 +44,8 @@ CLUSTER_OPTIONS = {
     "cluster-allow-replica-migration": "no",
     "cluster-replica-validity-factor": "0",
     "repl-diskless-sync-delay": "0",
+    # A replica is told of in CLUSTER SLOTS once its primary has sent it something.
+    "repl-ping-replica-period": "1",
     "enable-debug-command": "yes",
 }
 
@@ -217,8 +219,11 @@ class ClusterServers:
         return await self.until(is_whole, "it is not whole")
 
     async def _is_well(self, port: int) -> bool:
-        """Tell whether a server serves, and follows its primary if it has one."""
+        """Tell whether a server serves, names all, and follows its primary if any."""
         if b"cluster_state:ok" not in await self.ask(port, "CLUSTER", "INFO"):
+            return False
+        # Bounds, the primary, its replica.
+        if any(len(each) < 4 for each in await self.ask(port, "CLUSTER", "SLOTS")):
             return False
         role = await self.ask(port, "ROLE")
         return bool(role[0] == b"master" or role[3] == b"connected")
