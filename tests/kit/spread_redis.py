@@ -10,13 +10,16 @@ import tempfile
 import threading
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn, Self, TypeVar
+from typing import Any, NoReturn, Self, TypeVar, cast
 
 import pytest
+import redis
 from redis.asyncio import Redis, RedisCluster
 
 from verify.harness import redis_cluster
+from verify.harness.cluster_servers import HOST
 from verify.harness.process import PATIENCE_SECONDS
 from verify.harness.sentinel import SentinelGroup
 
@@ -72,6 +75,17 @@ class SpreadRedis:
         if name.startswith("_"):
             raise AttributeError(name)
         pytest.skip(f"{name}: of one Valkey alone")
+
+    @cached_property
+    def admin(self) -> redis.Redis:
+        """A client for what is asked and told beside the nodes."""
+        made: Any = None
+        if self._group is not None:
+            made = redis.Redis(port=self._group.primary)
+        elif self._cluster is not None:
+            made = AdminOfAll(port=self._cluster.ports[0], host=HOST)
+        self._stack.callback(made.close)
+        return cast("redis.Redis", made)
 
     def reset(self) -> None:
         """Make it as new: whole, empty, without clients."""
@@ -144,6 +158,35 @@ class SpreadRedis:
         return [client_of(port) for port in ports]
 
 
+def is_of_servers(*args: Any) -> str:
+    """Return the command, of one word or two, if it is of servers alone."""
+    command = " ".join(map(str, args[:2]))
+    return command if command.startswith(OF_SERVERS) else ""
+
+
+def together(command: str, answers: list[Any]) -> Any:
+    """Return what one server would have answered."""
+    if isinstance(answers[0], list):
+        return [each for answer in answers for each in answer]
+    return sum(answers) if command.startswith("CLIENT KILL") else answers[0]
+
+
+class AdminOfAll(redis.RedisCluster):
+    """The same as :class:`ClusterClient`, without an event loop."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Put a command to the server that it concerns, or to all primaries."""
+        # redis-py types its synchronous half in part.
+        ask: Any = super().execute_command
+        if not (command := is_of_servers(*args)):
+            return ask(*args, **options)
+        here: Any = self
+        answers = [
+            ask(*args, target_nodes=node, **options) for node in here.get_primaries()
+        ]
+        return together(command, answers)
+
+
 class ClusterClient(RedisCluster):
     """Answers as a client of one server does, for all of them.
 
@@ -152,19 +195,12 @@ class ClusterClient(RedisCluster):
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Put a command to the server that it concerns, or to all primaries."""
-        # One word or two.
-        command = " ".join(map(str, args[:2]))
-        if not command.startswith(OF_SERVERS):
+        if not (command := is_of_servers(*args)):
             return await super().execute_command(*args, **options)
-        answers = [
-            await super(ClusterClient, self).execute_command(
-                *args, target_nodes=[node], **options
-            )
-            for node in self.get_primaries()
-        ]
-        if isinstance(answers[0], list):
-            return [each for answer in answers for each in answer]
-        return sum(answers) if command.startswith("CLIENT KILL") else answers[0]
+        ask = super().execute_command
+        nodes = self.get_primaries()
+        answers = [await ask(*args, target_nodes=[node], **options) for node in nodes]
+        return together(command, answers)
 
     async def publish(self, channel: Any, message: Any, **_options: Any) -> Any:
         """Publish on the channel's shard."""
