@@ -27,7 +27,7 @@ from benchmarks.rate_search import highest
 from benchmarks.rate_trials import SHAPES, Trials
 from benchmarks.report import write_into
 from benchmarks.servers import SERVERS, Server, available, versions
-from benchmarks.stage import Stage, stage
+from benchmarks.stage import Stage, is_clean, stage
 from benchmarks.tokens import write_tokens
 
 SAME_JOB = ("rust", "bun-same", "node-same", "chatroom")
@@ -60,6 +60,7 @@ def sessions_of(ready: Stage, count: int) -> Figures:
         "redis_us": cost["redis_cpu_seconds"] * 1e6 / count,
         "sessions_a_second": count / cost["seconds"],
         "bytes": (ready.memory() - memory) / count,
+        "clean": is_clean(cost),
     }
 
 

@@ -48,8 +48,8 @@ def _figures(found: Found, titles: Mapping[str, str]) -> str:
     for name, mine in found.items():
         cells = [titles[name]]
         for part, take, decimals in COLUMNS.values():
-            values = _values(mine.get(part, ()), take)
-            cells.append(_spread(values, decimals, _is_bound(mine.get(part, ()))))
+            rounds = mine.get(part, ())
+            cells.append(_marked(rounds, _spread(_values(rounds, take), decimals)))
         rows.append(cells)
     return table(["server", *COLUMNS], rows)
 
@@ -115,15 +115,24 @@ def _values(rounds: Sequence[Any], take: Callable[[Any], float | None]) -> list[
     return [value for each in rounds if (value := take(each)) is not None]
 
 
-def _is_bound(rounds: Sequence[Any]) -> bool:
-    """Tell whether some round ended because the load, not the server, was late."""
-    return any(each.get("only_load") for each in rounds)
+def _marked(rounds: Sequence[Any], shown: str) -> str:
+    """Mark what is a lower bound, as the load was late, and what no quiet machine gave.
+
+    The machine was not quiet if others took the server's core in each of the rounds.
+    """
+    bound = "≥ " if any(each.get("only_load") for each in rounds) else ""
+    noisy = " noisy" if rounds and not any(map(_is_quiet, rounds)) else ""
+    return f"{bound}{shown}{noisy}"
 
 
-def _spread(values: Sequence[float], decimals: int, is_bound: bool) -> str:
+def _is_quiet(figures: Any) -> bool:
+    probes = [figures[name] for name in ("best", "over") if figures.get(name)]
+    return all(each.get("clean", True) for each in (figures, *probes))
+
+
+def _spread(values: Sequence[float], decimals: int) -> str:
     if not values:
         return "–"
-    shown = [f"{each:,.{decimals}f}" for each in (min(values), max(values))]
-    sign = "≥ " if is_bound else ""
-    middle = f"{sign}{statistics.median(values):,.{decimals}f}"
-    return middle if len(values) == 1 else f"{middle} ({shown[0]}–{shown[1]})"
+    low, high = (f"{each:,.{decimals}f}" for each in (min(values), max(values)))
+    middle = f"{statistics.median(values):,.{decimals}f}"
+    return middle if len(values) == 1 else f"{middle} ({low}–{high})"

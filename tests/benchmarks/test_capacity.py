@@ -88,7 +88,13 @@ def test_a_run_in_which_the_load_was_late_says_nothing_of_the_server() -> None:
     late = probe(1_500, p99_ms=90, late_ms=40)
     assert late.void
     assert not probe(1_500, p99_ms=20, late_ms=40).void
-    figures = {"p99_ms": 20.0, "cpu_us": 70.0, "late_ms": 1.0, "failed": 0}
+    figures = {
+        "p99_ms": 20.0,
+        "cpu_us": 70.0,
+        "late_ms": 1.0,
+        "failed": 0,
+        "clean": True,
+    }
     shares = {"server": 0.9, "redis": 0.4, "load": 0.3}
     best, over = ({"rate": rate, **figures, **shares} for rate in (1_200.0, 1_500.0))
     rounds = [{"best": best, "over": over, "only_load": late.void}]
