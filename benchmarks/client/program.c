@@ -20,5 +20,5 @@ void keep_complaint(char kept[COMPLAINT_BYTES], const char *what, const char *de
     if (kept[0]) return;
     snprintf(kept, COMPLAINT_BYTES, "%.60s: %.180s", what, detail);
     for (char *c = kept; *c; c++)
-        if (*c == '"' || *c == '\\' || (unsigned char)*c < ' ') *c = '\'';
+        if (*c == '"' || *c == '\\' || *c < ' ' || *c > '~') *c = '\'';
 }
