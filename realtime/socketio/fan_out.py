@@ -20,8 +20,11 @@ _logger = logging.getLogger(__name__)
 
 Write = Callable[[Iterable[str], Sequence[Packet]], None]
 
-# Time for which sweeps are served without a break.
-CHUNK_SECONDS: Final = 0.004
+# Time for which sweeps are served without a break: the shorter, the sooner what has
+# come meanwhile joins in. In a busy loop they get as long as everything else took since
+# the last time, up to so many times that: large rooms must not starve.
+CHUNK_SECONDS: Final = 0.001
+LONGEST_CHUNK: Final = 4
 
 # Characters of packets that may be on their way round a room, and round all rooms of
 # a node. Both are reached by a server that does not get to writing; what is beyond is
@@ -39,7 +42,7 @@ class FanOut:
     Args:
         write: Writes packets to sessions without suspending.
         block_members: Sessions that are served without a look at the clock.
-        chunk_seconds: Time for which sweeps are served without a break.
+        chunk_seconds: Time for which sweeps are served without a break, at least.
 
     Attributes:
         waiting_bytes: Characters of what is on its way round rooms.
@@ -133,21 +136,26 @@ class FanOut:
 
     async def run(self) -> None:
         """Serve large rooms; cancelled, drop what waits: the sessions end too."""
+        least, most = self._chunk_seconds, LONGEST_CHUNK * self._chunk_seconds
+        others = 0.0
         try:
             while True:
                 if not self._sweeps:
                     self._wake.clear()
                     await self._wake.wait()
-                self.serve()
+                    others = 0.0
+                self.serve(min(max(least, others), most))
+                ended = time.perf_counter()
                 await asyncio.sleep(0)
+                others = time.perf_counter() - ended
         finally:
             self._sweeps.clear()
             self._turns.clear()
             self.waiting_bytes = 0
 
-    def serve(self) -> None:
-        """Serve a chunk: rooms in turn, a block each, at least one of them."""
-        until = time.perf_counter() + self._chunk_seconds
+    def serve(self, seconds: float) -> None:
+        """Serve rooms in turn for so long, a block each, at least one of them."""
+        until = time.perf_counter() + seconds
         while self._turns:
             room = self._turns.popleft()
             sweep = self._sweeps[room]

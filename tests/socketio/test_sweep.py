@@ -31,7 +31,7 @@ class Rooms(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.fan_out = FanOut(self.write, block_members=BLOCK, chunk_seconds=0)
+        self.fan_out = FanOut(self.write, block_members=BLOCK)
         self.members: dict[str, dict[str, str]] = {room: {} for room in ROOMS}
         # What each address is to get by the definition, and what it got.
         self.due: dict[str, list[Packet]] = {}
@@ -92,14 +92,14 @@ class Rooms(RuleBasedStateMachine):
     def serve(self, blocks: int) -> None:
         """The server gets to writing, a block at a time."""
         for _ in range(blocks):
-            self.fan_out.serve()
+            self.fan_out.serve(0.0)
 
     @rule()
     def catch_up(self) -> None:
         """The server has the time to write everything: one write each, at most."""
         self.writes.clear()
         while not self.fan_out.is_idle:
-            self.fan_out.serve()
+            self.fan_out.serve(0.0)
         assert self.got == self.due
         assert set(self.writes.values()) <= {1}
 
