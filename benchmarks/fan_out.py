@@ -10,6 +10,7 @@ import asyncio
 import os
 import resource
 import selectors
+import signal
 import socket
 import statistics
 import time
@@ -101,7 +102,7 @@ def measured(size: int, under_way: int) -> tuple[float, float, float]:
         with mock.patch("time.perf_counter", time.thread_time):
             return asyncio.run(keep_busy(room, under_way))
     finally:
-        os.kill(reader, 9)
+        os.kill(reader, signal.SIGKILL)
         os.waitpid(reader, 0)
         for end in (*room.ends, *room.others):
             end.close()
@@ -115,11 +116,8 @@ def main() -> None:
     for size, under_way in CASES:
         found = [measured(size, under_way) for _ in range(ROUNDS)]
         cpu, writes, took = map(statistics.median, zip(*found, strict=True))
-        least = min(each[0] for each in found)
-        print(
-            f"{size:6} {under_way:3}: {cpu:5.2f} ({least:.2f})"
-            f"  {writes:.2f}  {took:.2f}"
-        )
+        spent = f"{cpu:5.2f} ({min(each[0] for each in found):.2f})"
+        print(f"{size:6} {under_way:3}: {spent}  {writes:.2f}  {took:.2f}")
 
 
 if __name__ == "__main__":
