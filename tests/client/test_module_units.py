@@ -35,8 +35,8 @@ async def test_outbox_rooms_marks_and_connection() -> None:
 
 
 async def test_types_are_consistent() -> None:
-    """The types of package and page agree with their use."""
+    """The types of the page agree with their use, and with the package's."""
     require_node()
     compiler = NODE_MODULES / "typescript" / "bin" / "tsc"
-    for folder in (CLIENT, WEB):
-        await run("node", str(compiler), "--noEmit", "-p", str(folder))
+    # Those of the package were looked at when it was built.
+    await run("node", str(compiler), "--noEmit")

@@ -84,7 +84,7 @@ export function kit(/** @type {any} */ t, /** @type {object} */ options = {}) {
   let socket;
   /** @type {string[]} */
   const states = [];
-  const wiring = { changed: () => states.push(connection.state), connected() {}, disconnected() {}, event() {} };
+  const wiring = { changed: () => states.push(connection.state), connected() {}, disconnected() {}, event() {}, hidden() {} };
   const connect = (/** @type {any} */ _url, /** @type {any} */ given) => (socket = fakeSocket(given));
   // As in a page, where the test has made one.
   const platform = "addEventListener" in globalThis ? webPlatform() : plainPlatform();
