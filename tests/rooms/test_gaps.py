@@ -5,6 +5,7 @@ import itertools
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -97,9 +98,10 @@ async def test_a_node_that_is_connected_and_hears_nothing_connects_anew(
     """Its Pub/Sub connection may lead to a former primary, for good."""
     monkeypatch.setattr("realtime.rooms.position_check.CHECK_SECONDS", 50 * MS)
 
-    async def listening() -> set[str]:
+    async def listening() -> set[tuple[str, str]]:
         # Of a cluster's servers, each has numbers of its own.
-        return {each["addr"] for each in await redis_client.client_list(_type="pubsub")}
+        clients: Any = await redis_client.client_list(_type="pubsub")
+        return {(each["laddr"], each["id"]) for each in clients}
 
     async with run_nodes(1, redis_url) as (node,), member(node, "ann", "42") as ann:
         before = await listening()
