@@ -69,4 +69,15 @@ await run(async (browser) => {
   await shows(ann, all);
   await shows(ben, all);
   assert.deepEqual(await outbox(ann), []);
+
+  // What is being written is there as well, until it is sent.
+  const written = (text) => ann.waitForFunction((value) => document.querySelector("#composer-text")?.value === value, text);
+  await ann.fill("#composer-text", "half a sen");
+  await ann.reload();
+  await written("half a sen");
+  await say(ann, "half a sentence");
+  await shows(ann, [...all, "half a sentence"]);
+  await ann.reload();
+  await shows(ann, [...all, "half a sentence"]);
+  await written("");
 });

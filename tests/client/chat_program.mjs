@@ -47,6 +47,12 @@ chat.on("presence", ({ room }) => say("presence", { room, online: [...(chat.room
 chat.on("typing", ({ room }) => say("typing", { room, users: chat.typing(room) }));
 chat.on("refused", ({ room, error }) => say("refused", { room, code: error.code }));
 
+/** Numbers, with gaps as pairs of them. */
+const entriesOf = (room) =>
+  chat.timeline(room).entries.map(({ kind, message, after, before }) => (kind === "gap" ? [after, before] : message.message));
+const heldText = (room, number) => chat.timeline(room).entries.find(({ message }) => message?.message === number)?.message.text;
+chat.on("changed", ({ room, name, payload }) => say("changed", { name, message: payload.message, text: heldText(room, payload.message) }));
+
 /** Half of what an outbox holds. */
 const MAX_WAITING = 100;
 let stop = () => {};
@@ -74,6 +80,8 @@ const commands = {
   read: ({ room, message }) => chat.markRead(room, message),
   typing: ({ room, on }) => chat.setTyping(room, on),
   history: ({ room, limit }) => chat.history(room, limit).then((page) => say("history", { ...page, held: chat.room(room).messages.map(({ message }) => message) })),
+  edit: ({ room, message, text }) => chat.edit(room, message, { text }).then(() => say("edited", { message })),
+  jump: ({ room, to, limit }) => chat.timeline(room).jumpTo(to, limit).then((at) => say("jumped", { at, shown: entriesOf(room) })),
   rooms: () => chat.rooms().then((rooms) => say("rooms", { rooms })),
   quit: ({ room }) => chat.quit(room).then(() => say("quit", { room })),
   token: ({ token }) => {

@@ -90,7 +90,7 @@ async def test_catches_up_after_a_lost_connection(redis_url: str) -> None:
 
 
 async def test_older_messages_come_page_by_page(redis_url: str) -> None:
-    """A newcomer gets the newest page, and older ones on demand."""
+    """A newcomer gets the newest page, and older ones on demand, from anywhere."""
     async with (
         run_process("--redis-url", redis_url) as node,
         in_room(node.url, "ann") as ann,
@@ -103,6 +103,13 @@ async def test_older_messages_come_page_by_page(redis_url: str) -> None:
             ben.tell("history", room=ROOM, limit=10)
             page = await ben.heard("history")
             assert page["held"] == list(range(held[0] - 10, 71))
+            ben.tell("jump", room=ROOM, to=5, limit=4)
+            jumped = await ben.heard("jumped")
+            assert jumped["at"] == 5
+            gap = jumped["shown"].index([6, held[0] - 10])
+            assert jumped["shown"][:gap] == [3, 4, 5, 6]
+            ann.tell("edit", room=ROOM, message=5, text="five")
+            assert (await ben.heard("changed"))["text"] == "five"
             ben.tell("rooms")
             assert (await ben.heard("rooms"))["rooms"][0]["lastMessage"] == 70
 

@@ -94,6 +94,16 @@ async def test_the_first_program_of_its_readme(
             await first.communicate()
 
 
+def test_the_react_example_of_its_readme_is_bundled(application: Path) -> None:
+    """As an application's build does it: all that it imports is there."""
+    example = (CLIENT / "README.md").read_text().split("```jsx\n")[1].split("```")[0]
+    (application / "conversation.jsx").write_text(example)
+    esbuild = str(NODE_MODULES / "esbuild" / "bin" / "esbuild")
+    options = ("--bundle", "--jsx=automatic", "--format=esm", "--log-limit=0")
+    said = run(esbuild, "conversation.jsx", *options, cwd=application)
+    assert "useSyncExternalStore" in said
+
+
 def test_what_an_application_pays_for_it(application: Path) -> None:
     """As little as the README says."""
     shutil.copy(CLIENT / "size.mjs", application / "node_modules" / "chatroom-client")

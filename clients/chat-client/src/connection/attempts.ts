@@ -1,6 +1,6 @@
 /** Attempts to reach the server: how long each may take, and the waits between them. */
 
-import type { Socket } from "socket.io-client";
+import type { Manager, Socket } from "socket.io-client";
 
 /** Ordinary waits. */
 export const RECONNECT_MS = { first: 500, longest: 5_000 };
@@ -16,7 +16,7 @@ export class Attempts {
   #overdue = 0;
   #isAnnounced = false;
   #handshake: ReturnType<typeof setTimeout> | undefined;
-  manager;
+  readonly manager: Manager;
 
   /**
    * @param socket The manager makes the attempts.

@@ -1,6 +1,6 @@
 /** One Socket.IO connection over its whole life: tokens, refusals, orderly returns. */
 
-import { io } from "socket.io-client";
+import { io, type Socket } from "socket.io-client";
 import { Attempts, DEADLINE_MS, RECONNECT_MS } from "./attempts.js";
 import { backoffMs } from "./backoff.js";
 import type { Platform } from "../platform.js";
@@ -56,14 +56,14 @@ export class Connection {
   /** A new token came before the server had ended the expired session. */
   #hasFreshToken = false;
   #retrying: ReturnType<typeof setTimeout> | undefined;
-  auth;
-  renewal;
-  socket;
-  attempts;
-  silence;
-  undo;
+  auth: Auth;
+  readonly renewal: TokenRenewal;
+  readonly socket: Socket;
+  readonly attempts: Attempts;
+  readonly silence: Silence;
+  /** Listens to the device no longer. */
+  readonly undo: () => void;
 
-  /** @param connect For tests. */
   /** @param connect For tests. */
   constructor(
     options: ConnectionOptions,

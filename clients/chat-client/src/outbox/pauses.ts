@@ -3,9 +3,9 @@
 import { backoffMs } from "../connection/backoff.js";
 
 export class Pauses {
-  #timers: Map<string, ReturnType<typeof setTimeout>> = new Map();
+  #timers = new Map<string, ReturnType<typeof setTimeout>>();
   /** Temporary errors in a row. */
-  #failures: Map<string, number> = new Map();
+  #failures = new Map<string, number>();
 
   constructor(readonly over: (room: string) => void) {}
 

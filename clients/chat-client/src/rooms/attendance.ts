@@ -35,7 +35,7 @@ interface Seat {
 }
 
 export class Attendance {
-  #seats: Map<string, Seat> = new Map();
+  #seats = new Map<string, Seat>();
   #syncing = false;
   #failures = 0;
   /** Acks in a row that did not come in time, also over connections. */

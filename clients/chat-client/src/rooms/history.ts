@@ -7,8 +7,7 @@ import type { Connection } from "../connection/connection.js";
 /**
  * @param state Gets the page.
  * @param limit Messages a page, at most 100.
- * @returns `full`: no more are
- *   held, to bound the memory.
+ * @returns `full`: no more are held, to bound the memory.
  */
 export async function fetchOlder(
   connection: Connection,

@@ -24,7 +24,7 @@ export interface Parts {
 
 export class Memberships {
   /** Rooms whose `quit` is under way. */
-  #quitting: Set<string> = new Set();
+  #quitting = new Set<string>();
 
   constructor(readonly parts: Parts) {}
 
@@ -65,8 +65,8 @@ export class Memberships {
   }
 
   /**
-   * @returns Messages can be sent there. While it is being quit none may: the
-   *   rejoin that the refusal of one asks for would make the user a member again.
+   * @returns Messages can be sent there. While it is being quit none may: the rejoin that
+   *   the refusal of one asks for would make the user a member again.
    */
   isOpen(room: string): boolean {
     return this.parts.attendance.attends(room) && !this.#quitting.has(room);

@@ -8,9 +8,9 @@ const ASKED_TOGETHER = 100;
 const MOST = 10_000;
 
 export class Names {
-  #names: Map<string, string> = new Map();
+  #names = new Map<string, string>();
   /** Users that were asked for over this connection. */
-  #asked: Set<string> = new Set();
+  #asked = new Set<string>();
 
   constructor(
     readonly wiring: {

@@ -19,9 +19,9 @@ export interface ReadMarksWiring {
 
 export class ReadMarks {
   /** The mark to be sent, a room. */
-  #wanted: Map<string, number> = new Map();
-  #timers: Map<string, ReturnType<typeof setTimeout>> = new Map();
-  #inFlight: Set<string> = new Set();
+  #wanted = new Map<string, number>();
+  #timers = new Map<string, ReturnType<typeof setTimeout>>();
+  #inFlight = new Set<string>();
   #isClosed = false;
 
   constructor(readonly wiring: ReadMarksWiring) {}

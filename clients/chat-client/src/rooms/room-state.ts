@@ -64,7 +64,7 @@ export class RoomState {
     return { above, unheld: Math.max(0, all - above.length) };
   }
 
-  /** @param message One that is not held was deleted. */
+  /** @internal @param message One that is not held was deleted. */
   deletedUnheld(message: number) {
     if (message > this.lastReadMessage) this.goneUnheld += 1;
   }
@@ -74,16 +74,17 @@ export class RoomState {
     return this.cursor ? formatCursor(this.cursor) : undefined;
   }
 
-  /** Forget where we are, so that the next join takes the room as it is. */
+  /** @internal Forget where we are, so that the next join takes the room as it is. */
   forgetCursor() {
     this.cursor = null;
   }
 
   /**
+   * @internal
    * Take the ack of `join`, or a room's part of the ack of `sync`.
    *
-   * @returns `replaced`: what was held
-   *   is not the room's past any more and `messages` was made anew.
+   * @returns `replaced`: what was held is not the room's past any more, and `messages` was
+   *   made anew.
    */
   applyJoin(ack: JoinAck): { replaced: boolean; applied: [string, any][] } {
     const applied: [string, any][] = [];
@@ -121,6 +122,7 @@ export class RoomState {
   }
 
   /**
+   * @internal
    * Take who is here and how far each has read: from an ack, or after a gap in what
    * the server itself heard.
    */
@@ -134,10 +136,11 @@ export class RoomState {
   }
 
   /**
+   * @internal
    * Take one event of the room's log.
    *
-   * @returns `known`: handled before. `hole`: events
-   *   between the cursor and this one are missing, and nothing was changed.
+   * @returns `known`: handled before. `hole`: events between the cursor and this one are
+   *   missing, and nothing was changed.
    */
   applyEvent(name: string, payload: any): "applied" | "known" | "hole" {
     const top = this.cursor?.offset ?? 0;
@@ -164,6 +167,7 @@ export class RoomState {
   }
 
   /**
+   * @internal
    * Put a page of older messages before those held.
    *
    * @returns How many were new.
@@ -182,6 +186,7 @@ export class RoomState {
   }
 
   /**
+   * @internal
    * Hold messages below those that are held anyway: as many again, those next to these.
    *
    * @returns How many were new.
@@ -214,7 +219,7 @@ export class RoomState {
     return this.messages.length >= this.keep;
   }
 
-  /** @returns The mark rose; one that would go back is ignored. */
+  /** @internal @returns The mark rose; one that would go back is ignored. */
   applyRead(user: string, message: number): boolean {
     const rose = user === this.user && this.raiseLastRead(message);
     if (!this.reads || message <= (this.reads.get(user) ?? -1)) return rose;
@@ -222,13 +227,14 @@ export class RoomState {
     return true;
   }
 
-  /** @returns It rose. */
+  /** @internal @returns It rose. */
   raiseLastRead(message: number): boolean {
     if (!(message > this.lastReadMessage)) return false;
     this.lastReadMessage = message;
     return true;
   }
 
+  /** @internal */
   applyPresence({ user, online, onlineCount }: Omit<Presence, "room">) {
     if (user === undefined) this.#applyCount(onlineCount ?? this.onlineCount);
     else if (this.online) {

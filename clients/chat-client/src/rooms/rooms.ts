@@ -7,7 +7,7 @@ import { RoomState } from "./room-state.js";
 export const ROOM_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
 export class Rooms {
-  #states: Map<string, RoomState> = new Map();
+  #states = new Map<string, RoomState>();
   #waiting: Map<
     string,
     { resolve: (state: RoomState) => void; reject: (error: unknown) => void }[]

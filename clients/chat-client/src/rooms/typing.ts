@@ -46,7 +46,7 @@ export class TypingNotice {
 
 /** Who else is typing, by room. */
 export class TypingUsers {
-  #rooms: Map<string, Map<string, ReturnType<typeof setTimeout>>> = new Map();
+  #rooms = new Map<string, Map<string, ReturnType<typeof setTimeout>>>();
 
   constructor(readonly changed: (room: string) => void) {}
 

@@ -75,6 +75,7 @@ export class ChatPage {
     this.composer = new Composer({
       send: (text, files) => this.#send(text, files),
       typing: (on) => this.#room && this.client.setTyping(this.#room, on),
+      drafts: this.client.drafts,
       problem: (...words) => this.announcer.show(...words),
     });
     this.sends = new Sends({
@@ -148,6 +149,7 @@ export class ChatPage {
       this.renderPeople();
       this.layout.me.replaceChildren(apart(client.nameOf(client.user ?? "")));
     });
+    client.on("drafts", ({ room }) => this.composer.draftCame(room));
     client.on("outbox", () => this.renderPending());
     client.on("refused", ({ room, error }) => {
       this.announcer.show(apart(room), ": ", error.message);

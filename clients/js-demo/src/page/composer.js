@@ -17,14 +17,15 @@ const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 export class Composer {
   /** @type {File[]} */
   #files = [];
-  /** @type {Map<string, {text: string, files: File[]}>} Unfinished, of the rooms not shown. */
-  #drafts = new Map();
+  /** @type {Map<string, File[]>} Chosen for rooms that are not shown. */
+  #aside = new Map();
   #room = "";
 
   /**
    * @param {object} wiring
    * @param {(text: string, images: File[]) => void} wiring.send
    * @param {(on: boolean) => void} wiring.typing
+   * @param {import("chatroom-client").Drafts} wiring.drafts Texts; they outlive the page.
    * @param {(...problem: (Node | string)[]) => void} wiring.problem
    */
   constructor(wiring) {
@@ -60,16 +61,26 @@ export class Composer {
 
   /** @param {string} room */
   show(room) {
-    if (this.#room) this.#drafts.set(this.#room, { text: this.text.value, files: this.#files });
+    if (this.#room) this.#aside.set(this.#room, this.#files);
     this.#room = room;
-    const { text, files } = this.#drafts.get(room) ?? { text: "", files: [] };
-    this.setText(text);
-    this.#setFiles(files);
+    this.setText(this.wiring.drafts.get(room));
+    this.#setFiles(this.#aside.get(room) ?? []);
+  }
+
+  /**
+   * A draft may be one of before the page, which was read from the storage just now.
+   *
+   * @param {string} room
+   */
+  draftCame(room) {
+    const text = this.wiring.drafts.get(room);
+    if (text && room === this.#room && !this.text.value) this.setText(text);
   }
 
   /** @param {string} text */
   setText(text) {
     this.text.value = text;
+    if (this.#room) this.wiring.drafts.set(this.#room, text);
     this.#resize();
   }
 
@@ -82,12 +93,13 @@ export class Composer {
    */
   putBack(room, text, files = []) {
     const isShown = room === this.#room;
-    const shown = { text: this.text.value, files: this.#files };
-    const draft = isShown ? shown : this.#drafts.get(room);
-    const joined = [draft?.text, text].filter(Boolean).join("\n");
-    const all = [...(draft?.files ?? []), ...files];
-    if (!isShown) this.#drafts.set(room, { text: joined, files: all });
-    else {
+    const { drafts } = this.wiring;
+    const joined = [drafts.get(room), text].filter(Boolean).join("\n");
+    const all = [...((isShown ? this.#files : this.#aside.get(room)) ?? []), ...files];
+    if (!isShown) {
+      drafts.set(room, joined);
+      this.#aside.set(room, all);
+    } else {
       this.setText(joined);
       this.#setFiles(all);
     }
@@ -106,6 +118,7 @@ export class Composer {
   }
 
   #typed() {
+    this.wiring.drafts.set(this.#room, this.text.value);
     this.#resize();
     this.wiring.typing(!isBlank(this.text.value));
   }
