@@ -1,7 +1,9 @@
 """A real Valkey that can be killed, paused, started again and lose its last seconds."""
 
+import random
 import shutil
 import socket
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import redis
@@ -14,6 +16,11 @@ LAZY = ("--appendfsync", "everysec")
 
 # Where Valkey keeps its append-only file, within its folder.
 AOF_FOLDER = "appendonlydir"
+
+HOST = "127.0.0.1"
+
+# Below those that Linux and others give to connections.
+PORTS = range(10_000, 32_000)
 
 # Where a copy of that is kept, within the same folder.
 KEPT_FOLDER = "kept"
@@ -77,9 +84,15 @@ class Valkey(ChildProcess):
 
 
 def free_ports(count: int) -> list[int]:
-    """Return TCP ports of loopback that were free a moment ago."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Return TCP ports of loopback that were free a moment ago.
+
+    None is one that the system gives to connections meanwhile: there are many.
+    """
+    chosen: list[int] = []
+    with ExitStack() as stack:
+        while len(chosen) < count:
+            port = random.SystemRandom().choice(PORTS)
+            with suppress(OSError):
+                stack.enter_context(socket.create_server((HOST, port)))
+                chosen.append(port)
+    return chosen
