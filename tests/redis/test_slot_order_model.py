@@ -38,7 +38,7 @@ THERE_AND_BACK = ((OWN, OTHER, AT_A), (OTHER, OWN, AT_B), (OWN, OTHER, AT_A))
 # not.
 WRITE, READ = "w", "r"
 # What three clients call, in the order in which they do.
-CALLS = ("www", "wrw", "rwr", "wwr")
+CALLS = ("www", "wrw", "rwr")
 
 
 class World:
