@@ -52,7 +52,8 @@ export class ChatroomClient {
   readonly #ownChanges = new OwnChanges((room) => this.#touch(room));
   readonly #newId: () => string;
   readonly #now: () => number;
-  readonly #attendance: Attendance;
+  /** @internal */
+  readonly attendance: Attendance;
   readonly #outbox: Outbox;
   readonly #readMarks: ReadMarks;
   readonly #typingNotice: TypingNotice;
@@ -72,7 +73,7 @@ export class ChatroomClient {
       options,
       {
         changed: () => this.#emitStatus(),
-        connected: () => this.#attendance.connected(),
+        connected: () => this.attendance.connected(),
         disconnected: () => this.#disconnected(),
         hidden: () => void this.drafts.flush(),
         event: (name, payload) => {
@@ -84,7 +85,7 @@ export class ChatroomClient {
       platform,
     );
     const isOnline = () => this.connection.isOnline;
-    this.#attendance = new Attendance({
+    this.attendance = new Attendance({
       isOnline,
       request: (event, payload, options) => this.connection.request(event, payload, options),
       onJoined: (state, ack) => this.#incoming.joined(state, ack),
@@ -106,7 +107,7 @@ export class ChatroomClient {
       changed: (item) => this.#outboxChanged(item),
     });
     this.#readMarks = new ReadMarks({
-      isReady: (room) => isOnline() && this.#attendance.attends(room),
+      isReady: (room) => isOnline() && this.attendance.attends(room),
       send: (room, message) => this.connection.request("mark_read", { room, message }),
     });
     this.#typingNotice = new TypingNotice(
@@ -119,7 +120,7 @@ export class ChatroomClient {
       changed: () => this.#emitter.emit("names", {}),
     });
     const { connection, user } = this;
-    const attendance = this.#attendance;
+    const attendance = this.attendance;
     const outbox = this.#outbox;
     this.#status = new StatusView({ connection, attendance, outbox });
     const parts = {
@@ -350,7 +351,7 @@ export class ChatroomClient {
 
   /** End it all. What is unsent stays in the storage. */
   close(): void {
-    this.#attendance.close();
+    this.attendance.close();
     this.#outbox.close();
     void this.drafts.flush();
     this.#readMarks.close();
@@ -393,7 +394,7 @@ export class ChatroomClient {
   }
 
   #disconnected() {
-    this.#attendance.disconnected();
+    this.attendance.disconnected();
     this.#names.disconnected();
     this.#typingUsers.clear();
     this.#status.served(true);
