@@ -29,6 +29,10 @@ LONGEST_RETRY_SECONDS: Final = 0.2
 # Redirects that a call follows at once; then it waits like others that are refused.
 REDIRECTS: Final = 5
 
+# Least time for the answer to a call that is sent again, and as part of its deadline.
+ANSWER_SECONDS: Final = 0.25
+ANSWER_SHARE: Final = 0.1
+
 # Refusals that end by themselves: a slot moves, a replica is promoted.
 LATER: Final = frozenset(
     {"TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONLY"}
@@ -68,6 +72,7 @@ class ClusterClient(RedisClient):
         self.generation = 0
         self._topology = topology
         self._timeout_seconds = timeout_seconds
+        self._answer_seconds = min(ANSWER_SECONDS, ANSWER_SHARE * timeout_seconds)
         self._limit_calls = limit_calls
         self._scripts = tuple(scripts)
         self._runs_topology = runs_topology
@@ -316,9 +321,21 @@ class ClusterClient(RedisClient):
             link.send(call)
 
     def _resume(self, slot: int) -> None:
-        """Send what a paused slot holds, if nothing of it is under way."""
-        for sent in self._order.resume(slot, self._route[slot]):
-            self._send(sent.call, sent.shard, asking=sent.asking)
+        """Send what a paused slot holds, if nothing of it is under way.
+
+        What could not be answered in time is given up: an answer that is overdue would
+        end the connection of all.
+        """
+        soon = asyncio.get_running_loop().time() + self._answer_seconds
+        is_due = True
+        while is_due:
+            is_due = False
+            for sent in self._order.resume(slot, self._route[slot]):
+                if sent.call.deadline < soon:
+                    sent.call.give_up()
+                    is_due = self._order.answered(slot)
+                else:
+                    self._send(sent.call, sent.shard, asking=sent.asking)
 
     # Answers.
 
