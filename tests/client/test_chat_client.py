@@ -1,4 +1,4 @@
-"""``chatroom-client.js`` in Node, against real nodes: what its users rely on."""
+"""The client package in Node, against real nodes: what its users rely on."""
 
 import base64
 import io
