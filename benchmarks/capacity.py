@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.capacity_report import MARKS, report
-from benchmarks.comeback import OTHERS, come_back
+from benchmarks.comeback import BACK_SECONDS, OTHERS, come_back
 from benchmarks.load_generator import (
     BUILD,
     Figures,
@@ -107,6 +107,11 @@ class Capacity:
             print(f"{number} {server.name:9} {part:8} FAILED: {error}", flush=True)
             return
         mine.append(found)
+        if found.get("back", self._given.back) < self._given.back:
+            self.failures.append(
+                f"{server.name}: {found['back']:,} of {self._given.back:,} were back"
+                f" after {BACK_SECONDS:.0f} s"
+            )
         took = time.monotonic() - began
         print(
             f"{number} {server.name:9} {part:8} {took:3.0f} s {json.dumps(found)}",

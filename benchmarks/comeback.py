@@ -81,9 +81,10 @@ def come_back(
         found = crowd.ask(f"storm {first.pid}", BACK_SECONDS)
         if second.poll() is not None:
             raise RuntimeError(f"{server.name} ended when they came back; see its log")
+        back = found.get("back", 0)
         return {
-            "back": found.get("back", 0),
-            "last_seconds": found.get("back_last"),
+            "back": back,
+            "last_seconds": found["back_last"] if back == count else None,
             "half_seconds": found.get("back_p50"),
             "ack_p99_ms": found["ack"]["p99_us"] / 1e3,
             "ack_max_ms": found["ack"]["max_us"] / 1e3,
