@@ -26,6 +26,7 @@ from tests.kit.members import text_of
 from tests.kit.nodes import NodeProcess, start_process
 from tests.kit.raw_chat import RawChat, raw_chat
 from tests.kit.redis_server import RedisServer
+from tests.kit.spread_redis import ONE_VALKEY
 from tests.kit.waiting import wait_until
 
 JWT_SECRET = "jwt-secret-of-the-suite-0123456789abcdef"
@@ -257,6 +258,7 @@ async def told(redis_server: RedisServer, tmp_path: Path) -> AsyncIterator[Told]
         yield told
 
 
+@ONE_VALKEY
 async def test_secrets_and_texts_stay_inside(told: Told) -> None:
     """No secret, token, text, caption or place of a photo is in the log at `debug`.
 
