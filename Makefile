@@ -49,7 +49,7 @@ verify: install page
 	@exec $(BIN)/chatroom verify $(ARGS)
 
 test: $(VENV)/.dev page browser
-	$(BIN)/pytest -n auto $(ARGS)
+	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 	$(if $(ARGS),,TEST_REDIS=valkey-cluster $(BIN)/pytest -n 2 -q $(ON_CLUSTER_SHORT))
 
 # The same tests over one Redis under Sentinels and over clusters of both servers.
