@@ -219,21 +219,24 @@ class RedisClient:
         return await gather_started(*(each() for each in begin))
 
     async def scan(self, match: str, count: int) -> AsyncIterator[bytes]:
-        """Yield the keys that match; some perhaps twice.
+        """Yield the keys that match, of all servers; some perhaps twice.
+
+        Of a cluster a slot that moves meanwhile is missed.
 
         Args:
             match: A pattern of Redis.
             count: How many keys are looked at in one go.
         """
-        cursor = b"0"
-        while True:
-            cursor, found = await self.call(
-                "SCAN", cursor, "MATCH", match, "COUNT", count
-            )
-            for key in found:
-                yield key
-            if cursor == b"0":
-                return
+        async for _address, server in self.servers():
+            cursor = b"0"
+            while True:
+                cursor, found = await server.call(
+                    "SCAN", cursor, "MATCH", match, "COUNT", count
+                )
+                for key in found:
+                    yield key
+                if cursor == b"0":
+                    break
 
     def _enqueue(
         self,

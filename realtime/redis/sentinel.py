@@ -14,9 +14,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
-# Time for the other Sentinels once one has answered: they answer within milliseconds,
-# and one that was cut off may name a former primary.
-GRACE_SECONDS: Final = 0.2
+from realtime.redis.asking import answers
 
 # How often the Sentinels are asked whether a connection still leads to the primary. A
 # former one serves on for some ten seconds after a planned failover.
@@ -78,23 +76,8 @@ class Sentinels:
         Raises:
             ConnectionError: of redis-py: no Sentinel knows of one that works.
         """
-        asked = [asyncio.create_task(self._ask(*host)) for host in self.hosts]
-        try:
-            waiting = set(asked)
-            found: list[Primary] = []
-            while waiting:
-                done, waiting = await asyncio.wait(
-                    waiting,
-                    timeout=GRACE_SECONDS if found else None,
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                if not done:
-                    break
-                found += [answer for task in done if (answer := task.result())]
-        finally:
-            for task in asked:
-                task.cancel()
-            await asyncio.gather(*asked, return_exceptions=True)
+        asking = (self._ask(*host) for host in self.hosts)
+        found = await answers(asking, "redis-sentinel")
         if not found:
             raise RedisConnectionError(f"No Sentinel knows a primary of {self.service}")
         return max(found)

@@ -267,19 +267,6 @@ class ClusterClient(RedisClient):
             await self._begin(pack("PING"), True, slot).reply
             yield str(address), self._links[address]
 
-    async def scan(self, match: str, count: int) -> AsyncIterator[bytes]:
-        """As :meth:`RedisClient.scan`, over all shards; a slot that moves is missed."""
-        async for _address, server in self.servers():
-            cursor = b"0"
-            while True:
-                cursor, found = await server.call(
-                    "SCAN", cursor, "MATCH", match, "COUNT", count
-                )
-                for key in found:
-                    yield key
-                if cursor == b"0":
-                    break
-
     def _begin(
         self,
         packed: bytes,

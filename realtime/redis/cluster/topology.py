@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
+from realtime.redis.asking import answers
 from realtime.redis.cluster.slots import SLOTS
 from realtime.redis.url import ClusterUrl
 from realtime.tasks import heed_cancellation
@@ -34,9 +35,6 @@ FOLLOWING: Final = 3
 
 # Nodes that are asked together: one of them may be behind, or cut off.
 ASKED: Final = 3
-
-# Time for the others once one has answered.
-GRACE_SECONDS: Final = 0.2
 
 # What a node that does not know its own address says of it.
 UNKNOWN_HOSTS: Final = frozenset({"", "?"})
@@ -202,27 +200,8 @@ class Topology:
 
     async def ask(self, at_most: int = ASKED) -> list[Table]:
         """Return what some nodes say; none: nobody answers in time."""
-        asking = [
-            asyncio.create_task(self._ask(each), name="redis-slots")
-            for each in self._chosen(at_most)
-        ]
-        found: list[Table] = []
-        try:
-            waiting = set(asking)
-            while waiting:
-                done, waiting = await asyncio.wait(
-                    waiting,
-                    timeout=GRACE_SECONDS if found else None,
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                if not done:
-                    break
-                found += [table for task in done if (table := task.result())]
-        finally:
-            for task in asking:
-                task.cancel()
-            await asyncio.gather(*asking, return_exceptions=True)
-        return found
+        asking = (self._ask(each) for each in self._chosen(at_most))
+        return await answers(asking, "redis-slots")
 
     def _chosen(self, at_most: int) -> Sequence[Address]:
         """Return whom to ask: primaries, and the address's own, for all may be new."""
