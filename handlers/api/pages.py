@@ -39,7 +39,9 @@ def is_page(request: str) -> bool:
     return request in _NEXT
 
 
-def next_link(request: str, query: Mapping[str, str], body: bytes) -> str | None:
+def next_link(
+    request: str, query: Mapping[str, str], answer: Mapping[str, Any]
+) -> str | None:
     """Return the ``Link`` to the next page; None: there is none.
 
     It is relative to what was asked: a proxy may have another path for it.
@@ -47,12 +49,9 @@ def next_link(request: str, query: Mapping[str, str], body: bytes) -> str | None
     Args:
         request: Whose answer it is.
         query: What was asked with.
-        body: The answer, JSON.
+        answer: As it is encoded; its entries may be encoded already.
     """
-    if request not in _NEXT:
-        return None
-    answer = orjson.loads(body)
-    if not answer["more"]:
+    if request not in _NEXT or not answer["more"]:
         return None
     place = _place(request, query, answer)
     if place is not None:
@@ -72,8 +71,10 @@ def _place(
     listed = answer[entries]
     if not listed:
         return None
+    last = listed[-1]
     if request == "history":
-        is_forwards = "after" in query
-        last = listed[-1 if is_forwards else 0]
-        return {"after" if is_forwards else asked_by: str(last[field])}
-    return {asked_by: str(listed[-1][field])}
+        if "after" in query:
+            asked_by = "after"
+        else:
+            last = listed[0]
+    return {asked_by: str(orjson.loads(orjson.dumps(last))[field])}

@@ -254,11 +254,12 @@ def _granted(
     headers = {"Cache-Control": "no-store", "Content-Type": "application/json"}
     if is_repeated:
         headers["Idempotent-Replayed"] = "true"
-    body = orjson.dumps(answer)
-    if link := next_link(route.request, request.query, body):
+    if link := next_link(route.request, request.query, answer):
         headers["Link"] = link
     return web.Response(
-        status=200 if is_repeated else route.created, body=body, headers=headers
+        status=200 if is_repeated else route.created,
+        body=orjson.dumps(answer),
+        headers=headers,
     )
 
 
