@@ -1,18 +1,15 @@
 """``chatroom gc``: what is kept and nobody can see, shown or deleted."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, closing
-from dataclasses import replace
+from collections.abc import Callable
+from contextlib import closing
 from typing import Final
 
-from realtime.errors import ChatError, StartError, UnavailableError
+from realtime.errors import StartError, UnavailableError
 from realtime.images.store import ImageStore, folder_of
 from realtime.node.from_settings import make_image_store, make_image_uses
+from realtime.node.opened_redis import opened_redis, require_folder
 from realtime.node.settings import MIB, Settings
 from realtime.redis.client import RedisClient
-from realtime.redis.embedded import EmbeddedValkey
-from realtime.redis.site import RedisSite, check_site
-from realtime.store import scripts
 from realtime.store.image_gc import Garbage, delete_garbage, find_garbage
 from realtime.store.image_sweep import ImageSweep
 
@@ -35,7 +32,7 @@ async def collect(
         StartError: Redis or the images cannot be reached, or these are not the images
             of that Redis's messages.
     """
-    _require_folder(settings)
+    require_folder(settings)
     failed = "what is kept cannot be looked at"
     async with opened_redis(settings, failed) as (redis, _):
         _check_folder(settings.images_url)
@@ -80,20 +77,6 @@ async def _collect(
     say(f"Deleted: {deleted} files." + (f" Too young to tell: {left}." if left else ""))
 
 
-def _require_folder(settings: Settings) -> None:
-    """Let settings pass that need no data folder, or whose folder is there.
-
-    Raises:
-        StartError: Made now, it would be empty, and all images unknown.
-    """
-    is_needed = settings.redis_url is None or settings.images_url is None
-    if is_needed and not settings.data_dir.is_dir():
-        raise StartError(
-            f"There is no data folder {settings.data_dir}: give the nodes' own,"
-            " --data-dir or CHATROOM_DATA_DIR."
-        )
-
-
 def _check_folder(images_url: str | None) -> None:
     """Let the address of an object store pass, or of a folder that is there."""
     try:
@@ -117,51 +100,3 @@ def _tell(garbage: Garbage, say: Callable[[str], None]) -> None:
         say(f"Shown by a message and missing: {len(garbage.missing)} files.")
         for name in sorted(garbage.missing):
             say(f"  {name}")
-
-
-@asynccontextmanager
-async def opened_redis(
-    settings: Settings, failed: str
-) -> AsyncIterator[tuple[RedisClient, RedisSite]]:
-    """Connect to the Redis of the nodes, an embedded one that runs as well.
-
-    Args:
-        settings: Of the nodes.
-        failed: What an error says before its reason.
-
-    Yields:
-        The client, and what makes others like it while it runs.
-
-    Raises:
-        StartError: There is none, it cannot be started, or what is done with it failed.
-    """
-    async with AsyncExitStack() as stack:
-        try:
-            settings = await _with_redis(settings, stack)
-            site = RedisSite(
-                settings.redis_url or "", timeout_seconds=settings.redis_timeout_seconds
-            )
-            redis = site.client(limit_calls=settings.redis_calls, scripts=scripts.ALL)
-            redis.start()
-            stack.push_async_callback(redis.aclose)
-            yield redis, site
-        except (ChatError, ValueError, OSError) as error:
-            raise StartError(f"{failed}: {error}") from error
-
-
-async def _with_redis(settings: Settings, stack: AsyncExitStack) -> Settings:
-    """Return the settings with the address of the Redis of the nodes."""
-    if settings.redis_url is None:
-        _require_folder(settings)
-        valkey = EmbeddedValkey(
-            settings.data_dir, least_free_bytes=settings.data_free_bytes
-        )
-        await valkey.start()
-        stack.push_async_callback(valkey.aclose)
-        return replace(settings, redis_url=valkey.url)
-    await check_site(
-        settings.redis_url,
-        timeout_seconds=settings.redis_timeout_seconds,
-        durability=settings.durability,
-    )
-    return settings

@@ -12,7 +12,7 @@ from realtime.errors import (
     StartError,
     TooLargeError,
 )
-from realtime.node.gc import opened_redis
+from realtime.node.opened_redis import opened_redis
 from realtime.node.settings import Settings
 from realtime.store.endpoints import Endpoints
 from realtime.store.hook_queues import HookQueues

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from realtime.auth.api_keys import new_key
 from realtime.errors import StartError
-from realtime.node.gc import opened_redis
+from realtime.node.opened_redis import opened_redis
 from realtime.node.settings import Settings
 from realtime.store.api_keys import ApiKeys
 

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from realtime.errors import ChatError, StartError
-from realtime.node.gc import opened_redis
+from realtime.node.opened_redis import opened_redis
 from realtime.node.settings import MIB, Settings
 from realtime.ops.findings import Findings
 from realtime.redis.client import Server

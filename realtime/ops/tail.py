@@ -8,7 +8,7 @@ import orjson
 
 from chat_client.view import View, visible
 from realtime.errors import StartError
-from realtime.node.gc import opened_redis
+from realtime.node.opened_redis import opened_redis
 from realtime.node.settings import Settings
 from realtime.redis.pubsub import Batch
 from realtime.store import events, keys

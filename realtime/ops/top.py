@@ -11,7 +11,7 @@ import aiohttp
 
 from realtime.errors import StartError
 from realtime.node.binding import page_address
-from realtime.node.gc import opened_redis
+from realtime.node.opened_redis import opened_redis
 from realtime.node.settings import MIB, Settings
 from realtime.ops.samples import Samples, parse
 from realtime.store import keys

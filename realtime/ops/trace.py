@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from realtime.node.gc import opened_redis
+from realtime.node.opened_redis import opened_redis
 from realtime.node.settings import Settings
 from realtime.redis.client import RedisClient
 from realtime.store import events, keys
