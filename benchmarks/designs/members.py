@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
@@ -54,7 +55,7 @@ def carried(connection: Any) -> int:
     return int(sent + received)
 
 
-class _Socket:
+class _Socket(ABC):
     """A WebSocket whose frames are read by a task.
 
     Args:
@@ -112,9 +113,9 @@ class _Socket:
     async def hello(self) -> None:
         """Say who one is, and where to."""
 
+    @abstractmethod
     async def take(self, frame: str) -> None:
         """Take a frame."""
-        raise NotImplementedError
 
     async def cut(self) -> None:
         """Lose the connection."""
