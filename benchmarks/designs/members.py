@@ -110,6 +110,7 @@ class _Socket(ABC):
         """Take an ack."""
         self._acked.pop(name).set_result(None)
 
+    @abstractmethod
     async def hello(self) -> None:
         """Say who one is, and where to."""
 
@@ -138,6 +139,9 @@ class _Socket(ABC):
 
 class PlainMember(_Socket):
     """On the server of :mod:`benchmarks.designs.plain_socket`."""
+
+    async def hello(self) -> None:
+        """Say nothing: the address has said it."""
 
     async def take(self, frame: str) -> None:
         """Take a frame."""
