@@ -15,16 +15,13 @@ from realtime.errors import UnavailableError
 from realtime.redis.channels import database_of, plain_name, wire_name
 from realtime.redis.connection import ConnectionLostError, RedisConnection, pack
 from realtime.redis.reconnect import Reconnector
+from realtime.redis.silence import PING_SHARE, Silence
 from realtime.redis.url import ConnectionFactory
 
 _logger = logging.getLogger(__name__)
 
 # Channel and payload of the publications that one read brought, in order.
 Batch = list[tuple[bytes, bytes]]
-
-# Part of the silence limit after which Redis is asked for a sign of life: early enough
-# that the answer of a healthy but slow server is not waited for in vain.
-PING_SHARE = 0.35
 
 # Channels in one SUBSCRIBE after a reconnect: some 30 KB a command.
 CHANNELS_PER_COMMAND = 1000
@@ -77,8 +74,7 @@ class Subscriber:
         self._confirmations: dict[bytes, asyncio.Future[None]] = {}
         self._resubscribing = 0
         self._ready = False
-        self._heard_at = 0.0
-        self._pinged_at = 0.0
+        self._silence = Silence(silence_seconds)
         self._reconnector = Reconnector(
             "Redis Pub/Sub",
             factory,
@@ -197,8 +193,7 @@ class Subscriber:
 
     async def _serve(self, connection: RedisConnection) -> None:
         self._connection = connection
-        self._heard_at = asyncio.get_running_loop().time()
-        self._pinged_at = 0.0
+        self._silence.begin(asyncio.get_running_loop().time())
         wanted = sorted(self._wanted)
         self._resubscribing = len(wanted)
         for start in range(0, len(wanted), CHANNELS_PER_COMMAND):
@@ -208,7 +203,7 @@ class Subscriber:
 
     def take(self, replies: list[Any]) -> None:
         """Take what Redis has sent, decoded and in its order."""
-        self._heard_at = asyncio.get_running_loop().time()
+        self._silence.heard_at = asyncio.get_running_loop().time()
         batch = [found for reply in replies if (found := self._sort(reply))]
         if batch:
             self._collect(batch)
@@ -276,14 +271,6 @@ class Subscriber:
         pause = self._silence_seconds * PING_SHARE / 2
         while True:
             await asyncio.sleep(pause)
-            connection = self._connection
-            if connection is None:
-                continue
-            now = asyncio.get_running_loop().time()
-            if self._pinged_at > self._heard_at:
-                grace = self._silence_seconds * (1 - PING_SHARE)
-                if now - self._pinged_at > grace:
-                    connection.abort(f"silent for {now - self._heard_at:.1f} s")
-            elif now - self._heard_at > self._silence_seconds * PING_SHARE:
-                self._pinged_at = now
-                connection.write(pack("PING"))
+            if self._connection is not None:
+                now = asyncio.get_running_loop().time()
+                self._silence.check(self._connection, now)

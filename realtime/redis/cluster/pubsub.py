@@ -14,7 +14,8 @@ from typing import Final
 from realtime.redis.cluster.slots import SLOTS, slot_of
 from realtime.redis.cluster.topology import Address, Topology
 from realtime.redis.cluster.wire import News, ShardWire
-from realtime.redis.pubsub import PING_SHARE, Batch, Listener, Subscriber
+from realtime.redis.pubsub import Batch, Listener, Subscriber
+from realtime.redis.silence import PING_SHARE
 
 _logger = logging.getLogger(__name__)
 

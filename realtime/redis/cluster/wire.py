@@ -18,8 +18,9 @@ from realtime.redis.connection import (
     ReplyError,
     pack,
 )
-from realtime.redis.pubsub import PING_SHARE, Batch
+from realtime.redis.pubsub import Batch
 from realtime.redis.reconnect import Reconnector
+from realtime.redis.silence import Silence
 from realtime.redis.url import ConnectionFactory
 
 # Channels that are asked for in one write: one a command, for they are of many slots.
@@ -85,7 +86,6 @@ class ShardWire:
     ) -> None:
         self.address = address
         self._owner = owner
-        self._silence_seconds = silence_seconds
         self._connection: RedisConnection | None = None
         self.channels: dict[bytes, bool] = {}
         # Whether it is a subscription, and of which channel; the oldest first.
@@ -95,8 +95,7 @@ class ShardWire:
         self._left = 0
         self.is_ready = False
         self.strays = 0
-        self._heard_at = 0.0
-        self._pinged_at = 0.0
+        self._silence = Silence(silence_seconds)
         self._reconnector = Reconnector(
             f"Redis Pub/Sub at {address}",
             factory,
@@ -141,21 +140,12 @@ class ShardWire:
 
     def watch(self, now: float) -> None:
         """Ask for a sign of life in silence; give up when none comes."""
-        connection = self._connection
-        if connection is None:
-            return
-        if self._pinged_at > self._heard_at:
-            grace = self._silence_seconds * (1 - PING_SHARE)
-            if now - self._pinged_at > grace:
-                connection.abort(f"silent for {now - self._heard_at:.1f} s")
-        elif now - self._heard_at > self._silence_seconds * PING_SHARE:
-            self._pinged_at = now
-            connection.write(pack("PING"))
+        if self._connection is not None:
+            self._silence.check(self._connection, now)
 
     async def _serve(self, connection: RedisConnection) -> None:
         self._connection = connection
-        self._heard_at = asyncio.get_running_loop().time()
-        self._pinged_at = 0.0
+        self._silence.begin(asyncio.get_running_loop().time())
         self._left = len(self.channels)
         self.hear(sorted(self.channels))
         self._check_ready()
@@ -176,7 +166,7 @@ class ShardWire:
             self._owner.wire_ready(self)
 
     def _take(self, replies: list[Any]) -> None:
-        self._heard_at = asyncio.get_running_loop().time()
+        self._silence.heard_at = asyncio.get_running_loop().time()
         batch: Batch = []
         news = News([], [], [], [])
         for reply in replies:
